@@ -1,0 +1,1 @@
+"""XETrade's plain Python core: books, feeds, capture and the lake, without any orchestrator."""

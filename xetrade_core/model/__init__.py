@@ -1,0 +1,1 @@
+"""Values without I/O. The ground of the house: imports nothing of ours but errors and clock."""

@@ -1,0 +1,44 @@
+"""What is traded: an instrument of one venue, named by its universal symbol (ccxt's unified symbol)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class MarketType(StrEnum):
+    """Kinds of market, in ccxt's words."""
+
+    SPOT = "spot"
+    SWAP = "swap"
+    FUTURE = "future"
+    OPTION = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One instrument of one venue.
+
+    `symbol` is universal (`BTC/USDT`, `BTC/USDT:USDT`); `venue_id` is what the venue calls it (`BTCUSDT`, `BTC-USDT-SWAP`).
+    `price_tick` is in quote currency; `lot` in base currency for spot and in contracts otherwise; `contract_size` in base
+    currency (linear) or quote currency (inverse), 1 for spot.
+    """
+
+    venue: str
+    symbol: str
+    venue_id: str
+    market_type: MarketType
+    price_tick: Decimal
+    lot: Decimal
+    contract_size: Decimal = Decimal(1)
+
+
+def symbol_slug(symbol: str) -> str:
+    """The universal symbol as a path part: `BTC/USDT:USDT` -> `BTC-USDT_USDT`."""
+    return symbol.replace("/", "-").replace(":", "_")
+
+
+def slug_symbol(slug: str) -> str:
+    """The inverse of `symbol_slug`: `BTC-USDT_USDT` -> `BTC/USDT:USDT`."""
+    return slug.replace("-", "/", 1).replace("_", ":", 1)
