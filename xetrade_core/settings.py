@@ -1,0 +1,279 @@
+"""Settings of one machine: environment `XETRADE_*`, then `.env`, then `xetrade.toml`, then the defaults here.
+
+Nested settings join their names with two underscores: `XETRADE_S3__ENDPOINT_URL`, or `[s3] endpoint_url` in the file. A
+wrong value is a `ConfigError` of one line that names the setting, the value (never a secret's) and what is allowed; an
+unknown key in `xetrade.toml` or `.env` names the nearest one that exists. docs/settings.md is generated from here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from xetrade_core.errors import ConfigError
+
+PREFIX = "XETRADE_"
+NESTED = "__"
+#: read by the tests and by the settings loader itself, not settings of the product
+OUTSIDE = frozenset({"XETRADE_CONFIG", "XETRADE_RECORDINGS"})
+
+
+def _url(schemes: tuple[str, ...]) -> AfterValidator:
+    def check(value: str) -> str:
+        scheme, found, rest = value.partition("://")
+        if not found or not rest.strip("/") or scheme not in schemes:
+            raise ValueError(f"a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _lake_root(value: str) -> str:
+    scheme, found, rest = value.partition("://")
+    if not value.strip() or (found and (scheme != "s3" or not rest.strip("/"))):
+        raise ValueError("a directory, or s3://bucket/prefix")
+    return value
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+HttpUrl = Annotated[str, _url(("http", "https"))]
+WebsocketUrl = Annotated[str, _url(("ws", "wss"))]
+Symbols = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Section(BaseModel):
+    """A table of settings; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class S3Settings(Section):
+    """The lake's object store, where the lake is `s3://bucket/prefix`."""
+
+    endpoint_url: HttpUrl | None = Field(default=None, description="an S3 other than Amazon's own, e.g. a local one")
+    region: str = Field(default="us-east-1", min_length=1, description="region of the bucket")
+    access_key_id: SecretStr | None = Field(
+        default=None, description="without it the usual AWS credential chain is asked"
+    )
+    secret_access_key: SecretStr | None = Field(default=None, description="goes with access_key_id")
+
+
+class CaptureSettings(Section):
+    """Defaults of `xetrade capture start` and of the Dagster job `capture_l2`."""
+
+    interval_s: float = Field(default=1.0, ge=0.05, le=3600, description="seconds between two snapshots of a book")
+    depth: int = Field(default=100, ge=1, le=5000, description="levels a side in each snapshot")
+    segment_s: float = Field(default=60.0, ge=1, le=3600, description="seconds of snapshots in one segment file")
+    staleness_s: float = Field(
+        default=30.0, gt=0, le=86_400, description="seconds without an update after which a book is stale"
+    )
+    raw: bool = Field(default=False, description="also keep every frame as it came, to be replayed")
+
+
+class VenueSettings(Section):
+    """One venue, by its id: `[venues.binance]`, `XETRADE_VENUES__BINANCE__REST_URL`."""
+
+    rest_url: HttpUrl | None = Field(default=None, description="another REST host, e.g. a simulated venue's")
+    ws_url: WebsocketUrl | None = Field(default=None, description="another websocket host, e.g. a simulated venue's")
+    symbols: Symbols = Field(default=(), description="what to capture when no pairs are named: `BTC/USDT,ETH/USDT`")
+    staleness_s: float | None = Field(
+        default=None, gt=0, le=86_400, description="overrides `capture.staleness_s` for this venue"
+    )
+
+
+class AlertSettings(Section):
+    """Where alarms go besides the log."""
+
+    webhook_url: SecretStr | None = Field(default=None, description="each alarm is posted there as JSON")
+
+
+class LogSettings(Section):
+    """Logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level that is shown")
+    format: Literal["console", "json"] = Field(default="console", description="for people, or one JSON object a line")
+
+
+class MetricsSettings(Section):
+    """Prometheus metrics over HTTP."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: int | None = Field(default=None, ge=0, le=65_535, description="none: no endpoint; 0: any free port")
+
+
+class _PlainOrJson:
+    """A table or list in a variable may be JSON; what is not is left for the field's own check, which names it."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
+class _Environment(_PlainOrJson, EnvSettingsSource):
+    pass
+
+
+class _DotEnv(_PlainOrJson, DotEnvSettingsSource):
+    pass
+
+
+class Settings(BaseSettings):
+    """All settings; `load_settings` makes them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTED,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    lake: Annotated[str, AfterValidator(_lake_root)] = Field(
+        default="./data/lake", description="the lake's root: a directory, or `s3://bucket/prefix`"
+    )
+    spool: Path = Field(
+        default=Path("data/spool"), description="local directory of running captures and of what waits for the lake"
+    )
+    s3: S3Settings = S3Settings()
+    capture: CaptureSettings = CaptureSettings()
+    venues: dict[str, VenueSettings] = Field(default={}, description="per venue, by venue id")
+    alerts: AlertSettings = AlertSettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment, then `.env`, then `xetrade.toml` of the working directory (or of XETRADE_CONFIG)."""
+        toml = TomlConfigSettingsSource(settings_cls, config_file())
+        return init_settings, _Environment(settings_cls), _DotEnv(settings_cls, env_file=Path(".env")), toml
+
+    def venue(self, venue: str) -> VenueSettings:
+        """The settings of one venue; defaults where there are none."""
+        return self.venues.get(venue, VenueSettings())
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value set, for the log's redaction."""
+        return tuple(secret.get_secret_value() for secret in _secrets_in(self) if secret.get_secret_value())
+
+
+def config_file() -> Path:
+    """The settings file that is read if it exists."""
+    return Path(os.environ.get("XETRADE_CONFIG") or "xetrade.toml")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read all sources. `overrides` (by top-level name) win over all. Raises ConfigError."""
+    if "XETRADE_CONFIG" in os.environ and not config_file().is_file():
+        raise ConfigError.of("XETRADE_CONFIG", str(config_file()), "name a settings file that exists")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigError(describe(error)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config_file()} is not TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read settings from {error.filename}: {error.strerror}") from None
+
+
+def unknown_variables(environment: dict[str, str]) -> list[tuple[str, str | None]]:
+    """XETRADE_ variables that no setting reads, each with the nearest name that is one."""
+    known = [name.upper() for name, _ in environment_names()]
+    found: list[tuple[str, str | None]] = []
+    for name in sorted(environment):
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in OUTSIDE:
+            continue
+        head = upper.split(NESTED)[0]
+        if upper not in known and head not in {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}:
+            found.append((name, next(iter(difflib.get_close_matches(upper, known, n=1, cutoff=0.5)), None)))
+    return found
+
+
+def environment_names() -> list[tuple[str, str]]:
+    """(environment variable, dotted name) of every setting; `VENUE` stands for a venue id."""
+    return [(PREFIX + path.replace(".", NESTED).upper(), path) for path, _, _ in walk_fields()]
+
+
+def walk_fields() -> list[tuple[str, Any, Any]]:
+    """(dotted name, pydantic field, its default) of every setting, in the order of the models."""
+    rows: list[tuple[str, Any, Any]] = []
+    for name, field in Settings.model_fields.items():
+        section = VenueSettings if name == "venues" else field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            prefix = f"{name}.VENUE" if name == "venues" else name
+            rows += [(f"{prefix}.{key}", inner, inner.default) for key, inner in section.model_fields.items()]
+        else:
+            rows.append((name, field, field.default))
+    return rows
+
+
+def describe(error: ValidationError) -> str:
+    """The first problem of a validation error, in one line and without any secret's value."""
+    problem = error.errors(include_url=False)[0]
+    path = [str(part) for part in problem["loc"]]
+    name = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(path[:-1])
+        nearest = difflib.get_close_matches(path[-1].lower().removeprefix(PREFIX.lower()), known, n=1, cutoff=0.4)
+        hint = f"did you mean {'.'.join([*path[:-1], nearest[0]])}?" if nearest else f"known: {', '.join(known)}"
+        return f"unknown setting {name}: {hint}"
+    allowed = problem["msg"].removeprefix("Value error, ")
+    allowed = allowed[:1].lower() + allowed[1:]
+    value = "(secret)" if _is_secret(path) else repr(problem.get("input"))
+    variable = PREFIX + NESTED.join(path).upper()
+    return f"{name} = {value} is not valid: {allowed} (set {variable}, or {name} in {config_file().name})"
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    """The keys that exist in the table at `path`."""
+    if not path:
+        return list(Settings.model_fields)
+    section = VenueSettings if path[0] == "venues" else Settings.model_fields[path[0]].annotation
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+
+
+def _is_secret(path: list[str]) -> bool:
+    """Whether the value at `path` may be secret: the setting is one, or it is a whole table that could hold one."""
+    dotted = ".".join(path)
+    return any(
+        "SecretStr" in str(field.annotation) and (name == dotted or name.startswith(f"{dotted}."))
+        for name, field, _ in walk_fields()
+    )
+
+
+def _secrets_in(model: BaseModel) -> list[SecretStr]:
+    found: list[SecretStr] = []
+    for _, value in model:
+        if isinstance(value, SecretStr):
+            found.append(value)
+        elif isinstance(value, BaseModel):
+            found += _secrets_in(value)
+    return found
