@@ -14,7 +14,7 @@ import dagster as dg
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError
-from xetrade_core.venues.registry import venue_ids
+from xetrade_core.venues import registry
 
 #: keeps `:` out of the keys, so that they can be parts of paths and tags
 HOUR_FORMAT = "%Y-%m-%dT%H"
@@ -23,7 +23,7 @@ FIRST_HOUR = "2024-08-01T00"
 HOUR_NS = 3600 * NS_PER_S
 
 hours = dg.HourlyPartitionsDefinition(start_date=FIRST_HOUR, fmt=HOUR_FORMAT, end_offset=2)
-venues = dg.StaticPartitionsDefinition(list(venue_ids()))
+venues = dg.StaticPartitionsDefinition([venue.id for venue in registry.venues()])
 hour_x_venue = dg.MultiPartitionsDefinition({"hour": hours, "venue": venues})
 
 
