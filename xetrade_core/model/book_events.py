@@ -60,17 +60,20 @@ class Ignored(BookEvent, frozen=True, gc=False):
 
 
 class Synced(BookEvent, frozen=True, gc=False):
-    """The book is in sync from here on, at `sequence`; `epoch` counts the snapshots it was built from."""
+    """The book is in sync from here on, at `sequence`; `epoch` counts the snapshots it was built from.
 
-    sequence: int
+    `sequence` is None where the venue sent none (OKX before 2023).
+    """
+
+    sequence: int | None
     epoch: int
     received_ns: int
 
 
 class Gap(BookEvent, frozen=True, gc=False):
-    """The book is out of sync from here on. `last_sequence` was the last applied, `next_sequence` the first that did not fit.
+    """The book is out of sync from here on.
 
-    Either is None where it is not known (a disconnect has no next). The feed must now get a snapshot for this symbol.
+    `last_sequence` was the last applied, `next_sequence` the first that did not fit. Either is None where it is not known (a disconnect has no next). The feed must now get a snapshot for this symbol.
     """
 
     cause: GapCause
@@ -80,7 +83,10 @@ class Gap(BookEvent, frozen=True, gc=False):
 
 
 class Refused(BookEvent, frozen=True, gc=False):
-    """The message was refused and counted, never applied; a `Gap` follows in the same frame if the book can no longer be trusted."""
+    """The message was refused and counted, never applied.
+
+    A `Gap` follows in the same frame if the book can no longer be trusted.
+    """
 
     reason: RefusalReason
     received_ns: int

@@ -20,9 +20,9 @@ class MarketType(StrEnum):
 class Instrument:
     """One instrument of one venue.
 
-    `symbol` is universal (`BTC/USDT`, `BTC/USDT:USDT`); `venue_id` is what the venue calls it (`BTCUSDT`, `BTC-USDT-SWAP`).
-    `price_tick` is in quote currency; `lot` in base currency for spot and in contracts otherwise; `contract_size` in base
-    currency (linear) or quote currency (inverse), 1 for spot.
+    `symbol` is universal (`BTC/USDT`, `BTC/USDT:USDT`); `venue_id` is what the venue calls it (`BTCUSDT`, `BTC-USDT-
+    SWAP`). `price_tick` is in quote currency; `lot` in base currency for spot and in contracts otherwise;
+    `contract_size` in base currency (linear) or quote currency (inverse), 1 for spot.
     """
 
     venue: str

@@ -1,0 +1,132 @@
+"""All books of one venue session: frames in, events out.
+
+Two connections may feed the same set (during a planned rotation they overlap): what the other has brought already comes
+out as `Ignored`. A frame is decoded and checked in one pass by msgspec: types, positive finite prices, sizes of zero or
+more.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from xetrade_core.books.sequencer import BookSequencer, Events
+from xetrade_core.model.book_events import BookEvent, GapCause, RefusalReason, Refused
+from xetrade_core.model.instruments import Instrument
+
+# Bounds that no real price or size comes near; they are what refuses "inf" (NaN fails any comparison).
+Price = Annotated[float, msgspec.Meta(gt=0, lt=1e15)]
+Size = Annotated[float, msgspec.Meta(ge=0, lt=1e24)]
+SequenceId = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+Millis = Annotated[int, msgspec.Meta(ge=0, lt=2**63 // 1_000_000)]
+NS_PER_MS = 1_000_000
+
+
+class BookSet(ABC):
+    """The books of some instruments of one venue, fed with that venue's frames.
+
+    Subclasses decode the venue's protocol; what cannot be decoded is refused here, counted, and attributed to a symbol
+    if the frame still names one. `feed` never raises on any input.
+    """
+
+    sequencers: Mapping[str, BookSequencer]
+    """By universal symbol."""
+
+    unattributed_refusals: int
+    """Frames refused that named no symbol of ours."""
+
+    _symbol_pattern: re.Pattern[bytes]
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self.unattributed_refusals = 0
+        self.sequencers = {}
+        self._by_venue_id: dict[str, Any] = {}
+        for instrument in instruments:
+            sequencer = self._sequencer(instrument.symbol)
+            self.sequencers[instrument.symbol] = sequencer
+            self._by_venue_id[instrument.venue_id] = sequencer
+
+    @abstractmethod
+    def _sequencer(self, symbol: str) -> BookSequencer: ...
+
+    @abstractmethod
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        """Decode and apply; may raise msgspec.DecodeError, which `feed` turns into a refusal."""
+
+    def feed(self, frame: bytes | str | memoryview, received_ns: int) -> Events:
+        """Apply one websocket frame; events of each book message in it, () for other channels and control replies."""
+        if type(frame) is not bytes:
+            frame = frame.encode() if isinstance(frame, str) else bytes(frame)
+        try:
+            return self._apply(frame, received_ns)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return self._refuse_frame(frame, received_ns, str(error))
+
+    def snapshot(self, symbol: str, body: bytes, received_ns: int) -> Events:
+        """Apply the body of a REST snapshot.
+
+        Venues whose snapshots come on the websocket have none: see their subclass.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} takes its snapshots from the websocket, not from REST ({symbol})"
+        )
+
+    def lose(self, symbols: Iterable[str], cause: GapCause, received_ns: int) -> Events:
+        """The connection (or anything else that these books hang on) is lost: a `Gap` for each that was in sync."""
+        return tuple(event for symbol in symbols for event in self.sequencers[symbol].lose(cause, received_ns))
+
+    def _refuse_frame(self, frame: bytes, received_ns: int, detail: str) -> Events:
+        reason = refusal_reason(frame)
+        events: list[BookEvent] = []
+        for venue_id in dict.fromkeys(self._symbol_pattern.findall(frame)):
+            sequencer = self._by_venue_id.get(venue_id.decode(errors="replace"))
+            if sequencer is not None:
+                events += sequencer.refuse(reason, received_ns, detail)
+        return tuple(events) or self._refuse_unattributed(reason, received_ns, detail)
+
+    def _refuse_unattributed(self, reason: RefusalReason, received_ns: int, detail: str) -> Events:
+        self.unattributed_refusals += 1
+        return (Refused("", reason, received_ns, detail),)
+
+
+def looks_whole(frame: bytes) -> bool:
+    """Whether a frame that is no book message can be passed over:
+
+    A JSON object from brace to brace, or a keepalive word.
+    """
+    return (frame[:1] == b"{" and frame[-1:] == b"}") or frame in (b"pong", b"ping")
+
+
+def refusal_reason(frame: bytes) -> RefusalReason:
+    """Why a frame that failed its typed decode is wrong, found the slow way: it is rare."""
+    try:
+        levels = _levels_of(msgspec.json.decode(frame))
+        for price, size in levels:
+            if not (math.isfinite(price) and math.isfinite(size)):
+                return RefusalReason.NOT_FINITE
+            if price <= 0:
+                return RefusalReason.BAD_PRICE
+            if size < 0:
+                return RefusalReason.BAD_SIZE
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError, LookupError, RecursionError):
+        pass
+    return RefusalReason.MALFORMED
+
+
+def _levels_of(value: Any) -> list[tuple[float, float]]:
+    found: list[tuple[float, float]] = []
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key in ("b", "a", "bids", "asks"):
+                found += [(float(level[0]), float(level[1])) for level in part]
+            else:
+                found += _levels_of(part)
+    elif isinstance(value, list):
+        for part in value:
+            found += _levels_of(part)
+    return found

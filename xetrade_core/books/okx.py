@@ -1,0 +1,206 @@
+"""OKX: the `books` channel, its snapshots, sequence numbers and checksums.
+
+Rules as documented by the venue (https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel,
+checked November 2026): the first message after a subscription is a snapshot (`prevSeqId` -1); then `prevSeqId` is the
+last `seqId`; a message with both equal is a heartbeat; `seqId` below `prevSeqId` is a restarted numbering after
+maintenance, still continuous. The channel maintains 400 levels a side. `checksum` (CRC32 of the best 25 levels as sent)
+was real until September 2026 and is 0 since; recordings from before 2023 carry it and no sequence numbers, so there it
+is the only proof of continuity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+from zlib import crc32
+
+import msgspec
+
+from xetrade_core.books.book_set import NS_PER_MS, BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.sequencer import BookSequencer, Events
+from xetrade_core.model.book_events import GapCause, RefusalReason
+from xetrade_core.model.instruments import Instrument
+
+CHANNEL_LEVELS = 400
+CHECKSUM_LEVELS = 25
+
+
+class Level(msgspec.Struct, array_like=True, gc=False):
+    """Price, size; what follows (orders at the level) is of no use to a book."""
+
+    price: Price
+    size: Size
+
+
+class LevelText(msgspec.Struct, array_like=True, gc=False):
+    """Price and size as sent, which is what the checksum is made of."""
+
+    price: str
+    size: str
+
+
+class Arg(msgspec.Struct, gc=False):
+    """Which subscription a message belongs to."""
+
+    channel: str
+    instId: str
+
+
+class BookData(msgspec.Struct, gc=False):
+    """One book message; ts in ms since the epoch."""
+
+    asks: list[Level]
+    bids: list[Level]
+    ts: Millis
+    checksum: int = 0
+    seqId: SequenceId | None = None
+    prevSeqId: int | None = None
+
+
+class BookMessage(msgspec.Struct, gc=False):
+    """A frame of the `books` channel."""
+
+    arg: Arg
+    action: Literal["snapshot", "update"]
+    data: list[BookData]
+
+
+class BookTexts(msgspec.Struct, gc=False):
+    """The levels of a message as text."""
+
+    asks: list[LevelText]
+    bids: list[LevelText]
+
+
+class TextMessage(msgspec.Struct, gc=False):
+    """A frame again, for its checksum."""
+
+    data: list[BookTexts]
+
+
+class OkxSequencer(BookSequencer):
+    """One instrument: snapshots and updates of the same channel."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol, most_levels=CHANNEL_LEVELS)
+        self._texts: tuple[dict[float, str], dict[float, str]] = ({}, {})  # "price:size" as sent, bids and asks
+
+    def message(self, action: str, data: BookData, texts: BookTexts | None, received_ns: int) -> Events:
+        """Apply, ignore or find a gap. `texts` is given where the message carries a checksum to be verified."""
+        if action == "snapshot":
+            return self._snapshot(data, texts, received_ns)
+        if not self.synced:
+            self.ignored_count += 1
+            return self._ignored  # the snapshot of the coming subscription includes it
+        if data.seqId is None:
+            return self._apply(data, texts, received_ns)
+        if data.prevSeqId != self.sequence:
+            if self.sequence is not None and data.seqId <= self.sequence:
+                return self._ignore_old(data.ts * NS_PER_MS > (self.exchange_ns or 0), received_ns, data.seqId)
+            return self.lose(GapCause.SEQUENCE, received_ns, data.seqId)
+        return self._apply(data, texts, received_ns)
+
+    def _snapshot(self, data: BookData, texts: BookTexts | None, received_ns: int) -> Events:
+        if _cross(data):
+            return self.refuse(RefusalReason.CROSSED, received_ns, "the snapshot is crossed")
+        lost: Events = ()
+        if self.synced and self.sequence is not None and data.seqId is not None and data.seqId <= self.sequence:
+            if data.ts * NS_PER_MS <= (self.exchange_ns or 0):
+                self.ignored_count += 1
+                return self._ignored  # a second connection's snapshot, behind the first connection's book
+            lost = self.lose(GapCause.SEQUENCE_RESET, received_ns, data.seqId)
+        self.book.replace(_pairs(data.bids), _pairs(data.asks))
+        self._texts = ({}, {})
+        self.synced = True
+        self.epoch += 1
+        if not self._verified(data, texts):
+            return (*lost, *self.lose(GapCause.CHECKSUM, received_ns, data.seqId))
+        self._stamp(data, received_ns)
+        return (*lost, self._joined(received_ns))
+
+    def _apply(self, data: BookData, texts: BookTexts | None, received_ns: int) -> Events:
+        book = self.book
+        book.bids.apply(_pairs(data.bids))
+        book.asks.apply(_pairs(data.asks))
+        if book.crossed:
+            return self.refuse(RefusalReason.CROSSED, received_ns, f"best bid {book.best_bid} >= ask {book.best_ask}")
+        if not self._verified(data, texts):
+            return self.lose(GapCause.CHECKSUM, received_ns, data.seqId)
+        self._stamp(data, received_ns)
+        self.applied_count += 1
+        return self._applied
+
+    def _stamp(self, data: BookData, received_ns: int) -> None:
+        self.sequence = data.seqId
+        self.exchange_ns = data.ts * NS_PER_MS
+        self.received_ns = received_ns
+        self._old_run = 0
+
+    def _verified(self, data: BookData, texts: BookTexts | None) -> bool:
+        """Whether the book's best 25 levels give the checksum of the message; True where it carries none."""
+        if texts is None:
+            return True
+        for known, levels in zip(self._texts, (texts.bids, texts.asks), strict=True):
+            known.update((float(level.price), f"{level.price}:{level.size}") for level in levels)
+        bid_prices, _, ask_prices, _ = self.book.top(CHECKSUM_LEVELS)
+        bids = [self._texts[0][price] for price in bid_prices]
+        asks = [self._texts[1][price] for price in ask_prices]
+        return checksum(bids, asks) == data.checksum
+
+
+def checksum(bids: list[str], asks: list[str]) -> int:
+    """OKX's checksum: signed CRC32 of the best levels' `price:size`, bid and ask in turn, joined by colons."""
+    parts: list[str] = []
+    for rank in range(CHECKSUM_LEVELS):
+        parts += bids[rank : rank + 1] + asks[rank : rank + 1]
+    unsigned = crc32(":".join(parts).encode())
+    return unsigned - (1 << 32) if unsigned >= 1 << 31 else unsigned
+
+
+class OkxBooks(BookSet):
+    """Books of the `books` channel. A lost one comes back when its instrument is subscribed anew."""
+
+    _symbol_pattern = re.compile(rb'"instId":"([^"]*)"')
+
+    def __init__(self, instruments: Iterable[Instrument], *, verify_checksum: bool = True) -> None:
+        """`verify_checksum`:
+
+        Verify where a message carries a checksum other than 0, at the price of a second decode.
+        """
+        super().__init__(instruments)
+        self._verify = verify_checksum
+        self._decoder = msgspec.json.Decoder(BookMessage, strict=False)
+        self._text_decoder = msgspec.json.Decoder(TextMessage)
+
+    def _sequencer(self, symbol: str) -> OkxSequencer:
+        return OkxSequencer(symbol)
+
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if b'"action"' not in frame:  # only book channels with updates have one; acks, trades, books5 do not
+            if looks_whole(frame):
+                return ()
+            return self._refuse_frame(frame, received_ns, "not a JSON object")
+        message = self._decoder.decode(frame)
+        if message.arg.channel != "books":
+            return ()
+        sequencer = self._by_venue_id.get(message.arg.instId)
+        if sequencer is None:
+            return self._refuse_unattributed(
+                RefusalReason.UNKNOWN_SYMBOL, received_ns, f"instrument {message.arg.instId!r} was not asked for"
+            )
+        events: Events = ()
+        for index, data in enumerate(message.data):
+            texts = self._text_decoder.decode(frame).data[index] if data.checksum and self._verify else None
+            events += sequencer.message(message.action, data, texts, received_ns)
+        return events
+
+
+def _pairs(levels: list[Level]) -> list[tuple[float, float]]:
+    return [(level.price, level.size) for level in levels]
+
+
+def _cross(data: BookData) -> bool:
+    return bool(data.bids and data.asks) and max(b.price for b in data.bids) >= min(a.price for a in data.asks)
