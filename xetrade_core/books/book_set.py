@@ -22,7 +22,7 @@ from xetrade_core.model.instruments import Instrument
 # Bounds that no real price or size comes near; they are what refuses "inf" (NaN fails any comparison).
 Price = Annotated[float, msgspec.Meta(gt=0, lt=1e15)]
 Size = Annotated[float, msgspec.Meta(ge=0, lt=1e24)]
-SequenceId = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+SequenceId = Annotated[int, msgspec.Meta(ge=0, lt=2**63 - 1)]
 Millis = Annotated[int, msgspec.Meta(ge=0, lt=2**63 // 1_000_000)]
 NS_PER_MS = 1_000_000
 
