@@ -185,7 +185,11 @@ def add_alarm_sink(sink: Callable[[dict[str, Any]], None]) -> Callable[[], None]
 
 
 class Webhook:
-    """An alarm sink that posts JSON to a URL from a thread of its own, so that no alarm waits for the network."""
+    """An alarm sink that posts JSON to a URL: `{"text", "alarm", "message", "facts"}`, which chat services and pagers take.
+
+    Called as a sink it posts from a thread of its own, so that no alarm waits for the network. The URL often is a
+    credential itself: it appears in no log and no message.
+    """
 
     def __init__(self, url: SecretStr, timeout_s: float = 10.0) -> None:
         register_secrets([url])
@@ -196,17 +200,19 @@ class Webhook:
         threading.Thread(target=self.deliver, args=(body,), name="xetrade-webhook", daemon=True).start()
 
     def deliver(self, body: dict[str, Any]) -> bool:
-        """Post once, waiting for the answer; False (and a log line without the URL) when it did not arrive."""
-        request = urllib.request.Request(
-            self._url.get_secret_value(),
-            data=json.dumps(body, default=str).encode(),
-            headers={"Content-Type": "application/json"},
-        )
+        """Post once and wait for the answer; False, and a log line, unless the webhook answered 2xx in time."""
+        text = f"XETrade {body['alarm']}: {body['message']}"
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
-                return bool(200 <= answer.status < 300)
-        except OSError as error:
-            get_logger("alarm").warning("webhook not reached", error=redact_text(str(error)))
+            request = urllib.request.Request(
+                self._url.get_secret_value(),
+                data=json.dumps({"text": text, **body}, default=str).encode(),
+                headers={"Content-Type": "application/json", "User-Agent": "xetrade"},
+            )
+            with urllib.request.urlopen(request, timeout=self._timeout_s):
+                return True
+        except (OSError, ValueError) as error:
+            reason = redact_text(str(error))
+            get_logger("alarm").warning("alarm not delivered: check alerts.webhook_url", error=reason)
             return False
 
 

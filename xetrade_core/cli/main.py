@@ -1,0 +1,102 @@
+"""Entry of the `xetrade` command: the commands, and what an error looks like.
+
+An `XETradeError` or a wrong option is one line on standard error and exit code 2; anything unexpected is one line and
+exit code 1, with the traceback only after `--debug`. With `--json` standard output gets `{"error": ...}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, NoReturn
+
+import typer
+import typer.exceptions
+
+from xetrade_core.cli.output import say
+from xetrade_core.errors import XETradeError
+
+#: modules of this package that add their commands to the application
+COMMANDS = ("sim", "capture", "replay", "upkeep", "ladder", "lake", "doctor", "up", "demo")
+
+app = typer.Typer(
+    name="xetrade",
+    help="Record crypto order books into a Parquet lake with provable completeness.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"xetrade {version('xetrade')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Record crypto order books into a Parquet lake with provable completeness."""
+
+
+for _module in COMMANDS:
+    import_module(f"xetrade_core.cli.{_module}").add_to(app)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line (without the program's name); returns the exit code and lets no exception out."""
+    as_json, debug = "--json" in arguments, "--debug" in arguments
+    try:
+        # `--debug` works wherever it stands on the line
+        outcome = app([argument for argument in arguments if argument != "--debug"], standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except typer.Exit as leave:
+        return leave.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130, as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, such as `head`, has left
+        return 0
+    except typer.exceptions.TyperException as error:
+        return _fail(error.format_message(), 2, as_json)
+    except XETradeError as error:
+        if debug:
+            _traceback()
+        return _fail(str(error), 2, as_json)
+    except Exception as error:  # the last resort of the command line
+        if debug:
+            _traceback()
+        hint = "" if debug else " (add --debug for the traceback)"
+        return _fail(f"unexpected {type(error).__name__}: {error}{hint}", 1, as_json)
+
+
+def _fail(message: str, code: int, as_json: bool) -> int:
+    from xetrade_core.telemetry import redact_text
+
+    line = redact_text(" ".join(message.split()))
+    say(f"error: {line}")
+    if as_json:
+        print(json.dumps({"error": line}))  # noqa: T201 - standard output is the result
+    return code
+
+
+def _traceback() -> None:
+    import traceback
+
+    from xetrade_core.telemetry import redact_text
+
+    say(redact_text(traceback.format_exc()).rstrip())
+
+
+def run() -> NoReturn:
+    """Console script."""
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""How the command line reads what people write: durations, times, lists; and the settings with the options on top."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from xetrade_core.lake.store import ObjectStore
+    from xetrade_core.settings import Settings
+
+NS_PER_HOUR = 3600 * NS_PER_S
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+LakeOption = Annotated[str | None, typer.Option("--lake", help="Lake root: a directory or s3://bucket/prefix.")]
+SpoolOption = Annotated[Path | None, typer.Option("--spool", help="Local directory of running captures.")]
+VenueOption = Annotated[str, typer.Option("--venue", help="Venue id, such as binance, binanceusdm or okx.")]
+IntervalOption = Annotated[str | None, typer.Option("--interval", help="Time between snapshots: 1, 500ms, 5s.")]
+DepthOption = Annotated[int | None, typer.Option("--depth", min=1, max=5000, help="Levels a side.")]
+
+
+def seconds(text: str, name: str) -> float:
+    """`30s`, `5m`, `1h30m`, `500ms`, or a plain number of seconds; ConfigError names the option otherwise."""
+    stripped = text.strip().lower()
+    try:
+        value = float(stripped)
+    except ValueError:
+        parts = _PART.findall(stripped)
+        if not parts or "".join(number + unit for number, unit in parts) != stripped:
+            raise ConfigError.of(name, text, "a time such as 30s, 5m, 1h, 500ms, or a number of seconds") from None
+        value = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if not 0 < value < float("inf"):
+        raise ConfigError.of(name, text, "must be more than zero")
+    return value
+
+
+def instant_ns(text: str, name: str) -> int:
+    """A time in ISO 8601, UTC where it names no zone (`2026-11-20T13`, `2026-11-20 13:05:00`), as nanoseconds."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigError.of(name, text, "a UTC time such as 2026-11-20T13 or 2026-11-20T13:05:00") from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (elapsed.days * 86_400 + elapsed.seconds) * NS_PER_S + elapsed.microseconds * 1000
+
+
+def moment(ns: int) -> datetime:
+    """Nanoseconds as a UTC datetime (to the microsecond)."""
+    return datetime.fromtimestamp(ns // NS_PER_S, tz=UTC).replace(microsecond=ns % NS_PER_S // 1000)
+
+
+def window(hour: str | None, start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """The window of `--hour`, or of `--from` and `--to`: nanoseconds, end exclusive, None where open."""
+    if hour is not None:
+        if start is not None or end is not None:
+            raise ConfigError("--hour and --from/--to exclude each other: give one of them")
+        first = instant_ns(hour, "--hour") // NS_PER_HOUR * NS_PER_HOUR
+        return first, first + NS_PER_HOUR
+    first_ns = instant_ns(start, "--from") if start is not None else None
+    last_ns = instant_ns(end, "--to") if end is not None else None
+    if first_ns is not None and last_ns is not None and last_ns <= first_ns:
+        raise ConfigError.of("--to", end, "must be after --from")
+    return first_ns, last_ns
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """A list separated by commas, without empty parts."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def open_settings(lake: str | None = None, spool: Path | None = None) -> Settings:
+    """The settings with the command's own options on top; logs are set up, and every venue named must exist."""
+    from xetrade_core.settings import load_settings
+    from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging
+    from xetrade_core.venues.registry import venues
+
+    overrides = {name: value for name, value in (("lake", lake), ("spool", spool)) if value is not None}
+    settings = load_settings(**overrides)
+    configure_logging(settings.log.level, settings.log.format, settings.secrets())
+    if settings.alerts.webhook_url is not None:
+        add_alarm_sink(Webhook(settings.alerts.webhook_url))
+    known = [venue.id for venue in venues()]
+    for name in settings.venues:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean venues.{nearest[0]}?" if nearest else f"known: {', '.join(known)}"
+            raise ConfigError(f"unknown venue in settings venues.{name}: {hint}")
+    return settings
+
+
+def lake_store(settings: Settings) -> ObjectStore:
+    """The object store of the lake that the settings name."""
+    from xetrade_core.lake.store import S3Options, open_store
+
+    s3 = settings.s3
+    return open_store(
+        settings.lake,
+        S3Options(
+            endpoint_url=s3.endpoint_url,
+            region=s3.region,
+            access_key_id=s3.access_key_id.get_secret_value() if s3.access_key_id else None,
+            secret_access_key=s3.secret_access_key.get_secret_value() if s3.secret_access_key else None,
+        ),
+    )
