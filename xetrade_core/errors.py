@@ -58,6 +58,10 @@ class LakeError(XETradeError):
     """The lake cannot do what was asked."""
 
 
+class ObjectNotFound(LakeError):
+    """No object of that name is in the lake."""
+
+
 class LakeConflict(LakeError):
     """An object of that name exists already with other content; nothing was overwritten."""
 
