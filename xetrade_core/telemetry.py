@@ -185,7 +185,7 @@ def add_alarm_sink(sink: Callable[[dict[str, Any]], None]) -> Callable[[], None]
 
 
 class Webhook:
-    """An alarm sink that posts JSON to a URL: `{"text", "alarm", "message", "facts"}`, which chat services and pagers take.
+    """An alarm sink that posts `{"text", "alarm", "message", "facts"}` as JSON, which chat services and pagers take.
 
     Called as a sink it posts from a thread of its own, so that no alarm waits for the network. The URL often is a
     credential itself: it appears in no log and no message.

@@ -1,0 +1,68 @@
+"""Imports point one way, and importing the core is cheap. The contracts stand in pyproject.toml ([tool.importlinter])."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import xetrade_core
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"ccxt", "duckdb", "matplotlib", "polars", "pandas", "dagster", "pandera"}
+
+
+def test_every_arrow_of_the_house_is_kept() -> None:
+    ran = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_wrong_import_breaks_the_contract(tmp_path: Path) -> None:
+    """The contracts can fail: a copy of the source with one forbidden import is refused."""
+    subprocess.run(
+        ["cp", "-r", "xetrade_core", "xetrade_pipelines", "pyproject.toml", str(tmp_path)], cwd=ROOT, check=True
+    )
+    (tmp_path / "xetrade_core/books/impure.py").write_text("import dagster\nimport xetrade_core.capture\n")
+    ran = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as c; c()",
+         "--no-logo", "--no-cache"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "xetrade_core.books.impure -> dagster" in ran.stdout
+    assert "xetrade_core.books.impure -> xetrade_core.capture" in ran.stdout
+
+
+def test_every_part_of_the_core_stands_in_a_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    named = str(contracts)
+    parts = [module.name for module in pkgutil.iter_modules(xetrade_core.__path__)]
+    assert not [part for part in parts if f"xetrade_core.{part}" not in named]
+
+
+@pytest.mark.parametrize("module", sorted(module.name for module in pkgutil.iter_modules(xetrade_core.__path__)))
+def test_importing_a_part_pulls_in_no_heavy_library(module: str) -> None:
+    """Everything below the part, too: a heavy library is imported by the function that needs it."""
+    program = f"""if True:
+        import importlib, pkgutil, sys
+        part = importlib.import_module("xetrade_core.{module}")
+        for found in pkgutil.walk_packages(getattr(part, "__path__", []), "xetrade_core.{module}."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+        print(*sorted({HEAVY!r} & set(sys.modules)))
+    """
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
