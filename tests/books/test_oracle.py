@@ -40,14 +40,23 @@ def instrument(venue: str, symbol: str, venue_id: str) -> Instrument:
     ids=["spot", "usdm"],
 )
 def test_best_bid_and_ask_equal_the_newest_book_ticker_after_every_depth_event(make, symbol, names, depth_messages):
+    """Without exception wherever the book says that its best levels are within the snapshot's reach.
+
+    The spot price falls below the reach of the only snapshot (61,631.55). There a resting level that no message had touched
+    becomes the best bid, twice for one event, and nobody who has only this file can know it: `known_depth` says so.
+    """
     folder = "binance-spot" if make is BinanceSpotBooks else "binance-usdm"
     books = make([instrument("binance", symbol, "BTCUSDT")])
     sequencer = books.sequencers[symbol]
     stream = list(lines(*(recording(f"{folder}/{name}") for name in names)))
     tickers = sorted(
-        (data["u"], data) for _, frame in stream if b"bookTicker" in frame for data in [msgspec.json.decode(frame)["data"]]
+        (data["u"], data)
+        for _, frame in stream
+        if b"bookTicker" in frame
+        for data in [msgspec.json.decode(frame)["data"]]
     )
     newest, checked, gaps, depth = 0, 0, 0, 0
+    unknowable: list[int] = []
     for stamp, frame in stream:
         if frame.startswith(b'{"lastUpdateId"'):
             events = books.snapshot(symbol, frame, stamp)
@@ -64,10 +73,14 @@ def test_best_bid_and_ask_equal_the_newest_book_ticker_after_every_depth_event(m
         bid_prices, bid_sizes, ask_prices, ask_sizes = sequencer.book.top(1)
         data = tickers[newest][1]
         found = (bid_prices[0], bid_sizes[0], ask_prices[0], ask_sizes[0])
-        assert found == tuple(float(data[key]) for key in "bBaA"), f"at {sequencer.sequence}"
         checked += 1
+        if found != tuple(float(data[key]) for key in "bBaA"):
+            book = sequencer.book
+            assert min(book.bids.known_depth(1), book.asks.known_depth(1)) == 0, f"at {sequencer.sequence}"
+            unknowable.append(sequencer.sequence)
     assert gaps == 0
     assert depth == depth_messages
+    assert unknowable == ([50093478174, 50093480542] if make is BinanceSpotBooks else [])
     assert checked > 0.99 * depth_messages
 
 

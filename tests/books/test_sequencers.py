@@ -1,0 +1,378 @@
+"""No lost, doubled, reordered or damaged message ever leaves a book that is called in sync and is not the venue's.
+
+Each venue's protocol is spoken here by a few lines that keep the true book at every sequence id; the frames are then mistreated.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xetrade_core.books.binance import BinanceFuturesBooks, BinanceSpotBooks
+from xetrade_core.books.book_set import BookSet
+from xetrade_core.books.okx import OkxBooks
+from xetrade_core.books.sequencer import OLD_RUN_LIMIT
+from xetrade_core.model.book_events import (
+    Applied,
+    Buffered,
+    Gap,
+    GapCause,
+    Ignored,
+    RefusalReason,
+    Refused,
+    Synced,
+)
+from xetrade_core.model.instruments import Instrument, MarketType
+
+SYMBOL = "BTC/USDT"
+Book = tuple[dict[float, float], dict[float, float]]
+
+
+class TrueVenue:
+    """A venue of one symbol: emits frames and remembers its true book at each sequence id that ends a frame."""
+
+    venue_id = "BTCUSDT"
+    books_class: type[BookSet]
+
+    def __init__(self) -> None:
+        self.bids = {99.0 - i: 1.0 for i in range(8)}
+        self.asks = {101.0 + i: 1.0 for i in range(8)}
+        self.sequence = 1000
+        self.time_ms = 1_700_000_000_000
+        self.truth: dict[int, Book] = {}
+        self._remember()
+
+    def _remember(self) -> None:
+        self.truth[self.sequence] = (dict(self.bids), dict(self.asks))
+
+    def change(self, changes: list[tuple[str, int, float]]) -> bytes:
+        """One frame with these changes: side, distance from the touch, size."""
+        first = self.sequence + 1
+        before = self.sequence
+        told: tuple[list[Any], list[Any]] = ([], [])
+        for side, distance, size in changes or [("b", 0, 2.0)]:
+            levels, price = (self.bids, 99.0 - distance) if side == "b" else (self.asks, 101.0 + distance)
+            levels[price] = size
+            if not size:
+                del levels[price]
+            told[side == "a"].append([f"{price:.2f}", f"{size:.3f}"])
+            self.sequence += 1
+        self.time_ms += 100
+        self._remember()
+        return json.dumps(self.frame(before, first, told)).encode().replace(b" ", b"")
+
+    def frame(self, before: int, first: int, told: tuple[list[Any], list[Any]]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def snapshot(self) -> bytes:
+        raise NotImplementedError
+
+    def heal(self, books: BookSet, now: int) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def levels(self) -> dict[str, list[list[str]]]:
+        return {
+            "bids": [[f"{p:.2f}", f"{s:.3f}"] for p, s in sorted(self.bids.items(), reverse=True)],
+            "asks": [[f"{p:.2f}", f"{s:.3f}"] for p, s in sorted(self.asks.items())],
+        }
+
+
+class Spot(TrueVenue):
+    books_class = BinanceSpotBooks
+
+    def frame(self, before, first, told):
+        inner = {"e": "depthUpdate", "E": self.time_ms, "s": self.venue_id, "U": first, "u": self.sequence}
+        return {"stream": "btcusdt@depth@100ms", "data": inner | {"b": told[0], "a": told[1]}}
+
+    def snapshot(self):
+        return json.dumps({"lastUpdateId": self.sequence, **self.levels()}).encode()
+
+    def heal(self, books, now):
+        return books.snapshot(SYMBOL, self.snapshot(), now)
+
+
+class Futures(Spot):
+    books_class = BinanceFuturesBooks
+
+    def frame(self, before, first, told):
+        # Ids jump between messages: the venue numbers changes of all symbols together.
+        framed = super().frame(before, first, told)
+        return framed["data"] | {"pu": before, "T": self.time_ms}
+
+
+class Okx(TrueVenue):
+    books_class = OkxBooks
+    venue_id = "BTC-USDT"
+
+    def frame(self, before, first, told, action="update"):
+        data = {"asks": [[*x, "0", "1"] for x in told[1]], "bids": [[*x, "0", "1"] for x in told[0]]}
+        data |= {"ts": str(self.time_ms), "checksum": 0, "seqId": self.sequence, "prevSeqId": before}
+        return {"arg": {"channel": "books", "instId": self.venue_id}, "action": action, "data": [data]}
+
+    def snapshot(self):
+        levels = self.levels()
+        framed = self.frame(-1, 0, (levels["bids"], levels["asks"]), "snapshot")
+        return json.dumps(framed).encode().replace(b" ", b"")
+
+    def heal(self, books, now):
+        return books.feed(self.snapshot(), now)
+
+
+def books_of(venue: TrueVenue) -> BookSet:
+    instrument = Instrument("v", SYMBOL, venue.venue_id, MarketType.SPOT, Decimal("0.01"), Decimal("0.001"))
+    return venue.books_class([instrument])
+
+
+def in_sync(venue: TrueVenue) -> BookSet:
+    books = books_of(venue)
+    assert isinstance(venue.heal(books, 0)[-1], Synced)
+    return books
+
+
+def assert_true(venue: TrueVenue, books: BookSet) -> None:
+    sequencer = books.sequencers[SYMBOL]
+    if sequencer.synced:
+        bids, asks = venue.truth[sequencer.sequence]
+        bid_prices, bid_sizes, ask_prices, ask_sizes = sequencer.book.top(1000)
+        assert dict(zip(bid_prices, bid_sizes, strict=True)) == bids
+        assert dict(zip(ask_prices, ask_sizes, strict=True)) == asks
+        assert bid_prices == sorted(bids, reverse=True)
+        assert ask_prices == sorted(asks)
+
+
+venues = pytest.mark.parametrize("venue_class", [Spot, Futures, Okx], ids=["spot", "futures", "okx"])
+frame_changes = st.lists(
+    st.tuples(st.sampled_from("ba"), st.integers(0, 7), st.sampled_from([1.0, 2.5])), min_size=1, max_size=4
+)
+
+
+@venues
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_synced_book_is_the_true_book_whatever_happens_to_the_frames(venue_class, data):
+    venue = venue_class()
+    books = in_sync(venue)
+    held: list[bytes] = []
+    for now in range(data.draw(st.integers(5, 40))):
+        frame = venue.change(data.draw(frame_changes))
+        fate = data.draw(
+            st.sampled_from(["arrive"] * 6 + ["lose", "double", "hold", "release", "garble", "heal", "cut"])
+        )
+        if fate == "lose":
+            continue
+        if fate == "hold":
+            held.append(frame)
+            continue
+        if fate == "garble":
+            frame = frame[: data.draw(st.integers(1, len(frame) - 1))]
+        if fate == "cut":
+            books.lose([SYMBOL], GapCause.DISCONNECT, now)
+        deliveries = [frame, frame] if fate == "double" else [frame]
+        if fate == "release":
+            deliveries += held
+            held.clear()
+        for delivery in deliveries:
+            books.feed(delivery, now)
+            assert_true(venue, books)
+        if fate == "heal":
+            venue.heal(books, now)
+            assert_true(venue, books)
+    books.feed(venue.change([("b", 0, 7.0)]), 98)  # shows a loss that nothing has followed yet
+    venue.heal(books, 99)
+    books.feed(venue.change([("b", 0, 6.0)]), 100)
+    assert books.sequencers[SYMBOL].synced
+    assert books.sequencers[SYMBOL].sequence == venue.sequence
+    assert_true(venue, books)
+
+
+@venues
+def test_a_lost_message_is_one_gap_that_names_both_sequence_ids(venue_class):
+    venue = venue_class()
+    books = in_sync(venue)
+    books.feed(venue.change([]), 1)
+    last = venue.sequence
+    venue.change([("a", 1, 3.0), ("b", 2, 1.0)])
+    (gap,) = books.feed(venue.change([("a", 2, 5.0), ("a", 3, 5.0)]), 2)
+    expected_next = venue.sequence if venue_class is Okx else venue.sequence - 1
+    assert gap == Gap(SYMBOL, GapCause.SEQUENCE, last, expected_next, 2)
+    assert not books.sequencers[SYMBOL].synced
+    assert not any(isinstance(event, Gap) for event in books.feed(venue.change([]), 3))
+    assert isinstance(venue.heal(books, 4)[-1], Synced)
+    assert books.sequencers[SYMBOL].epoch == 2
+
+
+@venues
+def test_a_doubled_message_changes_nothing(venue_class):
+    venue = venue_class()
+    books = in_sync(venue)
+    frame = venue.change([])
+    assert isinstance(books.feed(frame, 1)[0], Applied)
+    assert isinstance(books.feed(frame, 2)[0], Ignored)
+    assert books.sequencers[SYMBOL].received_ns == 1
+
+
+@venues
+@pytest.mark.parametrize(
+    ("price", "size", "reason"),
+    [
+        ("0.00", "1.000", RefusalReason.BAD_PRICE),
+        ("-5.00", "1.000", RefusalReason.BAD_PRICE),
+        ("NaN", "1.000", RefusalReason.NOT_FINITE),
+        ("99.00", "inf", RefusalReason.NOT_FINITE),
+        ("99.00", "nan", RefusalReason.NOT_FINITE),
+        ("99.00", "-1.000", RefusalReason.BAD_SIZE),
+        ("abc", "1.000", RefusalReason.MALFORMED),
+        ("101.00", "1.000", RefusalReason.CROSSED),
+    ],
+)
+def test_a_bad_level_is_refused_counted_and_costs_the_books_trust(venue_class, price, size, reason):
+    venue = venue_class()
+    books = in_sync(venue)
+    frame = venue.change([("b", 0, 2.0)]).replace(b'["99.00","2.000"', f'["{price}","{size}"'.encode())
+    refused, gap = books.feed(frame, 1)
+    assert (refused.symbol, refused.reason) == (SYMBOL, reason)
+    assert gap.cause is (GapCause.CROSSED if reason is RefusalReason.CROSSED else GapCause.MALFORMED)
+    assert books.sequencers[SYMBOL].refused_count == 1
+    assert not books.sequencers[SYMBOL].synced
+
+
+@venues
+@pytest.mark.parametrize("frame", [b"", b"\x00\xff\xfe", b"<html>502</html>", b"[1,2", b'{"stream":"x"', b"null"])
+def test_what_is_no_frame_at_all_is_refused_and_hurts_no_book(venue_class, frame):
+    venue = venue_class()
+    books = in_sync(venue)
+    (refused,) = books.feed(frame, 1)
+    assert isinstance(refused, Refused)
+    assert refused.symbol == ""
+    assert books.unattributed_refusals == 1
+    assert books.sequencers[SYMBOL].synced
+
+
+@venues
+@given(frame=st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_make_feed_raise(venue_class, frame):
+    books = in_sync(venue_class())
+    books.feed(frame, 1)
+    books.feed(b'{"action":' + frame, 1)
+    books.feed(b'{"e":"depthUpdate",' + frame, 1)
+
+
+@venues
+def test_a_symbol_nobody_asked_for_is_refused(venue_class):
+    venue = venue_class()
+    books = in_sync(venue)
+    frame = venue.change([]).replace(venue.venue_id.encode(), b"DOGE-EUR")
+    (refused,) = books.feed(frame, 1)
+    assert (refused.reason, refused.symbol) == (RefusalReason.UNKNOWN_SYMBOL, "")
+
+
+@venues
+@pytest.mark.parametrize(
+    "reply", [b'{"result":null,"id":1}', b'{"event":"subscribe","arg":{"channel":"books"}}', b"pong"]
+)
+def test_control_replies_are_passed_over(venue_class, reply):
+    assert in_sync(venue_class()).feed(reply, 1) == ()
+
+
+@venues
+def test_a_restarted_numbering_is_a_gap_at_once(venue_class):
+    venue = venue_class()
+    books = in_sync(venue)
+    books.feed(venue.change([]), 1)
+    venue.sequence = 5
+    (gap,) = books.feed(venue.change([]), 2)
+    assert gap.cause is GapCause.SEQUENCE_RESET
+    assert isinstance(venue.heal(books, 3)[-1], Synced)
+    assert_true(venue, books)
+
+
+def test_a_restarted_numbering_without_newer_times_is_found_by_its_persistence():
+    venue = Spot()
+    books = in_sync(venue)
+    venue.sequence = 5
+    venue.time_ms -= 10**9
+    outcomes = [books.feed(venue.change([]), now)[0] for now in range(OLD_RUN_LIMIT + 1)]
+    assert all(isinstance(outcome, Ignored) for outcome in outcomes[:-1])
+    assert outcomes[-1].cause is GapCause.SEQUENCE_RESET
+
+
+def test_okx_maintenance_that_says_so_in_prev_seq_id_is_no_gap():
+    venue = Okx()
+    books = in_sync(venue)
+    before = venue.sequence
+    venue.sequence = 5
+    frame = json.loads(venue.change([("b", 1, 4.0)]))
+    frame["data"][0]["prevSeqId"] = before
+    (outcome,) = books.feed(json.dumps(frame).encode(), 1)
+    assert isinstance(outcome, Applied)
+    assert books.sequencers[SYMBOL].sequence == venue.sequence == 6
+
+
+@pytest.mark.parametrize("venue_class", [Spot, Futures])
+def test_messages_wait_for_the_snapshot_and_a_snapshot_older_than_them_is_not_joined(venue_class):
+    venue = venue_class()
+    books = books_of(venue)
+    too_old = venue.snapshot()
+    venue.change([])  # never arrives
+    assert isinstance(books.feed(venue.change([]), 1)[0], Buffered)
+    assert isinstance(books.snapshot(SYMBOL, too_old, 2)[0], Buffered)
+    assert not books.sequencers[SYMBOL].synced
+    in_time = venue.snapshot()
+    books.feed(venue.change([("a", 0, 9.0)]), 3)
+    synced = books.snapshot(SYMBOL, in_time, 4)[-1]
+    assert synced == Synced(SYMBOL, venue.sequence, 1, 4)
+    assert_true(venue, books)
+
+
+@pytest.mark.parametrize("venue_class", [Spot, Futures])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", RefusalReason.MALFORMED),
+        (b'{"code":-1003,"msg":"Too many requests"}', RefusalReason.MALFORMED),
+        (b'{"lastUpdateId":1,"bids":[["0","1"]],"asks":[]}', RefusalReason.BAD_PRICE),
+        (b'{"lastUpdateId":1,"bids":[["5","1"]],"asks":[["4","1"]]}', RefusalReason.CROSSED),
+    ],
+)
+def test_a_bad_snapshot_is_refused_and_a_synced_book_stays_in_sync(venue_class, body, reason):
+    venue = venue_class()
+    fresh, synced = books_of(venue), in_sync(venue)
+    assert fresh.snapshot(SYMBOL, body, 1)[0].reason is reason
+    assert not fresh.sequencers[SYMBOL].synced
+    synced.snapshot(SYMBOL, body, 1)
+    assert synced.sequencers[SYMBOL].synced
+    assert_true(venue, synced)
+
+
+def test_a_deeper_snapshot_ahead_of_the_stream_is_merged_when_the_stream_has_caught_up():
+    venue = Spot()
+    books = books_of(venue)
+    shallow = json.loads(venue.snapshot())
+    shallow["bids"], shallow["asks"] = (
+        shallow["bids"][:5],
+        shallow["asks"][:5],
+    )  # 5 is a limit of the venue: cut off there
+    books.snapshot(SYMBOL, json.dumps(shallow).encode(), 0)
+    assert books.sequencers[SYMBOL].book.bids.known_depth(100) == 5
+    behind = venue.change([("b", 6, 4.0)])
+    assert isinstance(books.snapshot(SYMBOL, venue.snapshot(), 1)[0], Buffered)
+    assert books.sequencers[SYMBOL].book.bids.known_depth(100) == 5
+    books.feed(behind, 2)
+    assert books.sequencers[SYMBOL].book.bids.known_depth(100) == 8
+    assert books.sequencers[SYMBOL].epoch == 1
+    assert_true(venue, books)
+
+
+@venues
+def test_a_lost_connection_is_a_gap_for_each_symbol_in_sync_and_none_for_the_others(venue_class):
+    venue = venue_class()
+    books = in_sync(venue)
+    (gap,) = books.lose([SYMBOL], GapCause.DISCONNECT, 5)
+    assert gap == Gap(SYMBOL, GapCause.DISCONNECT, 1000, None, 5)
+    assert books.lose([SYMBOL], GapCause.DISCONNECT, 6) == ()
