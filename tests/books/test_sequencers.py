@@ -1,6 +1,7 @@
 """No lost, doubled, reordered or damaged message ever leaves a book that is called in sync and is not the venue's.
 
-Each venue's protocol is spoken here by a few lines that keep the true book at every sequence id; the frames are then mistreated.
+Each venue's protocol is spoken here by a few lines that keep the true book at every sequence id; the frames are then
+mistreated.
 """
 
 from __future__ import annotations
