@@ -1,0 +1,63 @@
+"""From a venue's name and some symbols to a feed that is ready to run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from xetrade_core.clock import Clock
+from xetrade_core.errors import ConfigError
+from xetrade_core.feeds.binance import BinanceDialect
+from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.feeds.okx import OkxDialect
+from xetrade_core.feeds.rest_snapshots import RestSnapshots
+from xetrade_core.feeds.resubscribe import Resubscribe
+from xetrade_core.feeds.streaming import StreamingFeed
+from xetrade_core.feeds.subscriptions import Dialect
+from xetrade_core.venues.budget import WeightBudget
+from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.instruments import load_instruments
+from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.venue import BookProtocol, Venue, WireDialect
+
+
+async def open_feed(
+    venue: str, symbols: Sequence[str], options: FeedOptions, clock: Clock, rng: random.Random
+) -> StreamingFeed:
+    """A websocket feed of these symbols, in any form that `resolve_symbol` reads; asks the venue for its instruments.
+
+    Raises UnknownVenue, UnknownSymbol, VenueRetired, ConfigError, and VenueUnavailable when the venue does not answer.
+    """
+    rules = known_venue(venue).require_live()
+    if not symbols:
+        raise ConfigError(f"no symbols to feed from {venue}: name at least one, like BTC/USDT")
+    client = rest_client(rules, options, clock, rng)
+    try:
+        instruments = await load_instruments(rules, client, symbols)
+    except BaseException:
+        await client.close()
+        raise
+    feed = StreamingFeed(rules, instruments, client, options, _dialect(rules), clock, rng)
+    if rules.protocol is BookProtocol.REST_SNAPSHOT:
+        feed.use(RestSnapshots(rules, feed, client, clock, rng))
+    else:
+        feed.use(Resubscribe(feed, clock, rng))
+    return feed
+
+
+def rest_client(venue: Venue, options: FeedOptions, clock: Clock, rng: random.Random) -> RestClient:
+    """The REST client of a venue within its budget; close it after use."""
+    endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url, ws_url=options.ws_url)
+    return RestClient(
+        endpoints.rest,
+        options.budget or WeightBudget(venue.rest.budget, clock, headroom=options.budget_headroom),
+        clock,
+        rng,
+        timeout_s=options.request_timeout_s,
+        used_weight_header=venue.rest.used_weight_header,
+    )
+
+
+def _dialect(venue: Venue) -> Dialect:
+    channel = venue.websocket.channel
+    return BinanceDialect(channel) if venue.websocket.dialect is WireDialect.BINANCE else OkxDialect(channel)

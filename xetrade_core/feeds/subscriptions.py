@@ -1,0 +1,154 @@
+"""Subscribing on one connection: paced requests, acknowledgements, refusals of single instruments, retries."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from xetrade_core.clock import Clock
+from xetrade_core.errors import VenueUnavailable
+
+_log = structlog.get_logger(__name__)
+_BATCH = 50
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A control message of the venue. `venue_ids` are those it names, empty where it speaks of the whole request.
+
+    `error` is None for an acknowledgement. `transient`: the error is about now, not about the instrument. `closing`:
+    the venue announces that it will close this connection.
+    """
+
+    request_id: int | None = None
+    venue_ids: tuple[str, ...] = ()
+    error: str | None = None
+    transient: bool = False
+    closing: bool = False
+
+
+class Dialect(Protocol):
+    """The venue's words for subscribing."""
+
+    def subscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
+        """The request that starts these books."""
+        ...
+
+    def unsubscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
+        """The request that ends them."""
+        ...
+
+    def read(self, frame: bytes) -> Reply | None:
+        """A control message, or None if the frame is something else; must be quick on book messages and never raise."""
+        ...
+
+    def book_id(self, frame: bytes) -> str | None:
+        """The venue id of the instrument that a book message is about, if it is one."""
+        ...
+
+
+@dataclass(slots=True)
+class _Request:
+    waiting: set[str]
+    failed: str | None = None
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Subscriptions:
+    """The subscriptions of one connection: the `confirmed`, and the `refused` by the venue's word for it."""
+
+    def __init__(
+        self, send: Callable[[bytes], None], dialect: Dialect, clock: Clock, *, interval_s: float, timeout_s: float
+    ) -> None:
+        """`interval_s` lies between two requests (the venue's limit); an acknowledgement is awaited for `timeout_s`."""
+        self._send = send
+        self._dialect = dialect
+        self._clock = clock
+        self._interval_s = interval_s
+        self._timeout_s = timeout_s
+        self._ids = itertools.count(1)
+        self._open: dict[int, _Request] = {}
+        self._turn = asyncio.Lock()
+        self.requests = 0
+        self.confirmed: set[str] = set()
+        self.refused: dict[str, str] = {}
+
+    async def add(self, venue_ids: Iterable[str]) -> None:
+        """Subscribe all; return when each is confirmed or refused. Raises VenueUnavailable when no answer comes."""
+        missing = list(venue_ids)
+        for _ in range(_ATTEMPTS):
+            for batch in _batches(missing, _BATCH):
+                failed = await self._request(self._dialect.subscribe, batch)
+                if failed and len(batch) > 1:
+                    # The whole request was refused for one of its instruments: ask for each alone.
+                    for venue_id in batch:
+                        await self._request(self._dialect.subscribe, [venue_id])
+            missing = [each for each in missing if each not in self.confirmed and each not in self.refused]
+            if not missing:
+                return
+        raise VenueUnavailable(f"no answer to the subscription of {', '.join(missing[:5])} in {_ATTEMPTS} attempts")
+
+    async def renew(self, venue_ids: Sequence[str]) -> None:
+        """Unsubscribe and subscribe again, for a fresh snapshot on the same connection."""
+        await self._request(self._dialect.unsubscribe, venue_ids)
+        self.confirmed.difference_update(venue_ids)
+        await self.add(venue_ids)
+
+    def on_reply(self, reply: Reply) -> None:
+        """Book an acknowledgement or an error to the request it belongs to."""
+        request = self._find(reply)
+        if request is None:
+            if reply.error is not None:
+                _log.warning("unexpected_error_reply", error=reply.error)
+            return
+        about = request.waiting.intersection(reply.venue_ids) if reply.venue_ids else set(request.waiting)
+        if reply.error is None:
+            self.confirmed |= about
+        elif reply.transient:
+            _log.warning("subscription_put_off", error=reply.error)  # still missing: the next attempt asks again
+            about = set(request.waiting)
+        elif len(about) != 1:
+            request.failed = reply.error
+            about = set(request.waiting)
+        else:
+            (refused,) = about
+            self.refused[refused] = reply.error
+            _log.error("subscription_refused", instrument=refused, error=reply.error)
+        request.waiting -= about
+        if not request.waiting:
+            request.done.set()
+
+    def _find(self, reply: Reply) -> _Request | None:
+        if reply.request_id is not None:
+            return self._open.get(reply.request_id)
+        named = [each for each in self._open.values() if each.waiting.intersection(reply.venue_ids)]
+        if named:
+            return named[0]
+        return next(iter(self._open.values())) if len(self._open) == 1 and not reply.venue_ids else None
+
+    async def _request(self, build: Callable[[int, Sequence[str]], bytes], venue_ids: Sequence[str]) -> str | None:
+        """Send one request and wait for its answer; the venue's error if it refused the whole of it."""
+        async with self._turn:
+            request_id = next(self._ids)
+            request = self._open[request_id] = _Request(set(venue_ids))
+            self.requests += 1
+            self._send(build(request_id, venue_ids))
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await request.done.wait()
+            except TimeoutError:
+                _log.warning("subscription_unanswered", instruments=len(request.waiting), waited_s=self._timeout_s)
+            finally:
+                del self._open[request_id]
+            await self._clock.sleep(self._interval_s)
+        return request.failed
+
+
+def _batches(items: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]

@@ -1,0 +1,93 @@
+"""From what a user writes to the instruments of a venue."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from xetrade_core.errors import UnknownSymbol
+from xetrade_core.model.instruments import Instrument, MarketType, symbol_slug
+from xetrade_core.venues.http import RestClient, gather_bodies
+from xetrade_core.venues.symbol_parts import SymbolParts
+from xetrade_core.venues.venue import Venue
+
+_HINTS = 4
+# When a short name such as BTCUSDT fits several markets, the first of these kinds is meant.
+_PREFERENCE = (MarketType.SPOT, MarketType.SWAP)
+
+
+async def load_instruments(venue: Venue, client: RestClient, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+    """The instruments of `symbols`, in their order, each once; asks the venue for its lists.
+
+    Raises UnknownSymbol with near matches, VenueRetired, and what the client raises when the venue does not answer.
+    """
+    requests = venue.require_live().instruments.requests(symbols)
+    listed = [row for body in await gather_bodies(client, requests) for row in venue.instruments.parse(body)]
+    return tuple({row.symbol: row for row in (resolve_symbol(venue, text, listed) for text in symbols)}.values())
+
+
+def resolve_symbol(venue: Venue, text: str, listed: Iterable[Instrument]) -> Instrument:
+    """The instrument that `text` names: a universal symbol, `BTC-USDT`, `BTCUSDT`, or the venue's own id.
+
+    A short form that fits several instruments means the spot market, else the perpetual swap. Raises UnknownSymbol.
+    """
+    rows = list(listed)
+    wanted = text.strip().upper()
+    for name in (_symbol, _venue_id, _slug):
+        for row in rows:
+            if name(row).upper() == wanted:
+                return row
+    for short in (_pair, _compact):
+        for kind in _PREFERENCE:
+            fits = [row for row in rows if row.market_type is kind and short(row).upper() == wanted]
+            if len(fits) == 1:
+                return fits[0]
+            if fits:
+                raise UnknownSymbol(text, venue.id, f"it can be any of {', '.join(row.symbol for row in fits)}")
+    raise UnknownSymbol(text, venue.id, _near(wanted, rows))
+
+
+def named_instrument(venue: Venue, symbol: str) -> Instrument:
+    """The instrument of a universal symbol by the venue's naming rule alone, for reading recordings without a network.
+
+    Tick and lot are 0: they are not known without asking. Raises UnknownSymbol.
+    """
+    parts = SymbolParts.parse(symbol, venue.id)
+    kind = MarketType.OPTION if parts.strike else MarketType.FUTURE if parts.expiry else MarketType.SWAP
+    return Instrument(
+        venue=venue.id,
+        symbol=symbol,
+        venue_id=venue.instruments.venue_id(symbol),
+        market_type=kind if parts.settle else MarketType.SPOT,
+        price_tick=Decimal(0),
+        lot=Decimal(0),
+    )
+
+
+def _near(wanted: str, rows: list[Instrument]) -> str:
+    names = {name(row).upper(): row.symbol for name in (_compact, _venue_id, _symbol) for row in rows}
+    close = dict.fromkeys(names[name] for name in difflib.get_close_matches(wanted, names, n=2 * _HINTS, cutoff=0.6))
+    if close:
+        return f"did you mean {' or '.join(list(close)[:_HINTS])}?"
+    return f"it lists {len(rows)} instruments, such as {', '.join(row.symbol for row in rows[:_HINTS])}"
+
+
+def _symbol(row: Instrument) -> str:
+    return row.symbol
+
+
+def _venue_id(row: Instrument) -> str:
+    return row.venue_id
+
+
+def _slug(row: Instrument) -> str:
+    return symbol_slug(row.symbol)
+
+
+def _pair(row: Instrument) -> str:
+    return row.symbol.partition(":")[0].replace("/", "-")
+
+
+def _compact(row: Instrument) -> str:
+    return row.symbol.partition(":")[0].replace("/", "")

@@ -1,0 +1,172 @@
+"""What is known about one venue, as dated data: rules change, so each fact says when and where it was read.
+
+A venue is described, not programmed: adding one means one module with a `VENUE` of this shape (see
+docs/adding-a-venue.md). Code that needs a venue's rule reads it here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from xetrade_core.errors import ConfigError, VenueRetired
+from xetrade_core.model.instruments import Instrument, MarketType
+
+if TYPE_CHECKING:
+    from xetrade_core.books.book_set import BookSet
+
+
+class VenueStatus(StrEnum):
+    """Whether the venue still answers."""
+
+    LIVE = "live"
+    RETIRED = "retired"
+
+
+class BookProtocol(StrEnum):
+    """How a client comes to a synced book; chooses the feed."""
+
+    REST_SNAPSHOT = "rest_snapshot"  # the channel carries changes only; the snapshot comes over REST (Binance, KuCoin)
+    CHANNEL_SNAPSHOT = "channel_snapshot"  # a subscription begins with a snapshot (OKX, Bybit, Deribit, Derive)
+
+
+class WireDialect(StrEnum):
+    """The words of subscribing, acknowledging and keeping alive on the websocket."""
+
+    BINANCE = "binance"
+    OKX = "okx"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One rule of the venue, with the day it was checked and where it stands."""
+
+    topic: str
+    text: str
+    checked: date
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """`rest` is the base that REST paths are appended to; `ws` is the exact URL that a public websocket connects to."""
+
+    rest: str
+    ws: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """At most `limit` units in any `window_s` seconds."""
+
+    limit: int
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotWeight:
+    """A REST book snapshot of up to `limit` levels a side costs `weight` units of the REST budget."""
+
+    limit: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebsocketRules:
+    """The public websocket's book channel and its limits.
+
+    `channel` names the book subscription, `{id}` and `{id_lower}` standing for the venue's instrument id. `depth` is
+    the number of levels a side that the channel maintains, None for all. `ping_text` is what the venue wants to be sent
+    when the line is idle; None means a protocol-level ping.
+    """
+
+    dialect: WireDialect
+    channel: str
+    interval_ms: int
+    depth: int | None
+    max_subscriptions: int
+    lifetime_s: float
+    send_interval_s: float
+    connects: RateRule
+    ping_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestRules:
+    """The public REST side: its budget per IP, and where the book snapshot is (None: the protocol needs none).
+
+    `weights` is ordered by limit. `used_weight_header` names the reply header that tells how much of the budget the
+    venue has counted, None where it tells nothing.
+    """
+
+    budget: RateRule
+    snapshot_path: str | None = None
+    weights: tuple[SnapshotWeight, ...] = ()
+    used_weight_header: str | None = None
+
+    def snapshot_for(self, levels: int) -> SnapshotWeight:
+        """The cheapest snapshot of at least `levels` a side, or the deepest there is."""
+        if not self.weights:
+            raise ConfigError("this venue gives its book snapshots on the websocket: there is none over REST")
+        return next((row for row in self.weights if row.limit >= levels), self.weights[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class RestRequest:
+    """One GET of the venue: path, query, and what it costs of the budget."""
+
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    weight: int = 1
+
+
+class InstrumentCodec(Protocol):
+    """How the venue lists instruments and what it calls them."""
+
+    def requests(self, symbols: Sequence[str]) -> tuple[RestRequest, ...]:
+        """The requests whose replies list at least these symbols (in whatever form the user wrote them)."""
+        ...
+
+    def parse(self, body: bytes) -> list[Instrument]:
+        """Tradable instruments of one reply; raises VenueUnavailable when the body is not the venue's format."""
+        ...
+
+    def venue_id(self, symbol: str) -> str:
+        """The venue's id of a universal symbol by rule alone, without asking; raises UnknownSymbol."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """One venue: everything its feeds need to know, and the facts that it was made from."""
+
+    id: str
+    name: str
+    market_types: tuple[MarketType, ...]
+    live: Endpoints
+    testnet: Endpoints | None
+    websocket: WebsocketRules
+    rest: RestRules
+    protocol: BookProtocol
+    books: Callable[[Iterable[Instrument]], BookSet]
+    instruments: InstrumentCodec
+    ccxt_class: str | None
+    facts: tuple[Fact, ...]
+    status: VenueStatus = VenueStatus.LIVE
+    retired_on: date | None = None
+
+    def require_live(self) -> Venue:
+        """Itself, or VenueRetired with the date it shut down."""
+        if self.status is VenueStatus.RETIRED:
+            raise VenueRetired(f"{self.name} shut down on {self.retired_on}: only its old data can be read")
+        return self
+
+    def endpoints(self, *, testnet: bool = False, rest_url: str | None = None, ws_url: str | None = None) -> Endpoints:
+        """Live URLs, the venue's testnet, or others by configuration alone (a proxy, a simulated venue)."""
+        if testnet and self.testnet is None:
+            raise ConfigError(f"{self.id} has no testnet: use its live URLs, or set rest_url and ws_url")
+        base = self.testnet if testnet and self.testnet is not None else self.live
+        return Endpoints(rest=(rest_url or base.rest).rstrip("/"), ws=ws_url or base.ws)
