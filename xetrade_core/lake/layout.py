@@ -1,0 +1,138 @@
+"""The names of the lake's objects, and the hours they are cut into.
+
+`<dataset>/venue=V/symbol=SLUG/date=YYYY-MM-DD/hour=HH/part.parquet` for what readers use (a "part"), and
+`<dataset>/venue=V/date=YYYY-MM-DD/hour=HH/<startns>-<endns>-<writer>.parquet` for what captures upload (a "segment").
+Hours are UTC; every object belongs to exactly one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import ConfigError, LakeError
+from xetrade_core.model.instruments import slug_symbol, symbol_slug
+
+NS_PER_HOUR = 3600 * NS_PER_S
+
+_HOUR = r"date=(?P<date>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})"
+_PART = re.compile(rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/symbol=(?P<slug>[^/]+)/{_HOUR}/(?P<name>[^/]+)\.parquet")
+_SEGMENT = re.compile(
+    rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/{_HOUR}/(?P<start>\d+)-(?P<end>\d+)-(?P<writer>[^/]+)\.parquet"
+)
+_WRITER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class PartKey:
+    """What the key of a compacted file says; `name` is `part` but for rejected rows."""
+
+    dataset: str
+    venue: str
+    symbol: str
+    hour_ns: int
+    name: str = "part"
+
+    def __str__(self) -> str:
+        folder = f"{symbol_prefix(self.dataset, self.venue, self.symbol)}{hour_path(self.hour_ns)}"
+        return f"{folder}/{self.name}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentKey:
+    """What the key of a segment says: rows of `writer` with start_ns <= timestamp < end_ns, all within one hour."""
+
+    dataset: str
+    venue: str
+    start_ns: int
+    end_ns: int
+    writer: str
+
+    def __post_init__(self) -> None:
+        if not _WRITER.fullmatch(self.writer):
+            raise ConfigError.of("writer", self.writer, "use letters, digits and . _ + -")
+        if not 0 <= self.start_ns < self.end_ns <= hour_start(self.start_ns) + NS_PER_HOUR:
+            raise ConfigError.of("segment", (self.start_ns, self.end_ns), "start < end, both within one UTC hour")
+
+    @property
+    def hour_ns(self) -> int:
+        return hour_start(self.start_ns)
+
+    @property
+    def name(self) -> str:
+        """The file name: what a capture's spool and the lake both call it."""
+        return f"{self.start_ns}-{self.end_ns}-{self.writer}.parquet"
+
+    def __str__(self) -> str:
+        return f"{segment_prefix(self.dataset, self.venue, self.hour_ns)}{self.name}"
+
+
+def part_key(dataset: str, venue: str, symbol: str, hour_ns: int) -> str:
+    """The key of the compacted file of one symbol and hour; `hour_ns` may lie anywhere in the hour."""
+    return str(PartKey(dataset, venue, symbol, hour_start(hour_ns)))
+
+
+def segment_key(dataset: str, venue: str, start_ns: int, end_ns: int, writer: str) -> str:
+    """The key of one segment; see `SegmentKey`."""
+    return str(SegmentKey(dataset, venue, start_ns, end_ns, writer))
+
+
+def parse_part_key(key: str) -> PartKey:
+    """The inverse of `part_key`; `LakeError` for any other key."""
+    found = _PART.fullmatch(key)
+    if found is None:
+        raise LakeError(
+            f"{key} is not the key of a compacted file: expected dataset/venue=/symbol=/date=/hour=/part.parquet"
+        )
+    hour_ns = _parse_hour(found["date"], found["hour"])
+    return PartKey(found["dataset"], found["venue"], slug_symbol(found["slug"]), hour_ns, found["name"])
+
+
+def parse_segment_key(key: str) -> SegmentKey:
+    """The inverse of `segment_key`; `LakeError` for any other key."""
+    found = _SEGMENT.fullmatch(key)
+    if found is None:
+        raise LakeError(
+            f"{key} is not the key of a segment: expected dataset/venue=/date=/hour=/start-end-writer.parquet"
+        )
+    return SegmentKey(found["dataset"], found["venue"], int(found["start"]), int(found["end"]), found["writer"])
+
+
+def venue_prefix(dataset: str, venue: str) -> str:
+    """Prefix of everything of one dataset and venue."""
+    return f"{dataset}/venue={venue}/"
+
+
+def symbol_prefix(dataset: str, venue: str, symbol: str) -> str:
+    """Prefix of the compacted files of one symbol."""
+    return f"{dataset}/venue={venue}/symbol={symbol_slug(symbol)}/"
+
+
+def segment_prefix(dataset: str, venue: str, hour_ns: int) -> str:
+    """Prefix of one venue's segments of one hour."""
+    return f"{dataset}/venue={venue}/{hour_path(hour_ns)}/"
+
+
+def hour_start(ns: int) -> int:
+    """The start of the UTC hour that holds `ns`."""
+    return ns - ns % NS_PER_HOUR
+
+
+def hour_path(ns: int) -> str:
+    """`date=YYYY-MM-DD/hour=HH` of the UTC hour that holds `ns`."""
+    return datetime.fromtimestamp(hour_start(ns) // NS_PER_S, UTC).strftime("date=%Y-%m-%d/hour=%H")
+
+
+def hours_between(start_ns: int, end_ns: int) -> Iterator[int]:
+    """The start of every hour that shares a moment with [start_ns, end_ns)."""
+    yield from range(hour_start(start_ns), end_ns, NS_PER_HOUR)
+
+
+def _parse_hour(date: str, hour: str) -> int:
+    try:
+        return int(datetime.strptime(f"{date} {hour} +0000", "%Y-%m-%d %H %z").timestamp()) * NS_PER_S
+    except ValueError as error:
+        raise LakeError(f"date={date}/hour={hour} is no hour of the calendar") from error
