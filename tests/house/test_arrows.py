@@ -1,4 +1,4 @@
-"""Imports point one way, and importing the core is cheap. The contracts stand in pyproject.toml ([tool.importlinter])."""
+"""Imports point one way, and importing the core is cheap. The contracts stand in pyproject.toml (importlinter)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_a_wrong_import_breaks_the_contract(tmp_path: Path) -> None:
         ["cp", "-r", "xetrade_core", "xetrade_pipelines", "pyproject.toml", str(tmp_path)], cwd=ROOT, check=True
     )
     (tmp_path / "xetrade_core/books/impure.py").write_text("import dagster\nimport xetrade_core.capture\n")
+    lint = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as run; run()"
     ran = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as c; c()",
-         "--no-logo", "--no-cache"],
+        [sys.executable, "-c", lint, "--no-logo", "--no-cache"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "xetrade_core.books.impure -> dagster" in ran.stdout
     assert "xetrade_core.books.impure -> xetrade_core.capture" in ran.stdout

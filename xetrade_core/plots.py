@@ -1,0 +1,110 @@
+"""Pictures of recorded books: PNG bytes out of rows of `l2_snapshots`. Matplotlib is imported on use."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xetrade_core.errors import XETradeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BID, ASK, MID, UNSYNCED = "#1a7f5a", "#c0392b", "#2c3e50", "#f4d9a8"
+COLUMNS = ("timestamp", "synced", "bid_price", "bid_size", "ask_price", "ask_size")
+#: more points than pixels help nobody and cost seconds
+MOST_POINTS = 2000
+
+
+class NothingToDraw(XETradeError):
+    """No row of the table has a book."""
+
+
+def book_picture(rows: pa.Table, title: str) -> bytes:
+    """Depth of the last synced book, and mid and spread over time with the unsynced stretches shaded, as one PNG.
+
+    `rows` are those of one venue and symbol in time order, with at least `COLUMNS`. Raises NothingToDraw.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=(2, 3))
+    last = last_book(rows)
+    _draw_depth(left, *last)
+    _draw_touch(right, rows)
+    figure.suptitle(title)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=110, metadata={"Software": None})
+    return image.getvalue()
+
+
+def last_book(rows: pa.Table) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Bid prices, bid sizes, ask prices, ask sizes of the last row that has a book on both sides."""
+    for index in range(rows.num_rows - 1, -1, -1):
+        book = [rows.column(name)[index].as_py() for name in COLUMNS[2:]]
+        if all(book):
+            return book[0], book[1], book[2], book[3]
+    raise NothingToDraw("no row has a book: nothing to draw; the gap ledger says why")
+
+
+def touch(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Times (ns), best bids and best asks of all rows; NaN where there is no book. At most MOST_POINTS, evenly spread."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    step = max(1, -(-rows.num_rows // MOST_POINTS))
+    picked = rows.take(pa.array(range(0, rows.num_rows, step)))
+    times = picked.column("timestamp").cast(pa.int64()).to_numpy()
+    best: list[NDArray[np.float64]] = []
+    for name in ("bid_price", "ask_price"):
+        column = picked.column(name).combine_chunks()
+        filled = pc.if_else(pc.greater(pc.list_value_length(column), 0), column, None)
+        best.append(pc.list_element(filled, 0).to_numpy(zero_copy_only=False))
+    return times, best[0], best[1]
+
+
+def _draw_depth(
+    axes: Any, bids: Sequence[float], bid_sizes: Sequence[float], asks: Sequence[float], ask_sizes: Sequence[float]
+) -> None:
+    """Size that stands up to each price, on both sides of the mid."""
+    for prices, sizes, colour, name in ((bids, bid_sizes, BID, "bids"), (asks, ask_sizes, ASK, "asks")):
+        total = np.cumsum(sizes)
+        axes.step(prices, total, where="post", color=colour, label=name)
+        axes.fill_between(prices, total, step="post", color=colour, alpha=0.2)
+    axes.set_title(f"depth of the last book, {len(bids)} x {len(asks)} levels", fontsize=10)
+    axes.set_xlabel("price")
+    axes.set_ylabel("size up to there")
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.legend(fontsize=8)
+
+
+def _draw_touch(axes: Any, rows: pa.Table) -> None:
+    """Mid over time on the left scale, spread in basis points on the right one; time without a book is shaded."""
+    times, bid, ask = touch(rows)
+    when = times.astype("datetime64[ns]")
+    mid = (bid + ask) / 2
+    axes.plot(when, mid, color=MID, linewidth=1)
+    axes.set_title("mid (line) and spread (dots); shaded: not in sync", fontsize=10)
+    axes.set_ylabel("mid")
+    axes.ticklabel_format(axis="y", useOffset=False)
+    spread = axes.twinx()
+    spread.plot(when, (ask - bid) / mid * 1e4, ".", color=ASK, markersize=2)
+    spread.set_ylabel("spread, basis points")
+    spread.set_ylim(bottom=0)
+    missing = np.isnan(mid)
+    for start, end in _runs(missing):
+        axes.axvspan(when[start], when[min(end, len(when) - 1)], color=UNSYNCED, alpha=0.6, linewidth=0)
+    axes.tick_params(axis="x", rotation=20, labelsize=8)
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Start and end (exclusive) of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
