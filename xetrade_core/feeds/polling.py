@@ -1,0 +1,246 @@
+"""The fallback: whole books polled over REST through ccxt, for any venue that ccxt knows.
+
+A poll replaces the whole book, so there is no sequence to keep and no gap between two polls: a book is in sync while
+its last poll succeeded, and lost when one fails or comes too late. What happened between two polls is not known; the
+price of a fallback. ccxt is imported when a feed is opened, never before: it costs a second and 100 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Protocol, cast
+
+import msgspec
+import structlog
+
+from xetrade_core.books.book_set import NS_PER_MS, BookSet, Millis, Price, Size
+from xetrade_core.books.sequencer import BookSequencer, Events
+from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.errors import UnknownSymbol, UnknownVenue, VenueUnavailable, XETradeError
+from xetrade_core.feeds.feed import FeedOptions, FeedSink, FeedStatus, SymbolStatus
+from xetrade_core.model.book_events import GapCause, RefusalReason, Synced
+from xetrade_core.model.instruments import Instrument, MarketType
+
+_log = structlog.get_logger(__name__)
+
+
+class PolledBook(msgspec.Struct):
+    """A poll as it is recorded: levels best first; `timestamp` in ms, `nonce` the venue's sequence id, where given."""
+
+    symbol: str
+    bids: list[tuple[Price, Size]]
+    asks: list[tuple[Price, Size]]
+    timestamp: Millis | None = None
+    nonce: int | None = None
+
+
+class PolledSequencer(BookSequencer):
+    """One polled book. `sequence` is the venue's nonce where it gives one, else the number of the poll."""
+
+    __slots__ = ("polls",)
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol)
+        self.polls = 0
+
+    def replace(self, poll: PolledBook, received_ns: int) -> Events:
+        """Take the poll as the book; a poll older than the book (a cache of the venue's) is ignored."""
+        self.polls += 1
+        if poll.bids and poll.asks and poll.bids[0][0] >= poll.asks[0][0]:
+            return self.refuse(RefusalReason.CROSSED, received_ns, "the polled book is crossed")
+        sequence = self.polls if poll.nonce is None else poll.nonce
+        if self.synced and self.sequence is not None and sequence < self.sequence:
+            self.ignored_count += 1
+            return self._ignored
+        self.book.replace(poll.bids, poll.asks, _last(poll.bids), _last(poll.asks))
+        self.sequence = sequence
+        self.exchange_ns = None if poll.timestamp is None else poll.timestamp * NS_PER_MS
+        self.received_ns = received_ns
+        if self.synced:
+            self.applied_count += 1
+            return self._applied
+        self.synced = True
+        self.epoch += 1
+        return (self._joined(received_ns),)
+
+
+class PolledBooks(BookSet):
+    """Books out of polls: the frames are `PolledBook`s as JSON, so that a recording of them replays."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        super().__init__(instruments)
+        self._decoder = msgspec.json.Decoder(PolledBook)
+
+    def _sequencer(self, symbol: str) -> BookSequencer:
+        return PolledSequencer(symbol)
+
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        raise msgspec.DecodeError("polled books have no websocket frames")
+
+    def snapshot(self, symbol: str, body: bytes, received_ns: int) -> Events:
+        """Take a poll."""
+        sequencer = cast("PolledSequencer", self.sequencers[symbol])
+        try:
+            poll = self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return sequencer.refuse(RefusalReason.MALFORMED, received_ns, str(error))
+        return sequencer.replace(poll, received_ns)
+
+
+class BookSource(Protocol):
+    """Where polls come from: ccxt's async exchanges have this shape."""
+
+    async def fetch_order_book(self, symbol: str, limit: int | None = None) -> dict[str, Any]:
+        """A book in ccxt's form."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class PollingFeed:
+    """Polls every symbol each `poll_interval_s`, a few at a time; raises only what its sink raises."""
+
+    def __init__(
+        self,
+        venue: str,
+        symbols: Sequence[str],
+        source: BookSource,
+        options: FeedOptions,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.venue = venue
+        self.options = options
+        self.instruments = tuple(_instrument(venue, symbol) for symbol in symbols)
+        self.books: BookSet = PolledBooks(self.instruments)
+        self._source = source
+        self._clock = clock
+        self._rng = rng
+        self._slots = asyncio.Semaphore(options.poll_concurrency)
+        self._frames = self._failures = 0
+        self._last_ns: int | None = None
+        self._resyncs = dict.fromkeys(self.books.sequencers, 0)
+
+    async def run(self, sink: FeedSink) -> None:
+        """Poll until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for symbol in self.books.sequencers:
+                    group.create_task(self._poll_forever(symbol, sink))
+        except* XETradeError as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            await self._source.close()
+
+    async def _poll_forever(self, symbol: str, sink: FeedSink) -> None:
+        interval_s = self.options.poll_interval_s
+        await self._clock.sleep(self._rng.uniform(0, interval_s))  # spread over the interval, not all at once
+        failures = 0
+        while True:
+            started_ns = self._clock.monotonic_ns()
+            failures = 0 if await self._poll(symbol, sink) else failures + 1
+            took_s = (self._clock.monotonic_ns() - started_ns) / NS_PER_S
+            wait_s = self.options.backoff.delay_s(failures - 1, self._rng) if failures else 0.0
+            await self._clock.sleep(max(wait_s, interval_s - took_s, 0.0))
+
+    async def _poll(self, symbol: str, sink: FeedSink) -> bool:
+        """One poll; False when the book could not be got in time, which loses it."""
+        try:
+            limit_s = min(self.options.request_timeout_s, self.options.staleness_limit_s)
+            async with asyncio.timeout(limit_s), self._slots:
+                book = await self._source.fetch_order_book(symbol, self.options.depth)
+            body = _dump(symbol, book)
+        except Exception as error:  # ccxt's errors have no common root with ours, and a poll may fail in any way
+            self._failures += 1
+            _log.warning("poll_failed", venue=self.venue, symbol=symbol, error=f"{type(error).__name__}: {error}"[:300])
+            received_ns = self._clock.wall_ns()
+            sink.lost(received_ns, (symbol,), GapCause.DISCONNECT)
+            sink.events(self.books.lose((symbol,), GapCause.DISCONNECT, received_ns))
+            return False
+        received_ns = self._clock.wall_ns()
+        sink.frame(received_ns, body, f"rest:{symbol}")
+        events = self.books.snapshot(symbol, body, received_ns)
+        sink.events(events)
+        self._frames += 1
+        self._last_ns = self._clock.monotonic_ns()
+        self._resyncs[symbol] += sum(type(event) is Synced for event in events)
+        return True
+
+    def status(self) -> FeedStatus:
+        """See FeedStatus; `reconnects` counts failed polls."""
+        now, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
+        rows = []
+        for symbol, row in self.books.sequencers.items():
+            age_s = None if row.received_ns is None else max(0, wall_ns - row.received_ns) / NS_PER_S
+            stale = row.synced and age_s is not None and age_s > self.options.staleness_limit_s
+            rows.append(SymbolStatus(symbol, row.synced, stale, age_s, self._resyncs[symbol]))
+        return FeedStatus(
+            venue=self.venue,
+            connections=0,
+            connections_wanted=0,
+            last_frame_age_s=None if self._last_ns is None else (now - self._last_ns) / NS_PER_S,
+            frames=self._frames,
+            reconnects=self._failures,
+            rotations=0,
+            resyncs=sum(self._resyncs.values()),
+            refused=sum(row.refused_count for row in self.books.sequencers.values()),
+            handling_errors=0,
+            queue_depth=0,
+            dropped=0,
+            unread_bytes=0,
+            budget_used=0,
+            budget_paused_s=0.0,
+            symbols=tuple(rows),
+        )
+
+
+async def open_polling_feed(
+    venue: str,
+    symbols: Sequence[str],
+    options: FeedOptions,
+    clock: Clock,
+    rng: random.Random,
+    *,
+    ccxt_config: dict[str, Any] | None = None,
+) -> PollingFeed:
+    """A polling feed of universal symbols on any venue that ccxt knows, by ccxt's id.
+
+    `ccxt_config` goes to the ccxt class (URLs, options). Raises UnknownVenue, UnknownSymbol, VenueUnavailable.
+    """
+    import ccxt.async_support as ccxt
+
+    if venue not in ccxt.exchanges:
+        raise UnknownVenue(venue, ccxt.exchanges)
+    source = getattr(ccxt, venue)({"enableRateLimit": True, **(ccxt_config or {})})
+    try:
+        await source.load_markets()
+        for symbol in symbols:
+            if symbol not in source.markets:
+                raise UnknownSymbol(symbol, venue, f"ccxt lists {len(source.markets)} markets there")
+    except ccxt.BaseError as error:
+        await source.close()
+        raise VenueUnavailable(f"{venue} gave no list of markets: {error}") from error
+    except BaseException:
+        await source.close()
+        raise
+    return PollingFeed(venue, symbols, source, options, clock, rng)
+
+
+def _instrument(venue: str, symbol: str) -> Instrument:
+    kind = MarketType.SWAP if ":" in symbol else MarketType.SPOT
+    return Instrument(venue, symbol, symbol, kind, price_tick=Decimal(0), lot=Decimal(0))
+
+
+def _dump(symbol: str, book: dict[str, Any]) -> bytes:
+    levels = {side: [(float(row[0]), float(row[1])) for row in book[side]] for side in ("bids", "asks")}
+    poll = PolledBook(symbol, levels["bids"], levels["asks"], book.get("timestamp"), book.get("nonce"))
+    return msgspec.json.encode(poll)
+
+
+def _last(levels: list[tuple[float, float]]) -> float | None:
+    return levels[-1][0] if levels else None
