@@ -41,13 +41,17 @@ class VenueHour:
 
     @classmethod
     def from_key(cls, key: str) -> VenueHour:
-        """Read `2026-01-31T05|okx`. Raises ConfigError where it is not a partition."""
+        """Read `2026-01-31T05|okx`. Raises ConfigError or UnknownVenue where it is not a partition."""
+        allowed = "an hour and a venue such as 2026-01-31T05|okx"
+        if key.count("|") != 1:
+            raise ConfigError.of("partition", key, allowed)
         # Only through the definition: the context hands out a plain str when just the partition tag is set.
+        by_dimension = hour_x_venue.get_partition_key_from_str(key).keys_by_dimension
         try:
-            by_dimension = hour_x_venue.get_partition_key_from_str(key).keys_by_dimension
             start = datetime.strptime(by_dimension["hour"], HOUR_FORMAT).replace(tzinfo=UTC)
-        except (ValueError, KeyError, dg.DagsterError) as error:
-            raise ConfigError.of("partition", key, "an hour and a venue such as 2026-01-31T05|okx") from error
+        except ValueError as error:
+            raise ConfigError.of("partition", key, allowed) from error
+        registry.venue(by_dimension["venue"])
         return cls(by_dimension["venue"], int(start.timestamp()) * NS_PER_S)
 
     @property

@@ -1,0 +1,56 @@
+"""Schedules: when the next hour's recording starts, when the last hour is compacted, when old runs are forgotten.
+
+What runs is in jobs.py; which venues are recorded is in the settings. All times are UTC. Schedules are stopped until
+`pipelines.autostart` is set or somebody turns them on in the UI: recording needs a disk, a lake and a decision.
+https://docs.dagster.io/guides/automate/schedules
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from xetrade_core.clock import NS_PER_S
+from xetrade_pipelines.market_data.jobs import capture_l2, compact_l2, prune_runs
+from xetrade_pipelines.market_data.windows import next_windows, run_request
+from xetrade_pipelines.partitions import HOUR_NS, VenueHour
+from xetrade_pipelines.resources import CaptureResource
+
+NO_VENUES = "no venue has symbols: set venues.<venue>.symbols"
+
+
+def _tick_ns(context: dg.ScheduleEvaluationContext) -> int:
+    return int(context.scheduled_execution_time.timestamp()) * NS_PER_S
+
+
+def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
+    """All schedules of this area, with the given default status."""
+
+    @dg.schedule(job=capture_l2, cron_schedule="59 * * * *", execution_timezone="UTC", default_status=status)
+    def capture_l2_hourly(
+        context: dg.ScheduleEvaluationContext, capture: CaptureResource
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """Start the run of the next hour a minute before it: it connects, syncs, waits, and writes only its own hour.
+
+        The run of the current hour ends at the boundary by itself, so that the two hand over without a lost or doubled row.
+        """
+        windows = next_windows(capture.venues(), _tick_ns(context))
+        return [run_request(w, f"hourly/{w.window}") for w in windows] or dg.SkipReason(NO_VENUES)
+
+    @dg.schedule(job=compact_l2, cron_schedule="5 * * * *", execution_timezone="UTC", default_status=status)
+    def compact_l2_hourly(
+        context: dg.ScheduleEvaluationContext, capture: CaptureResource
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """Compact the hour that ended five minutes ago, when its last segments have been uploaded."""
+        hours = [VenueHour.containing(venue, _tick_ns(context) - HOUR_NS) for venue in capture.venues()]
+        requests = [dg.RunRequest(run_key=f"compact/{hour.window}", partition_key=hour.key) for hour in hours]
+        return requests or dg.SkipReason(NO_VENUES)
+
+    prune_runs_daily = dg.ScheduleDefinition(
+        name="prune_runs_daily",
+        job=prune_runs,
+        cron_schedule="30 3 * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Forget runs that are older than `prune_runs` keeps; Dagster itself never does.",
+    )
+    return [capture_l2_hourly, compact_l2_hourly, prune_runs_daily]

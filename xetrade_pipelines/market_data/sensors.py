@@ -1,0 +1,60 @@
+"""Sensors: what watches the recording and reacts within half a minute. What they launch is in jobs.py.
+
+A sensor's run keys say *what happened* (this window's second death, these orphans), so that a sensor that is evaluated
+twice on the same facts launches once. https://docs.dagster.io/guides/automate/sensors
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from xetrade_pipelines.market_data.jobs import capture_l2, recover_orphans_l2
+from xetrade_pipelines.market_data.schedules import NO_VENUES
+from xetrade_pipelines.market_data.windows import WINDOW_TAG, dead_windows, watchdog_requests
+from xetrade_pipelines.partitions import VenueHour
+from xetrade_pipelines.resources import AlertResource, CaptureResource, ClockResource
+
+#: how long the same orphans wait for another attempt, if the first did not get them into the lake
+RECOVERY_RETRY_S = 600
+
+
+def _runs_of(instance: dg.DagsterInstance, window: str) -> list[dg.DagsterRun]:
+    return list(instance.get_runs(dg.RunsFilter(job_name=capture_l2.name, tags={WINDOW_TAG: window})))
+
+
+def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
+    """All sensors of this area, with the given default status."""
+
+    @dg.sensor(job=capture_l2, minimum_interval_seconds=30, default_status=status)
+    def capture_watchdog(
+        context: dg.SensorEvaluationContext, capture: CaptureResource, clock: ClockResource
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """Launch the rest of the current hour for every venue that neither a live session nor a run is recording."""
+        now_ns = clock.wall_ns()
+        venues = capture.venues()
+        runs = {venue: _runs_of(context.instance, VenueHour.containing(venue, now_ns).window) for venue in venues}
+        working = {venue for venue, found in runs.items() if any(not run.is_finished for run in found)}
+        dead = dead_windows(venues, now_ns, working | capture.live_venues(now_ns))
+        attempts = {VenueHour.containing(venue, now_ns).window: len(found) for venue, found in runs.items()}
+        reason = "every venue is being recorded, or the hour is nearly over" if venues else NO_VENUES
+        return watchdog_requests(dead, attempts) or dg.SkipReason(reason)
+
+    @dg.sensor(job=recover_orphans_l2, minimum_interval_seconds=60, default_status=status)
+    def recover_orphans(capture: CaptureResource, clock: ClockResource) -> dg.RunRequest | dg.SkipReason:
+        """Launch a recovery when the spool holds sessions whose process is gone."""
+        orphans = capture.orphans()
+        attempt = clock.wall_ns() // (RECOVERY_RETRY_S * 1_000_000_000)
+        if not orphans:
+            return dg.SkipReason("no orphaned session in the spool")
+        return dg.RunRequest(run_key=f"recover/{','.join(orphans)}/{attempt}")
+
+    @dg.run_failure_sensor(minimum_interval_seconds=15, default_status=status)
+    def alert_run_failure(context: dg.RunFailureSensorContext, alerts: AlertResource) -> dg.SkipReason | None:
+        """Tell the webhook which run failed and why; an alert that cannot be delivered never fails the sensor."""
+        run = context.dagster_run
+        window = run.tags.get(WINDOW_TAG) or run.tags.get("dagster/partition", "")
+        return None if alerts.run_failed(run.job_name, run.run_id, window, context.failure_event.message or "") else (
+            dg.SkipReason("no webhook is set (alerts.webhook_url), or it did not take the alert")
+        )
+
+    return [capture_watchdog, recover_orphans, alert_run_failure]

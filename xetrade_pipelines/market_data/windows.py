@@ -1,0 +1,46 @@
+"""Which windows should be recorded, and how a run of one is asked for: shared by the schedule and the watchdog.
+
+Pure functions over values; nothing here reads the instance, the spool or the clock. A *window* is one hour of one venue,
+and the tag `xetrade/window` is its name: dagster.yaml lets one run hold it at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import dagster as dg
+
+from xetrade_core.clock import NS_PER_S
+from xetrade_pipelines.partitions import HOUR_NS, VenueHour
+
+WINDOW_TAG = "xetrade/window"
+#: an hour, the minute before it, and what sealing and uploading may take
+MAX_RUNTIME_S = 3600 + 60 + 15 * 60
+#: a run needs some 5 s from its request to its first row; for less than this it is not worth starting
+LEAST_REST_S = 30
+
+
+def window_tags(window: VenueHour) -> dict[str, str]:
+    """Tags of every run that records `window`, however it is launched."""
+    return {WINDOW_TAG: window.window, "dagster/max_runtime": str(MAX_RUNTIME_S)}
+
+
+def next_windows(venues: Iterable[str], tick_ns: int) -> list[VenueHour]:
+    """The windows of the hour after the one in which `tick_ns` lies, one a venue."""
+    return [VenueHour(venue, tick_ns - tick_ns % HOUR_NS + HOUR_NS) for venue in venues]
+
+
+def dead_windows(venues: Iterable[str], now_ns: int, alive: Collection[str]) -> list[VenueHour]:
+    """The current hour's windows that nobody records; none in the hour's last seconds. `alive` holds venue ids."""
+    current = [VenueHour.containing(venue, now_ns) for venue in venues]
+    return [w for w in current if w.venue not in alive and w.end_ns - now_ns >= LEAST_REST_S * NS_PER_S]
+
+
+def run_request(window: VenueHour, run_key: str) -> dg.RunRequest:
+    """Ask for a run of `capture_l2` over `window`; the same `run_key` is never launched twice."""
+    return dg.RunRequest(run_key=run_key, partition_key=window.key, tags=window_tags(window))
+
+
+def watchdog_requests(windows: Iterable[VenueHour], attempts: Mapping[str, int]) -> list[dg.RunRequest]:
+    """Ask for each dead window. `attempts` counts the runs it had, so that one death asks for exactly one run."""
+    return [run_request(window, f"watchdog/{window.window}/{attempts[window.window]}") for window in windows]
