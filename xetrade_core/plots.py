@@ -54,7 +54,7 @@ def last_book(rows: pa.Table) -> tuple[list[float], list[float], list[float], li
 
 
 def touch(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Times (ns), best bids and best asks of all rows; NaN where there is no book. At most MOST_POINTS, evenly spread."""
+    """Times (ns), best bids and best asks of all rows; NaN where there is no book. At most MOST_POINTS rows, evenly."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -134,7 +134,14 @@ class _Environment(_PlainOrJson, EnvSettingsSource):
 
 
 class _DotEnv(_PlainOrJson, DotEnvSettingsSource):
-    pass
+    def __call__(self) -> dict[str, Any]:
+        """Only what is ours: a `.env` often serves other programs too."""
+        outside = {name.lower() for name in OUTSIDE}
+        return {
+            name: value
+            for name, value in super().__call__().items()
+            if name in Settings.model_fields or (name.startswith(PREFIX.lower()) and name not in outside)
+        }
 
 
 class Settings(BaseSettings):
