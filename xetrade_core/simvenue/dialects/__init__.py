@@ -1,0 +1,14 @@
+"""The table of wire dialects: one class a venue. A new venue adds its module and its row here."""
+
+from __future__ import annotations
+
+from xetrade_core.simvenue.dialects.base import Dialect
+from xetrade_core.simvenue.dialects.binance import BinanceCoinm, BinanceSpot, BinanceUsdm
+from xetrade_core.simvenue.dialects.okx import Okx
+
+DIALECTS: dict[str, type[Dialect]] = {
+    "binance": BinanceSpot,
+    "binanceusdm": BinanceUsdm,
+    "binancecoinm": BinanceCoinm,
+    "okx": Okx,
+}

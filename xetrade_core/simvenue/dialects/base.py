@@ -1,0 +1,129 @@
+"""What a wire dialect is: the venue-specific half of a simulated venue, free of sockets.
+
+A dialect answers REST calls from its `routes` table, reacts to websocket messages, and renders publications into
+frames. A new venue is one new module with one class, registered in `dialects/__init__.py`; private endpoints are more rows in `routes` and
+more cases in `receive`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.simvenue.market import Market
+from xetrade_core.simvenue.venue import Publication, Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A REST call as the dialect sees it. `now_ns` is the venue's own clock, wrong if it was told to be."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    now_ns: int
+    sequence: int | None = None  # answer from the book at this id instead of the newest (stale snapshots)
+
+    @property
+    def now_ms(self) -> int:
+        return self.now_ns // NS_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A REST reply; the body is JSON."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Request], Reply]
+
+
+class Session(Protocol):
+    """One websocket connection as the dialect sees it."""
+
+    path: str
+    combined: bool  # frames are wrapped with their stream's name (Binance)
+    names: dict[str, tuple[str, str]]  # what is subscribed: wire name -> (symbol, kind)
+
+    def reply(self, payload: bytes) -> None:
+        """Send a control reply at once."""
+        ...
+
+    def subscribe(self, name: str, symbol: str, kind: str) -> None: ...
+
+    def unsubscribe(self, name: str) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class HandshakeRefused(Exception):
+    """The dialect refuses a websocket path or query; `status` is the HTTP status to answer with."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Dialect(ABC):
+    """The base of all dialects, bound to one venue."""
+
+    book_kinds: ClassVar[frozenset[str]]  # incremental book channels: frame faults hit these
+    greeted_kinds: ClassVar[frozenset[str]] = frozenset()  # a new subscriber first gets `greeting`, not the next update
+
+    def __init__(self, venue: Venue) -> None:
+        self.venue = venue
+
+    @property
+    @abstractmethod
+    def routes(self) -> Mapping[tuple[str, str], Handler]:
+        """(method, path) -> handler."""
+
+    @abstractmethod
+    def not_found(self, request: Request) -> Reply:
+        """The venue's answer to a path it does not have."""
+
+    @abstractmethod
+    def unavailable(self, status: int) -> Reply:
+        """The venue's 5xx answer."""
+
+    @abstractmethod
+    def limited(self, status: int, retry_after_s: int) -> Reply:
+        """The venue's rate limit answer."""
+
+    @abstractmethod
+    def request_symbol(self, query: Mapping[str, str]) -> str | None:
+        """The universal symbol a REST call is about, None if it names none we know."""
+
+    @abstractmethod
+    def open(self, session: Session, query: Mapping[str, str]) -> None:
+        """A websocket is opened. Raises HandshakeRefused."""
+
+    @abstractmethod
+    def receive(self, session: Session, text: str, now_ns: int) -> None:
+        """A text message of the client."""
+
+    @abstractmethod
+    def render(self, kind: str, publication: Publication, now_ns: int) -> bytes | None:
+        """The message of that kind for a publication, None if there is nothing to say."""
+
+    def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
+        """The first message to a new subscriber of a `greeted_kinds` kind, in place of the next update."""
+        raise NotImplementedError
+
+    def envelope(self, name: str, payload: bytes) -> bytes:
+        """A message wrapped for a combined stream."""
+        return payload
+
+    def idle_limit_s(self) -> float | None:
+        """Connections without traffic for so long are closed; None = never."""
+        return None
+
+    def ping_interval_s(self) -> float | None:
+        """How often the server pings; None = never."""
+        return None

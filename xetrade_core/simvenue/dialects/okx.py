@@ -1,0 +1,308 @@
+"""The wire dialect of OKX v5: public REST and the public websocket.
+
+`books` shows the best 400 levels of each side: a snapshot with `prevSeqId` -1, then updates whose `prevSeqId` names the
+message before. A quiet book sends an empty update with `seqId` equal to `prevSeqId` about once a minute; after maintenance `seqId` may lie
+below `prevSeqId` once. `checksum` is 0 (as the venue sends since September 2026) or, by option, the real CRC32.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
+from xetrade_core.model.instruments import MarketType
+from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Reply, Request, Session
+from xetrade_core.simvenue.engine import Side
+from xetrade_core.simvenue.levels import Levels
+from xetrade_core.simvenue.market import Flush, Market
+from xetrade_core.simvenue.venue import Publication, Venue
+
+_BOOKS_DEPTH = 400
+_CHECKSUM_DEPTH = 25
+_CHANNELS = ("books", "books5", "bbo-tbt", "trades", "tickers")
+_CONNECTION_ID = "a4d3ae55"
+_TYPES = {MarketType.SPOT: "SPOT", MarketType.SWAP: "SWAP"}
+
+Rows = list[tuple[str, str, str, str]]
+
+
+class _Operation(msgspec.Struct):
+    op: str
+    args: list[dict[str, str]] = []
+    id: str | None = None
+
+
+class Okx(Dialect):
+    """www.okx.com and ws.okx.com."""
+
+    book_kinds = frozenset({"books"})
+    greeted_kinds = frozenset({"books", "books5", "bbo-tbt", "tickers"})
+
+    def __init__(self, venue: Venue) -> None:
+        super().__init__(venue)
+        self._views: dict[str, tuple[set[int] | None, int]] = {}  # symbol -> what `books` showed last, and when (ns)
+        self._tops: dict[tuple[str, str], object] = {}
+
+    # --- REST -------------------------------------------------------------------------------------------------------
+
+    @property
+    def routes(self) -> Mapping[tuple[str, str], Handler]:
+        return {
+            ("GET", "/api/v5/public/time"): lambda request: _data([{"ts": str(request.now_ms)}]),
+            ("GET", "/api/v5/public/instruments"): self._instruments,
+            ("GET", "/api/v5/public/funding-rate"): self._funding_rate,
+            ("GET", "/api/v5/market/books"): lambda request: self._books(request, 1, _BOOKS_DEPTH),
+            ("GET", "/api/v5/market/books-full"): lambda request: self._books(request, 1, 5_000),
+            ("GET", "/api/v5/market/ticker"): self._ticker,
+            ("GET", "/api/v5/market/tickers"): self._tickers,
+            ("GET", "/api/v5/system/status"): self._status,
+        }
+
+    def not_found(self, request: Request) -> Reply:
+        return Reply(404, b'{"msg":"the simulated venue has no such endpoint","code":"404","data":[]}')
+
+    def unavailable(self, status: int) -> Reply:
+        return Reply(status, b'{"code":"50001","data":[],"msg":"Service temporarily unavailable. Please try again later."}')
+
+    def limited(self, status: int, retry_after_s: int) -> Reply:
+        return Reply(status, b'{"code":"50011","data":[],"msg":"Too Many Requests"}', {"Retry-After": str(retry_after_s)})
+
+    def request_symbol(self, query: Mapping[str, str]) -> str | None:
+        market = self.venue.by_id.get(query.get("instId", ""))
+        return market.symbol if market else None
+
+    def _instruments(self, request: Request) -> Reply:
+        wanted = request.query.get("instType", "")
+        rows = [_instrument(market) for market in self.venue.markets.values() if _type(market) == wanted]
+        return _data(rows)
+
+    def _books(self, request: Request, default: int, largest: int) -> Reply:
+        market = self.venue.by_id.get(request.query.get("instId", ""))
+        if market is None:
+            return _missing_instrument()
+        asked = request.query.get("sz", "")
+        depth = min(largest, int(asked)) if asked.isdigit() else default
+        sequence, levels = market.sequence, market.levels
+        if request.sequence is not None:
+            sequence, levels = market.truth.book_at(request.sequence)
+        return _data([{**_sides(market, levels, depth), "ts": str(request.now_ms), "seqId": sequence}])
+
+    def _ticker(self, request: Request) -> Reply:
+        market = self.venue.by_id.get(request.query.get("instId", ""))
+        return _missing_instrument() if market is None else _data([_ticker_row(market, request.now_ms)])
+
+    def _tickers(self, request: Request) -> Reply:
+        wanted = request.query.get("instType", "")
+        markets = [market for market in self.venue.markets.values() if _type(market) == wanted]
+        return _data([_ticker_row(market, request.now_ms) for market in markets])
+
+    def _funding_rate(self, request: Request) -> Reply:
+        market = self.venue.by_id.get(request.query.get("instId", ""))
+        if market is None or _type(market) != "SWAP":
+            return _missing_instrument()
+        period = 28_800_000
+        funding = (request.now_ms // period + 1) * period
+        row = {"fundingRate": "0.0001", "fundingTime": str(funding), "instId": market.venue_id, "instType": "SWAP"}
+        row |= {"method": "current_period", "nextFundingRate": "", "nextFundingTime": str(funding + period)}
+        return _data([{**row, "premium": "0", "settState": "settled", "ts": str(request.now_ms)}])
+
+    def _status(self, request: Request) -> Reply:
+        if not self.venue.maintenance:
+            return _data([])
+        row = {"title": "Simulated maintenance", "state": "ongoing", "begin": str(request.now_ms), "end": "", "href": ""}
+        return _data([{**row, "serviceType": "0", "system": "unified", "maintType": "1", "env": "1"}])
+
+    # --- websocket --------------------------------------------------------------------------------------------------
+
+    def open(self, session: Session, query: Mapping[str, str]) -> None:
+        if session.path not in ("/", "/ws/v5/public"):
+            raise HandshakeRefused(404)
+
+    def idle_limit_s(self) -> float | None:
+        return self.venue.config.idle_s
+
+    def receive(self, session: Session, text: str, now_ns: int) -> None:
+        if text == "ping":
+            session.reply(b"pong")
+            return
+        try:
+            operation = msgspec.json.decode(text, type=_Operation)
+        except msgspec.DecodeError:
+            self._refuse(session, "60012", f"Invalid request: {text}")
+            return
+        if operation.op not in ("subscribe", "unsubscribe"):
+            self._refuse(session, "60012", f"Invalid request: {text}")
+            return
+        for argument in operation.args:
+            self._apply(session, operation.op, argument)
+
+    def _apply(self, session: Session, op: str, argument: dict[str, str]) -> None:
+        channel, instrument_id = argument.get("channel", ""), argument.get("instId", "")
+        market = self.venue.by_id.get(instrument_id)
+        if market is None or channel not in _CHANNELS:
+            where = f"channel:{channel},instId:{instrument_id} doesn't exist"
+            self._refuse(session, "60018", f"Wrong URL or {where}. Please use the correct URL, channel and parameters.")
+            return
+        name = f"{channel}:{instrument_id}"
+        body = {"event": op, "arg": {"channel": channel, "instId": instrument_id}, "connId": _CONNECTION_ID}
+        session.reply(msgspec.json.encode(body))
+        if op == "subscribe":
+            session.subscribe(name, market.symbol, channel)
+        else:
+            session.unsubscribe(name)
+
+    def _refuse(self, session: Session, code: str, message: str) -> None:
+        session.reply(msgspec.json.encode({"event": "error", "code": code, "msg": message, "connId": _CONNECTION_ID}))
+
+    def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
+        if kind != "books":
+            return _push(kind, market, [self._row(kind, market, now_ns)])
+        self._views[market.symbol] = (_view(market.levels), now_ns)
+        sides = _sides(market, market.levels, _BOOKS_DEPTH)
+        return self._books_message(market, "snapshot", sides, now_ns, -1, market.published_id)
+
+    def render(self, kind: str, publication: Publication, now_ns: int) -> bytes | None:
+        if kind == "books":
+            return self._update(publication, now_ns)
+        if kind == "trades":
+            return self._trades(publication, now_ns)
+        market = publication.market
+        row = self._row(kind, market, now_ns)
+        shown = {key: value for key, value in row.items() if key not in ("ts", "seqId")}
+        if self._tops.get((kind, market.symbol)) == shown:
+            return None
+        self._tops[kind, market.symbol] = shown
+        return _push(kind, market, [row])
+
+    def _row(self, kind: str, market: Market, now_ns: int) -> dict[str, object]:
+        """The data of the channels that always send the whole of what they show."""
+        now_ms = now_ns // NS_PER_MS
+        if kind == "tickers":
+            return _ticker_row(market, now_ms)
+        if kind == "bbo-tbt":
+            return {**_sides(market, market.levels, 1), "ts": str(now_ms), "seqId": market.published_id}
+        sides = _sides(market, market.levels, 5)
+        return {**sides, "instId": market.venue_id, "ts": str(now_ms), "seqId": market.published_id}
+
+    def _update(self, publication: Publication, now_ns: int) -> bytes | None:
+        market, flush = publication.market, publication.flush
+        shown, last_ns = self._views.get(market.symbol, (None, now_ns))
+        quiet = flush.last_id == flush.previous_id
+        if quiet and now_ns - last_ns < self.venue.config.heartbeat_s * NS_PER_S:
+            return None
+        view = _view(market.levels)
+        self._views[market.symbol] = (view, now_ns)
+        sides = _rows(market, flush.changes if shown is view is None else _net(market.levels, flush, shown, view))
+        return self._books_message(market, "update", sides, now_ns, flush.previous_id, flush.last_id)
+
+    def _books_message(
+        self, market: Market, action: str, sides: dict[str, Rows], now_ns: int, previous_id: int, sequence: int
+    ) -> bytes:
+        checksum = _checksum(market) if self.venue.config.checksum else 0
+        row = {**sides, "ts": str(now_ns // NS_PER_MS), "checksum": checksum, "prevSeqId": previous_id, "seqId": sequence}
+        return msgspec.json.encode(
+            {"arg": {"channel": "books", "instId": market.venue_id}, "action": action, "data": [row]}
+        )
+
+    def _trades(self, publication: Publication, now_ns: int) -> bytes | None:
+        if not publication.trades:
+            return None
+        market = publication.market
+        trade, price, size = publication.trades[-1], market.numbers.price, market.numbers.size
+        row = {"instId": market.venue_id, "tradeId": str(trade.trade_id), "px": price(trade.ticks)}
+        row |= {"sz": size(trade.lots), "side": "sell" if trade.taker_side is Side.SELL else "buy"}
+        return _push("trades", market, [{**row, "ts": str(now_ns // NS_PER_MS), "count": "1"}])
+
+
+def _view(levels: Levels) -> set[int] | None:
+    """The signed prices that `books` shows; None = all there are."""
+    if len(levels.bid_prices) <= _BOOKS_DEPTH and len(levels.ask_prices) <= _BOOKS_DEPTH:
+        return None
+    return {*levels.bid_prices[-_BOOKS_DEPTH:], *(-price for price in levels.ask_prices[:_BOOKS_DEPTH])}
+
+
+def _net(levels: Levels, flush: Flush, shown: set[int] | None, view: set[int] | None) -> list[tuple[int, int]]:
+    """The changes that lead from one view to the next: levels also move in and out of it without changing themselves."""
+    changes = dict(flush.changes)
+    now = set(levels.sizes) if view is None else view
+    before = set(levels.sizes) | set(changes) if shown is None else shown
+    touched = (before ^ now) | {price for price in changes if price in now}
+    return [(price, levels.sizes[price] if price in now else 0) for price in sorted(touched, reverse=True)]
+
+
+def _rows(market: Market, changes: Iterable[tuple[int, int]]) -> dict[str, Rows]:
+    price, size = market.numbers.price, market.numbers.size
+    asks: Rows = []
+    bids: Rows = []
+    for signed, lots in changes:
+        side, ticks = (bids, signed) if signed > 0 else (asks, -signed)
+        side.append((price(ticks), size(lots), "0", "1" if lots else "0"))
+    return {"asks": asks, "bids": bids}
+
+
+def _sides(market: Market, levels: Levels, depth: int) -> dict[str, Rows]:
+    price, size = market.numbers.price, market.numbers.size
+    return {
+        "asks": [(price(ticks), size(lots), "0", "1") for ticks, lots in levels.asks(depth)],
+        "bids": [(price(ticks), size(lots), "0", "1") for ticks, lots in levels.bids(depth)],
+    }
+
+
+def _checksum(market: Market) -> int:
+    """Signed CRC32 over the best 25 levels as `bid price:size:ask price:size:...`, a missing level simply left out."""
+    price, size = market.numbers.price, market.numbers.size
+    bids, asks = market.levels.bids(_CHECKSUM_DEPTH), market.levels.asks(_CHECKSUM_DEPTH)
+    parts: list[str] = []
+    for index in range(max(len(bids), len(asks))):
+        for side in (bids, asks):
+            if index < len(side):
+                parts += (price(side[index][0]), size(side[index][1]))
+    crc = zlib.crc32(":".join(parts).encode())
+    return crc - (1 << 32) if crc >= 1 << 31 else crc
+
+
+def _push(channel: str, market: Market, rows: Sequence[Mapping[str, object]]) -> bytes:
+    return msgspec.json.encode({"arg": {"channel": channel, "instId": market.venue_id}, "data": rows})
+
+
+def _data(rows: object) -> Reply:
+    return Reply(200, msgspec.json.encode({"code": "0", "msg": "", "data": rows}))
+
+
+def _missing_instrument() -> Reply:
+    return Reply(200, b'{"code":"51001","data":[],"msg":"Instrument ID doesn\'t exist."}')
+
+
+def _type(market: Market) -> str:
+    return _TYPES[market.listing.instrument.market_type]
+
+
+def _ticker_row(market: Market, now_ms: int) -> dict[str, object]:
+    price, size, levels = market.numbers.price, market.numbers.size, market.levels
+    (bid, bid_lots), (ask, ask_lots) = (levels.bids(1) or [(0, 0)])[0], (levels.asks(1) or [(0, 0)])[0]
+    row: dict[str, object] = {"instType": _type(market), "instId": market.venue_id, "last": price(bid), "lastSz": size(bid_lots)}
+    row |= {"askPx": price(ask), "askSz": size(ask_lots), "bidPx": price(bid), "bidSz": size(bid_lots)}
+    start = price(market.listing.start_ticks)
+    row |= {"open24h": start, "high24h": price(ask), "low24h": price(bid), "volCcy24h": "0", "vol24h": "0"}
+    return {**row, "ts": str(now_ms), "sodUtc0": start, "sodUtc8": start}
+
+
+def _instrument(market: Market) -> dict[str, object]:
+    listing, instrument = market.listing, market.listing.instrument
+    spot = listing.settle is None
+    pair = f"{listing.base}-{listing.quote}"
+    linear = listing.settle == listing.quote
+    return {
+        "alias": "", "baseCcy": listing.base if spot else "", "category": "1", "ctMult": "" if spot else "1",
+        "ctType": "" if spot else "linear" if linear else "inverse",
+        "ctVal": "" if spot else f"{instrument.contract_size:f}",
+        "ctValCcy": "" if spot else listing.base if linear else "USD", "expTime": "",
+        "instFamily": "" if spot else pair, "instId": market.venue_id, "instType": _type(market), "lever": "10",
+        "listTime": "1611916828000", "lotSz": f"{instrument.lot:f}", "minSz": f"{instrument.lot:f}",
+        "maxLmtSz": "9999999999", "maxMktSz": "1000000", "optType": "", "quoteCcy": listing.quote if spot else "",
+        "settleCcy": listing.settle or "", "state": "live", "stk": "",
+        "tickSz": f"{instrument.price_tick:f}", "uly": "" if spot else pair,
+    }

@@ -1,0 +1,120 @@
+"""One symbol of a simulated venue: its book, its numbering, its truth log, and what has changed since the last publication."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from xetrade_core.simvenue.engine import MatchingEngine, Side, Trade
+from xetrade_core.simvenue.instruments import Listing, WireNumbers
+from xetrade_core.simvenue.levels import Levels, TruthLog
+
+_GAP_TABLE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """How a venue numbers level changes: the first id, and the largest step between two of them (1 = contiguous)."""
+
+    first_id: int
+    largest_step: int
+
+    def steps(self, rng: random.Random) -> list[int]:
+        """A cycle of steps; 1, 1, 1... for contiguous numbering."""
+        if self.largest_step == 1:
+            return [1]
+        return [rng.randint(1, self.largest_step) for _ in range(_GAP_TABLE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """The level changes of one publication interval, netted: what a depth message carries.
+
+    `changes` are (signed price, lots), bids best first and then asks best first. Without changes `last_id` equals `previous_id`.
+    """
+
+    previous_id: int
+    first_id: int
+    last_id: int
+    changes: tuple[tuple[int, int], ...]
+
+
+class Market:
+    """Book, numbering and history of one symbol. All changes pass through `change` (or `replay` for recorded ids)."""
+
+    def __init__(
+        self, listing: Listing, numbering: Numbering, truth_changes: int, rng: random.Random, offset: int = 0
+    ) -> None:
+        self.listing = listing
+        self.symbol = listing.instrument.symbol
+        self.venue_id = listing.instrument.venue_id
+        self.numbers = WireNumbers(listing)
+        self.levels = Levels()
+        self.engine = MatchingEngine(self.levels, self.change)
+        self._first_id = self.sequence = numbering.first_id + offset
+        self.published_id = self.sequence
+        self._steps = numbering.steps(rng)
+        self._step_at = 0
+        self.truth = TruthLog(truth_changes, self.sequence, self.levels)
+        self.trades: list[Trade] = []  # since the last flush
+        self._pending: dict[int, int] = {}
+        self._pending_first: int | None = None
+        self._trade_id = 0
+        self.change_count = 0
+
+    def change(self, signed_price: int, size: int) -> None:
+        """Set a level to `size` lots under the venue's next id."""
+        at = self._step_at
+        steps = self._steps
+        self._step_at = at + 1 if at + 1 < len(steps) else 0
+        self._set(self.sequence + steps[at], signed_price, size)
+
+    def replay(self, change_id: int, signed_price: int, size: int) -> None:
+        """Set a level under an id that a recording gives."""
+        self._set(change_id, signed_price, size)
+
+    def _set(self, change_id: int, signed_price: int, size: int) -> None:
+        self.truth.append(change_id, signed_price, size)
+        self.levels.set(signed_price, size)
+        self.sequence = change_id
+        self._pending[signed_price] = size
+        if self._pending_first is None:
+            self._pending_first = change_id
+        self.change_count += 1
+
+    def hit(self, taker: Side, ticks: int, lots: int) -> None:
+        """Note a trade that the cheap generator made up; the caller changes the level."""
+        self._trade_id += 1
+        self.trades.append(Trade(self._trade_id, 0, 0, ticks, lots, taker))
+
+    def flush(self) -> Flush:
+        """What has changed since the last flush."""
+        previous, first = self.published_id, self._pending_first
+        changes = tuple(sorted(self._pending.items(), reverse=True))
+        self._pending.clear()
+        self._pending_first = None
+        self.published_id = self.sequence
+        return Flush(previous, previous if first is None else first, self.sequence, changes)
+
+    def take_trades(self) -> list[Trade]:
+        """The trades since the last call."""
+        trades, self.trades = self.trades, []
+        return trades
+
+    def renumber(self, sequence: int, *, chained: bool) -> None:
+        """Restart the numbering at `sequence`, as a venue does in maintenance; the book stays.
+
+        `chained`: the next flush still names the old id as its previous one (OKX); otherwise it names `sequence`.
+        """
+        self.sequence = sequence
+        self.truth.restart(sequence)
+        if self._pending_first is not None:
+            self._pending_first = sequence
+        if not chained:
+            self.published_id = sequence
+
+    @property
+    def reset_id(self) -> int:
+        """Where a numbering that was reset restarts: below every id ever used, so that ids stay unambiguous."""
+        self._first_id -= min(10_000_000, self._first_id // 2)
+        return self._first_id

@@ -1,0 +1,190 @@
+"""The whole simulation without sockets: venues, dialects, hubs and the fault board, moved tick by tick.
+
+`SimServer` gives it sockets and a clock. Lasting faults (maintenance, refused connections, a wrong clock) begin and end here; what they mean
+for listening sockets is told to the `doors`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
+from xetrade_core.errors import UnknownVenue
+from xetrade_core.simvenue.config import SimConfig
+from xetrade_core.simvenue.dialects import DIALECTS
+from xetrade_core.simvenue.dialects.base import Dialect, Reply, Request
+from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
+from xetrade_core.simvenue.hub import Hub, spoil_body
+from xetrade_core.simvenue.levels import TruthForgotten
+from xetrade_core.simvenue.venue import Venue
+
+_MAX_LAG_NS = NS_PER_S  # further behind than this, skipped time is not simulated
+
+
+class RestOutcome:
+    """A reply, and how long to wait before sending it."""
+
+    __slots__ = ("delay_s", "reply")
+
+    def __init__(self, reply: Reply, delay_s: float) -> None:
+        self.reply, self.delay_s = reply, delay_s
+
+
+class Place:
+    """Everything of one simulated venue but its sockets."""
+
+    def __init__(self, venue: str, config: SimConfig, board: FaultBoard, wall_ns: Callable[[], int]) -> None:
+        self.name = venue
+        self.venue = Venue(venue, config.venues[venue], config.seed, config.tick_ms)
+        self.dialect: Dialect = DIALECTS[venue](self.venue)
+        self.hub = Hub(venue, self.dialect, board, wall_ns)
+        self.routes = self.dialect.routes
+        self.refusing = False
+        self._board = board
+
+    def venue_ns(self, now_ns: int) -> int:
+        """What this venue's clock says."""
+        fault = self._board.lasting("clock", self.name)
+        offset_s = self.venue.config.clock_offset_s + (fault.fault.offset_s if fault else 0.0)
+        return now_ns + round(offset_s * NS_PER_S)
+
+    def rest(self, method: str, path: str, query: Mapping[str, str], now_ns: int, wall_ns: int) -> RestOutcome:
+        """Answer a REST call, with whatever faults hit it."""
+        symbol = self.dialect.request_symbol(query)
+        if self.venue.maintenance:
+            return RestOutcome(self.dialect.unavailable(503), 0.0)
+        fates = self._board.rest_fates(self.name, symbol, path)
+        sequence, delay_s = None, 0.0
+        for fate in fates:
+            self._board.note(Injection(fate.fault_id, fate.kind, None, self.name, symbol, wall_ns, detail=path))
+            if fate.kind == "rest_delay":
+                delay_s += fate.fault.delay_s
+            elif fate.kind == "rest_stale" and symbol is not None:
+                sequence = self.venue.activities[symbol].id_before(now_ns - round(fate.fault.age_s * NS_PER_S))
+        request = Request(method, path, query, self.venue_ns(now_ns), sequence)
+        handler = self.routes.get((method, path))
+        try:
+            reply = self.dialect.not_found(request) if handler is None else handler(request)
+        except TruthForgotten:
+            reply = self.dialect.unavailable(500)
+        for fate in fates:
+            reply = self._spoil(fate, reply)
+        return RestOutcome(reply, delay_s)
+
+    def _spoil(self, fate: ActiveFault, reply: Reply) -> Reply:
+        fault = fate.fault
+        if fate.kind == "rest_error":
+            return self.dialect.unavailable(fault.status or 500)
+        if fate.kind == "rate_limit":
+            return self.dialect.limited(fault.status or 429, fault.retry_after_s)
+        if fate.kind == "rest_empty":
+            return Reply(200, b"", reply.headers)
+        if fate.kind == "rest_garbled":
+            return Reply(200, spoil_body(reply.body, fate.rng), reply.headers)
+        return reply
+
+
+class Simulation:
+    """All venues of a `SimConfig`. `tick` moves time by one `tick_ms`; everything that happens, happens in it."""
+
+    def __init__(self, config: SimConfig, start_ns: int, wall_ns: Callable[[], int]) -> None:
+        self.config = config
+        self.board = FaultBoard(tuple(config.venues), config.seed)
+        self.now_ns = start_ns
+        self.tick_ns = config.tick_ms * NS_PER_MS
+        self.ticks = 0
+        self._wall_ns = wall_ns
+        self.places = {venue: Place(venue, config, self.board, wall_ns) for venue in config.venues}
+        self.rng = random.Random(f"{config.seed}:simulation")
+        for fault in config.faults:
+            self.board.add(fault, start_ns)
+
+    def place(self, venue: str) -> Place:
+        try:
+            return self.places[venue]
+        except KeyError:
+            raise UnknownVenue(venue, self.places) from None
+
+    def catch_up(self, wall_ns: int) -> None:
+        """Tick until simulated time has reached `wall_ns`; a long standstill is skipped, a clock set back waited out."""
+        if abs(wall_ns - self.now_ns) > _MAX_LAG_NS:
+            self.now_ns = wall_ns - self.tick_ns
+        while self.now_ns + self.tick_ns <= wall_ns:
+            self.tick()
+
+    def tick(self) -> None:
+        """Move time by one tick: faults begin and end, markets move, messages leave."""
+        self.now_ns += self.tick_ns
+        self.ticks += 1
+        begin, over = self.board.turn(self.now_ns)
+        for fault in begin:
+            self._begin(fault)
+        for fault in over:
+            self.end(fault)
+        # A tenth of a second is fine enough for pings and idle limits.
+        housekeeping = self.ticks % max(1, 100 // self.config.tick_ms) == 0
+        for place in self.places.values():
+            venue_ns = place.venue_ns(self.now_ns)
+            place.hub.turn(self.now_ns)
+            for publication in place.venue.step(self.now_ns):
+                place.hub.publish(publication, venue_ns)
+            if housekeeping:
+                place.hub.keep_alive(self.now_ns)
+            place.hub.flush()
+
+    def remove_fault(self, fault_id: int | None) -> int:
+        """Take back one fault or all of them, and end their effects; gives how many were active."""
+        gone = self.board.remove(fault_id)
+        for fault in gone:
+            self.end(fault)
+        return len(gone)
+
+    def _targets(self, fault: ActiveFault) -> list[Place]:
+        return [place for place in self.places.values() if fault.fault.venue in (None, place.name)]
+
+    def _begin(self, active: ActiveFault) -> None:
+        for place in self._targets(active):
+            kind = active.kind
+            if kind in ("disconnect", "half_open", "maintenance"):
+                self._cut(active, place)
+            elif kind == "sequence_reset":
+                place.venue.reset_sequences(active.fault.symbol)
+            if kind == "maintenance":
+                place.venue.maintenance = True
+            elif kind == "refuse":
+                place.refusing = True
+            if kind in ("clock", "refuse", "sequence_reset"):
+                self._note(active, place, 0)
+        if active.kind in ("disconnect", "half_open", "sequence_reset"):
+            active.left = 0
+
+    def _cut(self, active: ActiveFault, place: Place) -> None:
+        sessions = place.hub.subscribers(active.fault.symbol)
+        for session in sessions:
+            if active.kind == "half_open":
+                session.half_open = True
+            elif active.fault.variant == "abort":
+                session.abort()
+            else:
+                session.close(1001, "going away")
+        self._note(active, place, len(sessions))
+
+    def end(self, active: ActiveFault) -> None:
+        """Undo the lasting effect of a fault."""
+        for place in self._targets(active):
+            if active.kind == "maintenance":
+                place.venue.reset_sequences()
+                place.venue.maintenance = self.board.lasting("maintenance", place.name) is not None
+            elif active.kind == "refuse":
+                place.refusing = self.board.lasting("refuse", place.name) is not None
+            elif active.kind in ("stall", "delayed"):
+                place.hub.unhold(active.fault_id)
+
+    def _note(self, active: ActiveFault, place: Place, connections: int) -> None:
+        fault = active.fault
+        self.board.note(
+            Injection(
+                active.fault_id, active.kind, fault.variant, place.name, fault.symbol, self._wall_ns(), connections=connections
+            )
+        )
