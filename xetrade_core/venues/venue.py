@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from xetrade_core.errors import ConfigError, VenueRetired
 from xetrade_core.model.instruments import Instrument, MarketType
@@ -165,8 +166,13 @@ class Venue:
         return self
 
     def endpoints(self, *, testnet: bool = False, rest_url: str | None = None, ws_url: str | None = None) -> Endpoints:
-        """Live URLs, the venue's testnet, or others by configuration alone (a proxy, a simulated venue)."""
+        """Live URLs, the venue's testnet, or others by configuration alone (a proxy, a simulated venue).
+
+        A `ws_url` that is a host alone gets the path that the venue's own has.
+        """
         if testnet and self.testnet is None:
             raise ConfigError(f"{self.id} has no testnet: use its live URLs, or set rest_url and ws_url")
         base = self.testnet if testnet and self.testnet is not None else self.live
+        if ws_url and urlsplit(ws_url).path in ("", "/"):
+            ws_url = ws_url.rstrip("/") + urlsplit(base.ws).path
         return Endpoints(rest=(rest_url or base.rest).rstrip("/"), ws=ws_url or base.ws)
