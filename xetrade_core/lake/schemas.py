@@ -224,7 +224,8 @@ BOOK_METRICS = Dataset(
     "book_metrics",
     "Book metrics by the minute",
     "venue, symbol, minute",
-    "Aggregates over the synced samples of each minute; a minute without any has no row. Null where no sample has the value.",
+    "Aggregates over the synced samples of each minute; a minute without any has no row. "
+    "Null where no sample has the value.",
     (
         Column("timestamp", TIMESTAMP, "Start of the minute.", "ns UTC"),
         _EXCHANGE,
