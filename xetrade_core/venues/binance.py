@@ -42,6 +42,7 @@ VENUE = Venue(
     rest=RestRules(
         budget=RateRule(6000, 60),
         snapshot_path="/api/v3/depth",
+        time_path="/api/v3/time",
         weights=(SnapshotWeight(100, 5), SnapshotWeight(500, 25), SnapshotWeight(1000, 50), SnapshotWeight(5000, 250)),
         used_weight_header="X-MBX-USED-WEIGHT-1M",
     ),

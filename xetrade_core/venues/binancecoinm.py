@@ -41,6 +41,7 @@ VENUE = Venue(
     rest=RestRules(
         budget=RateRule(2400, 60),
         snapshot_path="/dapi/v1/depth",
+        time_path="/dapi/v1/time",
         weights=(SnapshotWeight(50, 2), SnapshotWeight(100, 5), SnapshotWeight(500, 10), SnapshotWeight(1000, 20)),
         used_weight_header="X-MBX-USED-WEIGHT-1M",
     ),

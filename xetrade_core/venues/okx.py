@@ -149,7 +149,7 @@ VENUE = Venue(
         connects=RateRule(3, 1),
         ping_text="ping",
     ),
-    rest=RestRules(budget=RateRule(20, 2)),
+    rest=RestRules(budget=RateRule(20, 2), time_path="/api/v5/public/time"),
     protocol=BookProtocol.CHANNEL_SNAPSHOT,
     books=OkxBooks,
     instruments=OkxInstruments(),

@@ -100,13 +100,15 @@ class RestRules:
     """The public REST side: its budget per IP, and where the book snapshot is (None: the protocol needs none).
 
     `weights` is ordered by limit. `used_weight_header` names the reply header that tells how much of the budget the
-    venue has counted, None where it tells nothing.
+    venue has counted, None where it tells nothing. `time_path` is
+    where the venue tells its clock.
     """
 
     budget: RateRule
     snapshot_path: str | None = None
     weights: tuple[SnapshotWeight, ...] = ()
     used_weight_header: str | None = None
+    time_path: str | None = None
 
     def snapshot_for(self, levels: int) -> SnapshotWeight:
         """The cheapest snapshot of at least `levels` a side, or the deepest there is."""
