@@ -1,0 +1,32 @@
+"""`xetrade doctor`: what is wrong with this machine, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import typer
+
+from xetrade_core.cli.options import JsonOption, LakeOption, lake_store, open_settings
+from xetrade_core.cli.output import emit_json, emit_table
+
+
+def doctor(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Check settings, packages, lake, disk, venues and clock; exit code 1 if something fails."""
+    from xetrade_core.checkup import State, check_machine
+    from xetrade_core.clock import SystemClock
+
+    settings = open_settings(lake)
+    checks = asyncio.run(check_machine(settings, lambda: lake_store(settings), SystemClock(), random.Random()))
+    failed = any(check.state is State.FAIL for check in checks)
+    if as_json:
+        emit_json({"ok": not failed, "checks": checks})
+    else:
+        rows = [(check.name, str(check.state), check.found, check.advice) for check in checks]
+        emit_table("", ("check", "state", "found", "what to do"), rows)
+    raise typer.Exit(1 if failed else 0)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(doctor)
