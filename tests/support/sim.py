@@ -65,7 +65,9 @@ class Sim:
         return [row for row in rows if kind in (None, row["kind"])]
 
     def truth(self, venue: str, symbol: str, sequence: int | None = None, depth: int = 100) -> dict[str, Any]:
-        """The true book after the change with that id (None = now): `{"sequence", "bids": [[price, size], ...], "asks"}`."""
+        """The true book after the change with that id (None = now): `{"sequence", "bids": [[price, size], ...],
+        "asks"}`.
+        """
         query: dict[str, object] = {"venue": venue, "symbol": symbol, "depth": depth}
         if sequence is not None:
             query["sequence"] = sequence

@@ -1,11 +1,11 @@
 """The admin endpoints: faults in and out, the truth, the state, and time by hand.
 
-    GET    /admin/state
-    GET    /admin/truth?venue=binance&symbol=BTC/USDT&sequence=50000001234&depth=100
-    GET    /admin/faults                 -> {"active": [...], "injected": [...]}
-    POST   /admin/faults   {"kind": "lost", "venue": "binance", "symbol": "BTC/USDT"}  -> {"id": 1}
-    DELETE /admin/faults[?id=1]          takes back one or all; the list of injections stays
-    POST   /admin/step     {"ticks": 10} where `auto` is false
+GET    /admin/state
+GET    /admin/truth?venue=binance&symbol=BTC/USDT&sequence=50000001234&depth=100
+GET    /admin/faults                 -> {"active": [...], "injected": [...]}
+POST   /admin/faults   {"kind": "lost", "venue": "binance", "symbol": "BTC/USDT"}  -> {"id": 1}
+DELETE /admin/faults[?id=1]          takes back one or all; the list of injections stays
+POST   /admin/step     {"ticks": 10} where `auto` is false
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Point an unmodified ccxt class at the simulated venues: URL overrides and nothing else that could change its behaviour."""
+"""Point an unmodified ccxt class at the simulated venues, by URL overrides alone."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Addressed(Protocol):
 def ccxt_config(venue: str, sim: Addressed) -> dict[str, object]:
     """The constructor argument for `ccxt.<venue>` (also `ccxt.async_support` and `ccxt.pro`).
 
-    Raises UnknownVenue for a venue that is not simulated. For the Binance classes `options.fetchMarkets.types` is limited to the
-    simulated kinds of market; nothing of theirs keeps a production URL.
+    Raises UnknownVenue for a venue that is not simulated. For the Binance classes `options.fetchMarkets.types` is
+    limited to the simulated kinds of market; nothing of theirs keeps a production URL.
     """
     if venue not in sim.venues:
         raise UnknownVenue(venue, sim.venues)

@@ -28,7 +28,8 @@ class VenueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One simulated venue.
 
     `symbols`: universal symbols, a number of them, or None for a few majors. `mode`: `orders` drives the matching
-    engine, `levels` mutates levels directly (cheap, for load). `truth_changes`: level changes a symbol keeps for the truth endpoint.
+    engine, `levels` mutates levels directly (cheap, for load). `truth_changes`: level changes a symbol keeps for the
+    truth endpoint.
     """
 
     symbols: tuple[str, ...] | Count | None = None
@@ -73,7 +74,9 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if venue not in VENUES:
                 raise ConfigError.of("venues", venue, f"one of {', '.join(VENUES)}")
             if config.flush_ms % self.tick_ms:
-                raise ConfigError.of(f"venues.{venue}.flush_ms", config.flush_ms, f"a multiple of tick_ms ({self.tick_ms})")
+                raise ConfigError.of(
+                    f"venues.{venue}.flush_ms", config.flush_ms, f"a multiple of tick_ms ({self.tick_ms})"
+                )
             for symbol in config.symbol_names(venue):
                 try:
                     listing(venue, symbol)

@@ -35,7 +35,11 @@ REST_KINDS = ("rest_delay", "rest_error", "rate_limit", "rest_empty", "rest_garb
 CONNECTION_KINDS = ("disconnect", "half_open", "refuse")
 VENUE_KINDS = ("clock", "maintenance", "sequence_reset")
 KINDS = FRAME_KINDS + REST_KINDS + CONNECTION_KINDS + VENUE_KINDS
-VARIANTS: dict[str, tuple[str, ...]] = {"garbled": GARBLINGS, "disconnect": ("close", "abort"), "stall": ("resume", "drop")}
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "garbled": GARBLINGS,
+    "disconnect": ("close", "abort"),
+    "stall": ("resume", "drop"),
+}
 _LASTING_KINDS = ("stall", "refuse", "clock", "maintenance")  # act for a time, not a number of times
 _KEPT_INJECTIONS = 100_000
 
@@ -43,8 +47,9 @@ _KEPT_INJECTIONS = 100_000
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One fault to inject. Which fields matter depends on the kind: see docs/simulated-venues.md.
 
-    It is active from `at` seconds after it was given (of a scenario: after the start) for `for` seconds, or until it has
-    hit `count` times. With neither, kinds that hit frames or calls hit once, lasting kinds last until they are deleted.
+    It is active from `at` seconds after it was given (of a scenario: after the start) for `for` seconds, or until it
+    has hit `count` times. With neither, kinds that hit frames or calls hit once, lasting kinds last until they are
+    deleted.
     """
 
     kind: str
@@ -132,7 +137,7 @@ class ActiveFault:
 
 
 class FaultBoard:
-    """The active faults of one simulation and the list of injections. Nothing fires before its start or after its end."""
+    """The active faults of one simulation, and the list of injections."""
 
     def __init__(self, venues: Collection[str], seed: int) -> None:
         self._venues = venues

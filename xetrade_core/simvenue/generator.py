@@ -157,7 +157,7 @@ class LevelFlow:
                 self._insert(sign, ticks, size, count)
 
     def _insert(self, sign: int, ticks: int, size: int, count: int) -> None:
-        """A level one tick better than `ticks`, unless that would cross; a side over its depth loses its farthest level."""
+        """A level one tick better than `ticks`, unless that would cross. The far end keeps the side near its depth."""
         levels = self._market.levels
         better = ticks + sign
         best = levels.best_ask if sign > 0 else levels.best_bid

@@ -159,6 +159,17 @@ class Hub:
             if topic.joining:
                 self._greet(kind, topic, publication, venue_ns)
 
+    def play(self, kind: str, publication: Publication, payload: bytes, venue_ns: int) -> None:
+        """Send a recorded message to those who take that kind of message, and greet those who have just joined."""
+        self._now_ns = publication.now_ns
+        topic = self._topics.get(publication.market.symbol, {}).get(kind)
+        if topic is None:
+            return
+        if topic.sessions:
+            self._dispatch(kind, topic, publication, payload)
+        if topic.joining:
+            self._greet(kind, topic, publication, venue_ns)
+
     def _greet(self, kind: str, topic: _Topic, publication: Publication, venue_ns: int) -> None:
         joining, topic.joining = topic.joining, []
         payload = self.dialect.greeting(kind, publication.market, venue_ns)

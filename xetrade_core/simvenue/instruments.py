@@ -1,6 +1,7 @@
-"""What the simulated venues list: real-looking instruments with their start prices, and any number of synthetic ones.
+"""What the simulated venues list: real-looking instruments, and any number of synthetic ones.
 
-Ticks, lots and contract sizes of the known bases are those the real venues published in 2026; the start prices only have to be plausible.
+Ticks, lots and contract sizes of the known bases follow what the real venues publish; the start prices only have to be
+plausible.
 """
 
 from __future__ import annotations
@@ -153,7 +154,9 @@ def _linear_binance(symbol: str, base: str, quote: str, settle: str | None, fact
         raise UnknownSymbol(symbol, "binanceusdm", "only linear swaps are listed there, such as BTC/USDT:USDT")
     tick = facts.tick * 10 if base == "BTC" else facts.tick
     instrument = Instrument("binanceusdm", symbol, base + quote, MarketType.SWAP, tick, facts.linear_lot)
-    return _listing(instrument, base, quote, settle, facts, _decimals(facts.tick), _decimals(facts.linear_lot), trim=False)
+    return _listing(
+        instrument, base, quote, settle, facts, _decimals(facts.tick), _decimals(facts.linear_lot), trim=False
+    )
 
 
 def _inverse_binance(symbol: str, base: str, quote: str, settle: str | None, facts: _Base) -> Listing:
@@ -172,7 +175,7 @@ def _okx(symbol: str, base: str, quote: str, settle: str | None, facts: _Base) -
     if settle is None:
         lot = Decimal("0.00000001") if base == "BTC" else Decimal("0.000001")
         instrument = Instrument("okx", symbol, f"{base}-{quote}", MarketType.SPOT, tick, lot)
-    elif settle == quote or settle == base:
+    elif settle in (quote, base):
         size = facts.okx_contract if settle == quote else Decimal(100)
         lot = Decimal("0.01") if settle == quote else Decimal(1)
         instrument = Instrument("okx", symbol, f"{base}-{quote}-SWAP", MarketType.SWAP, tick, lot, size)

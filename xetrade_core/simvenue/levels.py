@@ -139,7 +139,9 @@ class TruthLog:
             if segment.start_id <= sequence <= segment.last_id:
                 return self._rebuild(segment, sequence)
         held = ", ".join(f"{segment.start_id}..{segment.last_id}" for segment in self._segments)
-        raise TruthForgotten(f"sequence {sequence} is not in the truth log: it holds {held}; raise truth_changes to keep more")
+        raise TruthForgotten(
+            f"sequence {sequence} is not in the truth log: it holds {held}; raise truth_changes to keep more"
+        )
 
     @staticmethod
     def _rebuild(segment: _Segment, sequence: int) -> tuple[int, Levels]:

@@ -1,4 +1,4 @@
-"""One symbol of a simulated venue: its book, its numbering, its truth log, and what has changed since the last publication."""
+"""One symbol of a simulated venue: its book, numbering and history, and what changed since it last published."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Numbering:
 class Flush:
     """The level changes of one publication interval, netted: what a depth message carries.
 
-    `changes` are (signed price, lots), bids best first and then asks best first. Without changes `last_id` equals `previous_id`.
+    `changes` are (signed price, lots), bids best first and then asks best first. Without changes `last_id` equals
+    `previous_id`.
     """
 
     previous_id: int

@@ -19,10 +19,14 @@ from xetrade_core.simvenue.server import SimServer
 def run_sim(config: SimConfig, port_file: Path | None = None) -> None:
     """Serve until SIGINT or SIGTERM. Blocking; for `xetrade sim` and `python -m xetrade_core.simvenue`.
 
-    `port_file`, if given, gets `{"admin": url, "venues": {venue: {"rest": url, "ws": url}}}` once all ports listen, and is
-    removed at the end.
+    `port_file`, if given, gets `{"admin": url, "venues": {venue: {"rest": url, "ws": url}}}` once all ports listen,
+    and is removed at the end.
     """
-    asyncio.run(serve(config, port_file))
+    try:
+        asyncio.run(serve(config, port_file))
+    finally:
+        if port_file is not None:
+            port_file.unlink(missing_ok=True)
 
 
 async def serve(config: SimConfig, port_file: Path | None = None) -> None:
@@ -34,11 +38,7 @@ async def serve(config: SimConfig, port_file: Path | None = None) -> None:
     async with SimServer(config) as sim:
         if port_file is not None:
             write_port_file(sim, port_file)
-        try:
-            await stop.wait()
-        finally:
-            if port_file is not None:
-                port_file.unlink(missing_ok=True)
+        await stop.wait()
 
 
 def write_port_file(sim: SimServer, path: Path) -> None:
@@ -50,8 +50,12 @@ def write_port_file(sim: SimServer, path: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """`python -m xetrade_core.simvenue [--config FILE] [--port-file FILE]`; exit code 2 for a bad scenario."""
-    parser = argparse.ArgumentParser(prog="python -m xetrade_core.simvenue", description="Simulated venues on loopback.")
-    parser.add_argument("--config", type=Path, help="scenario file (TOML); without one, three venues with a few symbols")
+    parser = argparse.ArgumentParser(
+        prog="python -m xetrade_core.simvenue", description="Simulated venues on loopback."
+    )
+    parser.add_argument(
+        "--config", type=Path, help="scenario file (TOML); without one, three venues with a few symbols"
+    )
     parser.add_argument("--port-file", type=Path, help="write the addresses as JSON to this file once all ports listen")
     options = parser.parse_args(arguments)
     try:

@@ -82,7 +82,9 @@ class _Door:
         try:
             await self._site.start()
         except OSError as error:
-            raise ConfigError(f"port {self.port} on {self._host} for {self._place.name} cannot be opened: {error.strerror}") from None
+            raise ConfigError(
+                f"port {self.port} on {self._host} for {self._place.name} cannot be opened: {error.strerror}"
+            ) from None
         self.port = _port_of(self._runner)
 
     async def follow(self) -> None:
@@ -102,11 +104,15 @@ class _Door:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request)
         simulation = self._simulation
-        outcome = self._place.rest(request.method, request.path, request.query, simulation.now_ns, self._clock.wall_ns())
+        outcome = self._place.rest(
+            request.method, request.path, request.query, simulation.now_ns, self._clock.wall_ns()
+        )
         if outcome.delay_s:
             await self._clock.sleep(outcome.delay_s)
         reply = outcome.reply
-        return web.Response(status=reply.status, body=reply.body, headers=reply.headers, content_type="application/json")
+        return web.Response(
+            status=reply.status, body=reply.body, headers=reply.headers, content_type="application/json"
+        )
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         place, now_ns = self._place, self._simulation.now_ns
@@ -175,7 +181,9 @@ class SimServer:
             await web.TCPSite(self._admin, self.config.host, self._admin_port, reuse_address=True).start()
         except OSError as error:
             await self._close()
-            raise ConfigError(f"admin port {self._admin_port} on {self.config.host} cannot be opened: {error.strerror}") from None
+            raise ConfigError(
+                f"admin port {self._admin_port} on {self.config.host} cannot be opened: {error.strerror}"
+            ) from None
         except ConfigError:
             await self._close()
             raise

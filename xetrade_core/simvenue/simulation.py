@@ -1,7 +1,7 @@
 """The whole simulation without sockets: venues, dialects, hubs and the fault board, moved tick by tick.
 
-`SimServer` gives it sockets and a clock. Lasting faults (maintenance, refused connections, a wrong clock) begin and end here; what they mean
-for listening sockets is told to the `doors`.
+`SimServer` gives it sockets and a clock. Lasting faults (maintenance, refused connections, a wrong clock) begin and
+end here; what they mean for listening sockets is told to the `doors`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from xetrade_core.simvenue.dialects.base import Dialect, Reply, Request
 from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
 from xetrade_core.simvenue.hub import Hub, spoil_body
 from xetrade_core.simvenue.levels import TruthForgotten
+from xetrade_core.simvenue.playback import Player
 from xetrade_core.simvenue.venue import Venue
 
 _MAX_LAG_NS = NS_PER_S  # further behind than this, skipped time is not simulated
@@ -41,6 +42,8 @@ class Place:
         self.hub = Hub(venue, self.dialect, board, wall_ns)
         self.routes = self.dialect.routes
         self.refusing = False
+        recording = self.venue.config.recording
+        self._player = Player(self.dialect, self.hub, recording) if recording else None
         self._board = board
 
     def venue_ns(self, now_ns: int) -> int:
@@ -48,6 +51,16 @@ class Place:
         fault = self._board.lasting("clock", self.name)
         offset_s = self.venue.config.clock_offset_s + (fault.fault.offset_s if fault else 0.0)
         return now_ns + round(offset_s * NS_PER_S)
+
+    def step(self, now_ns: int) -> None:
+        """One tick: the markets move, or the recording goes on, and the messages are on their way."""
+        venue_ns = self.venue_ns(now_ns)
+        self.hub.turn(now_ns)
+        if self._player is not None:
+            self._player.turn(now_ns, venue_ns)
+            return
+        for publication in self.venue.step(now_ns):
+            self.hub.publish(publication, venue_ns)
 
     def rest(self, method: str, path: str, query: Mapping[str, str], now_ns: int, wall_ns: int) -> RestOutcome:
         """Answer a REST call, with whatever faults hit it."""
@@ -107,7 +120,7 @@ class Simulation:
             raise UnknownVenue(venue, self.places) from None
 
     def catch_up(self, wall_ns: int) -> None:
-        """Tick until simulated time has reached `wall_ns`; a long standstill is skipped, a clock set back waited out."""
+        """Tick until simulated time has reached `wall_ns`; more than a second, forth or back, is skipped."""
         if abs(wall_ns - self.now_ns) > _MAX_LAG_NS:
             self.now_ns = wall_ns - self.tick_ns
         while self.now_ns + self.tick_ns <= wall_ns:
@@ -125,10 +138,7 @@ class Simulation:
         # A tenth of a second is fine enough for pings and idle limits.
         housekeeping = self.ticks % max(1, 100 // self.config.tick_ms) == 0
         for place in self.places.values():
-            venue_ns = place.venue_ns(self.now_ns)
-            place.hub.turn(self.now_ns)
-            for publication in place.venue.step(self.now_ns):
-                place.hub.publish(publication, venue_ns)
+            place.step(self.now_ns)
             if housekeeping:
                 place.hub.keep_alive(self.now_ns)
             place.hub.flush()
@@ -185,6 +195,12 @@ class Simulation:
         fault = active.fault
         self.board.note(
             Injection(
-                active.fault_id, active.kind, fault.variant, place.name, fault.symbol, self._wall_ns(), connections=connections
+                active.fault_id,
+                active.kind,
+                fault.variant,
+                place.name,
+                fault.symbol,
+                self._wall_ns(),
+                connections=connections,
             )
         )

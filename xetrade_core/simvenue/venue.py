@@ -1,4 +1,7 @@
-"""A simulated venue without sockets: markets that move in steps of simulated time. Same seed and same steps, same frames."""
+"""A simulated venue without sockets: markets that move in steps of simulated time.
+
+The same seed and the same steps give the same frames.
+"""
 
 from __future__ import annotations
 
@@ -117,13 +120,14 @@ class Venue:
         """One tick: the publications of the markets whose turn it is."""
         slot = self._ticks % self._slots
         self._ticks += 1
-        # Half an interval later the book moves without publishing: snapshots then fall between two depth messages, as they really do.
+        # Half an interval later the book moves without publishing: snapshots then fall between two depth messages, as
+        # they really do.
         for activity in self._by_slot[slot - self._slots // 2] if self._slots > 1 else ():
             activity.advance(now_ns)
         return [activity.publish(now_ns) for activity in self._by_slot[slot]]
 
     def reset_sequences(self, symbol: str | None = None) -> list[Market]:
-        """Renumber all markets or one, as maintenance does: OKX backwards and chained, Binance forwards and unchained."""
+        """Renumber one market or all, as maintenance does: OKX backwards and chained, Binance forwards, unchained."""
         chosen = list(self.markets.values()) if symbol is None else [self.market(symbol)]
         for market in chosen:
             if self.venue == "okx":

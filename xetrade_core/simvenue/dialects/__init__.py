@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from xetrade_core.simvenue.dialects.base import Dialect
-from xetrade_core.simvenue.dialects.binance import BinanceCoinm, BinanceSpot, BinanceUsdm
+from xetrade_core.simvenue.dialects.binance import BinanceSpot
+from xetrade_core.simvenue.dialects.binancecoinm import BinanceCoinm
+from xetrade_core.simvenue.dialects.binanceusdm import BinanceUsdm
 from xetrade_core.simvenue.dialects.okx import Okx
 
 DIALECTS: dict[str, type[Dialect]] = {

@@ -1,8 +1,8 @@
 """What a wire dialect is: the venue-specific half of a simulated venue, free of sockets.
 
 A dialect answers REST calls from its `routes` table, reacts to websocket messages, and renders publications into
-frames. A new venue is one new module with one class, registered in `dialects/__init__.py`; private endpoints are more rows in `routes` and
-more cases in `receive`.
+frames. A new venue is one new module with one class, registered in `dialects/__init__.py`; private endpoints are more
+rows in `routes` and more cases in `receive`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,20 @@ class Reply:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A message of a recording. `changes` are (signed price, lots) under `last_id`; a `snapshot` replaces the book."""
+
+    market: Market
+    kind: str  # `rest` for a body that is only there to be asked for
+    payload: bytes
+    previous_id: int
+    first_id: int
+    last_id: int
+    changes: list[tuple[int, int]]
+    snapshot: bool = False
 
 
 Handler = Callable[[Request], Reply]
@@ -115,6 +129,13 @@ class Dialect(ABC):
     def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
         """The first message to a new subscriber of a `greeted_kinds` kind, in place of the next update."""
         raise NotImplementedError
+
+    @abstractmethod
+    def read_recorded(self, frame: bytes, symbol: str | None) -> Recorded | None:
+        """A recorded frame or REST body, None for what is not market data of a listed symbol.
+
+        `symbol` is what the recording says a following REST body is about, None where it does not say.
+        """
 
     def envelope(self, name: str, payload: bytes) -> bytes:
         """A message wrapped for a combined stream."""

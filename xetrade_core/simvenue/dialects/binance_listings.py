@@ -1,4 +1,4 @@
-"""Binance's `exchangeInfo` bodies, in the shape the venue really sends them, so that any client's market loader reads them."""
+"""Binance's `exchangeInfo` bodies, in the venue's own shape, so that any client's market loader reads them."""
 
 from __future__ import annotations
 
@@ -63,8 +63,12 @@ def _spot(listing: Listing) -> dict[str, object]:
             *_filters(listing),
             {"filterType": "ICEBERG_PARTS", "limit": 10},
             {
-                "filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True,
-                "maxNotional": "9000000.00000000", "applyMaxToMarket": False, "avgPriceMins": 5,
+                "filterType": "NOTIONAL",
+                "minNotional": "5.00000000",
+                "applyMinToMarket": True,
+                "maxNotional": "9000000.00000000",
+                "applyMaxToMarket": False,
+                "avgPriceMins": 5,
             },
             {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
         ],

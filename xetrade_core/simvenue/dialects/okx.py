@@ -1,8 +1,9 @@
 """The wire dialect of OKX v5: public REST and the public websocket.
 
-`books` shows the best 400 levels of each side: a snapshot with `prevSeqId` -1, then updates whose `prevSeqId` names the
-message before. A quiet book sends an empty update with `seqId` equal to `prevSeqId` about once a minute; after maintenance `seqId` may lie
-below `prevSeqId` once. `checksum` is 0 (as the venue sends since September 2026) or, by option, the real CRC32.
+`books` shows the best 400 levels of each side: a snapshot with `prevSeqId` -1, then updates whose `prevSeqId` names
+the message before. A quiet book sends an empty update with `seqId` equal to `prevSeqId` about once a minute; after
+maintenance `seqId` may lie below `prevSeqId` once. `checksum` is 0 (as the venue sends since September 2026) or, by
+option, the real CRC32.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Reply, Request, Session
+from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.dialects.okx_recorded import read_okx
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Flush, Market
@@ -44,6 +46,7 @@ class Okx(Dialect):
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         self._views: dict[str, tuple[set[int] | None, int]] = {}  # symbol -> what `books` showed last, and when (ns)
+        self._recorded_ids = self._recorded_checksums = True  # whether a played recording carries them
         self._tops: dict[tuple[str, str], object] = {}
 
     # --- REST -------------------------------------------------------------------------------------------------------
@@ -65,10 +68,14 @@ class Okx(Dialect):
         return Reply(404, b'{"msg":"the simulated venue has no such endpoint","code":"404","data":[]}')
 
     def unavailable(self, status: int) -> Reply:
-        return Reply(status, b'{"code":"50001","data":[],"msg":"Service temporarily unavailable. Please try again later."}')
+        return Reply(
+            status, b'{"code":"50001","data":[],"msg":"Service temporarily unavailable. Please try again later."}'
+        )
 
     def limited(self, status: int, retry_after_s: int) -> Reply:
-        return Reply(status, b'{"code":"50011","data":[],"msg":"Too Many Requests"}', {"Retry-After": str(retry_after_s)})
+        return Reply(
+            status, b'{"code":"50011","data":[],"msg":"Too Many Requests"}', {"Retry-After": str(retry_after_s)}
+        )
 
     def request_symbol(self, query: Mapping[str, str]) -> str | None:
         market = self.venue.by_id.get(query.get("instId", ""))
@@ -112,7 +119,13 @@ class Okx(Dialect):
     def _status(self, request: Request) -> Reply:
         if not self.venue.maintenance:
             return _data([])
-        row = {"title": "Simulated maintenance", "state": "ongoing", "begin": str(request.now_ms), "end": "", "href": ""}
+        row = {
+            "title": "Simulated maintenance",
+            "state": "ongoing",
+            "begin": str(request.now_ms),
+            "end": "",
+            "href": "",
+        }
         return _data([{**row, "serviceType": "0", "system": "unified", "maintType": "1", "env": "1"}])
 
     # --- websocket --------------------------------------------------------------------------------------------------
@@ -156,6 +169,12 @@ class Okx(Dialect):
 
     def _refuse(self, session: Session, code: str, message: str) -> None:
         session.reply(msgspec.json.encode({"event": "error", "code": code, "msg": message, "connId": _CONNECTION_ID}))
+
+    def read_recorded(self, frame: bytes, symbol: str | None) -> Recorded | None:
+        recorded = read_okx(self.venue, frame)
+        if recorded is not None and recorded.kind == "books":
+            self._recorded_ids, self._recorded_checksums = b'"seqId"' in frame, b'"checksum":0' not in frame
+        return recorded
 
     def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
         if kind != "books":
@@ -201,8 +220,12 @@ class Okx(Dialect):
     def _books_message(
         self, market: Market, action: str, sides: dict[str, Rows], now_ns: int, previous_id: int, sequence: int
     ) -> bytes:
-        checksum = _checksum(market) if self.venue.config.checksum else 0
-        row = {**sides, "ts": str(now_ns // NS_PER_MS), "checksum": checksum, "prevSeqId": previous_id, "seqId": sequence}
+        playing = self.venue.config.recording is not None
+        with_checksum = self._recorded_checksums if playing else self.venue.config.checksum
+        row: dict[str, object] = {**sides, "ts": str(now_ns // NS_PER_MS)}
+        row["checksum"] = _checksum(market) if with_checksum else 0
+        if not playing or self._recorded_ids:
+            row |= {"prevSeqId": previous_id, "seqId": sequence}
         return msgspec.json.encode(
             {"arg": {"channel": "books", "instId": market.venue_id}, "action": action, "data": [row]}
         )
@@ -225,7 +248,7 @@ def _view(levels: Levels) -> set[int] | None:
 
 
 def _net(levels: Levels, flush: Flush, shown: set[int] | None, view: set[int] | None) -> list[tuple[int, int]]:
-    """The changes that lead from one view to the next: levels also move in and out of it without changing themselves."""
+    """What leads from one view to the next: levels also enter and leave it without changing themselves."""
     changes = dict(flush.changes)
     now = set(levels.sizes) if view is None else view
     before = set(levels.sizes) | set(changes) if shown is None else shown
@@ -283,7 +306,12 @@ def _type(market: Market) -> str:
 def _ticker_row(market: Market, now_ms: int) -> dict[str, object]:
     price, size, levels = market.numbers.price, market.numbers.size, market.levels
     (bid, bid_lots), (ask, ask_lots) = (levels.bids(1) or [(0, 0)])[0], (levels.asks(1) or [(0, 0)])[0]
-    row: dict[str, object] = {"instType": _type(market), "instId": market.venue_id, "last": price(bid), "lastSz": size(bid_lots)}
+    row: dict[str, object] = {
+        "instType": _type(market),
+        "instId": market.venue_id,
+        "last": price(bid),
+        "lastSz": size(bid_lots),
+    }
     row |= {"askPx": price(ask), "askSz": size(ask_lots), "bidPx": price(bid), "bidSz": size(bid_lots)}
     start = price(market.listing.start_ticks)
     row |= {"open24h": start, "high24h": price(ask), "low24h": price(bid), "volCcy24h": "0", "vol24h": "0"}
@@ -296,13 +324,28 @@ def _instrument(market: Market) -> dict[str, object]:
     pair = f"{listing.base}-{listing.quote}"
     linear = listing.settle == listing.quote
     return {
-        "alias": "", "baseCcy": listing.base if spot else "", "category": "1", "ctMult": "" if spot else "1",
+        "alias": "",
+        "baseCcy": listing.base if spot else "",
+        "category": "1",
+        "ctMult": "" if spot else "1",
         "ctType": "" if spot else "linear" if linear else "inverse",
         "ctVal": "" if spot else f"{instrument.contract_size:f}",
-        "ctValCcy": "" if spot else listing.base if linear else "USD", "expTime": "",
-        "instFamily": "" if spot else pair, "instId": market.venue_id, "instType": _type(market), "lever": "10",
-        "listTime": "1611916828000", "lotSz": f"{instrument.lot:f}", "minSz": f"{instrument.lot:f}",
-        "maxLmtSz": "9999999999", "maxMktSz": "1000000", "optType": "", "quoteCcy": listing.quote if spot else "",
-        "settleCcy": listing.settle or "", "state": "live", "stk": "",
-        "tickSz": f"{instrument.price_tick:f}", "uly": "" if spot else pair,
+        "ctValCcy": "" if spot else listing.base if linear else "USD",
+        "expTime": "",
+        "instFamily": "" if spot else pair,
+        "instId": market.venue_id,
+        "instType": _type(market),
+        "lever": "10",
+        "listTime": "1611916828000",
+        "lotSz": f"{instrument.lot:f}",
+        "minSz": f"{instrument.lot:f}",
+        "maxLmtSz": "9999999999",
+        "maxMktSz": "1000000",
+        "optType": "",
+        "quoteCcy": listing.quote if spot else "",
+        "settleCcy": listing.settle or "",
+        "state": "live",
+        "stk": "",
+        "tickSz": f"{instrument.price_tick:f}",
+        "uly": "" if spot else pair,
     }

@@ -1,0 +1,84 @@
+"""The wire dialect of Binance USD-M futures: fapi.binance.com and fstream.binance.com."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from xetrade_core.simvenue.dialects.base import Handler, Reply, Request
+from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
+from xetrade_core.simvenue.levels import Levels
+from xetrade_core.simvenue.market import Market
+from xetrade_core.simvenue.venue import Publication
+
+
+class BinanceUsdm(BinanceDialect):
+    """Update ids that skip, chained by `pu`; snapshots of fixed sizes up to 1,000 levels."""
+
+    prefix = "/fapi/v1"
+    weight_limit = 2_400
+    messages_per_s = 10
+    _limits: ClassVar[dict[str, int]] = {"5": 2, "10": 2, "20": 2, "50": 2, "100": 5, "500": 10, "1000": 20}
+
+    @property
+    def routes(self) -> Mapping[tuple[str, str], Handler]:
+        return {**super().routes, ("GET", f"{self.prefix}/premiumIndex"): self._premium_index}
+
+    def depth_cost(self, limit: str | None) -> tuple[int | None, int]:
+        wanted = limit or "500"
+        weight = self._limits.get(wanted)
+        return (None, 1) if weight is None else (int(wanted), weight)
+
+    def depth_body(self, market: Market, last_id: int, levels: Levels, limit: int, now_ms: int) -> dict[str, object]:
+        return {"lastUpdateId": last_id, "E": now_ms, "T": now_ms, **self._sides(market, levels, limit)}
+
+    def depth_update(self, publication: Publication, now_ms: int, bids: Pairs, asks: Pairs) -> dict[str, object]:
+        flush, market = publication.flush, publication.market
+        head: dict[str, object] = {
+            "e": "depthUpdate",
+            "E": now_ms,
+            "T": now_ms,
+            "s": market.venue_id,
+            **self.pair(market),
+        }
+        return {**head, "U": flush.first_id, "u": flush.last_id, "pu": flush.previous_id, "b": bids, "a": asks}
+
+    def partial(self, publication: Publication, now_ms: int, sides: dict[str, Pairs]) -> dict[str, object]:
+        return self.depth_update(publication, now_ms, sides["bids"], sides["asks"])
+
+    def pair(self, market: Market) -> dict[str, object]:
+        return {}
+
+    def ticker_fields(self, market: Market, now_ms: int, values: dict[str, str]) -> dict[str, object]:
+        head: dict[str, object] = {"e": "bookTicker", "u": market.sequence, "s": market.venue_id, **self.pair(market)}
+        return {**head, **values, "T": now_ms, "E": now_ms}
+
+    def _book_ticker_row(self, market: Market, now_ms: int) -> dict[str, object]:
+        row = super()._book_ticker_row(market, now_ms)
+        return {"lastUpdateId": market.sequence, **row, "time": now_ms}
+
+    def _premium_index(self, request: Request) -> Reply:
+        chosen = self._chosen(request)
+        if chosen is None:
+            return self._error(-1121, "Invalid symbol.")
+        rows = []
+        for market in chosen:
+            bid = self._touch(market)[0]
+            next_funding = (request.now_ms // 28_800_000 + 1) * 28_800_000
+            rows.append(
+                {
+                    "symbol": market.venue_id,
+                    **self.rest_pair(market),
+                    "markPrice": bid,
+                    "indexPrice": bid,
+                    "estimatedSettlePrice": bid,
+                    "lastFundingRate": "0.00010000",
+                    "interestRate": "0.00010000",
+                    "nextFundingTime": next_funding,
+                    "time": request.now_ms,
+                }
+            )
+        return self._answer(request, 1, rows[0] if "symbol" in request.query and self.single_rows else rows)
+
+    def rest_pair(self, market: Market) -> dict[str, object]:
+        return {}
