@@ -1,0 +1,113 @@
+"""Every command explains itself, and every mistake is one line on standard error with exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from docs.check import command_options
+from tests.cli.conftest import Ran, clean_environment
+
+COMMANDS = sorted(command_options())
+Run = Callable[..., Ran]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "xetrade")
+def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    from xetrade_core.cli.main import main
+
+    assert main([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: ")
+    assert len(shown.splitlines()) > 4
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words])
+def test_every_command_that_answers_can_answer_in_json(words: tuple[str, ...]) -> None:
+    """Groups, and commands that run until they are stopped and print only progress, have nothing to answer."""
+    options = command_options()
+    is_group = any(other[: len(words)] == words and other != words for other in options)
+    assert is_group or words in {("up",), ("demo",)} or "--json" in options[words]
+
+
+def test_help_answers_at_once() -> None:
+    """The best of three, so that a busy machine does not decide."""
+    took: list[float] = []
+    for _ in range(3):
+        began = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-c", "from xetrade_core.cli.main import run; run()", "--help"],
+            check=True,
+            capture_output=True,
+            env=clean_environment(),
+        )
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.5
+
+
+def test_the_version_is_that_of_the_package(xetrade: Run) -> None:
+    from importlib.metadata import version
+
+    assert xetrade("--version").out.split() == ["xetrade", version("xetrade")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["sim", "--nonsense"], "No such option: --nonsense"),
+        (["sim", "--venues", "nasdaq"], "one of binance, binanceusdm"),
+        (["sim", "--symbols", "0"], "at least 1"),
+        (["sim", "--scenario", "none.toml"], "none.toml"),
+        (["up"], "there is no dagster.yaml here"),
+    ],
+)
+def test_a_mistake_is_one_line(xetrade: Run, arguments: list[str], says: str) -> None:
+    ran = xetrade(*arguments)
+    assert ran.code == 2
+    assert says in ran.error
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"XETRADE_CAPTURE__DEPTH": "deep"}, "capture.depth = 'deep'"),
+        ({"XETRADE_VENUES__BINANC__REST_URL": "http://127.0.0.1:1"}, "did you mean venues.binance?"),
+        ({"XETRADE_CONFIG": "nowhere.toml"}, "nowhere.toml"),
+    ],
+)
+def test_bad_settings_are_one_line(xetrade: Run, variables: dict[str, str], says: str) -> None:
+    ran = xetrade("doctor", **variables)
+    assert ran.code == 2
+    assert says in ran.error
+
+
+def test_an_error_is_json_too_when_json_is_asked_for(xetrade: Run) -> None:
+    ran = xetrade("doctor", "--json", XETRADE_CAPTURE__DEPTH="deep")
+    assert ran.code == 2
+    assert ran.json == {"error": ran.error.removeprefix("error: ")}
+
+
+def test_the_unexpected_is_one_line_and_exit_code_1_with_a_traceback_only_on_demand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import xetrade_core.settings
+    from xetrade_core.cli.main import main
+
+    def fail(**_: object) -> None:
+        raise RuntimeError("a bug\nof two lines")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(xetrade_core.settings, "load_settings", fail)
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().err == (
+        "error: unexpected RuntimeError: a bug of two lines (add --debug for the traceback)\n"
+    )
+    assert main(["doctor", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
