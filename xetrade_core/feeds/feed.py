@@ -44,8 +44,9 @@ class FeedSink(Protocol):
 class FeedOptions:
     """How a feed connects and what it puts up with. The defaults are for live venues.
 
-    Times are seconds. `rest_url` and `ws_url` replace the venue's own (a simulated venue, a proxy); a `ws_url` that
-    is a host alone gets the venue's own path. `budget` is given to share one among several feeds of a host; None makes one per feed.
+    Times are seconds. `rest_url` and `ws_url` replace the venue's own (a simulated venue, a proxy); a `ws_url` that is
+    a host alone gets the venue's own path. `budget` is given to share one among several feeds of a host; None makes one
+    per feed.
     """
 
     rest_url: str | None = None

@@ -60,7 +60,7 @@ class OkxDialect:
             return None
         request_id = int(control.id) if control.id.isdigit() else None
         if control.event in ("subscribe", "unsubscribe") and control.arg is not None:
-            return Reply(request_id, (control.arg.instId,))
+            return Reply(request_id, (control.arg.instId,), unsubscribed=control.event == "unsubscribe")
         if control.event == "notice" and control.code == _CLOSING:
             return Reply(closing=True)
         if control.event != "error":

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from xetrade_core.clock import Clock
+from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import VenueUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -22,13 +22,14 @@ _ATTEMPTS = 3
 class Reply:
     """A control message of the venue. `venue_ids` are those it names, empty where it speaks of the whole request.
 
-    `error` is None for an acknowledgement. `transient`: the error is about now, not about the instrument. `closing`:
-    the venue announces that it will close this connection.
+    `error` is None for an acknowledgement, of an unsubscription if `unsubscribed`. `transient`: the error is about now,
+    not about the instrument. `closing`: the venue announces that it will close this connection.
     """
 
     request_id: int | None = None
     venue_ids: tuple[str, ...] = ()
     error: str | None = None
+    unsubscribed: bool = False
     transient: bool = False
     closing: bool = False
 
@@ -56,6 +57,7 @@ class Dialect(Protocol):
 @dataclass(slots=True)
 class _Request:
     waiting: set[str]
+    unsubscribes: bool = False
     failed: str | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,7 +72,8 @@ class Subscriptions:
         self._send = send
         self._dialect = dialect
         self._clock = clock
-        self._interval_s = interval_s
+        self._interval_ns = round(interval_s * NS_PER_S)
+        self._next_send_ns = 0
         self._timeout_s = timeout_s
         self._ids = itertools.count(1)
         self._open: dict[int, _Request] = {}
@@ -127,16 +130,20 @@ class Subscriptions:
     def _find(self, reply: Reply) -> _Request | None:
         if reply.request_id is not None:
             return self._open.get(reply.request_id)
-        named = [each for each in self._open.values() if each.waiting.intersection(reply.venue_ids)]
-        if named:
-            return named[0]
-        return next(iter(self._open.values())) if len(self._open) == 1 and not reply.venue_ids else None
+        for request in self._open.values():
+            # A late answer to an unsubscription is not the answer to the subscription that came after it.
+            of_kind = reply.error is not None or reply.unsubscribed is request.unsubscribes
+            if of_kind and (not reply.venue_ids or request.waiting.intersection(reply.venue_ids)):
+                return request
+        return None
 
     async def _request(self, build: Callable[[int, Sequence[str]], bytes], venue_ids: Sequence[str]) -> str | None:
         """Send one request and wait for its answer; the venue's error if it refused the whole of it."""
         async with self._turn:
+            await self._clock.sleep(max(0, self._next_send_ns - self._clock.monotonic_ns()) / NS_PER_S)
+            self._next_send_ns = self._clock.monotonic_ns() + self._interval_ns
             request_id = next(self._ids)
-            request = self._open[request_id] = _Request(set(venue_ids))
+            request = self._open[request_id] = _Request(set(venue_ids), build == self._dialect.unsubscribe)
             self.requests += 1
             self._send(build(request_id, venue_ids))
             try:
@@ -146,7 +153,6 @@ class Subscriptions:
                 _log.warning("subscription_unanswered", instruments=len(request.waiting), waited_s=self._timeout_s)
             finally:
                 del self._open[request_id]
-            await self._clock.sleep(self._interval_s)
         return request.failed
 
 
