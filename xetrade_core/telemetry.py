@@ -14,7 +14,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -31,35 +31,36 @@ _alarm_sinks: list[Callable[[dict[str, Any]], None]] = []
 
 
 class Metrics:
-    """Every metric of XETrade. `registry` is what the HTTP endpoint serves; tests make their own."""
+    """Every metric of XETrade. `registry` is what the HTTP endpoint serves; tests make their own.
+
+    What a session counts for itself (its status) is published as gauges, by `xetrade_core.exposition`.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        book = ("venue", "symbol")
-        self.messages = Counter("xetrade_book_messages", "Book messages applied", book, registry=registry)
-        self.refused = Counter("xetrade_book_refused", "Book messages refused", ("venue", "reason"), registry=registry)
-        self.gaps = Counter("xetrade_book_gaps", "Gaps in a book's sequence", (*book, "cause"), registry=registry)
-        self.resyncs = Counter("xetrade_book_resyncs", "Snapshots joined", book, registry=registry)
-        self.synced = Gauge("xetrade_book_synced", "1 while the book is in sync", book, registry=registry)
-        self.samples = Counter("xetrade_samples", "Rows sampled", ("venue", "synced"), registry=registry)
-        self.reconnects = Counter("xetrade_feed_reconnects", "Connections opened anew", ("venue",), registry=registry)
-        self.frame_age = Gauge("xetrade_feed_frame_age_seconds", "Age of the last frame", ("venue",), registry=registry)
+        book, venue = ("venue", "symbol"), ("venue",)
+        # of each book, since its session began
+        self.in_sync = Gauge("xetrade_book_in_sync", "1 while the book is in sync", book, registry=registry)
+        self.updates = Gauge("xetrade_book_updates", "Messages applied", book, registry=registry)
+        self.refused = Gauge("xetrade_book_refused", "Messages refused", book, registry=registry)
+        self.resyncs = Gauge("xetrade_book_resyncs", "Snapshots joined", book, registry=registry)
+        self.gaps = Gauge("xetrade_book_gaps", "Gaps by cause", (*book, "cause"), registry=registry)
+        self.rows = Gauge("xetrade_book_rows", "expected, captured, synced, stale", (*book, "rows"), registry=registry)
+        self.latency = Gauge(
+            "xetrade_book_latency_seconds", "Receive time less event time", (*book, "quantile"), registry=registry
+        )
+        # of each venue's feed
+        self.connections = Gauge("xetrade_feed_connections", "Connections open", venue, registry=registry)
+        self.reconnects = Gauge("xetrade_feed_reconnects", "Connections opened anew", venue, registry=registry)
+        self.frame_age = Gauge("xetrade_feed_frame_age_seconds", "Age of the last frame", venue, registry=registry)
+        self.unread = Gauge("xetrade_feed_unread_bytes", "Bytes waiting in the kernel", venue, registry=registry)
+        self.jitter = Gauge(
+            "xetrade_sampling_jitter_seconds", "How late samples were taken", ("venue", "quantile"), registry=registry
+        )
+        # of the spool, the queues and the lake
         self.queue = Gauge("xetrade_queue_length", "Entries waiting in a bounded queue", ("queue",), registry=registry)
         self.dropped = Counter(
             "xetrade_queue_dropped", "Entries dropped by a full queue", ("queue",), registry=registry
-        )
-        self.latency = Histogram(
-            "xetrade_book_latency_seconds",
-            "Receive time less the venue's event time",
-            ("venue",),
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
-            registry=registry,
-        )
-        self.jitter = Histogram(
-            "xetrade_sampling_jitter_seconds",
-            "How late a sample was taken",
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
-            registry=registry,
         )
         self.wal_sync = Histogram(
             "xetrade_wal_sync_seconds",
@@ -68,7 +69,8 @@ class Metrics:
             registry=registry,
         )
         self.uploads = Counter("xetrade_uploads", "Segments sent to the lake", ("outcome",), registry=registry)
-        self.waiting = Gauge("xetrade_spool_files", "Segments waiting for the lake", registry=registry)
+        self.waiting = Gauge("xetrade_spool_files", "Files waiting for the lake", registry=registry)
+        self.disk_free = Gauge("xetrade_spool_free_bytes", "Free space of the spool's disk", registry=registry)
         self.alarms = Counter("xetrade_alarms", "Alarms raised", ("alarm",), registry=registry)
 
 
@@ -111,6 +113,17 @@ def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     return {key: value if key in hidden else redact(value, key) for key, value in event.items()}
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at the moment, so that a live table can let lines pass above itself."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def configure_logging(
     level: Literal["debug", "info", "warning", "error"] = "info",
     style: Literal["console", "json"] = "console",
@@ -138,7 +151,7 @@ def configure_logging(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, renderer],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -160,12 +160,12 @@ def test_a_webhook_that_refuses_or_is_not_there_says_so_without_its_url(
 
 def test_metrics_are_served_and_named_in_one_place() -> None:
     metrics = Metrics(CollectorRegistry())
-    metrics.gaps.labels("binance", "BTC/USDT", "sequence").inc()
+    metrics.gaps.labels("binance", "BTC/USDT", "sequence").set(1)
     port, stop = serve_metrics(0, metrics=metrics)
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             text = answer.read().decode()
     finally:
         stop()
-    assert 'xetrade_book_gaps_total{cause="sequence",symbol="BTC/USDT",venue="binance"} 1.0' in text
+    assert 'xetrade_book_gaps{cause="sequence",symbol="BTC/USDT",venue="binance"} 1.0' in text
     assert all(line.startswith(("#", "xetrade_")) for line in text.splitlines())

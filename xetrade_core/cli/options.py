@@ -14,7 +14,6 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from xetrade_core.lake.store import ObjectStore
     from xetrade_core.settings import Settings
 
 NS_PER_HOUR = 3600 * NS_PER_S
@@ -97,19 +96,3 @@ def open_settings(lake: str | None = None, spool: Path | None = None) -> Setting
             hint = f"did you mean venues.{nearest[0]}?" if nearest else f"known: {', '.join(known)}"
             raise ConfigError(f"unknown venue in settings venues.{name}: {hint}")
     return settings
-
-
-def lake_store(settings: Settings) -> ObjectStore:
-    """The object store of the lake that the settings name."""
-    from xetrade_core.lake.store import S3Options, open_store
-
-    s3 = settings.s3
-    return open_store(
-        settings.lake,
-        S3Options(
-            endpoint_url=s3.endpoint_url,
-            region=s3.region,
-            access_key_id=s3.access_key_id.get_secret_value() if s3.access_key_id else None,
-            secret_access_key=s3.secret_access_key.get_secret_value() if s3.secret_access_key else None,
-        ),
-    )

@@ -1,0 +1,76 @@
+"""From settings to working parts: the lake's store, the feeds' options, a capture session.
+
+The command line and the pipelines put the parts together here, so that both record in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+from xetrade_core.capture.config import CaptureConfig
+from xetrade_core.capture.session import CaptureSession, feed_opener
+from xetrade_core.capture.status import CaptureStatus
+from xetrade_core.clock import Clock
+from xetrade_core.feeds.factory import rest_client
+from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.lake.store import ObjectStore, S3Options, open_store
+from xetrade_core.settings import Settings
+from xetrade_core.venues.instruments import load_instruments
+from xetrade_core.venues.registry import venue as known_venue
+
+
+def lake_store(settings: Settings) -> ObjectStore:
+    """The object store of the lake that the settings name; touches nothing yet."""
+    s3 = settings.s3
+    return open_store(
+        settings.lake,
+        S3Options(
+            endpoint_url=s3.endpoint_url,
+            region=s3.region,
+            access_key_id=s3.access_key_id.get_secret_value() if s3.access_key_id else None,
+            secret_access_key=s3.secret_access_key.get_secret_value() if s3.secret_access_key else None,
+        ),
+    )
+
+
+def feed_options(settings: Settings, venue: str, depth: int | None = None) -> FeedOptions:
+    """How the feed of one venue connects. `depth` is the least number of levels a side that must be known."""
+    own = settings.venue(venue)
+    return FeedOptions(
+        rest_url=own.rest_url,
+        ws_url=own.ws_url,
+        depth=depth or settings.capture.depth,
+        staleness_limit_s=own.staleness_s or settings.capture.staleness_s,
+    )
+
+
+def capture_session(
+    config: CaptureConfig,
+    settings: Settings,
+    clock: Clock,
+    rng: random.Random,
+    on_progress: Callable[[CaptureStatus], None] | None = None,
+) -> CaptureSession:
+    """A session that records `config` from the venues of the settings into the lake of the settings."""
+    options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
+    opener = feed_opener(options, clock, rng)
+    return CaptureSession(config, lake_store(settings), opener, clock=clock, rng=rng, on_progress=on_progress)
+
+
+async def universal_symbols(
+    settings: Settings, wanted: Mapping[str, Sequence[str]], clock: Clock, rng: random.Random
+) -> dict[str, tuple[str, ...]]:
+    """The universal symbols of what a person wrote, by venue: `BTC-USDT`, `BTCUSDT`, a venue's id, a universal symbol.
+
+    Asks every venue for its instruments. Raises UnknownVenue, UnknownSymbol, VenueRetired, VenueUnavailable.
+    """
+
+    async def resolve(name: str, pairs: Sequence[str]) -> tuple[str, ...]:
+        rules = known_venue(name).require_live()
+        async with rest_client(rules, feed_options(settings, name), clock, rng) as client:
+            return tuple(instrument.symbol for instrument in await load_instruments(rules, client, pairs))
+
+    resolved = await asyncio.gather(*(resolve(name, pairs) for name, pairs in wanted.items()))
+    return dict(zip(wanted, resolved, strict=True))
