@@ -43,7 +43,8 @@ def test_best_bid_and_ask_equal_the_newest_book_ticker_after_every_depth_event(m
     """Without exception wherever the book says that its best levels are within the snapshot's reach.
 
     The spot price falls below the reach of the only snapshot (61,631.55). There a resting level that no message had
-    touched becomes the best bid, twice for one event, and nobody who has only this file can know it: `known_depth` says so.
+    touched becomes the best bid, twice for one event, and nobody who has only this file can know it: `known_depth`
+    says so.
     """
     folder = "binance-spot" if make is BinanceSpotBooks else "binance-usdm"
     books = make([instrument("binance", symbol, "BTCUSDT")])

@@ -1,8 +1,9 @@
 """The L2 book of one symbol: absolute sizes by price, fast to update, and cheap to read near the touch.
 
 A venue sends thousands of level changes a second, most of them far from the touch, and a sampler reads the best hundred
-levels once a second. So each side keeps two stores: *near* levels, sorted, a few hundred of them, and *far* levels, in
-a plain dict that is never sorted. Levels move between the two only when the near store runs dry or overflows.
+levels once a second. So each side keeps its *near* levels, a few hundred, apart from the *far* ones, and only near
+prices are ever sorted, and only when somebody reads. Whether the book is crossed must be known after every message,
+though: for that a bound on the best price suffices, which is made exact only when the two sides' bounds meet.
 
 What a book can know is bounded by its snapshot: past the last level of a truncated snapshot there may be levels nobody
 has told us of. That bound is the side's *reach*. Levels past it are known only once touched: `top` returns them too,
@@ -16,160 +17,238 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 Level = tuple[float, float]
 
 NEAR_TARGET = 256  # near levels a side after a refill: twice the usual depth of 100, with room to move
-NEAR_MOST = 1024  # near levels a side before half of them are moved to the far store
+NEAR_MOST = 1024  # near levels, or fresh ones, before a side is tidied up unasked
 FAR_MOST = 50_000  # far levels a side; the farthest half is forgotten beyond that, so that memory stays flat
+SPARE = 32  # entries looked at beyond the wanted depth, since some may be gone
+MERGE_ONE_BY_ONE = 64  # fresh ranks up to which inserting beats sorting
+NOWHERE = -math.inf
 
 
 class BookSide:
-    """One side of a book.
+    """One side of a book: `BidSide` or `AskSide`. A level's *rank* is its price for bids and minus its price for asks.
 
-    Inside, a level's *rank* is its price for bids and minus its price for asks: higher is better.
+    `_near` and `_far` hold sizes by price. `_ranks` holds the rank of every near level in ascending order, so that the
+    best comes last, and perhaps of some that are gone; `_fresh` those that came since it was last put in order. Past
+    the reach a removed level stays in `_far` with size 0 (see `deepen`).
     """
 
-    __slots__ = ("_cut", "_far", "_forgotten", "_most", "_near", "_ranks", "_reach", "_sign")
+    __slots__ = ("_cut", "_far", "_forgotten", "_fresh", "_most", "_near", "_near_most", "_ranks", "_reach", "bound")
 
-    def __init__(self, sign: int, most_levels: int | None = None) -> None:
-        """`sign` is +1 for bids, -1 for asks.
+    _sign: ClassVar[int]
 
-        `most_levels`: the venue keeps only that many levels, worse ones fall off.
-        """
-        self._sign = sign
+    def __init__(self, most_levels: int | None = None) -> None:
+        """`most_levels`: the venue keeps only that many levels a side, worse ones fall off."""
         self._most = most_levels
+        self._near_most = most_levels or NEAR_MOST
         self.replace((), reach=None)
 
     def replace(self, levels: Iterable[Level], reach: float | None) -> None:
-        """Start over from a snapshot.
-
-        `reach` is the price past which the snapshot says nothing; None: it tells everything.
-        """
-        sign = self._sign
-        self._near: dict[float, float] = {}
-        self._ranks: list[float] = []
-        self._far: dict[float, float] = {price * sign: size for price, size in levels if size}
-        self._reach = -math.inf if reach is None else reach * sign
-        self._forgotten = -math.inf
-        self._cut = math.inf
-        self._refill(len(self._far) if self._most else NEAR_TARGET)
+        """Start over from a snapshot; past the price `reach` it says nothing (None: it tells everything)."""
+        self._near: dict[float, float] = {price: size for price, size in levels if size}
+        self._far: dict[float, float] = {}
+        self._ranks = sorted(price * self._sign for price in self._near)
+        self._fresh: list[float] = []
+        self._forgotten = NOWHERE
+        self._reach = NOWHERE if reach is None else reach * self._sign
+        self._cut = NOWHERE * self._sign  # the price past which levels are far
+        self.bound = NOWHERE
+        """No level ranks above this; the best one may rank below."""
+        self._tidy(NEAR_TARGET)
 
     def apply(self, levels: Iterable[Level]) -> None:
-        """Set each level to its size;
-
-        Size 0 removes it. Levels must be positive and finite (the decoders see to it).
-        """
-        sign, near, far, ranks, cut, reach = self._sign, self._near, self._far, self._ranks, self._cut, self._reach
-        for price, size in levels:
-            rank = price * sign
-            if rank < cut:
-                far[rank] = size
-            elif size:
-                if rank not in near:
-                    insort(ranks, rank)
-                near[rank] = size
-            else:
-                if near.pop(rank, None) is not None:
-                    del ranks[bisect_left(ranks, rank)]
-                if rank < reach:
-                    far[rank] = 0.0  # past the reach a removal is knowledge too: see deepen
-        if not ranks or len(ranks) > NEAR_MOST:
-            self._rebalance()
-        elif self._most and len(ranks) > self._most:
-            self._drop_worst()
+        """Set each level to its size, 0 removes it. Levels are positive and finite: the decoders see to it."""
+        raise NotImplementedError
 
     def best(self) -> float | None:
         """Price of the best level, or None if the side is empty."""
-        return self._ranks[-1] * self._sign if self._ranks else None
+        self._merge_fresh()
+        ranks, near, sign = self._ranks, self._near, self._sign
+        while ranks and ranks[-1] * sign not in near:
+            ranks.pop()
+        if not ranks:
+            self._tidy(NEAR_TARGET)
+        self.bound = self._ranks[-1] if self._ranks else NOWHERE
+        return self.bound * sign if self._ranks else None
 
     def top(self, depth: int) -> tuple[list[float], list[float]]:
         """Prices and sizes of the best levels, best first, at most `depth`;
 
         See `known_depth` for which are beyond doubt.
         """
-        if depth > len(self._ranks) and self._cut > -math.inf:
-            self._refill(max(NEAR_TARGET, 2 * depth))
-        if len(self._far) > FAR_MOST:
-            self._forget_farthest()
-        ranks = self._ranks[: -depth - 1 : -1] if depth else []
-        sizes = list(map(self._near.__getitem__, ranks))
-        return (ranks if self._sign > 0 else [-rank for rank in ranks]), sizes
+        self._merge_fresh()
+        if len(self._near) < depth or len(self._ranks) > 2 * NEAR_MOST:
+            self._tidy(depth)
+        prices: list[float] = []
+        sizes: list[float] = []
+        stop = len(self._ranks)
+        while stop and len(prices) < depth:
+            start = max(stop - depth - SPARE, 0)
+            more_prices, more_sizes = self._live(self._ranks[start:stop])
+            prices += more_prices
+            sizes += more_sizes
+            stop = start
+        return prices[:depth], sizes[:depth]
+
+    def _live(self, ranks: list[float]) -> tuple[list[float], list[float]]:
+        """Prices and sizes of those of the ascending `ranks` that are still levels, best first."""
+        prices = ranks[::-1] if self._sign > 0 else [-rank for rank in reversed(ranks)]
+        sizes = list(map(self._near.get, prices))
+        if None in sizes:
+            prices = [price for price, size in zip(prices, sizes, strict=True) if size is not None]
+        return prices, [size for size in sizes if size is not None]
 
     def known_depth(self, depth: int) -> int:
         """How many of the best `depth` levels lie within the reach:
 
         Between them and the touch no level can be missing.
         """
-        if depth > len(self._ranks) and self._cut > -math.inf:
-            self._refill(max(NEAR_TARGET, 2 * depth))
-        return min(depth, len(self._ranks) - bisect_left(self._ranks, self._reach))
+        prices, _ = self.top(depth)
+        if not prices or prices[-1] * self._sign >= self._reach:
+            return len(prices)
+        return sum(price * self._sign >= self._reach for price in prices)
 
     def reach(self) -> float | None:
         """The price past which levels may exist that we do not know; None if every level is known."""
-        return None if self._reach == -math.inf else self._reach * self._sign
+        return None if self._reach == NOWHERE else self._reach * self._sign
 
     def __len__(self) -> int:
         """Number of levels, those past the reach included."""
-        return len(self._ranks) + sum(1 for size in self._far.values() if size)
+        return len(self._near) + sum(1 for size in self._far.values() if size)
 
     def deepen(self, levels: Iterable[Level], reach: float | None) -> None:
         """Move the reach out with a later snapshot of the same epoch, keeping everything that messages have told since.
 
         A level past our reach that no message has touched has not changed, so the snapshot's word holds; one that a
-        message has touched (removals included, which is why the far store keeps zero sizes) is known better by the
-        book.
+        message has touched (removals included, which is why those are remembered) is known better by the book.
         """
-        new_reach = max(-math.inf if reach is None else reach * self._sign, self._forgotten)
+        new_reach = max(NOWHERE if reach is None else reach * self._sign, self._forgotten)
         if new_reach >= self._reach:
             return
-        sign, known = self._sign, (self._near, self._far)
+        sign, near, far = self._sign, self._near, self._far
         self.apply(
             [
                 (price, size)
                 for price, size in levels
-                if new_reach <= price * sign < self._reach and not any(price * sign in store for store in known)
+                if new_reach <= price * sign < self._reach and price not in near and price not in far
             ]
         )
         self._reach = new_reach
 
-    def _rebalance(self) -> None:
-        if self._most:
-            self._drop_worst()
-        elif not self._ranks:
-            if self._cut > -math.inf:
-                self._refill(NEAR_TARGET)
+    def _merge_fresh(self) -> None:
+        """Bring the fresh ranks among the others:
+
+        A few of them touch little of the list, which is mostly cold memory.
+        """
+        fresh, ranks = self._fresh, self._ranks
+        if len(fresh) > MERGE_ONE_BY_ONE:
+            self._ranks = sorted({*ranks, *fresh})
         else:
-            ranks, near = self._ranks, self._near
-            keep_from = len(ranks) - NEAR_MOST // 2
-            self._far.update((rank, near.pop(rank)) for rank in ranks[:keep_from])
-            del ranks[:keep_from]
-            self._cut = ranks[0]
+            for rank in fresh:
+                at = bisect_left(ranks, rank)
+                if at == len(ranks) or ranks[at] != rank:  # else it went and came back
+                    ranks.insert(at, rank)
+        fresh.clear()
 
-    def _drop_worst(self) -> None:
-        surplus = self._ranks[: -(self._most or 0)]
-        del self._ranks[: len(surplus)]
-        for rank in surplus:
-            del self._near[rank]
+    def _tidy(self, depth: int) -> None:
+        """Put the near levels in order, at least `depth` of them, and let go of what need not be remembered."""
+        self._merge_fresh()
+        near, sign, wanted = self._near, self._sign, max(2 * depth, NEAR_TARGET)
+        ranks = [rank for rank in self._ranks if rank * sign in near]
+        if self._most is not None:
+            for rank in ranks[: -self._most]:
+                del near[rank * sign]
+            ranks = ranks[-self._most :]
+        elif len(ranks) > 2 * wanted:
+            ranks = self._demote(ranks, wanted)
+        elif len(ranks) < depth and self._cut * sign > NOWHERE:
+            ranks = self._refill(wanted - len(ranks)) + ranks
+        if len(self._far) > FAR_MOST:
+            self._forget_farthest()
+        self._ranks = ranks
+        self.bound = ranks[-1] if ranks else NOWHERE
 
-    def _refill(self, target: int) -> None:
-        """Bring the best far levels near, up to `target` near levels."""
-        far, reach = self._far, self._reach
-        candidates = [rank for rank, size in far.items() if size and rank < self._cut]
-        chosen = heapq.nlargest(max(target - len(self._ranks), 0), candidates)
-        for rank in chosen:
-            self._near[rank] = far.pop(rank)
-        self._ranks = chosen[::-1] + self._ranks
-        self._cut = self._ranks[0] if len(chosen) < len(candidates) else -math.inf
-        self._far = {rank: size for rank, size in far.items() if size or rank < reach}
+    def _demote(self, ranks: list[float], keep: int) -> list[float]:
+        sign, near = self._sign, self._near
+        for rank in ranks[:-keep]:
+            self._far[rank * sign] = near.pop(rank * sign)
+        self._cut = ranks[-keep] * sign
+        return ranks[-keep:]
+
+    def _refill(self, count: int) -> list[float]:
+        """Bring the best `count` far levels near; their ranks in ascending order."""
+        sign, far, cut, reach = self._sign, self._far, self._cut * self._sign, self._reach
+        candidates = [price * sign for price, size in far.items() if size and price * sign < cut]
+        chosen = heapq.nlargest(count, candidates)
+        self._near.update((rank * sign, far[rank * sign]) for rank in chosen)
+        lowest = chosen[-1] if len(chosen) < len(candidates) else NOWHERE
+        self._cut = lowest * sign
+        self._far = {p: size for p, size in far.items() if (p * sign < lowest if size else p * sign < reach)}
+        return chosen[::-1]
 
     def _forget_farthest(self) -> None:
-        keep = heapq.nlargest(FAR_MOST // 2, self._far)
+        keep = heapq.nlargest(FAR_MOST // 2, (price * self._sign for price in self._far))
         self._forgotten = keep[-1]
         self._reach = max(self._reach, self._forgotten)
-        self._far = {rank: self._far[rank] for rank in keep}
+        self._far = {rank * self._sign: self._far[rank * self._sign] for rank in keep}
+
+
+class BidSide(BookSide):
+    """Bids: the highest price is the best."""
+
+    __slots__ = ()
+    _sign = 1
+
+    def apply(self, levels: Iterable[Level]) -> None:
+        near, far, fresh, cut, reach, bound = self._near, self._far, self._fresh, self._cut, self._reach, self.bound
+        for price, size in levels:
+            if price < cut:
+                far[price] = size
+            elif size:
+                if price not in near:
+                    fresh.append(price)
+                    if price > bound:
+                        bound = price
+                near[price] = size
+            else:
+                near.pop(price, None)
+                if price < reach:
+                    far[price] = 0.0
+        self.bound = bound
+        if len(near) > self._near_most or len(fresh) > NEAR_MOST:
+            self._tidy(NEAR_TARGET)
+
+
+class AskSide(BookSide):
+    """Asks: the lowest price is the best. The loop of `BidSide` mirrored: it runs for every level of every message."""
+
+    __slots__ = ()
+    _sign = -1
+
+    def apply(self, levels: Iterable[Level]) -> None:
+        near, far, fresh, cut, reach, bound = self._near, self._far, self._fresh, self._cut, -self._reach, self.bound
+        for price, size in levels:
+            if price > cut:
+                far[price] = size
+            elif size:
+                if price not in near:
+                    fresh.append(-price)
+                    if -price > bound:
+                        bound = -price
+                near[price] = size
+            else:
+                near.pop(price, None)
+                if price > reach:
+                    far[price] = 0.0
+        self.bound = bound
+        if len(near) > self._near_most or len(fresh) > NEAR_MOST:
+            self._tidy(NEAR_TARGET)
 
 
 class L2Book:
@@ -179,8 +258,8 @@ class L2Book:
 
     def __init__(self, most_levels: int | None = None) -> None:
         """`most_levels`: set where the venue's channel maintains a fixed number of levels a side (OKX `books`: 400)."""
-        self.bids = BookSide(1, most_levels)
-        self.asks = BookSide(-1, most_levels)
+        self.bids = BidSide(most_levels)
+        self.asks = AskSide(most_levels)
 
     def replace(
         self,
@@ -211,6 +290,8 @@ class L2Book:
     @property
     def crossed(self) -> bool:
         """True if the best bid is at or above the best ask, which no true book of a running market is."""
+        if self.bids.bound + self.asks.bound < 0:  # ranks: bid price and minus ask price
+            return False
         bid, ask = self.bids.best(), self.asks.best()
         return bid is not None and ask is not None and bid >= ask
 
