@@ -142,7 +142,7 @@ class LevelFlow:
             sign = 1 if draw < 0.5 else -1
             prices = levels.bid_prices if sign > 0 else levels.ask_prices
             count = len(prices)
-            # Squaring a uniform draw crowds the activity towards the touch.
+            # The third power of a uniform draw crowds the activity towards the touch.
             index = int(rng() ** 3 * count)
             ticks = prices[count - 1 - index] if sign > 0 else prices[index]
             action = rng()
@@ -160,14 +160,13 @@ class LevelFlow:
         """A level one tick better than `ticks`, unless that would cross. The far end keeps the side near its depth."""
         levels = self._market.levels
         better = ticks + sign
-        best = levels.best_ask if sign > 0 else levels.best_bid
-        if best is not None and (best - better) * sign <= 0:
+        opposite = levels.best_ask if sign > 0 else levels.best_bid
+        if opposite is not None and (opposite - better) * sign <= 0:
             better = ticks
+        far = levels.bid_prices[0] if sign > 0 else levels.ask_prices[-1]
+        grows = sign * better not in levels.sizes
         self._market.change(sign * better, size)
-        if count >= self._depth:
-            far = levels.bid_prices[0] if sign > 0 else levels.ask_prices[-1]
+        if grows and count >= self._depth:
             self._market.change(sign * far, 0)
-        elif count < self._depth * 0.9:
-            far = levels.bid_prices[0] if sign > 0 else levels.ask_prices[-1]
-            if far - sign > 0:
-                self._market.change(sign * (far - sign), size)
+        elif count < self._depth * 0.9 and far - sign > 0:
+            self._market.change(sign * (far - sign), size)

@@ -44,6 +44,7 @@ class WireSession:
         self.path = path
         self.combined = False
         self.names: dict[str, tuple[str, str]] = {}
+        self.commands: deque[int] = deque(maxlen=16)
         self.half_open = False  # neither sends nor answers any more, but the socket stays open
         self.closed = False
         self.opened_ns = self.active_ns = self.pinged_ns = now_ns

@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from xetrade_core.errors import XETradeError
 
 
+_SEGMENT_CHANGES = 4096  # rebuilding a book replays at most so many
+
+
 class TruthForgotten(XETradeError):
     """The asked sequence id lies outside what the truth log still holds."""
 
@@ -102,12 +105,13 @@ class TruthLog:
     """Every level change of one symbol, so that the true book at a sequence id can be rebuilt.
 
     Memory is bounded: at least the newest `capacity` changes are kept (24 bytes each, plus a copy of the book every
-    quarter of that); older ids answer `TruthForgotten`. Ids only grow, except at `restart`, as after maintenance.
+    few thousand); older ids answer `TruthForgotten`. Ids only grow, except at `restart`, as after maintenance.
     """
 
     def __init__(self, capacity: int, start_id: int, levels: Levels) -> None:
-        self._segment_size = max(16, capacity // 4)
-        self._segments: deque[_Segment] = deque([_Segment(start_id, levels)], maxlen=5)
+        self._segment_size = min(_SEGMENT_CHANGES, max(16, capacity // 4))
+        kept = -(-capacity // self._segment_size) + 1
+        self._segments: deque[_Segment] = deque([_Segment(start_id, levels)], maxlen=kept)
         self._levels = levels
         self._bind()
 

@@ -52,7 +52,8 @@ class Activity:
         """Let the events of the time since the last call happen."""
         if self.flow is None:
             return
-        elapsed = 0 if self._last_ns is None else now_ns - self._last_ns
+        # Time that was skipped (a suspended machine, a stepped clock) brings no burst of events.
+        elapsed = 0 if self._last_ns is None else min(NS_PER_S, max(0, now_ns - self._last_ns))
         self._last_ns = now_ns
         due = self._carry + self.rate * elapsed / NS_PER_S
         self.flow.step(int(due))

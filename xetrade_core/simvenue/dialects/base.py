@@ -8,6 +8,7 @@ rows in `routes` and more cases in `receive`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -64,6 +65,7 @@ class Session(Protocol):
     path: str
     combined: bool  # frames are wrapped with their stream's name (Binance)
     names: dict[str, tuple[str, str]]  # what is subscribed: wire name -> (symbol, kind)
+    commands: deque[int]  # when the newest messages of the client came (ns)
 
     def reply(self, payload: bytes) -> None:
         """Send a control reply at once."""

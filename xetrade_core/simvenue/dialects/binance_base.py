@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import msgspec
 
-from xetrade_core.clock import NS_PER_MS
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_listings import exchange_info
 from xetrade_core.simvenue.dialects.binance_recorded import read_binance
@@ -220,6 +220,10 @@ class BinanceDialect(Dialect):
                 raise HandshakeRefused(400)
 
     def receive(self, session: Session, text: str, now_ns: int) -> None:
+        session.commands.append(now_ns)
+        if sum(1 for at_ns in session.commands if now_ns - at_ns < NS_PER_S) > self.messages_per_s:
+            session.close(1008, "Too many requests")
+            return
         try:
             command = msgspec.json.decode(text, type=_Command)
         except msgspec.DecodeError as error:
