@@ -92,6 +92,13 @@ class LocalStore:
                 key=lambda info: info.key,
             )
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        with self._errors("list", prefix):
+            try:
+                yield from sorted(entry.name for entry in os.scandir(self._root / prefix) if entry.is_dir())
+            except (FileNotFoundError, NotADirectoryError):
+                return
+
     def delete(self, key: str) -> None:
         with self._errors("delete", key):
             path = self._path(key)

@@ -20,6 +20,11 @@ SYNTHETIC_SESSION = "compaction"
 """The session of gap records that compaction made itself; each compaction makes them anew."""
 
 
+_LABELS = ("exchange", "symbol")
+_UNLABELLED = [name for name in L2_SNAPSHOTS.schema.names if name not in _LABELS]
+_UNLABELLED_SCHEMA = pa.schema([L2_SNAPSHOTS.schema.field(name) for name in _UNLABELLED])
+
+
 @dataclass(frozen=True, slots=True)
 class MergedSnapshots:
     """`table`: one row a timestamp, in order. `duplicates`: rows that lost to a row of other content."""
@@ -29,15 +34,14 @@ class MergedSnapshots:
 
 
 def merge_snapshots(tables: Sequence[pa.Table], exchange: str, symbol: str) -> MergedSnapshots:
-    """The rows of one symbol, one a timestamp. Synced wins over unsynced, then the higher sequence, then the rest of
-    the row.
+    """The rows of one symbol (labels not needed), one a timestamp. Synced wins over unsynced, then the higher
+    sequence, then the rest of the row.
 
     Why the higher sequence: two recorders of one venue see the same stream, so it is the book that had heard more by
     then. The last ties (deeper book, then earlier receipt, then the numbers themselves) only make the choice
     repeatable. Identical rows are one row: merging a file that was merged before changes nothing and counts nothing.
     """
-    rows = pa.concat_tables([table.select(L2_SNAPSHOTS.schema.names) for table in tables], promote_options="permissive")
-    rows = rows.combine_chunks()
+    rows = pa.concat_tables([table.select(_UNLABELLED).cast(_UNLABELLED_SCHEMA) for table in tables]).combine_chunks()
     order = np.lexsort(_preference(rows))
     times = _integers(rows, "timestamp")[order]
     first = np.diff(times, prepend=times[0] - 1 if len(times) else 0) != 0
@@ -73,7 +77,7 @@ def rows_equal(left: pa.Table, right: pa.Table) -> np.ndarray:
     for column in left.schema:
         if column.name in LEVEL_COLUMNS:
             same &= _levels_equal(Levels.of(left, column.name), Levels.of(right, column.name))
-        elif not pa.types.is_dictionary(column.type):
+        elif column.name not in _LABELS:
             one, other = left.column(column.name), right.column(column.name)
             equal = pc.fill_null(pc.equal(one, other), False).to_numpy().astype(bool)
             same &= equal | (one.is_null().to_numpy() & other.is_null().to_numpy())

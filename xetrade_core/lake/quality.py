@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
@@ -128,7 +128,7 @@ class QualityRecord:
     latency_ms_max: float | None
     bytes_per_snapshot: float | None
     segments: int = 0
-    sources: tuple[str, ...] = ()
+    sources: tuple[str, ...] = field(default=(), repr=False)
     sessions: tuple[dict[str, Any], ...] = ()
     computed_timestamp: int = 0
 

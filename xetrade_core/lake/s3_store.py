@@ -137,16 +137,16 @@ class S3Store:
         return self.stat(key) is not None
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        where: dict[str, str] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
-        while True:
-            page = self._call("list", prefix, partial(self._client.list_objects_v2, **where))
+        for page in self._pages(prefix):
             for item in page.get("Contents", ()):
                 key = str(item["Key"]).removeprefix(self._prefix)
                 if not key.endswith("/"):  # "directories" that some servers list
                     yield ObjectInfo(key, int(item["Size"]), str(item["ETag"]))
-            if not page.get("IsTruncated"):
-                return
-            where["ContinuationToken"] = page["NextContinuationToken"]
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(prefix, Delimiter="/"):
+            for item in page.get("CommonPrefixes", ()):
+                yield str(item["Prefix"]).removeprefix(self._prefix + prefix).rstrip("/")
 
     def delete(self, key: str) -> None:
         with contextlib.suppress(ObjectNotFound):
@@ -171,6 +171,15 @@ class S3Store:
         """
         span = f"bytes={start}-{start + length - 1}"
         return self._call("read", key, lambda: cast("bytes", self._get(key, Range=span, IfMatch=etag)["Body"].read()))
+
+    def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
+        where = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, **options}
+        while True:
+            page = self._call("list", prefix, partial(self._client.list_objects_v2, **where))
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            where["ContinuationToken"] = page["NextContinuationToken"]
 
     def _key(self, key: str) -> str:
         return self._prefix + check_key(key)

@@ -156,7 +156,7 @@ L2_QUALITY = Dataset(
         _count("stale", "Grid times whose symbol was silent past its staleness limit."),
         _count("crossed", "Rows with best bid >= best ask; always 0, since such rows are refused."),
         _count("duplicates", "Rows dropped since their grid time had another, better row."),
-        _count("rejected", "Rows that failed the schema, kept in l2_snapshots_rejected."),
+        _count("rejected", "Rows and gap records that failed the schema, kept in l2_*_rejected."),
         _count("gaps", "Gaps in the ledger."),
         _count("resyncs", "Gaps that ended with the book back in sync."),
         _count("refused", "Messages refused."),

@@ -70,6 +70,10 @@ class ObjectStore(Protocol):
         """Every object whose key begins with `prefix`, sorted by key."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names that follow `prefix` (which ends in `/`) before the next `/`, sorted, each once."""
+        ...
+
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
         ...
