@@ -134,7 +134,7 @@ class Simulation:
         for fault in begin:
             self._begin(fault)
         for fault in over:
-            self.end(fault)
+            self._end(fault)
         # A tenth of a second is fine enough for pings and idle limits.
         housekeeping = self.ticks % max(1, 100 // self.config.tick_ms) == 0
         for place in self.places.values():
@@ -147,7 +147,9 @@ class Simulation:
         """Take back one fault or all of them, and end their effects; gives how many were active."""
         gone = self.board.remove(fault_id)
         for fault in gone:
-            self.end(fault)
+            self._end(fault)
+            for place in self._targets(fault):
+                place.hub.unhold(fault.fault_id)
         return len(gone)
 
     def _targets(self, fault: ActiveFault) -> list[Place]:
@@ -180,7 +182,7 @@ class Simulation:
                 session.close(1001, "going away")
         self._note(active, place, len(sessions))
 
-    def end(self, active: ActiveFault) -> None:
+    def _end(self, active: ActiveFault) -> None:
         """Undo the lasting effect of a fault."""
         for place in self._targets(active):
             if active.kind == "maintenance":
@@ -188,7 +190,7 @@ class Simulation:
                 place.venue.maintenance = self.board.lasting("maintenance", place.name) is not None
             elif active.kind == "refuse":
                 place.refusing = self.board.lasting("refuse", place.name) is not None
-            elif active.kind in ("stall", "delayed"):
+            elif active.kind == "stall":
                 place.hub.unhold(active.fault_id)
 
     def _note(self, active: ActiveFault, place: Place, connections: int) -> None:
