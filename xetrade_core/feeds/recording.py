@@ -12,8 +12,7 @@ A body that begins with `{"lastUpdateId":` without such a note is a REST snapsho
 
 from __future__ import annotations
 
-import gzip
-import io
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,8 @@ from xetrade_core.model.book_events import GapCause
 _NOTE = b'{"xetrade":'
 _REST = b'{"lastUpdateId":'
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_GZIP_FORMAT = 31  # zlib's name for a gzip header and the largest window
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,14 @@ _NOTE_DECODER = msgspec.json.Decoder(_Note)
 def read_recordings(paths: Sequence[Path]) -> Iterator[Recorded]:
     """The records of the files, one file after the other. Raises CorruptFile at a broken line."""
     for path in paths:
-        with _opened(path) as file:
-            yield from _records(path, file)
+        with _opened(path) as blocks:
+            yield from _records(path, blocks)
 
 
-def _records(path: Path, file: IO[bytes]) -> Iterator[Recorded]:
+def _records(path: Path, blocks: Iterator[bytes]) -> Iterator[Recorded]:
     rest_symbol: str | None = None
-    for number, line in enumerate(_lines(path, file), 1):
-        stamp, separator, frame = line.rstrip(b"\r\n").partition(b" ")
+    for number, line in enumerate(_lines(path, blocks), 1):
+        stamp, separator, frame = line.rstrip(b"\r").partition(b" ")
         try:
             received_ns = _nanoseconds(stamp)
         except ValueError:
@@ -121,16 +122,18 @@ def _nanoseconds(stamp: bytes) -> int:
     return int(whole) * 1_000_000_000 + int(part.ljust(9, b"0")[:9] or b"0")
 
 
-def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
-    """Lines of a file; a torn end of a compressed file (the recorder was killed) ends it after the last whole line."""
+def _lines(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines out of blocks; a torn end (the recorder was killed) ends the file after its last whole line."""
+    rest = b""
     try:
-        for line in file:
-            if line.endswith(b"\n") or _whole(line):
-                yield line
-    except EOFError:
-        return
-    except (OSError, ValueError) as error:
+        for block in blocks:
+            lines = (rest + block).split(b"\n")
+            rest = lines.pop()
+            yield from lines
+    except (OSError, ValueError, zlib.error) as error:
         raise CorruptFile(f"{path} cannot be read: {error}") from error
+    if _whole(rest):
+        yield rest
 
 
 def _whole(line: bytes) -> bool:
@@ -138,18 +141,33 @@ def _whole(line: bytes) -> bool:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's text, unpacked if it is gzip or zstd."""
+def _opened(path: Path) -> Iterator[Iterator[bytes]]:
+    """The file's bytes in blocks, unpacked if it is gzip or zstd."""
     with path.open("rb") as raw:
         magic = raw.read(4)
         raw.seek(0)
         if magic[:2] == _GZIP:
-            with gzip.open(raw) as unpacked:
-                yield io.BufferedReader(unpacked)
+            yield _unzipped(raw)
         elif magic == _ZSTD:
             import zstandard
 
             with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as reader:
-                yield io.BufferedReader(reader)
+                yield _blocks(reader)
         else:
-            yield raw
+            yield _blocks(raw)
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    while block := file.read(_BLOCK):
+        yield block
+
+
+def _unzipped(raw: IO[bytes]) -> Iterator[bytes]:
+    """All members of a gzip file; unlike the gzip module it gives all there is of one that was cut off."""
+    member = zlib.decompressobj(_GZIP_FORMAT)
+    for block in _blocks(raw):
+        while block:
+            yield member.decompress(block)
+            block = member.unused_data
+            if member.eof:
+                member = zlib.decompressobj(_GZIP_FORMAT)

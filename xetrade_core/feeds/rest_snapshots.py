@@ -46,6 +46,7 @@ class RestSnapshots:
         options = feed.options
         self._depth = options.depth
         self._first = venue.rest.snapshot_for(options.snapshot_levels or _LEVELS_PER_DEPTH * options.depth)
+        self._deeper = venue.rest.snapshot_for(max(self._first.limit, 2 * options.depth))
         self._workers = options.snapshot_concurrency
         self._check_s = options.refresh_check_s
         self._ids = {row.symbol: row.venue_id for row in feed.instruments}
@@ -145,7 +146,7 @@ class RestSnapshots:
         if not shallow or (state is not None and now < state.not_before_ns):
             return
         if state is None:
-            state = self._refreshes[symbol] = _Refresh(self._first)
+            state = self._refreshes[symbol] = _Refresh(self._deeper)
         elif now < state.not_before_ns + round(state.spacing_s * NS_PER_S):
             # Shallow again soon after the last refresh: reach further, and not so often.
             state.row = self._venue.rest.snapshot_for(state.row.limit + 1)

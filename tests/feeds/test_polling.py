@@ -1,0 +1,161 @@
+"""The REST polling feed: whole books, in sync while polls succeed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from tests.feeds.harness import DEPTH, Remembering
+from tests.support.sim import Sim
+from xetrade_core.clock import SystemClock
+from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue
+from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.feeds.polling import PolledBooks, PollingFeed, open_polling_feed
+from xetrade_core.model.book_events import GapCause
+from xetrade_core.simvenue import ccxt_config
+from xetrade_core.venues.backoff import Backoff
+
+QUICK = FeedOptions(depth=DEPTH, poll_interval_s=0.05, request_timeout_s=0.3, backoff=Backoff(0.01, 0.05))
+
+
+class Source:
+    """Books made to order."""
+
+    def __init__(self) -> None:
+        self.nonce: int | None = None
+        self.failing = False
+        self.hanging = False
+        self.at_once = self.most_at_once = 0
+        self.closed = False
+
+    async def fetch_order_book(self, symbol: str, limit: int | None = None) -> dict[str, Any]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(30 if self.hanging else 0.01)
+            if self.failing:
+                raise ConnectionError("no route")
+            return {"bids": [[100.0, 1.0], [99.0, 2.0]], "asks": [[101.0, 1.5]], "timestamp": 1000, "nonce": self.nonce}
+        finally:
+            self.at_once -= 1
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_polls_keep_the_books_in_sync_a_few_at_a_time() -> None:
+    source, sink = Source(), Remembering()
+    symbols = [f"S{n}/USDT" for n in range(10)]
+    feed = PollingFeed("somewhere", symbols, source, QUICK, SystemClock(), random.Random(1))
+    task = asyncio.create_task(feed.run(sink))
+    await until(lambda: feed.status().frames >= 30)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert source.most_at_once <= QUICK.poll_concurrency
+    assert source.closed
+    assert {event.symbol for event in sink.syncs} == set(symbols)
+    book = feed.books.sequencers["S0/USDT"]
+    assert book.book.top(5) == ([100.0, 99.0], [1.0, 2.0], [101.0], [1.5])
+    assert book.exchange_ns == 1_000_000_000
+    assert (book.epoch, sink.gaps) == (1, [])
+
+
+@pytest.mark.parametrize("trouble", ["failing", "hanging"])
+async def test_a_poll_that_fails_or_comes_too_late_loses_the_book_until_the_next(trouble: str) -> None:
+    source, sink = Source(), Remembering()
+    feed = PollingFeed("somewhere", ["BTC/USDT"], source, QUICK, SystemClock(), random.Random(1))
+    task = asyncio.create_task(feed.run(sink))
+    await until(lambda: feed.status().frames >= 2)
+    setattr(source, trouble, True)
+    await until(lambda: bool(sink.gaps))
+    assert not feed.books.sequencers["BTC/USDT"].synced
+    setattr(source, trouble, False)
+    await until(lambda: len(sink.syncs) == 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [gap.cause for gap in sink.gaps] == [GapCause.DISCONNECT]
+    assert sink.losses[0] == (("BTC/USDT",), GapCause.DISCONNECT)
+
+
+async def test_what_was_polled_replays_to_the_same_books() -> None:
+    source, frames = Source(), []
+
+    class Keeping(Remembering):
+        def frame(self, received_ns: int, frame: bytes, source: str) -> None:
+            frames.append((source, frame, received_ns))
+
+    feed = PollingFeed("somewhere", ["BTC/USDT"], source, QUICK, SystemClock(), random.Random(1))
+    task = asyncio.create_task(feed.run(Keeping()))
+    await until(lambda: len(frames) >= 3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    replayed = PolledBooks(feed.instruments)
+    for origin, frame, received_ns in frames:
+        replayed.snapshot(origin.removeprefix("rest:"), frame, received_ns)
+    ours, theirs = feed.books.sequencers["BTC/USDT"], replayed.sequencers["BTC/USDT"]
+    assert (theirs.book.top(10), theirs.sequence) == (ours.book.top(10), ours.sequence)
+
+
+def test_a_poll_of_a_crossed_or_senseless_book_is_refused() -> None:
+    feed = PollingFeed("somewhere", ["BTC/USDT"], Source(), QUICK, SystemClock(), random.Random(1))
+    row = feed.books.sequencers["BTC/USDT"]
+    good = b'{"symbol":"BTC/USDT","bids":[[100,1]],"asks":[[101,1]],"nonce":5}'
+    feed.books.snapshot("BTC/USDT", good, 1)
+    assert (row.synced, row.sequence) == (True, 5)
+    feed.books.snapshot("BTC/USDT", good.replace(b'"nonce":5', b'"nonce":4'), 2)
+    assert (row.sequence, row.ignored_count) == (5, 1), "a cached older book is not taken"
+    feed.books.snapshot("BTC/USDT", good.replace(b"[[100,1]]", b"[[102,1]]"), 3)
+    assert (row.synced, row.refused_count) == (False, 1)
+    feed.books.snapshot("BTC/USDT", good, 4)
+    feed.books.snapshot("BTC/USDT", good.replace(b"[[100,1]]", b"[[0,1]]"), 5)
+    assert (row.synced, row.refused_count) == (False, 2)
+
+
+async def test_the_sink_ends_the_feed_with_its_error_on_purpose() -> None:
+    class Full(Remembering):
+        def frame(self, received_ns: int, frame: bytes, source: str) -> None:
+            raise ConfigError("the disk is full")
+
+    feed = PollingFeed("somewhere", ["BTC/USDT"], Source(), QUICK, SystemClock(), random.Random(1))
+    with pytest.raises(ConfigError, match="disk is full"):
+        await feed.run(Full())
+
+
+@pytest.mark.slow
+async def test_any_ccxt_venue_can_be_polled(sim: Sim) -> None:
+    config = ccxt_config("binance", sim)
+    feed = await open_polling_feed("binance", ["BTC/USDT"], QUICK, SystemClock(), random.Random(1), ccxt_config=config)
+    sink = Remembering()
+    task = asyncio.create_task(feed.run(sink))
+    tops = {}
+    try:
+        async with asyncio.timeout(20):
+            while len(tops) < 5:
+                await asyncio.sleep(0.02)
+                row = feed.books.sequencers["BTC/USDT"]
+                if row.synced and row.sequence is not None:
+                    tops[row.sequence] = row.book.top(DEPTH)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    for sequence, (bids, bid_sizes, asks, ask_sizes) in tops.items():
+        truth = sim.truth("binance", "BTC/USDT", sequence, DEPTH)
+        assert [[*row] for row in zip(bids, bid_sizes, strict=True)] == truth["bids"]
+        assert [[*row] for row in zip(asks, ask_sizes, strict=True)] == truth["asks"]
+
+
+async def test_opening_says_what_is_wrong(sim: Sim) -> None:
+    clock, rng = SystemClock(), random.Random(1)
+    with pytest.raises(UnknownVenue, match="nowhere"):
+        await open_polling_feed("nowhere", ["BTC/USDT"], QUICK, clock, rng)
+    with pytest.raises(UnknownSymbol, match="unknown symbol 'NO/PAIR' on binance"):
+        await open_polling_feed("binance", ["NO/PAIR"], QUICK, clock, rng, ccxt_config=ccxt_config("binance", sim))

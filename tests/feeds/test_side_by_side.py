@@ -1,0 +1,81 @@
+"""The unmodified ccxt.pro and our feed watch a simulated venue side by side: equal books at equal sequence ids."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from tests.feeds.harness import SYMBOLS, Remembering, quick
+from tests.support.sim import Sim
+from xetrade_core.books.book_set import BookSet
+from xetrade_core.clock import SystemClock
+from xetrade_core.feeds.factory import open_feed
+from xetrade_core.model.book_events import BookEvent
+from xetrade_core.simvenue import ccxt_config
+
+TOP = 50
+Levels = tuple[list[float], list[float], list[float], list[float]]
+
+
+class _EverySequence(Remembering):
+    """Keeps the top of the book after each message, by its sequence id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.books: BookSet | None = None
+        self.tops: dict[tuple[str, int], Levels] = {}
+
+    def events(self, events: tuple[BookEvent, ...]) -> None:
+        super().events(events)
+        assert self.books is not None
+        for event in events:
+            row = self.books.sequencers[event.symbol]
+            if row.synced and row.sequence is not None:
+                self.tops[event.symbol, row.sequence] = row.book.top(TOP)
+
+
+async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels]) -> None:
+    while True:
+        book = await exchange.watch_order_book(symbol)
+        bids, asks = book["bids"][:TOP], book["asks"][:TOP]
+        seen[symbol, book["nonce"]] = (
+            [row[0] for row in bids],
+            [row[1] for row in bids],
+            [row[0] for row in asks],
+            [row[1] for row in asks],
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("venue", ["binance", "okx"])
+async def test_ccxt_pro_and_our_feed_see_the_same_books(sim: Sim, venue: str) -> None:
+    import ccxt.pro
+
+    symbols = SYMBOLS[venue]
+    exchange = getattr(ccxt.pro, venue)(ccxt_config(venue, sim))
+    # Deep enough that the simulated 1000 levels are all known: ccxt keeps no account of what a snapshot does not reach.
+    feed = await open_feed(venue, symbols, quick(sim, venue, snapshot_levels=1000), SystemClock(), random.Random(1))
+    sink, theirs = _EverySequence(), dict[tuple[str, int], Levels]()
+    sink.books = feed.books
+    tasks = [asyncio.create_task(feed.run(sink))]
+    tasks += [asyncio.create_task(_watch(exchange, symbol, theirs)) for symbol in symbols]
+    try:
+        async with asyncio.timeout(60):
+            while min(sum(key[0] == symbol for key in theirs) for symbol in symbols) < 40:
+                await asyncio.sleep(0.1)
+                for task in tasks:
+                    assert not task.done(), task.exception()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await exchange.close()
+    both = theirs.keys() & sink.tops.keys()
+    assert len(both) >= 0.8 * len(theirs), f"{len(both)} sequence ids in common of {len(theirs)}"
+    assert {symbol for symbol, _ in both} == set(symbols)
+    different = [key for key in sorted(both) if theirs[key] != sink.tops[key]]
+    assert different == []
+    assert sink.gaps == []

@@ -1,0 +1,215 @@
+"""The venues' facts and names, held against ccxt's own reading of real captures."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.support.recordings import recording
+from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue, VenueRetired, VenueUnavailable
+from xetrade_core.model.instruments import Instrument, MarketType
+from xetrade_core.venues import binance_format, okx
+from xetrade_core.venues.instruments import named_instrument, resolve_symbol
+from xetrade_core.venues.registry import venue, venues
+from xetrade_core.venues.venue import BookProtocol, Venue, VenueStatus
+
+EVERY = [pytest.param(each, id=each.id) for each in venues()]
+
+
+@pytest.mark.parametrize("subject", EVERY)
+def test_a_venue_is_whole(subject: Venue) -> None:
+    assert venue(subject.id) is subject
+    assert subject.live.rest.startswith("https://")
+    assert subject.live.ws.startswith("wss://")
+    assert (subject.rest.snapshot_path is not None) == (subject.protocol is BookProtocol.REST_SNAPSHOT)
+    limits = [row.limit for row in subject.rest.weights]
+    assert limits == sorted(limits)
+    assert all(row.weight <= subject.rest.budget.limit for row in subject.rest.weights)
+    assert {fact.topic for fact in subject.facts} >= {"sync", "ping"}
+    for fact in subject.facts:
+        assert fact.source.startswith("https://")
+        assert date(2026, 1, 1) <= fact.checked <= date(2027, 12, 31)
+    assert 0 < subject.websocket.lifetime_s <= 24 * 3600
+
+
+@pytest.mark.parametrize("subject", EVERY)
+def test_its_ccxt_class_exists(subject: Venue) -> None:
+    ccxt = pytest.importorskip("ccxt")
+    assert subject.ccxt_class in ccxt.exchanges
+
+
+def test_urls_come_from_configuration_alone() -> None:
+    spot = venue("binance")
+    assert spot.endpoints() == spot.live
+    assert spot.endpoints(testnet=True) == spot.testnet
+    own = spot.endpoints(rest_url="http://127.0.0.1:1/", ws_url="ws://127.0.0.1:2")
+    assert (own.rest, own.ws) == ("http://127.0.0.1:1", "ws://127.0.0.1:2/ws")
+    usdm = venue("binanceusdm").endpoints(ws_url="ws://127.0.0.1:2/")
+    assert usdm.ws == "ws://127.0.0.1:2/public/ws"
+    assert venue("okx").endpoints(ws_url="ws://127.0.0.1:2/other").ws == "ws://127.0.0.1:2/other"
+
+
+def test_an_unknown_venue_names_the_known_ones() -> None:
+    with pytest.raises(
+        UnknownVenue, match="unknown venue 'ftx': known venues are binance, binancecoinm, binanceusdm, okx"
+    ):
+        venue("ftx")
+
+
+def test_a_retired_venue_says_when_it_shut_down() -> None:
+    gone = replace(venue("binance"), name="BitMart", status=VenueStatus.RETIRED, retired_on=date(2026, 7, 15))
+    with pytest.raises(VenueRetired, match="BitMart shut down on 2026-07-15"):
+        gone.require_live()
+
+
+def test_the_snapshot_for_a_depth_is_the_cheapest_that_reaches() -> None:
+    rest = venue("binance").rest
+    assert [(rest.snapshot_for(n).limit, rest.snapshot_for(n).weight) for n in (1, 101, 500, 501, 9999)] == [
+        (100, 5),
+        (500, 25),
+        (500, 25),
+        (1000, 50),
+        (5000, 250),
+    ]
+    with pytest.raises(ConfigError, match="on the websocket"):
+        venue("okx").rest.snapshot_for(10)
+
+
+def _markets(name: str) -> dict[str, Any]:
+    with gzip.open(recording(f"markets/{name}/fetch_markets.json.gz")) as file:
+        capture: dict[str, Any] = json.load(file)
+    return capture
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize("name", ["binance", "okx"])
+def test_listings_read_as_ccxt_reads_them(name: str) -> None:
+    parsed = _markets(name)["parsed_response"]
+    assert parsed
+    for market in parsed:
+        if name == "okx":
+            ours = okx.VENUE.instruments.instrument(  # type: ignore[attr-defined]
+                msgspec.convert(market["info"], okx._Listing, strict=False)
+            )
+        else:
+            codec = venue(
+                "binance" if market["spot"] else "binanceusdm" if market["linear"] else "binancecoinm"
+            ).instruments
+            ours = codec.instrument(  # type: ignore[attr-defined]
+                msgspec.convert(market["info"], binance_format._Listing, strict=False)
+            )
+        assert (ours.symbol, ours.venue_id, ours.market_type) == (market["symbol"], market["id"], market["type"])
+        assert (float(ours.price_tick), float(ours.lot)) == (
+            market["precision"]["price"],
+            market["precision"]["amount"],
+        )
+        assert float(ours.contract_size) == (market["contractSize"] or 1)
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize(("name", "venue_id"), [("binance", "binancecoinm"), ("okx", "okx")])
+def test_every_listed_instrument_has_a_name_that_leads_back_to_it(name: str, venue_id: str) -> None:
+    codec = venue(venue_id).instruments
+    listed = codec.parse(json.dumps(_markets(name)["http_response"]).encode())
+    assert len(listed) > 20
+    assert len({row.symbol for row in listed}) == len(listed)
+    for row in listed:
+        assert codec.venue_id(row.symbol) == row.venue_id
+        assert row.price_tick > 0
+        assert row.lot > 0
+
+
+@pytest.mark.parametrize("venue_id", ["binance", "okx"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"symbols":3}', b'{"code":"50001","data":[],"msg":"busy"}'])
+def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, body: bytes) -> None:
+    with pytest.raises(VenueUnavailable, match=venue_id):
+        venue(venue_id).instruments.parse(body)
+
+
+@pytest.mark.parametrize(
+    ("venue_id", "symbol", "id_there"),
+    [
+        ("binance", "BTC/USDT", "BTCUSDT"),
+        ("binance", "YOYOW/BTC", "YOYOBTC"),
+        ("binanceusdm", "BTC/USDT:USDT", "BTCUSDT"),
+        ("binanceusdm", "1000SHIB/USDT:USDT", "1000SHIBUSDT"),
+        ("binanceusdm", "BTC/USDT:USDT-261225", "BTCUSDT_261225"),
+        ("binancecoinm", "BTC/USD:BTC", "BTCUSD_PERP"),
+        ("binancecoinm", "BTC/USD:BTC-261225", "BTCUSD_261225"),
+        ("okx", "BTC/USDT", "BTC-USDT"),
+        ("okx", "BTC/USDT:USDT", "BTC-USDT-SWAP"),
+        ("okx", "BTC/USD:BTC-261225", "BTC-USD-261225"),
+        ("okx", "BTC/USD:BTC-261225-100000-C", "BTC-USD-261225-100000-C"),
+    ],
+)
+def test_a_universal_symbol_becomes_the_venues_id_by_rule(venue_id: str, symbol: str, id_there: str) -> None:
+    row = named_instrument(venue(venue_id), symbol)
+    assert (row.venue_id, row.symbol, row.venue) == (id_there, symbol, venue_id)
+
+
+@pytest.mark.parametrize(
+    ("venue_id", "symbol"),
+    [
+        ("binance", "BTC/USDT:USDT"),
+        ("binanceusdm", "BTC/USDT"),
+        ("binanceusdm", "BTC/USD:BTC"),
+        ("binancecoinm", "BTC/USDT:USDT"),
+        ("okx", "BTC/USDT:EUR"),
+        ("okx", "BTCUSDT"),
+        ("okx", ""),
+    ],
+)
+def test_a_symbol_that_the_venue_cannot_have_is_refused(venue_id: str, symbol: str) -> None:
+    with pytest.raises(UnknownSymbol, match=venue_id):
+        venue(venue_id).instruments.venue_id(symbol)
+
+
+def row(symbol: str, venue_id: str, kind: MarketType) -> Instrument:
+    return Instrument("okx", symbol, venue_id, kind, Decimal("0.1"), Decimal(1))
+
+
+LISTED = [
+    row("BTC/USDT", "BTC-USDT", MarketType.SPOT),
+    row("ETH/USDT", "ETH-USDT", MarketType.SPOT),
+    row("BTC/USDT:USDT", "BTC-USDT-SWAP", MarketType.SWAP),
+    row("BTC/USD:BTC", "BTC-USD-SWAP", MarketType.SWAP),
+    row("BTC/USD:BTC-261225", "BTC-USD-261225", MarketType.FUTURE),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("BTC/USDT", "BTC/USDT"),
+        ("btc/usdt:usdt", "BTC/USDT:USDT"),
+        (" BTC-USDT ", "BTC/USDT"),
+        ("BTCUSDT", "BTC/USDT"),
+        ("btc-usdt-swap", "BTC/USDT:USDT"),
+        ("BTC-USDT_USDT", "BTC/USDT:USDT"),
+        ("BTC-USD", "BTC/USD:BTC"),
+        ("BTCUSD", "BTC/USD:BTC"),
+        ("BTC-USD-261225", "BTC/USD:BTC-261225"),
+    ],
+)
+def test_a_pair_is_understood_however_it_is_written(text: str, symbol: str) -> None:
+    assert resolve_symbol(venue("okx"), text, LISTED).symbol == symbol
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("BTC/USDX", r"did you mean BTC/USDT"),
+        ("ETHUSD", r"did you mean ETH/USDT"),
+        ("QQQQQQ", r"it lists 5 instruments, such as BTC/USDT, ETH/USDT"),
+    ],
+)
+def test_an_unknown_pair_gets_its_near_matches(text: str, hint: str) -> None:
+    with pytest.raises(UnknownSymbol, match=hint):
+        resolve_symbol(venue("okx"), text, LISTED)
