@@ -119,6 +119,14 @@ class MetricsSettings(Section):
     port: int | None = Field(default=None, ge=0, le=65_535, description="none: no endpoint; 0: any free port")
 
 
+class PipelinesSettings(Section):
+    """The Dagster deployment."""
+
+    autostart: bool = Field(
+        default=False, description="start all schedules and sensors by themselves; otherwise somebody turns them on in the UI"
+    )
+
+
 class _PlainOrJson:
     """A table or list in a variable may be JSON; what is not is left for the field's own check, which names it."""
 
@@ -168,6 +176,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    pipelines: PipelinesSettings = PipelinesSettings()
 
     @classmethod
     def settings_customise_sources(
