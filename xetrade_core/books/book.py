@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from operator import neg
 from typing import ClassVar
 
 Level = tuple[float, float]
@@ -27,7 +27,6 @@ NEAR_TARGET = 256  # near levels a side after a refill: twice the usual depth of
 NEAR_MOST = 1024  # near levels, or fresh ones, before a side is tidied up unasked
 FAR_MOST = 50_000  # far levels a side; the farthest half is forgotten beyond that, so that memory stays flat
 SPARE = 32  # entries looked at beyond the wanted depth, since some may be gone
-MERGE_ONE_BY_ONE = 64  # fresh ranks up to which inserting beats sorting
 NOWHERE = -math.inf
 
 
@@ -35,8 +34,8 @@ class BookSide:
     """One side of a book: `BidSide` or `AskSide`. A level's *rank* is its price for bids and minus its price for asks.
 
     `_near` and `_far` hold sizes by price. `_ranks` holds the rank of every near level in ascending order, so that the
-    best comes last, and perhaps of some that are gone; `_fresh` those that came since it was last put in order. Past
-    the reach a removed level stays in `_far` with size 0 (see `deepen`).
+    best comes last, perhaps some that are gone, and some twice; `_fresh` those that came since it was last put in
+    order. Past the reach a removed level stays in `_far` with size 0 (see `deepen`).
     """
 
     __slots__ = ("_cut", "_far", "_forgotten", "_fresh", "_most", "_near", "_near_most", "_ranks", "_reach", "bound")
@@ -85,34 +84,32 @@ class BookSide:
         self._merge_fresh()
         if len(self._near) < depth or len(self._ranks) > 2 * NEAR_MOST:
             self._tidy(depth)
+        ranks, near = self._ranks, self._near
+        stop = len(ranks)
         prices: list[float] = []
-        sizes: list[float] = []
-        stop = len(self._ranks)
         while stop and len(prices) < depth:
-            start = max(stop - depth - SPARE, 0)
-            more_prices, more_sizes = self._live(self._ranks[start:stop])
-            prices += more_prices
-            sizes += more_sizes
+            start = max(stop - depth - SPARE + len(prices), 0)
+            while start and ranks[start - 1] == ranks[start]:
+                start -= 1
+            prices += [price for price in dict.fromkeys(self._prices(ranks[start:stop])) if price in near]
             stop = start
-        return prices[:depth], sizes[:depth]
+        ranks[stop:] = self._prices(prices)  # the same map leads back: reversed, and for asks negated
+        del prices[depth:]
+        return prices, list(map(near.__getitem__, prices))
 
-    def _live(self, ranks: list[float]) -> tuple[list[float], list[float]]:
-        """Prices and sizes of those of the ascending `ranks` that are still levels, best first."""
-        prices = ranks[::-1] if self._sign > 0 else [-rank for rank in reversed(ranks)]
-        sizes = list(map(self._near.get, prices))
-        if None in sizes:
-            prices = [price for price, size in zip(prices, sizes, strict=True) if size is not None]
-        return prices, [size for size in sizes if size is not None]
+    def _prices(self, ranks: list[float]) -> list[float]:
+        """Prices of ascending ranks, best first."""
+        return ranks[::-1] if self._sign > 0 else list(map(neg, reversed(ranks)))
 
-    def known_depth(self, depth: int) -> int:
-        """How many of the best `depth` levels lie within the reach:
-
-        Between them and the touch no level can be missing.
-        """
-        prices, _ = self.top(depth)
+    def known(self, prices: list[float]) -> int:
+        """How many of these best prices lie within the reach: between them and the touch no level can be missing."""
         if not prices or prices[-1] * self._sign >= self._reach:
             return len(prices)
         return sum(price * self._sign >= self._reach for price in prices)
+
+    def known_depth(self, depth: int) -> int:
+        """How many of the best `depth` levels are known in that sense."""
+        return self.known(self.top(depth)[0])
 
     def reach(self) -> float | None:
         """The price past which levels may exist that we do not know; None if every level is known."""
@@ -142,25 +139,16 @@ class BookSide:
         self._reach = new_reach
 
     def _merge_fresh(self) -> None:
-        """Bring the fresh ranks among the others:
-
-        A few of them touch little of the list, which is mostly cold memory.
-        """
-        fresh, ranks = self._fresh, self._ranks
-        if len(fresh) > MERGE_ONE_BY_ONE:
-            self._ranks = sorted({*ranks, *fresh})
-        else:
-            for rank in fresh:
-                at = bisect_left(ranks, rank)
-                if at == len(ranks) or ranks[at] != rank:  # else it went and came back
-                    ranks.insert(at, rank)
-        fresh.clear()
+        if self._fresh:
+            self._ranks += self._fresh
+            self._ranks.sort()  # two ordered runs mostly, which sorting makes the most of
+            self._fresh.clear()
 
     def _tidy(self, depth: int) -> None:
         """Put the near levels in order, at least `depth` of them, and let go of what need not be remembered."""
         self._merge_fresh()
         near, sign, wanted = self._near, self._sign, max(2 * depth, NEAR_TARGET)
-        ranks = [rank for rank in self._ranks if rank * sign in near]
+        ranks = [rank for rank in dict.fromkeys(self._ranks) if rank * sign in near]
         if self._most is not None:
             for rank in ranks[: -self._most]:
                 del near[rank * sign]
