@@ -1,0 +1,41 @@
+"""Who is recording: the sessions of a spool that live, and those that died with something left.
+
+A session's lock is held by its process and by nothing else, so a pid that was used again fools nobody. Looking takes
+the lock of a dead session for an instant.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xetrade_core.capture.spool import SessionDir, SessionLock, sessions
+
+
+def is_alive(session: SessionDir) -> bool:
+    """Whether a process holds the session: one that records, seals or uploads, or a recovery of it."""
+    lock = SessionLock(session.path)
+    if not lock.acquire():
+        return True
+    lock.release()
+    return False
+
+
+def live_venues(spool_dir: Path, now_ns: int) -> set[str]:
+    """The venues that living sessions record at `now_ns`: a session that waits for the next hour does not count yet."""
+    plans = [session.plan() for session in sessions(spool_dir) if is_alive(session)]
+    return {
+        venue
+        for plan in plans
+        if plan.start_ns <= now_ns and (plan.end_ns is None or now_ns < plan.end_ns)
+        for venue in plan.venues
+    }
+
+
+def orphans(spool_dir: Path) -> list[SessionDir]:
+    """Sessions whose process is gone and that left rows, gaps or files which are not in the lake. Only looks."""
+    return [session for session in sessions(spool_dir) if has_leftovers(session) and not is_alive(session)]
+
+
+def has_leftovers(session: SessionDir) -> bool:
+    """Whether anything of the session is not in the lake yet."""
+    return bool(session.logs() or session.waiting() or session.gap_log.exists())
