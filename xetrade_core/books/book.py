@@ -19,7 +19,9 @@ import heapq
 import math
 from collections.abc import Iterable, Sequence
 from operator import neg
-from typing import ClassVar
+from typing import ClassVar, cast
+
+import numpy as np
 
 Level = tuple[float, float]
 
@@ -171,14 +173,19 @@ class BookSide:
 
     def _refill(self, count: int) -> list[float]:
         """Bring the best `count` far levels near; their ranks in ascending order."""
-        sign, far, cut, reach = self._sign, self._far, self._cut * self._sign, self._reach
-        candidates = [price * sign for price, size in far.items() if size and price * sign < cut]
-        chosen = heapq.nlargest(count, candidates)
-        self._near.update((rank * sign, far[rank * sign]) for rank in chosen)
-        lowest = chosen[-1] if len(chosen) < len(candidates) else NOWHERE
+        sign, far, cut = self._sign, self._far, self._cut * self._sign
+        prices = np.fromiter(far, np.float64, len(far))
+        sizes = np.fromiter(far.values(), np.float64, len(far))
+        ranks = prices * sign
+        candidates = ranks[(sizes > 0) & (ranks < cut)]
+        chosen = np.sort(candidates if len(candidates) <= count else np.partition(candidates, -count)[-count:])
+        self._near.update((price, far.pop(price)) for price in (chosen * sign).tolist())
+        lowest = float(chosen[0]) if len(chosen) < len(candidates) else NOWHERE
         self._cut = lowest * sign
-        self._far = {p: size for p, size in far.items() if (p * sign < lowest if size else p * sign < reach)}
-        return chosen[::-1]
+        removed = prices[(sizes == 0) & (ranks >= self._reach)]  # within the reach a removal needs no memory
+        for price in removed.tolist():
+            del far[price]
+        return cast("list[float]", chosen.tolist())
 
     def _forget_farthest(self) -> None:
         keep = heapq.nlargest(FAR_MOST // 2, (price * self._sign for price in self._far))
