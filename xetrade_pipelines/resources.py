@@ -6,21 +6,36 @@ uses them, so that they are in no run config, no event and no instance database.
 https://docs.dagster.io/guides/build/external-resources
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
+import random
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
+from xetrade_core.assembly import feed_options
 from xetrade_core.capture.config import CaptureConfig
-from xetrade_core.capture.session import CaptureSession
-from xetrade_core.clock import SystemClock
+from xetrade_core.capture.presence import live_venues, orphans
+from xetrade_core.capture.recovery import RecoveryReport, recover
+from xetrade_core.capture.run import run_capture
+from xetrade_core.capture.session import feed_opener
+from xetrade_core.capture.status import CaptureReport, CaptureStatus
+from xetrade_core.clock import NS_PER_S, SystemClock
+from xetrade_core.lake.hour_tables import read_part
+from xetrade_core.lake.hourly import HourEvidence, hour_records, settle_hour
+from xetrade_core.lake.measure import MetricsReport, measure_hour
+from xetrade_core.lake.pending import pending_hours
+from xetrade_core.lake.quality import QualityRecord
+from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
+from xetrade_core.plots import book_picture
 from xetrade_core.settings import Settings, load_settings
 from xetrade_core.telemetry import Webhook, redact_text, register_secrets
-from xetrade_pipelines.market_data.plan import symbols_of
+from xetrade_pipelines.market_data.config import CaptureRunConfig
+from xetrade_pipelines.market_data.plan import plan_capture, symbols_of
+from xetrade_pipelines.partitions import VenueHour
 
 
 class ClockResource(dg.ConfigurableResource[None]):
@@ -64,6 +79,80 @@ class LakeResource(dg.ConfigurableResource[None]):
     def store(self) -> ObjectStore:
         """The lake's objects; touches nothing yet."""
         return open_store(self.root, s3_client=self.s3.get_client() if self.root.startswith("s3://") else None)
+
+    def settle(self, hour: VenueHour, interval_s: float, expected: Iterable[str] | None) -> HourEvidence:
+        """Compact and audit one hour. With `expected` symbols the whole hour of each should be there, else what was recorded."""
+        window = (hour.start_ns, hour.end_ns) if expected is not None else None
+        interval_ns = round(interval_s * NS_PER_S)
+        return settle_hour(
+            self.store(), hour.venue, hour.start_ns, interval_ns=interval_ns, expected=expected or (), window=window
+        )
+
+    def measure(self, hour: VenueHour) -> MetricsReport:
+        """Compute and store the metrics of one hour's snapshots."""
+        return measure_hour(self.store(), hour.venue, hour.start_ns)
+
+    def records(self, hour: VenueHour) -> tuple[QualityRecord, ...]:
+        """The completeness records of one hour."""
+        return hour_records(self.store(), hour.venue, hour.start_ns)
+
+    def pending(self) -> list[VenueHour]:
+        """The hours that have segments, the oldest first."""
+        return [VenueHour(venue, start_ns) for venue, start_ns in pending_hours(self.store())]
+
+    def book_picture(self, hour: VenueHour, evidence: HourEvidence) -> bytes | None:
+        """Depth, mid and spread of the hour's best recorded symbol as a PNG; None where there is no book to draw."""
+        best = max(evidence.records, key=lambda record: record.synced, default=None)
+        if best is None or not best.synced:
+            return None
+        rows = read_part(self.store(), L2_SNAPSHOTS, hour.venue, best.symbol, hour.start_ns)
+        return book_picture(rows, f"{best.symbol} on {hour.venue}, {hour.hour} UTC")
+
+
+class CaptureResource(dg.ConfigurableResource[None]):
+    """The spool of this machine, and the sessions that record into it."""
+
+    spool_dir: str
+    settings: dg.ResourceDependency[SettingsResource]
+    clock: dg.ResourceDependency[ClockResource]
+
+    def interval_s(self) -> float:
+        """Seconds between two snapshots, where a run's config does not say."""
+        return self.settings.load().capture.interval_s
+
+    def venues(self) -> tuple[str, ...]:
+        """The venues that the settings record, in their order."""
+        return tuple(symbols_of(self.settings.load()))
+
+    def symbols(self, venue: str) -> tuple[str, ...]:
+        """What the settings record of `venue`."""
+        return symbols_of(self.settings.load()).get(venue, ())
+
+    def plan(self, run: CaptureRunConfig, hour: VenueHour | None) -> CaptureConfig:
+        """The session that the run's config and partition ask for, at this moment. Raises ConfigError."""
+        return plan_capture(run, hour, self.settings.load(), Path(self.spool_dir), self.clock.wall_ns())
+
+    def record(
+        self, config: CaptureConfig, store: ObjectStore, on_progress: Callable[[CaptureStatus], None]
+    ) -> CaptureReport:
+        """Record until the window ends or the run is interrupted; see `xetrade_core.capture.run.run_capture`."""
+        clock, rng = SystemClock(), random.Random()
+        settings = self.settings.load()
+        options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
+        opener = feed_opener(options, clock, rng)
+        return run_capture(config, store, opener, clock=clock, rng=rng, on_progress=on_progress)
+
+    def live_venues(self, now_ns: int) -> set[str]:
+        """Venues that a living session of this spool is recording at `now_ns`, whoever started it."""
+        return live_venues(Path(self.spool_dir), now_ns)
+
+    def orphans(self) -> list[str]:
+        """Sessions whose process is gone and whose rows are not all in the lake."""
+        return [session.session_id for session in orphans(Path(self.spool_dir))]
+
+    def recover(self, store: ObjectStore) -> RecoveryReport:
+        """Bring the orphans' rows into the lake; safe beside living sessions."""
+        return recover(Path(self.spool_dir), store, SystemClock())
 
 
 class AlertResource(dg.ConfigurableResource[None]):

@@ -50,7 +50,9 @@ class DagsterHost:
         self.url = ""
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def execute_job(self, job: str, config: str | None = None, timeout_s: float = 90.0) -> subprocess.CompletedProcess[str]:
+    def execute_job(
+        self, job: str, config: str | None = None, timeout_s: float = 90.0
+    ) -> subprocess.CompletedProcess[str]:
         """`dagster job execute -m ... -j JOB [-c FILE]`, with `config` as the file's YAML."""
         command = [*self._program("dagster"), "job", "execute", "-m", MODULE, "-j", job]
         if config is not None:
@@ -65,9 +67,14 @@ class DagsterHost:
         """Start code server, webserver and daemon; return when the webserver has loaded the definitions."""
         code, web = free_port(), free_port()
         workspace = self.home / "workspace.yaml"
-        workspace.write_text(f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code}, location_name: xetrade}}\n")
+        workspace.write_text(
+            f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code}, location_name: xetrade}}\n"
+        )
         self.url = f"http://127.0.0.1:{web}"
-        self._spawn("code", ["dagster", "api", "grpc", "-m", MODULE, "-h", "127.0.0.1", "-p", str(code), "--location-name", "xetrade"])
+        self._spawn(
+            "code",
+            ["dagster", "api", "grpc", "-m", MODULE, "-h", "127.0.0.1", "-p", str(code), "--location-name", "xetrade"],
+        )
         self._wait(lambda: _listens(code))
         self._spawn("web", ["dagster-webserver", "-h", "127.0.0.1", "-p", str(web), "-w", str(workspace)])
         self._spawn("daemon", ["dagster-daemon", "run", "-w", str(workspace)])
@@ -120,9 +127,9 @@ class DagsterHost:
 
     def terminate(self, run_id: str) -> None:
         """Ask a run to stop, as the UI's button does."""
-        answer = self.graphql(
-            "mutation($r: String!) { terminateRun(runId: $r) { __typename } }", r=run_id
-        )["terminateRun"]
+        answer = self.graphql("mutation($r: String!) { terminateRun(runId: $r) { __typename } }", r=run_id)[
+            "terminateRun"
+        ]
         if answer["__typename"] != "TerminateRunSuccess":
             raise RuntimeError(str(answer))
 
@@ -171,7 +178,9 @@ class DagsterHost:
         while not ready():
             dead = [child.args for child in self._children if child.poll() is not None]
             if dead or time.monotonic() > deadline:
-                logs = "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in self.home.glob("*.log"))
+                logs = "\n".join(
+                    f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in self.home.glob("*.log")
+                )
                 self.stop()
                 raise RuntimeError(f"Dagster did not start (ended: {dead})\n{logs}")
             time.sleep(0.1)

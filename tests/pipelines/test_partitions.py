@@ -31,7 +31,9 @@ def test_any_moment_lies_in_the_hour_that_began_before_it() -> None:
     assert VenueHour.containing("binance", hour.end_ns).hour == "2026-01-31T06"
 
 
-@pytest.mark.parametrize("key", ["", "okx", "2026-01-31T05", "2026-01-31|okx", "2026-01-31T05|okx|binance", "2026-01-31T05|mtgox"])
+@pytest.mark.parametrize(
+    "key", ["", "okx", "2026-01-31T05", "2026-01-31|okx", "2026-01-31T05|okx|binance", "2026-01-31T05|mtgox"]
+)
 def test_what_is_no_partition_key_is_refused_in_one_line(key: str) -> None:
     with pytest.raises((ConfigError, UnknownVenue), match="okx") as refusal:
         VenueHour.from_key(key)

@@ -23,16 +23,39 @@ class CaptureRunConfig(dg.Config):
         description="Seconds to record, from now or from `start`. Without it and without `end`: until stopped, or "
         "to the end of the partition's hour.",
     )
-    start: str | None = Field(default=None, description="Start of the window, ISO 8601 UTC, e.g. 2026-01-31T05:00:00Z. Default: now.")
+    start: str | None = Field(
+        default=None, description="Start of the window, ISO 8601 UTC, e.g. 2026-01-31T05:00:00Z. Default: now."
+    )
     end: str | None = Field(default=None, description="End of the window, exclusive, ISO 8601 UTC.")
-    interval_s: float | None = Field(default=None, description="Seconds between two snapshots of a book. Default: capture.interval_s.")
+    interval_s: float | None = Field(
+        default=None, description="Seconds between two snapshots of a book. Default: capture.interval_s."
+    )
     depth: int | None = Field(default=None, description="Levels a side in each snapshot. Default: capture.depth.")
-    segment_s: float | None = Field(default=None, description="Seconds of snapshots in one segment file. Default: capture.segment_s.")
-    raw: bool | None = Field(default=None, description="Also keep every frame as it came, to be replayed. Default: capture.raw.")
+    segment_s: float | None = Field(
+        default=None, description="Seconds of snapshots in one segment file. Default: capture.segment_s."
+    )
+    raw: bool | None = Field(
+        default=None, description="Also keep every frame as it came, to be replayed. Default: capture.raw."
+    )
 
 
-class CompactRunConfig(dg.Config):
-    """Which hours to compact, when the run is not of one partition."""
+class HourConfig(dg.Config):
+    """How an hour is judged when it is compacted."""
+
+    interval_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds between two snapshots when the hour was recorded. Default: capture.interval_s.",
+    )
+    whole_hour: bool = Field(
+        default=False,
+        description="Expect every second of the hour for the settings' symbols, as the hourly schedule does. Otherwise "
+        "the window is what was recorded, from the first to the last row or gap.",
+    )
+
+
+class CompactRunConfig(HourConfig):
+    """Which hours to compact, when the run is not of one partition, and how to judge them."""
 
     partitions: list[str] = Field(
         default=[],
@@ -43,6 +66,10 @@ class CompactRunConfig(dg.Config):
 class PruneRunConfig(dg.Config):
     """Which runs to forget; the lake and the assets' latest materializations are not touched."""
 
-    keep_days: int = Field(default=30, ge=1, description="Runs that were created before this many days ago are forgotten.")
-    keep_failed_days: int = Field(default=90, ge=1, description="The same for runs that failed: somebody may still ask why.")
+    keep_days: int = Field(
+        default=30, ge=1, description="Runs that were created before this many days ago are forgotten."
+    )
+    keep_failed_days: int = Field(
+        default=90, ge=1, description="The same for runs that failed: somebody may still ask why."
+    )
     limit: int = Field(default=5000, ge=1, description="At most this many at once, the oldest first.")

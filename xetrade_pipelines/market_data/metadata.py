@@ -8,7 +8,7 @@ https://docs.dagster.io/guides/build/assets/metadata-and-tags
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -44,3 +44,23 @@ def plotted(venue: str, numbers: Mapping[str, float | int | None]) -> Metadata:
 def picture(title: str, png: bytes) -> dg.MetadataValue:
     """A PNG within a markdown entry, so that it is seen without any file server."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def markdown_table(rows: Sequence[Mapping[str, object]]) -> dg.MetadataValue:
+    """A table with the rows' keys as header; numbers short, None as a dash."""
+    if not rows:
+        return dg.MetadataValue.md("nothing")
+    names = list(rows[0])
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_cell(number)} s" for key, number in value.items()) or "-"
+    return str(value)

@@ -25,14 +25,23 @@ def plan_capture(
     """The session that a run should hold. `hour` is the run's partition, None for an ad hoc run. Raises ConfigError."""
     start_ns, end_ns = window_of(run, hour, now_ns)
     if end_ns is not None and end_ns <= now_ns:
-        raise ConfigError(f"the window {_text(start_ns)} to {_text(end_ns)} is over: the past cannot be recorded; replay a recording")
+        raise ConfigError(
+            f"the window {_text(start_ns)} to {_text(end_ns)} is over: the past cannot be recorded; replay a recording"
+        )
     defaults = settings.capture
     venues = {venue: tuple(symbols) for venue, symbols in (run.venues or symbols_of(settings)).items()}
     if hour is not None:
         venues = {venue: symbols for venue, symbols in venues.items() if venue == hour.venue}
     if not venues:
         missing = hour.venue if hour else "<venue>"
-        raise ConfigError(f"nothing to record: set venues.{missing}.symbols in the settings, or `venues` in the run config")
+        raise ConfigError(
+            f"nothing to record: set venues.{missing}.symbols in the settings, or `venues` in the run config"
+        )
+    odd = [symbol for symbols in venues.values() for symbol in symbols if "/" not in symbol]
+    if odd:
+        raise ConfigError.of(
+            "venues", ", ".join(odd), "universal symbols such as BTC/USDT or BTC/USDT:USDT (`xetrade map` finds them)"
+        )
     return CaptureConfig(
         venues=venues,
         spool_dir=spool_dir,

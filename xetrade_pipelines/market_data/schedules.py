@@ -5,8 +5,7 @@ What runs is in jobs.py; which venues are recorded is in the settings. All times
 https://docs.dagster.io/guides/automate/schedules
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
 import dagster as dg
 
 from xetrade_core.clock import NS_PER_S

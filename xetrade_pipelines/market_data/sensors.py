@@ -4,8 +4,7 @@ A sensor's run keys say *what happened* (this window's second death, these orpha
 twice on the same facts launches once. https://docs.dagster.io/guides/automate/sensors
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
 import dagster as dg
 
 from xetrade_pipelines.market_data.jobs import capture_l2, recover_orphans_l2
@@ -53,8 +52,10 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         """Tell the webhook which run failed and why; an alert that cannot be delivered never fails the sensor."""
         run = context.dagster_run
         window = run.tags.get(WINDOW_TAG) or run.tags.get("dagster/partition", "")
-        return None if alerts.run_failed(run.job_name, run.run_id, window, context.failure_event.message or "") else (
-            dg.SkipReason("no webhook is set (alerts.webhook_url), or it did not take the alert")
+        return (
+            None
+            if alerts.run_failed(run.job_name, run.run_id, window, context.failure_event.message or "")
+            else (dg.SkipReason("no webhook is set (alerts.webhook_url), or it did not take the alert"))
         )
 
     return [capture_watchdog, recover_orphans, alert_run_failure]

@@ -1,0 +1,62 @@
+"""All definitions, assembled: what Dagster loads as `xetrade_pipelines.definitions`.
+
+`build_defs` makes a *fresh* `Definitions` each time, so that tests and tools swap resources instead of patching. Settings
+are read here once, for what must be known when definitions load: the lake's root, the spool, and whether schedules and
+sensors start by themselves. https://docs.dagster.io/guides/build/projects-and-components
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from xetrade_core.settings import Settings
+from xetrade_pipelines.io_managers import LakeIOManager
+from xetrade_pipelines.market_data.assets import ASSETS
+from xetrade_pipelines.market_data.checks import window_covered
+from xetrade_pipelines.market_data.jobs import JOBS
+from xetrade_pipelines.market_data.ops import MEMORY
+from xetrade_pipelines.market_data.schedules import schedules
+from xetrade_pipelines.market_data.sensors import sensors
+from xetrade_pipelines.resources import (
+    AlertResource,
+    CaptureResource,
+    ClockResource,
+    LakeResource,
+    LakeS3Resource,
+    SettingsResource,
+)
+
+
+def default_resources(settings: Settings) -> dict[str, Any]:
+    """The resources of a machine with these settings, by the names that functions ask for."""
+    machine, clock = SettingsResource(), ClockResource()
+    lake = LakeResource(root=settings.lake, s3=LakeS3Resource())
+    return {
+        "settings": machine,
+        "clock": clock,
+        "lake": lake,
+        "capture": CaptureResource(spool_dir=str(settings.spool), settings=machine, clock=clock),
+        "alerts": AlertResource(settings=machine),
+        "io_manager": LakeIOManager(lake=lake),
+        MEMORY: dg.mem_io_manager,
+    }
+
+
+def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """A fresh `Definitions`; `resource_overrides` replace resources by name. Raises ConfigError."""
+    settings = SettingsResource().load()
+    autostart = settings.pipelines.autostart
+    return dg.Definitions(
+        assets=list(ASSETS),
+        asset_checks=[window_covered],
+        jobs=list(JOBS),
+        schedules=schedules(dg.DefaultScheduleStatus.RUNNING if autostart else dg.DefaultScheduleStatus.STOPPED),
+        sensors=sensors(dg.DefaultSensorStatus.RUNNING if autostart else dg.DefaultSensorStatus.STOPPED),
+        resources={**default_resources(settings), **(resource_overrides or {})},
+    )
+
+
+defs = build_defs()

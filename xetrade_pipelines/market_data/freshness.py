@@ -1,0 +1,27 @@
+"""Freshness: how old each dataset's newest hour may be before the UI says so. The one place where that is decided.
+
+An hour's segments are reported when it ends and compacted five minutes later, so each limit is an hour and what the step
+takes; a warning leaves the watchdog and the retry time to put it right. Alerts on failed runs are sensors.py's.
+https://docs.dagster.io/guides/observe/asset-freshness-policies
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+
+def _within(warn_minutes: int, fail_minutes: int) -> dg.FreshnessPolicy:
+    return dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(minutes=fail_minutes), warn_window=timedelta(minutes=warn_minutes)
+    )
+
+
+FRESHNESS = {
+    "l2_segments": _within(70, 130),
+    "l2_snapshots": _within(80, 140),
+    "l2_gaps": _within(80, 140),
+    "l2_quality": _within(80, 140),
+    "book_metrics": _within(90, 150),
+}
