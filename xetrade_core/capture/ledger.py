@@ -51,6 +51,8 @@ class LedgerLine(msgspec.Struct, omit_defaults=True):
     sealed: bool = False
     rows_through_ns: int | None = None
     """With `sealed`: the last grid time whose rows are in a durable segment; None if there were no rows."""
+    over_ns: int | None = None
+    """The session stopped on purpose: it has no rows from this grid time on."""
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -65,6 +67,7 @@ class GapLog:
     unsealed: set[str] = field(default_factory=set)
     """Ids of gaps with a change that no durable gap segment has."""
     rows_through_ns: int | None = None
+    over_ns: int | None = None
     _revision_of: dict[str, int] = field(default_factory=dict)
 
     def read(self, line: LedgerLine) -> None:
@@ -73,6 +76,8 @@ class GapLog:
             self.gaps[line.gap.gap_id] = line.gap
             self.unsealed.add(line.gap.gap_id)
             self._revision_of[line.gap.gap_id] = line.revision
+        if line.over_ns is not None:
+            self.over_ns = line.over_ns
         if line.sealed:
             self.unsealed = {gap_id for gap_id in self.unsealed if self._revision_of[gap_id] > line.revision}
             if line.rows_through_ns is not None:
@@ -178,6 +183,7 @@ class GapLedger:
 
         Open gaps close at `from_ns`, and what is left of the window, up to `to_ns`, is missing.
         """
+        self._write(encode_line(LedgerLine(self.venue, self.revision, over_ns=from_ns)))
         for symbol in tuple(self._open):
             self.close_gap(symbol, from_ns)
         if to_ns is not None and from_ns < to_ns:

@@ -74,6 +74,11 @@ class SessionDir:
         return self.path / "reserve"
 
     @property
+    def recovered_mark(self) -> Path:
+        """There when everything in the logs is in `ready/`."""
+        return self.path / "recovered"
+
+    @property
     def raw(self) -> Path:
         return self.path / "raw"
 
