@@ -137,7 +137,7 @@ def _command(program: Path, directory: Path) -> tuple[list[str], str]:
         "-s3.port.lance=0",
         "-master.telemetry=false",
     ]
-    command += ["-volume.max=50", "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false"]
+    command += ["-volume.max=5000", "-master.volumeSizeLimitMB=64", "-master.volumePreallocate=false"]
     return command, f"http://127.0.0.1:{ports['s3.port']}"
 
 
@@ -181,6 +181,14 @@ def shared_server() -> S3Server:
         return _start()
 
 
+@cache
+def _shared_bucket() -> str:
+    """One bucket for all lakes: to this server each bucket is a collection of seven volumes, which costs time and
+    disk.
+    """
+    return shared_server().new_bucket()
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> S3Server:
     """A running S3 server; the same one for all tests of the process."""
@@ -189,5 +197,5 @@ def s3_server() -> S3Server:
 
 @pytest.fixture
 def s3_root(s3_server: S3Server) -> str:
-    """A lake root `s3://<fresh bucket>/lake`; open it with `open_store(s3_root, s3_server.options())`."""
-    return f"s3://{s3_server.new_bucket()}/lake"
+    """A fresh lake root `s3://bucket/prefix`; open it with `open_store(s3_root, s3_server.options())`."""
+    return f"s3://{_shared_bucket()}/lake-{uuid.uuid4().hex[:12]}"
