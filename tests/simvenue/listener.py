@@ -15,7 +15,9 @@ from xetrade_core.simvenue.wire import BINARY, CLOSE, PING, TEXT
 class Listener:
     """One connection to a place of a simulation; `frames` are (opcode, payload) as they came."""
 
-    def __init__(self, simulation: Simulation, venue: str, path: str = "/", query: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, simulation: Simulation, venue: str, path: str = "/", query: dict[str, str] | None = None
+    ) -> None:
         self._simulation = simulation
         self.place: Place = simulation.place(venue)
         self.frames: list[tuple[int, bytes]] = []

@@ -117,9 +117,7 @@ def test_the_told_level_changes_alone_rebuild_the_book(actions: list[tuple[str, 
             real.engine.market(side, lots)
         elif real.engine.order(lots) is not None:
             real.engine.cancel(lots)
-    rebuilt: dict[int, int] = {}
-    for signed, lots in real.changes:
-        rebuilt[signed] = lots
+    rebuilt = dict(real.changes)
     assert {signed: lots for signed, lots in rebuilt.items() if lots} == real.levels.sizes
 
 

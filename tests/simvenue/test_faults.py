@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -53,7 +54,7 @@ def test_lost_frames_leave_exactly_the_recorded_holes(venue: str) -> None:
     inject(simulation, kind="lost", venue=venue, symbol=SYMBOLS[venue], count=2, probability=0.3)
     run(simulation, 3)
     links = chain(venue, listener.messages())
-    holes = [(before[1], after[0]) for before, after in zip(links, links[1:], strict=False) if after[0] != before[1]]
+    holes = [(before[1], after[0]) for before, after in pairwise(links) if after[0] != before[1]]
     lost = injected(simulation)
     assert [fault.kind for fault in lost] == ["lost", "lost"]
     if lost[1].previous_id == lost[0].last_id:
@@ -96,7 +97,7 @@ def test_a_delayed_frame_holds_back_those_behind_it_and_order_is_kept() -> None:
     run(simulation, 0.6)
     links = chain("binance", listener.messages())
     assert len(links) >= 8
-    assert all(after[0] == before[1] for before, after in zip(links, links[1:], strict=False))
+    assert all(after[0] == before[1] for before, after in pairwise(links))
 
 
 @pytest.mark.parametrize(("variant", "gapless"), [("resume", True), ("drop", False)])
@@ -254,7 +255,7 @@ def test_a_sequence_reset_on_okx_is_one_message_with_a_lower_id_in_an_unbroken_c
     inject(simulation, kind="sequence_reset", venue="okx")
     run(simulation, 1)
     links = chain("okx", listener.messages())
-    assert all(after[0] == before[1] for before, after in zip(links, links[1:], strict=False))
+    assert all(after[0] == before[1] for before, after in pairwise(links))
     assert sum(1 for previous, last in links if last < previous) == 1
 
 
@@ -265,7 +266,7 @@ def test_a_sequence_reset_on_binance_breaks_the_chain_once(venue: str) -> None:
     inject(simulation, kind="sequence_reset", venue=venue)
     run(simulation, 1)
     links = chain(venue, listener.messages())
-    assert sum(1 for before, after in zip(links, links[1:], strict=False) if after[0] != before[1]) == 1
+    assert sum(1 for before, after in pairwise(links) if after[0] != before[1]) == 1
     assert links[-1][1] - links[0][0] > 900_000
 
 
@@ -319,7 +320,10 @@ def test_empty_garbled_and_slow_bodies() -> None:
     inject(simulation, kind="rest_delay", venue="binance", delay_s=2.5)
     run(simulation, 0.02)
     place = simulation.place("binance")
-    assert [place.rest("GET", "/api/v3/depth", DEPTH, simulation.now_ns, START_NS).delay_s for _ in range(2)] == [2.5, 0]
+    assert [place.rest("GET", "/api/v3/depth", DEPTH, simulation.now_ns, START_NS).delay_s for _ in range(2)] == [
+        2.5,
+        0,
+    ]
 
 
 def test_a_stale_snapshot_is_the_true_book_of_some_seconds_ago(ask: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -155,7 +156,7 @@ def test_each_message_names_its_predecessor(venue: str) -> None:
     run(simulation, 10)
     ids = sequence_ids(venue, listener.messages())
     assert len(ids) > 80
-    for before, message in zip(ids, ids[1:], strict=False):
+    for before, message in pairwise(ids):
         assert message[0] == before[2]
         assert message[0] < message[1] <= message[2]
     skips = sum(1 for previous, first, _ in ids if first != previous + 1)

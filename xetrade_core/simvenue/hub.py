@@ -154,8 +154,7 @@ class Hub:
             return
         for kind, topic in topics.items():
             if topic.sessions:
-                payload = self.dialect.render(kind, publication, venue_ns)
-                if payload is not None:
+                for payload in self.dialect.render(kind, publication, venue_ns):
                     self._dispatch(kind, topic, publication, payload)
             if topic.joining:
                 self._greet(kind, topic, publication, venue_ns)

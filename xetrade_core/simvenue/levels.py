@@ -14,7 +14,6 @@ from collections.abc import Iterator
 
 from xetrade_core.errors import XETradeError
 
-
 _SEGMENT_CHANGES = 4096  # rebuilding a book replays at most so many
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -125,8 +125,8 @@ class Dialect(ABC):
         """A text message of the client."""
 
     @abstractmethod
-    def render(self, kind: str, publication: Publication, now_ns: int) -> bytes | None:
-        """The message of that kind for a publication, None if there is nothing to say."""
+    def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
+        """The messages of that kind for a publication; book kinds have at most one."""
 
     def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
         """The first message to a new subscriber of a `greeted_kinds` kind, in place of the next update."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
+from xetrade_core.simvenue.engine import Side, Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication
@@ -30,3 +31,8 @@ class BinanceSpot(BinanceDialect):
 
     def partial(self, publication: Publication, now_ms: int, sides: dict[str, Pairs]) -> dict[str, object]:
         return {"lastUpdateId": publication.flush.last_id, **sides}
+
+    def trade_fields(self, market: Market, trade: Trade, now_ms: int) -> dict[str, object]:
+        price, size = market.numbers.price(trade.ticks), market.numbers.size(trade.lots)
+        head = {"e": "trade", "E": now_ms, "s": market.venue_id, "t": trade.trade_id, "p": price, "q": size}
+        return {**head, "T": now_ms, "m": trade.taker_side is Side.SELL, "M": True}

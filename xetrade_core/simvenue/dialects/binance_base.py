@@ -9,7 +9,7 @@ acknowledged and stays silent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -18,7 +18,7 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_listings import exchange_info
 from xetrade_core.simvenue.dialects.binance_recorded import read_binance
-from xetrade_core.simvenue.engine import Side
+from xetrade_core.simvenue.engine import Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
@@ -278,19 +278,20 @@ class BinanceDialect(Dialect):
     def envelope(self, name: str, payload: bytes) -> bytes:
         return b'{"stream":"%b","data":%b}' % (name.encode(), payload)
 
-    def render(self, kind: str, publication: Publication, now_ns: int) -> bytes | None:
+    def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
         now_ms = now_ns // NS_PER_MS
+        market = publication.market
+        if kind == "trade":
+            return [msgspec.json.encode(self.trade_fields(market, trade, now_ms)) for trade in publication.trades]
+        if kind == "bookTicker":
+            return self._ticker_update(market, now_ms)
         if kind == "depth":
             if publication.flush.last_id == publication.flush.previous_id:
-                return None
+                return ()
             bids, asks = self._changes(publication)
-            return msgspec.json.encode(self.depth_update(publication, now_ms, bids, asks))
-        if kind == "bookTicker":
-            return self._ticker_update(publication.market, now_ms)
-        if kind == "trade":
-            return self._trade_updates(publication, now_ms)
-        sides = self._sides(publication.market, publication.market.levels, int(kind.removeprefix("depth")))
-        return msgspec.json.encode(self.partial(publication, now_ms, sides))
+            return (msgspec.json.encode(self.depth_update(publication, now_ms, bids, asks)),)
+        sides = self._sides(market, market.levels, int(kind.removeprefix("depth")))
+        return (msgspec.json.encode(self.partial(publication, now_ms, sides)),)
 
     def _changes(self, publication: Publication) -> tuple[Pairs, Pairs]:
         numbers = publication.market.numbers
@@ -311,34 +312,19 @@ class BinanceDialect(Dialect):
         """The data of a partial book (`depth5`, `depth10`, `depth20`)."""
         raise NotImplementedError
 
-    def _ticker_update(self, market: Market, now_ms: int) -> bytes | None:
+    def _ticker_update(self, market: Market, now_ms: int) -> Sequence[bytes]:
         touch = self._touch(market)
         if self._touches.get(market.symbol) == touch:
-            return None
+            return ()
         self._touches[market.symbol] = touch
         bid, bid_size, ask, ask_size = touch
         values = {"b": bid, "B": bid_size, "a": ask, "A": ask_size}
-        return msgspec.json.encode(self.ticker_fields(market, now_ms, values))
+        return (msgspec.json.encode(self.ticker_fields(market, now_ms, values)),)
 
     def ticker_fields(self, market: Market, now_ms: int, values: dict[str, str]) -> dict[str, object]:
+        """The data of a `bookTicker` message."""
         return {"u": market.sequence, "s": market.venue_id, **values}
 
-    def _trade_updates(self, publication: Publication, now_ms: int) -> bytes | None:
-        if not publication.trades:
-            return None
-        # One trade a message and one message a publication: the last one stands for the burst.
-        trade = publication.trades[-1]
-        numbers = publication.market.numbers
-        return msgspec.json.encode(
-            {
-                "e": "trade",
-                "E": now_ms,
-                "T": now_ms,
-                "s": publication.market.venue_id,
-                "t": trade.trade_id,
-                "p": numbers.price(trade.ticks),
-                "q": numbers.size(trade.lots),
-                "m": trade.taker_side is Side.SELL,
-                "M": True,
-            }
-        )
+    def trade_fields(self, market: Market, trade: Trade, now_ms: int) -> dict[str, object]:
+        """The data of a `trade` message; `m` says that the buyer was the maker."""
+        raise NotImplementedError

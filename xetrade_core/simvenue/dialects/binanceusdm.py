@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from xetrade_core.simvenue.dialects.base import Handler, Reply, Request
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
+from xetrade_core.simvenue.engine import Side, Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication
@@ -52,6 +53,11 @@ class BinanceUsdm(BinanceDialect):
     def ticker_fields(self, market: Market, now_ms: int, values: dict[str, str]) -> dict[str, object]:
         head: dict[str, object] = {"e": "bookTicker", "u": market.sequence, "s": market.venue_id, **self.pair(market)}
         return {**head, **values, "T": now_ms, "E": now_ms}
+
+    def trade_fields(self, market: Market, trade: Trade, now_ms: int) -> dict[str, object]:
+        price, size = market.numbers.price(trade.ticks), market.numbers.size(trade.lots)
+        head: dict[str, object] = {"e": "trade", "E": now_ms, "T": now_ms, "s": market.venue_id, "t": trade.trade_id}
+        return {**head, "p": price, "q": size, "X": "MARKET", "m": trade.taker_side is Side.SELL}
 
     def _book_ticker_row(self, market: Market, now_ms: int) -> dict[str, object]:
         row = super()._book_ticker_row(market, now_ms)

@@ -17,7 +17,6 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
 from xetrade_core.simvenue.dialects.okx_recorded import read_okx
-from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Flush, Market
 from xetrade_core.simvenue.venue import Publication, Venue
@@ -183,18 +182,19 @@ class Okx(Dialect):
         sides = _sides(market, market.levels, _BOOKS_DEPTH)
         return self._books_message(market, "snapshot", sides, now_ns, -1, market.published_id)
 
-    def render(self, kind: str, publication: Publication, now_ns: int) -> bytes | None:
+    def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
         if kind == "books":
-            return self._update(publication, now_ns)
+            update = self._update(publication, now_ns)
+            return () if update is None else (update,)
         if kind == "trades":
             return self._trades(publication, now_ns)
         market = publication.market
         row = self._row(kind, market, now_ns)
         shown = {key: value for key, value in row.items() if key not in ("ts", "seqId")}
         if self._tops.get((kind, market.symbol)) == shown:
-            return None
+            return ()
         self._tops[kind, market.symbol] = shown
-        return _push(kind, market, [row])
+        return (_push(kind, market, [row]),)
 
     def _row(self, kind: str, market: Market, now_ns: int) -> dict[str, object]:
         """The data of the channels that always send the whole of what they show."""
@@ -230,14 +230,15 @@ class Okx(Dialect):
             {"arg": {"channel": "books", "instId": market.venue_id}, "action": action, "data": [row]}
         )
 
-    def _trades(self, publication: Publication, now_ns: int) -> bytes | None:
-        if not publication.trades:
-            return None
+    def _trades(self, publication: Publication, now_ns: int) -> Sequence[bytes]:
         market = publication.market
-        trade, price, size = publication.trades[-1], market.numbers.price, market.numbers.size
-        row = {"instId": market.venue_id, "tradeId": str(trade.trade_id), "px": price(trade.ticks)}
-        row |= {"sz": size(trade.lots), "side": "sell" if trade.taker_side is Side.SELL else "buy"}
-        return _push("trades", market, [{**row, "ts": str(now_ns // NS_PER_MS), "count": "1"}])
+        price, size, now_ms = market.numbers.price, market.numbers.size, str(now_ns // NS_PER_MS)
+        messages = []
+        for trade in publication.trades:
+            row = {"instId": market.venue_id, "tradeId": str(trade.trade_id), "px": price(trade.ticks)}
+            row |= {"sz": size(trade.lots), "side": trade.taker_side.value, "ts": now_ms, "count": "1"}
+            messages.append(_push("trades", market, [row]))
+        return messages
 
 
 def _view(levels: Levels) -> set[int] | None:
