@@ -131,6 +131,13 @@ async def test_maintenance_refuses_websockets(sim: SimServer, client: aiohttp.Cl
     assert refused.value.status == 503
 
 
+async def test_a_path_without_streams_is_refused_with_its_status(sim: SimServer, client: aiohttp.ClientSession) -> None:
+    for path, status in {"/nowhere": 404, "/ws/btcusdt@gossip": 400}.items():
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.ws_connect(sim.url("binance").ws + path)
+        assert refused.value.status == status
+
+
 async def test_a_slow_snapshot_does_not_hold_up_the_stream(sim: SimServer, client: aiohttp.ClientSession) -> None:
     stream = await depth_stream(client, sim)
     await admin(client, sim, "POST", "/admin/faults", kind="rest_delay", venue="binance", path="depth", delay_s=0.5)

@@ -6,7 +6,6 @@ once, wrapped once per stream name, framed once, and the same bytes go to all it
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -45,6 +44,7 @@ class WireSession:
         self.combined = False
         self.names: dict[str, tuple[str, str]] = {}
         self.commands: deque[int] = deque(maxlen=16)
+        self.muted = False  # before the handshake is answered nothing may be sent
         self.half_open = False  # neither sends nor answers any more, but the socket stays open
         self.closed = False
         self.opened_ns = self.active_ns = self.pinged_ns = now_ns
@@ -64,7 +64,7 @@ class WireSession:
 
     def send(self, frame: bytes) -> None:
         """Queue a frame for the end of the tick (control replies go out in order with the data)."""
-        if not self.half_open and not self.closed:
+        if not self.muted and not self.half_open and not self.closed:
             if not self._outbox:
                 self._hub.dirty.append(self)
             self._outbox.append(frame)
@@ -292,8 +292,3 @@ class Hub:
         dirty, self.dirty = self.dirty, []
         for session in dirty:
             session.flush()
-
-
-def spoil_body(body: bytes, rng: random.Random) -> bytes:
-    """A REST body cut short."""
-    return body[: rng.randint(0, max(0, len(body) - 1))]

@@ -121,16 +121,18 @@ class _Door:
         transport = request.transport
         if transport is None:
             return web.Response(status=400)
-        websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
         session = WireSession(place.hub, SocketWire(transport), request.path, now_ns)
-        await websocket.prepare(request)
+        session.muted = True
         try:
             place.dialect.open(session, request.query)
         except HandshakeRefused as refused:
-            session.close(1008, f"refused with status {refused.status}")
-            return websocket
-        place.hub.add(session)
+            place.hub.remove(session)
+            return web.Response(status=refused.status)
+        websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False)
         try:
+            await websocket.prepare(request)
+            session.muted = False
+            place.hub.add(session)
             await self._listen(websocket, session)
         finally:
             place.hub.remove(session)

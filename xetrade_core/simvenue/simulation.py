@@ -15,10 +15,11 @@ from xetrade_core.simvenue.config import SimConfig
 from xetrade_core.simvenue.dialects import DIALECTS
 from xetrade_core.simvenue.dialects.base import Dialect, Reply, Request
 from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
-from xetrade_core.simvenue.hub import Hub, spoil_body
+from xetrade_core.simvenue.hub import Hub
 from xetrade_core.simvenue.levels import TruthForgotten
 from xetrade_core.simvenue.playback import Player
 from xetrade_core.simvenue.venue import Venue
+from xetrade_core.simvenue.wire import spoil_body
 
 _MAX_LAG_NS = NS_PER_S  # further behind than this, skipped time is not simulated
 

@@ -43,6 +43,11 @@ def garble(payload: bytes, variant: str, rng: random.Random) -> bytes:
     return msgspec.json.encode(message)
 
 
+def spoil_body(body: bytes, rng: random.Random) -> bytes:
+    """A REST body cut short."""
+    return body[: rng.randint(0, max(0, len(body) - 1))]
+
+
 def _bids(body: dict[str, Any]) -> list[Any]:
     bids: list[Any] = body["b" if "b" in body else "bids"]
     return bids
