@@ -1,0 +1,1 @@
+"""Capture: sampler, logs, ledger, session, recovery, replay."""
