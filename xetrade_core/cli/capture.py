@@ -1,0 +1,339 @@
+"""`xetrade capture`: record order books; watch and stop recordings. Also under the commands' older names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xetrade_core.cli.options import (
+    DepthOption,
+    IntervalOption,
+    JsonOption,
+    LakeOption,
+    SpoolOption,
+    names,
+    open_settings,
+    seconds,
+)
+from xetrade_core.cli.output import emit_json, emit_table, emit_text, say
+from xetrade_core.errors import ConfigError, SessionError
+
+if TYPE_CHECKING:
+    from xetrade_core.capture.spool import SessionDir
+    from xetrade_core.capture.status import CaptureReport, CaptureStatus
+    from xetrade_core.settings import Settings
+
+SESSION_HELP = "Session id, or its beginning; the newest one that fits is meant."
+STOP_WAIT_S = 60.0
+LEAD_S = 2.0
+"""From the start of a session to its first sample: time to connect, so that the first rows have books."""
+
+capture = typer.Typer(help="Record order books into the lake; watch and stop recordings.", no_args_is_help=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a capture command line asks for; None is the setting's default."""
+
+    venues: tuple[str, ...]
+    pairs: tuple[str, ...]
+    interval_s: float | None
+    duration_s: float | None
+    depth: int | None
+    raw: bool
+    simulated: bool
+    session_id: str = ""
+
+
+@capture.command()
+def start(
+    venues: Annotated[str, typer.Option(help="Venue ids: binance,okx. Default: those of the settings.")] = "",
+    pairs: Annotated[str, typer.Option(help="BTC-USDT,ETH-USDT or venue ids. Default: those of the settings.")] = "",
+    interval: IntervalOption = None,
+    duration: Annotated[str | None, typer.Option(help="30s, 5m, 1h; default: until stopped.")] = None,
+    depth: DepthOption = None,
+    lake: LakeOption = None,
+    spool: SpoolOption = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Also keep every frame as it came, to be replayed.")] = False,
+    sim: Annotated[bool, typer.Option("--sim", help="Start simulated venues and record those.")] = False,
+    session_id: Annotated[str, typer.Option(help="Name of the session; default: made up.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Record until the duration is over or Ctrl-C, then seal and upload; a second Ctrl-C waits for nothing."""
+    settings = open_settings(lake, spool)
+    wish = Wish(
+        names(venues),
+        names(pairs),
+        seconds(interval, "--interval") if interval is not None else None,
+        seconds(duration, "--duration") if duration is not None else None,
+        depth,
+        raw or settings.capture.raw,
+        sim,
+        session_id,
+    )
+    _record(settings, wish, as_json)
+
+
+@capture.command()
+def status(
+    session_id: Annotated[str, typer.Option(help=SESSION_HELP)] = "",
+    spool: SpoolOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the recordings of the spool, or one of them."""
+    from xetrade_core.cli.progress import COLUMNS, headline, rows_of
+
+    settings = open_settings(None, spool)
+    if session_id:
+        one, alive = _known(settings.spool, session_id)
+        if as_json:
+            emit_json({**_plain(one), "alive": alive})
+        else:
+            emit_table(headline(one), COLUMNS, rows_of(one))
+            emit_text(_verdict(one, alive))
+        return
+    found = _sessions(settings.spool)
+    if as_json:
+        emit_json({"sessions": [{**_plain(one), "alive": alive} for one, alive in found]})
+        return
+    columns = ("session", "state", "books", "expected", "captured", "synced", "gaps", "waiting files")
+    emit_table(f"recordings in {settings.spool}", columns, [_summary(one, alive) for one, alive in found])
+
+
+@capture.command()
+def stop(
+    session_id: Annotated[str, typer.Option(help=SESSION_HELP)] = "",
+    spool: SpoolOption = None,
+    wait: Annotated[str, typer.Option(help="How long to wait for it to seal and upload.")] = f"{STOP_WAIT_S:g}s",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a recording to stop; it seals and uploads what it has. Without an id: the only one that runs."""
+    settings = open_settings(None, spool)
+    running = [one for one, alive in _sessions(settings.spool) if alive]
+    if session_id:
+        one, alive = _known(settings.spool, session_id)
+        if not alive:
+            raise SessionError(f"session {one.session_id} does not run: it is {one.state}")
+    elif len(running) != 1:
+        which = ", ".join(one.session_id for one in running) or "none"
+        raise SessionError(f"name the session with --session-id: {which} run in {settings.spool}")
+    else:
+        one = running[0]
+    ended = _stop(settings.spool, one, seconds(wait, "--wait"))
+    if as_json:
+        emit_json(_plain(ended))
+    else:
+        emit_text(f"{ended.session_id}: {ended.state}, {ended.uploaded_files} files uploaded, {ended.spool_files} left")
+
+
+def start_capture(
+    venue: Annotated[str, typer.Option(help="Venue id; `mock` is a simulated binance.")],
+    pairs: Annotated[str, typer.Option(help="BTC-USDT,ETH-USDT")],
+    interval: Annotated[float, typer.Option(help="Seconds between snapshots.")] = 1.0,
+    duration: Annotated[float, typer.Option(help="Minutes; 0: until stopped.")] = 0.0,
+    storage: Annotated[str, typer.Option(help="s3 or local: where the lake must be.")] = "",
+    depth: DepthOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """As `capture start`, with the flags of the earlier system; here the duration is in minutes."""
+    settings = open_settings()
+    if storage not in ("", "s3", "local"):
+        raise ConfigError.of("--storage", storage, "s3 or local")
+    if storage and (storage == "s3") != settings.lake.startswith("s3://"):
+        wanted = "s3://bucket/prefix" if storage == "s3" else "a directory"
+        raise ConfigError(f"--storage {storage}, but the lake is {settings.lake}: set XETRADE_LAKE to {wanted}")
+    if duration < 0:
+        raise ConfigError.of("--duration", duration, "minutes, or 0 for no end")
+    simulated = venue == "mock"
+    session = "_".join((venue, *(pair.replace("/", "-").replace(":", "-") for pair in names(pairs))))[:80]
+    wish = Wish(
+        ("binance",) if simulated else (venue,),
+        names(pairs),
+        seconds(str(interval), "--interval"),
+        duration * 60 or None,
+        depth,
+        settings.capture.raw,
+        simulated,
+        f"{session}.{time.time_ns() // 1_000_000_000}",
+    )
+    _record(settings, wish, as_json)
+
+
+def _record(settings: Settings, wish: Wish, as_json: bool) -> None:
+    """Run one session to its end and show the report."""
+    with contextlib.ExitStack() as stack:
+        if wish.simulated:
+            from xetrade_core.cli.simulated import simulated_venues
+
+            wish = replace(wish, venues=wish.venues or ("binance", "okx"), pairs=wish.pairs or ("BTC-USDT", "ETH-USDT"))
+            settings = stack.enter_context(simulated_venues(settings, wish.venues, wish.pairs))
+        report = asyncio.run(_session(settings, wish))
+    if as_json:
+        emit_json({**_plain(report.status), "reason": report.reason, "left_in_spool": report.left_in_spool})
+        return
+    from xetrade_core.cli.progress import COLUMNS, headline, rows_of
+
+    emit_table(headline(report.status), COLUMNS, rows_of(report.status))
+    emit_text(f"{report.reason}; the lake is {settings.lake}: `xetrade compact`, then `xetrade quality`")
+    if report.left_in_spool:
+        say(f"{report.left_in_spool} files wait in {settings.spool}: `xetrade recover` sends them")
+
+
+async def _session(settings: Settings, wish: Wish) -> CaptureReport:
+    from xetrade_core.assembly import capture_session, universal_symbols
+    from xetrade_core.capture.config import CaptureConfig
+    from xetrade_core.cli.progress import Progress
+    from xetrade_core.clock import NS_PER_S, SystemClock
+    from xetrade_core.exposition import publish
+    from xetrade_core.telemetry import serve_metrics
+
+    clock, rng = SystemClock(), random.Random()
+    symbols = await universal_symbols(settings, _wanted(settings, wish), clock, rng)
+    defaults = settings.capture
+    interval_s = wish.interval_s or defaults.interval_s
+    start_ns = clock.wall_ns() + round(LEAD_S * NS_PER_S)
+    config = CaptureConfig(
+        venues=symbols,
+        spool_dir=settings.spool,
+        interval_s=interval_s,
+        depth=wish.depth or defaults.depth,
+        start_ns=start_ns,
+        end_ns=start_ns + round(wish.duration_s * NS_PER_S) if wish.duration_s else None,
+        segment_s=max(defaults.segment_s, interval_s),
+        staleness_s=defaults.staleness_s,
+        venue_staleness_s={name: own for name in symbols if (own := settings.venue(name).staleness_s) is not None},
+        raw=wish.raw,
+        session_id=wish.session_id,
+    )
+    with Progress() as progress, contextlib.ExitStack() as stack:
+
+        def show(now: CaptureStatus) -> None:
+            publish(now)
+            progress.show(now)
+
+        if settings.metrics.port is not None:
+            port, close = serve_metrics(settings.metrics.port, settings.metrics.host)
+            stack.callback(close)
+            say(f"metrics at http://{settings.metrics.host}:{port}/metrics")
+        session = capture_session(config, settings, clock, rng, show)
+        _stop_on_signals(session.request_stop)
+        return await session.run()
+
+
+def _stop_on_signals(request_stop: Callable[..., None]) -> None:
+    """The first SIGINT or SIGTERM stops, seals and uploads; the next one waits for nothing."""
+    asked = False
+
+    def stop_now() -> None:
+        nonlocal asked
+        request_stop("stopped by a signal", hurry=asked)
+        if not asked:
+            say("stopping: sealing and uploading; again to leave the rest in the spool")
+        asked = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop_now)
+
+
+def _wanted(settings: Settings, wish: Wish) -> dict[str, tuple[str, ...]]:
+    """Pairs by venue: those named, else those of the settings."""
+    venues = wish.venues or tuple(name for name, own in settings.venues.items() if own.symbols)
+    wanted = {venue: wish.pairs or settings.venue(venue).symbols for venue in venues}
+    if not wanted:
+        raise ConfigError(
+            "nothing to record: name --venues and --pairs, or set venues.<venue>.symbols (docs/settings.md)"
+        )
+    for venue, pairs in wanted.items():
+        if not pairs:
+            raise ConfigError(f"nothing to record on {venue}: name --pairs, or set venues.{venue}.symbols")
+    return wanted
+
+
+def _sessions(spool: Path) -> list[tuple[CaptureStatus, bool]]:
+    """Every session that has told its status, oldest first, and whether its process lives."""
+    from xetrade_core.capture.spool import sessions
+
+    found = [(one, _alive(directory)) for directory in sessions(spool) if (one := _read(directory)) is not None]
+    return sorted(found, key=lambda item: item[0].started_ns)
+
+
+def _read(directory: SessionDir) -> CaptureStatus | None:
+    import msgspec
+
+    from xetrade_core.capture.status import read_status
+
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return read_status(directory.status_file.read_bytes())
+    return None
+
+
+def _alive(directory: SessionDir) -> bool:
+    """Whether the session's process holds its lock."""
+    from xetrade_core.capture.spool import SessionLock
+
+    lock = SessionLock(directory.path)
+    free = lock.acquire()
+    lock.release()
+    return not free
+
+
+def _known(spool: Path, session_id: str) -> tuple[CaptureStatus, bool]:
+    found = _sessions(spool)
+    exact = [item for item in found if item[0].session_id == session_id]
+    fitting = exact or [item for item in found if item[0].session_id.startswith(session_id)]
+    if not fitting:
+        known = ", ".join(one.session_id for one, _ in found) or "none"
+        raise SessionError(f"no session {session_id!r} in {spool}: there are {known}")
+    return fitting[-1]
+
+
+def _stop(spool: Path, one: CaptureStatus, wait_s: float) -> CaptureStatus:
+    os.kill(one.pid, signal.SIGTERM)
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        ended, alive = _known(spool, one.session_id)
+        if not alive:
+            return ended
+        time.sleep(0.1)
+    raise SessionError(f"session {one.session_id} was told to stop but still runs after {wait_s:g} s: see its log")
+
+
+def _summary(one: CaptureStatus, alive: bool) -> tuple[object, ...]:
+    books = one.symbols
+    totals = [sum(getattr(book, name) for book in books) for name in ("expected", "captured", "synced", "gaps")]
+    return one.session_id, _state(one, alive), len(books), *totals, one.spool_files
+
+
+def _state(one: CaptureStatus, alive: bool) -> str:
+    return one.state if alive or one.state in ("finished", "failed") else "dead: run `xetrade recover`"
+
+
+def _verdict(one: CaptureStatus, alive: bool) -> str:
+    alarms = f"; alarms: {'; '.join(one.alarms)}" if one.alarms else ""
+    return f"{_state(one, alive)}{alarms}"
+
+
+def _plain(one: CaptureStatus) -> dict[str, Any]:
+    from xetrade_core.cli.output import plain
+
+    made: dict[str, Any] = plain(one)
+    return made
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group, and the older spellings of its commands."""
+    app.add_typer(capture, name="capture")
+    app.command("start-capture", hidden=False)(start_capture)
+    app.command("capture-status")(status)
+    app.command("stop-capture")(stop)
