@@ -1,7 +1,7 @@
 """One websocket connection on picows: opened once, watched, closed once.
 
-picows parses frames inside the read callback and hands over their payload without a task switch: 4 us a frame against
-11 us of aiohttp's receive loop (one core, 500-byte frames), which at 4,000 frames a second is 3 % of a core less.
+picows parses frames inside the read callback and hands over their payload without a task switch: 3.7 us a frame against
+5.3 us of aiohttp's receive loop (500-byte frames), and, more to the point, no queue of messages in between.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Connection(picows.WSListener):
         waiting = array.array("i", [0])
         try:
             fcntl.ioctl(sock.fileno(), termios.FIONREAD, waiting)
-        except OSError:
+        except (OSError, ValueError):  # closed just now
             return 0
         return waiting[0]
 

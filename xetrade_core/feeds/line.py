@@ -136,11 +136,14 @@ class Line:
     async def _connect(self) -> None:
         self.active, self.subscriptions = await self._open()
         adding = asyncio.ensure_future(self.subscriptions.add(self.venue_ids.values()))
-        await _first(adding, self.active.closed)
-        if self.active.closed.done():
+        try:
+            await _first(adding, self.active.closed)
+            if self.active.closed.done():
+                raise VenueUnavailable(f"{self._url} closed while subscribing")
+            adding.result()
+        finally:
             adding.cancel()
-            raise VenueUnavailable(f"{self._url} closed while subscribing")
-        adding.result()
+            await asyncio.gather(adding, return_exceptions=True)
         self.streaming = True
         self._owner.streaming(self)
 
@@ -157,7 +160,7 @@ class Line:
                     continue  # the old one died before the new one was of use
                 if preparing.done() and (error := preparing.exception()) is not None:
                     _log.warning("rotation_put_off", line=self.name, error=str(error))
-                    await self._clock.sleep(self._options.backoff.delay_s(4, self._rng))
+                    await _first(self.active.closed, timeout_s=self._options.backoff.delay_s(4, self._rng))
                     self._rotate.set()
                     continue
                 self._hand_over()

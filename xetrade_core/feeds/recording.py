@@ -65,7 +65,7 @@ class _Note(msgspec.Struct):
     xetrade: str
     symbol: str = ""
     symbols: tuple[str, ...] = ()
-    cause: GapCause = GapCause.DISCONNECT
+    cause: str = ""
 
 
 _NOTE_DECODER = msgspec.json.Decoder(_Note)
@@ -95,7 +95,7 @@ def _records(path: Path, blocks: Iterator[bytes]) -> Iterator[Recorded]:
             if note.xetrade == "rest":
                 rest_symbol = note.symbol
             elif note.xetrade == "lost":
-                yield RecordedLoss(received_ns, note.symbols, note.cause)
+                yield RecordedLoss(received_ns, note.symbols, _cause(path, number, note.cause))
             else:
                 yield RecordedNote(received_ns, note.xetrade, frame)
         elif rest_symbol is not None or frame.startswith(_REST):
@@ -110,6 +110,13 @@ def _note(path: Path, number: int, frame: bytes) -> _Note:
         return _NOTE_DECODER.decode(frame)
     except msgspec.MsgspecError as error:
         raise CorruptFile(f"{path}:{number}: the recorder's note cannot be read: {error}") from None
+
+
+def _cause(path: Path, number: int, text: str) -> GapCause:
+    try:
+        return GapCause(text)
+    except ValueError:
+        raise CorruptFile(f"{path}:{number}: {text!r} is no cause of a gap") from None
 
 
 def _nanoseconds(stamp: bytes) -> int:

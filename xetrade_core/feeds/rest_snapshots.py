@@ -23,7 +23,10 @@ from xetrade_core.venues.venue import RestRequest, SnapshotWeight, Venue
 
 _log = structlog.get_logger(__name__)
 _LEVELS_PER_DEPTH = 5  # a first snapshot reaches so many times the sampled depth, to outlast moves of the price
+_URGENT_WORKERS = 2
 _REFRESH_SPACING_S = (10.0, 640.0)  # between refreshes of one book: doubled while they do not help
+
+_Queue = asyncio.PriorityQueue[tuple[int, int, str]]
 
 
 @dataclass(slots=True)
@@ -48,11 +51,13 @@ class RestSnapshots:
         self._first = venue.rest.snapshot_for(options.snapshot_levels or _LEVELS_PER_DEPTH * options.depth)
         self._deeper = venue.rest.snapshot_for(max(self._first.limit, 2 * options.depth))
         self._workers = options.snapshot_concurrency
+        # Resyncs have workers of their own: else they would wait behind first snapshots that wait for the budget.
+        self._urgent: _Queue = asyncio.PriorityQueue()
+        self._queue: _Queue = asyncio.PriorityQueue()
         self._check_s = options.refresh_check_s
         self._ids = {row.symbol: row.venue_id for row in feed.instruments}
         self._pacing = ResyncPacing(Backoff(base_s=0.25, cap_s=options.backoff.cap_s), clock, rng)
         self._order = itertools.count()
-        self._queue: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
         self._wanted: dict[str, tuple[int, int]] = {}  # symbol -> its place in the queue; bounds it to one a symbol
         self._refreshes: dict[str, _Refresh] = {}
         self._later: set[asyncio.Task[None]] = set()
@@ -71,7 +76,8 @@ class RestSnapshots:
 
     async def run(self) -> None:
         """See Resync."""
-        workers = [asyncio.ensure_future(self._work()) for _ in range(self._workers)]
+        queues = [self._queue] * self._workers + [self._urgent] * _URGENT_WORKERS
+        workers = [asyncio.ensure_future(self._work(queue)) for queue in queues]
         workers.append(asyncio.ensure_future(self._watch_depth()))
         try:
             await asyncio.gather(*workers)
@@ -98,11 +104,12 @@ class RestSnapshots:
         if waiting is None or priority < waiting[0]:
             place = (int(priority), next(self._order))
             self._wanted[symbol] = place
-            self._queue.put_nowait((*place, symbol))
+            queue = self._urgent if priority is Priority.RESYNC else self._queue
+            queue.put_nowait((*place, symbol))
 
-    async def _work(self) -> None:
+    async def _work(self, queue: _Queue) -> None:
         while True:
-            priority, order, symbol = await self._queue.get()
+            priority, order, symbol = await queue.get()
             if self._wanted.get(symbol) == (priority, order):
                 del self._wanted[symbol]
                 await self._fetch(symbol, Priority(priority))

@@ -38,7 +38,7 @@ class Resubscribe:
         for symbol in symbols:
             if fresh:
                 self._pacing.forget(symbol)
-                self._due[symbol] = now + self._timeout_ns
+                self._due.setdefault(symbol, now + self._timeout_ns)  # a gap since is due already
             else:
                 self._due[symbol] = now + round(self._pacing.delay_s(symbol) * NS_PER_S)
         self._changed.set()

@@ -172,8 +172,7 @@ class StreamingFeed:
 
     def _gap(self, line: Line, symbol: str) -> None:
         assert self._resync is not None
-        if line.streaming:
-            self._resync.want(line, (symbol,), fresh=False)
+        self._resync.want(line, (symbol,), fresh=False)
 
     def _lose(self, line: Line, cause: GapCause) -> tuple[BookEvent, ...]:
         sink = self._sink

@@ -145,7 +145,7 @@ VENUE = Venue(
         depth=400,
         max_subscriptions=240,
         lifetime_s=24 * 3600,
-        send_interval_s=0.5,
+        send_interval_s=0.1,
         connects=RateRule(3, 1),
         ping_text="ping",
     ),
