@@ -38,7 +38,7 @@ async def serve(config: SimConfig, port_file: Path | None = None) -> None:
     async with SimServer(config) as sim:
         if port_file is not None:
             write_port_file(sim, port_file)
-        await stop.wait()
+        await sim.until(stop)
 
 
 def write_port_file(sim: SimServer, path: Path) -> None:

@@ -197,10 +197,13 @@ class SimServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        heart_error: BaseException | None = None
         if self._heart is not None:
             self._heart.cancel()
-            await asyncio.gather(self._heart, return_exceptions=True)
+            (heart_error,) = await asyncio.gather(self._heart, return_exceptions=True)
         await self._close()
+        if isinstance(heart_error, Exception) and error is None:
+            raise heart_error
 
     async def _close(self) -> None:
         for door in self._doors.values():
@@ -224,6 +227,17 @@ class SimServer:
     def addresses(self) -> dict[str, object]:
         """What the port file holds: `{"admin": url, "venues": {venue: {"rest": url, "ws": url}}}`."""
         return {"admin": self.admin_url, "venues": {venue: self.url(venue) for venue in self._doors}}
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set. Raises what broke the simulation, so that it never stands still unnoticed."""
+        waiting = asyncio.create_task(stop.wait())
+        tasks = [waiting] if self._heart is None else [waiting, self._heart]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._heart is not None and self._heart.done():
+                self._heart.result()
+        finally:
+            waiting.cancel()
 
     async def step(self, ticks: int) -> None:
         """Move time by hand (`auto = false`)."""
