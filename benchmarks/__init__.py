@@ -1,1 +1,4 @@
-"""Reproducible measurements beside peers, as ratios of the same run. `make bench` runs all and rewrites docs/benchmarks.md."""
+"""Reproducible measurements beside peers, as ratios of the same run.
+
+`make bench` runs all and rewrites docs/benchmarks.md.
+"""

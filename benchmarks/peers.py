@@ -1,15 +1,17 @@
 """The order-book handling of ccxt.pro and cryptofeed, fed the same recorded frames as ours, in their own code.
 
-Neither writes Parquet nor checks what we check; each is only asked for its top 100 levels once a second of recorded time, as ours
-is. What they need of a network is given to them here: a snapshot body, a client that resolves nothing.
+Each gets a frame as its own websocket client would hand it over, is asked for its top 100 levels once a second of
+recorded time, and these rows are written to Parquet at the end. What they need of a network is given to them here: a
+snapshot body, a client that resolves nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 DEPTH = 100
@@ -17,6 +19,9 @@ NS_PER_S = 1_000_000_000
 
 Recorded = tuple[int, bytes]
 """Receive time in UTC nanoseconds, and the frame."""
+
+Sample = tuple[list[float], list[float], list[float], list[float]]
+"""Bid prices, bid sizes, ask prices, ask sizes."""
 
 
 class _Client:
@@ -35,14 +40,14 @@ class _Client:
         raise error
 
 
-def ccxt_pro(frames: Iterable[Recorded], snapshot: bytes) -> int:
+def ccxt_pro(frames: Iterable[Recorded], snapshot: bytes, path: Path) -> int:
     """Messages handled by ccxt.pro's Binance USD-M handler, sampled each second."""
     import ccxt.pro
     from ccxt.async_support.base.ws.client import json_parser
 
     exchange = ccxt.pro.binanceusdm()
     market = {"id": "BTCUSDT", "symbol": "BTC/USDT:USDT", "base": "BTC", "quote": "USDT", "settle": "USDT"}
-    market |= {"type": "swap", "swap": True, "spot": False, "linear": True, "contract": True, "precision": {}, "limits": {}}
+    market |= {"type": "swap", "swap": True, "spot": False, "linear": True, "contract": True}
     exchange.set_markets([exchange.safe_market_structure(market)])
     client = _Client()
     symbol = "BTC/USDT:USDT"
@@ -56,16 +61,17 @@ def ccxt_pro(frames: Iterable[Recorded], snapshot: bytes) -> int:
     def handle(frame: bytes) -> None:
         message = json_parser.loads(frame)["data"]
         if message["u"] >= body["lastUpdateId"]:
-            exchange.handle_order_book(client, message)
+            exchange.handle_message(client, message)
 
-    def sample() -> list[Any]:
+    def sample() -> Sample:
         limited = book.limit()
-        return [*limited["bids"][:DEPTH], *limited["asks"][:DEPTH]]
+        bids, asks = limited["bids"][:DEPTH], limited["asks"][:DEPTH]
+        return [b[0] for b in bids], [b[1] for b in bids], [a[0] for a in asks], [a[1] for a in asks]
 
-    return _drive(frames, handle, sample)
+    return _drive(frames, handle, sample, path)
 
 
-def cryptofeed(frames: Iterable[Recorded], snapshot: bytes) -> int:
+def cryptofeed(frames: Iterable[Recorded], snapshot: bytes, path: Path) -> int:
     """Messages handled by cryptofeed's Binance USD-M handler, sampled each second."""
     logging.disable(logging.WARNING)
     from cryptofeed.defines import L2_BOOK
@@ -74,7 +80,8 @@ def cryptofeed(frames: Iterable[Recorded], snapshot: bytes) -> int:
     from cryptofeed.symbols import Symbol, Symbols
 
     symbol = Symbol("BTC", "USDT", type="perpetual")
-    Symbols.set(BinanceFutures.id, {symbol.normalized: "BTCUSDT"}, {"instrument_type": {symbol.normalized: "perpetual"}})
+    facts = {"instrument_type": {symbol.normalized: "perpetual"}}
+    Symbols.set(BinanceFutures.id, {symbol.normalized: "BTCUSDT"}, facts)
     feed = BinanceFutures(symbols=[symbol.normalized], channels=[L2_BOOK], callbacks={})
 
     class Http:
@@ -83,34 +90,44 @@ def cryptofeed(frames: Iterable[Recorded], snapshot: bytes) -> int:
 
     feed.http_conn = Http()
     feed._reset()
-    loop = asyncio.new_event_loop()
 
     def handle(frame: bytes) -> None:
         message = json.loads(frame, parse_float=Decimal)["data"]
         run = feed._book(message, "BTCUSDT", 0.0)
-        try:
+        with contextlib.suppress(StopIteration):
             run.send(None)
-        except StopIteration:
-            pass
 
-    def sample() -> list[Any]:
+    def sample() -> Sample:
         book = feed._l2_book[symbol.normalized].book
-        bids, asks = book.bids, book.asks
-        return [bids.index(i) for i in range(min(DEPTH, len(bids)))] + [asks.index(i) for i in range(min(DEPTH, len(asks)))]
+        bids = [book.bids.index(i) for i in range(min(DEPTH, len(book.bids)))]
+        asks = [book.asks.index(i) for i in range(min(DEPTH, len(book.asks)))]
+        return (
+            [float(b[0]) for b in bids],
+            [float(b[1]) for b in bids],
+            [float(a[0]) for a in asks],
+            [float(a[1]) for a in asks],
+        )
 
-    try:
-        return _drive(frames, handle, sample)
-    finally:
-        loop.close()
+    return _drive(frames, handle, sample, path)
 
 
-def _drive(frames: Iterable[Recorded], handle: Callable[[bytes], None], sample: Callable[[], list[Any]]) -> int:
+def _drive(
+    frames: Iterable[Recorded], handle: Callable[[bytes], None], sample: Callable[[], Sample], path: Path
+) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     count, due = 0, 0
+    times, rows = [], []
     for received_ns, frame in frames:
         if received_ns >= due:
             if due:
-                sample()
+                times.append(due)
+                rows.append(sample())
             due = (received_ns // NS_PER_S + 1) * NS_PER_S
         handle(frame)
         count += 1
+    columns = dict(zip(("bid_price", "bid_size", "ask_price", "ask_size"), zip(*rows, strict=True), strict=True))
+    table = pa.table({"timestamp": times, **{name: list(values) for name, values in columns.items()}})
+    pq.write_table(table, path, compression="zstd")
     return count

@@ -13,7 +13,10 @@ LEVELS, DEPTH, UPDATES_BETWEEN, SAMPLES = 5_000, 100, 10, 2_000
 
 
 def run(quick: bool = False) -> list[Measurement]:
-    """Mean cost of a sample when 10 messages of 40 levels come between two samples: a 100 ms stream sampled each second."""
+    """Mean cost of a sample when 10 messages of 40 levels come between two samples:
+
+    A 100 ms stream sampled each second.
+    """
     rng = random.Random(7)
     book = L2Book()
     book.replace(
