@@ -101,6 +101,8 @@ class _Door:
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._place.refusing and request.transport is not None:
+            request.transport.abort()  # a kept-alive connection is no way around a closed door
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request)
         simulation = self._simulation

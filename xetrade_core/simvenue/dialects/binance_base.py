@@ -18,6 +18,7 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_listings import exchange_info
 from xetrade_core.simvenue.dialects.binance_recorded import read_binance
+from xetrade_core.simvenue.dialects.binance_weight import MINUTE_MS, WeightMeter
 from xetrade_core.simvenue.engine import Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
@@ -27,8 +28,6 @@ _STREAM = re.compile(r"^([a-z0-9_]+)@(depth(?:5|10|20)?|bookTicker|trade)(?:@(\d
 _PATH = re.compile(r"^((?:/[a-z]+)*?)/(stream/ws|stream|ws)(?:/(.*))?$")
 _CATEGORIES = ("market", "private")  # USD-M host paths that do not carry book streams
 _STREAM_LIMIT = 1024
-_MINUTE_MS = 60_000
-_BAN_AFTER = 20  # calls ignored after a 429 until the address is banned (418)
 
 Pairs = list[tuple[str, str]]
 
@@ -37,24 +36,6 @@ class _Command(msgspec.Struct):
     method: str
     id: int | str | None = None
     params: list[object] = []
-
-
-class _Meter:
-    """Request weight used in the running minute."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self._minute, self.used, self._refused = limit, -1, 0, 0
-
-    def take(self, weight: int, now_ms: int) -> int | None:
-        """Count a call; gives the HTTP status to refuse it with, or None."""
-        minute = now_ms // _MINUTE_MS
-        if minute != self._minute:
-            self._minute, self.used, self._refused = minute, 0, 0
-        self.used += weight
-        if not self.limit or self.used <= self.limit:
-            return None
-        self._refused += 1
-        return 418 if self._refused > _BAN_AFTER else 429
 
 
 class BinanceDialect(Dialect):
@@ -68,7 +49,7 @@ class BinanceDialect(Dialect):
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         limit = venue.config.weight_limit
-        self._meter = _Meter(self.weight_limit if limit is None else limit)
+        self._meter = WeightMeter(self.weight_limit if limit is None else limit)
         self._touches: dict[str, tuple[object, ...]] = {}
 
     # --- REST -------------------------------------------------------------------------------------------------------
@@ -106,7 +87,7 @@ class BinanceDialect(Dialect):
     def _answer(self, request: Request, weight: int, body: object) -> Reply:
         refused = self._meter.take(weight, request.now_ms)
         if refused is not None:
-            return self.limited(refused, max(1, (_MINUTE_MS - request.now_ms % _MINUTE_MS) // 1000))
+            return self.limited(refused, max(1, (MINUTE_MS - request.now_ms % MINUTE_MS) // 1000))
         return Reply(200, msgspec.json.encode(body), self._headers())
 
     def _error(self, code: int, message: str) -> Reply:

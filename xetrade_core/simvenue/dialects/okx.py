@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
-from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.dialects.okx_listings import instrument_row, instrument_type, ticker_row
 from xetrade_core.simvenue.dialects.okx_recorded import read_okx
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Flush, Market
@@ -25,7 +25,6 @@ _BOOKS_DEPTH = 400
 _CHECKSUM_DEPTH = 25
 _CHANNELS = ("books", "books5", "bbo-tbt", "trades", "tickers")
 _CONNECTION_ID = "a4d3ae55"
-_TYPES = {MarketType.SPOT: "SPOT", MarketType.SWAP: "SWAP"}
 
 Rows = list[tuple[str, str, str, str]]
 
@@ -82,7 +81,7 @@ class Okx(Dialect):
 
     def _instruments(self, request: Request) -> Reply:
         wanted = request.query.get("instType", "")
-        rows = [_instrument(market) for market in self.venue.markets.values() if _type(market) == wanted]
+        rows = [instrument_row(market) for market in self.venue.markets.values() if instrument_type(market) == wanted]
         return _data(rows)
 
     def _books(self, request: Request, default: int, largest: int) -> Reply:
@@ -98,16 +97,16 @@ class Okx(Dialect):
 
     def _ticker(self, request: Request) -> Reply:
         market = self.venue.by_id.get(request.query.get("instId", ""))
-        return _missing_instrument() if market is None else _data([_ticker_row(market, request.now_ms)])
+        return _missing_instrument() if market is None else _data([ticker_row(market, request.now_ms)])
 
     def _tickers(self, request: Request) -> Reply:
         wanted = request.query.get("instType", "")
-        markets = [market for market in self.venue.markets.values() if _type(market) == wanted]
-        return _data([_ticker_row(market, request.now_ms) for market in markets])
+        markets = [market for market in self.venue.markets.values() if instrument_type(market) == wanted]
+        return _data([ticker_row(market, request.now_ms) for market in markets])
 
     def _funding_rate(self, request: Request) -> Reply:
         market = self.venue.by_id.get(request.query.get("instId", ""))
-        if market is None or _type(market) != "SWAP":
+        if market is None or instrument_type(market) != "SWAP":
             return _missing_instrument()
         period = 28_800_000
         funding = (request.now_ms // period + 1) * period
@@ -200,7 +199,7 @@ class Okx(Dialect):
         """The data of the channels that always send the whole of what they show."""
         now_ms = now_ns // NS_PER_MS
         if kind == "tickers":
-            return _ticker_row(market, now_ms)
+            return ticker_row(market, now_ms)
         if kind == "bbo-tbt":
             return {**_sides(market, market.levels, 1), "ts": str(now_ms), "seqId": market.published_id}
         sides = _sides(market, market.levels, 5)
@@ -298,55 +297,3 @@ def _data(rows: object) -> Reply:
 
 def _missing_instrument() -> Reply:
     return Reply(200, b'{"code":"51001","data":[],"msg":"Instrument ID doesn\'t exist."}')
-
-
-def _type(market: Market) -> str:
-    return _TYPES[market.listing.instrument.market_type]
-
-
-def _ticker_row(market: Market, now_ms: int) -> dict[str, object]:
-    price, size, levels = market.numbers.price, market.numbers.size, market.levels
-    (bid, bid_lots), (ask, ask_lots) = (levels.bids(1) or [(0, 0)])[0], (levels.asks(1) or [(0, 0)])[0]
-    row: dict[str, object] = {
-        "instType": _type(market),
-        "instId": market.venue_id,
-        "last": price(bid),
-        "lastSz": size(bid_lots),
-    }
-    row |= {"askPx": price(ask), "askSz": size(ask_lots), "bidPx": price(bid), "bidSz": size(bid_lots)}
-    start = price(market.listing.start_ticks)
-    row |= {"open24h": start, "high24h": price(ask), "low24h": price(bid), "volCcy24h": "0", "vol24h": "0"}
-    return {**row, "ts": str(now_ms), "sodUtc0": start, "sodUtc8": start}
-
-
-def _instrument(market: Market) -> dict[str, object]:
-    listing, instrument = market.listing, market.listing.instrument
-    spot = listing.settle is None
-    pair = f"{listing.base}-{listing.quote}"
-    linear = listing.settle == listing.quote
-    return {
-        "alias": "",
-        "baseCcy": listing.base if spot else "",
-        "category": "1",
-        "ctMult": "" if spot else "1",
-        "ctType": "" if spot else "linear" if linear else "inverse",
-        "ctVal": "" if spot else f"{instrument.contract_size:f}",
-        "ctValCcy": "" if spot else listing.base if linear else "USD",
-        "expTime": "",
-        "instFamily": "" if spot else pair,
-        "instId": market.venue_id,
-        "instType": _type(market),
-        "lever": "10",
-        "listTime": "1611916828000",
-        "lotSz": f"{instrument.lot:f}",
-        "minSz": f"{instrument.lot:f}",
-        "maxLmtSz": "9999999999",
-        "maxMktSz": "1000000",
-        "optType": "",
-        "quoteCcy": listing.quote if spot else "",
-        "settleCcy": listing.settle or "",
-        "state": "live",
-        "stk": "",
-        "tickSz": f"{instrument.price_tick:f}",
-        "uly": "" if spot else pair,
-    }
