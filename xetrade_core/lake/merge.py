@@ -27,7 +27,7 @@ _UNLABELLED_SCHEMA = pa.schema([L2_SNAPSHOTS.schema.field(name) for name in _UNL
 
 @dataclass(frozen=True, slots=True)
 class MergedSnapshots:
-    """`table`: one row a timestamp, in order. `duplicates`: rows that lost to a row of other content."""
+    """`table`: one row a timestamp, in order. `duplicates`: contents that lost to another, each counted once."""
 
     table: pa.Table
     duplicates: int
@@ -48,11 +48,12 @@ def merge_snapshots(tables: Sequence[pa.Table], exchange: str, symbol: str) -> M
     if first.all():
         in_order = bool((np.diff(order) == 1).all())
         return MergedSnapshots(_labelled(rows if in_order else rows.take(pa.array(order)), exchange, symbol), 0)
-    winners = order[first]
-    losers = order[~first]
-    beaten_by = winners[np.cumsum(first) - 1][~first]
-    same = rows_equal(rows.take(pa.array(losers)), rows.take(pa.array(beaten_by)))
-    return MergedSnapshots(_labelled(rows.take(pa.array(winners)), exchange, symbol), int(np.count_nonzero(~same)))
+    winners = rows.take(pa.array(order[first]))
+    # Identical rows lie next to each other in this order, so each content is counted once however often it came: the
+    # row that a file took from a segment may meet that segment again after a crash.
+    later = np.flatnonzero(~first)
+    same = rows_equal(rows.take(pa.array(order[later])), rows.take(pa.array(order[later - 1])))
+    return MergedSnapshots(_labelled(winners, exchange, symbol), int(np.count_nonzero(~same)))
 
 
 def merge_gaps(tables: Sequence[pa.Table]) -> pa.Table:
