@@ -377,3 +377,10 @@ def test_a_lost_connection_is_a_gap_for_each_symbol_in_sync_and_none_for_the_oth
     (gap,) = books.lose([SYMBOL], GapCause.DISCONNECT, 5)
     assert gap == Gap(SYMBOL, GapCause.DISCONNECT, 1000, None, 5)
     assert books.lose([SYMBOL], GapCause.DISCONNECT, 6) == ()
+
+
+def test_a_checksum_that_begins_in_the_middle_of_a_stream_cannot_be_verified_and_is_a_gap():
+    venue = Okx()
+    books = in_sync(venue)
+    (gap,) = books.feed(venue.change([]).replace(b'"checksum":0', b'"checksum":77'), 1)
+    assert gap.cause is GapCause.CHECKSUM
