@@ -1,7 +1,8 @@
 """A whole hour of one dataset as one table: what a pipeline hands from step to step.
 
-Writing replaces the hour of every symbol in the table, guarded by the dataset's schema like any other write: rows that it
-refuses go to the `_rejected` sibling with their reasons. Symbols that are not in the table are left as they are.
+Writing replaces the hour of every symbol in the table, guarded by the dataset's schema like any other write: rows
+that it refuses go to the `_rejected` sibling with their reasons. Symbols that are not in the table are left as they
+are.
 """
 
 from __future__ import annotations
@@ -42,11 +43,16 @@ def read_hour(store: ObjectStore, dataset: Dataset, venue: str, hour_ns: int) ->
         read_part(store, dataset, venue, symbol, hour_ns).replace_schema_metadata(dataset.schema.metadata)
         for symbol in hour_symbols(store, venue, hour_ns, dataset.name)
     ]
-    return pa.concat_tables(parts, promote_options="permissive").unify_dictionaries() if parts else dataset.empty()
+    if not parts:
+        return dataset.empty()
+    joined = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+    return pa.table(joined.columns, schema=dataset.schema)
 
 
 def write_hour(store: ObjectStore, dataset: Dataset, venue: str, hour_ns: int, table: pa.Table) -> WrittenHour:
-    """Write one venue's hour, a file a symbol. Raises SchemaViolation where the columns, the venue or the hour do not fit."""
+    """Write one venue's hour, a file a symbol. Raises SchemaViolation where the columns, the venue or the hour do not
+    fit.
+    """
     if dataset.layout != "part":
         raise SchemaViolation(f"{dataset.name} is written by captures, a segment at a time: it has no hour to write")
     table = dataset.conform(table)
@@ -54,10 +60,17 @@ def write_hour(store: ObjectStore, dataset: Dataset, venue: str, hour_ns: int, t
     times = table.column(dataset.schema.names[0] if dataset.name != "l2_gaps" else "from_timestamp").cast(pa.int64())
     hours = {hour_start(int(ns)) for ns in times.drop_null().to_numpy()}
     if set(venues) - {venue} or hours - {hour_start(hour_ns)}:
-        raise SchemaViolation(f"{dataset.name} of {venue} takes one venue and hour at a time: got venues {venues}, {len(hours)} hours")
+        raise SchemaViolation(
+            f"{dataset.name} of {venue} takes one venue and hour at a time: got venues {venues}, {len(hours)} hours"
+        )
     names = table.column("symbol").cast(pa.string())
     written = [
-        _write_symbol(store, dataset, PartKey(dataset.name, venue, symbol, hour_start(hour_ns)), table.filter(pc.equal(names, symbol)))
+        _write_symbol(
+            store,
+            dataset,
+            PartKey(dataset.name, venue, symbol, hour_start(hour_ns)),
+            table.filter(pc.equal(names, symbol)),
+        )
         for symbol in sorted(pc.unique(names).to_pylist())
     ]
     return WrittenHour(

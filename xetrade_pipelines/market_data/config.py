@@ -20,11 +20,11 @@ class CaptureRunConfig(dg.Config):
     )
     duration_s: float | None = Field(
         default=None,
-        description="Seconds to record, from now or from `start`. Without it and without `end`: until stopped, or "
+        description="Seconds to record, from `start` or from three seconds after the launch. Without it and without `end`: until stopped, or "
         "to the end of the partition's hour.",
     )
     start: str | None = Field(
-        default=None, description="Start of the window, ISO 8601 UTC, e.g. 2026-01-31T05:00:00Z. Default: now."
+        default=None, description="Start of the window, ISO 8601 UTC, e.g. 2026-01-31T05:00:00Z. Default: soon."
     )
     end: str | None = Field(default=None, description="End of the window, exclusive, ISO 8601 UTC.")
     interval_s: float | None = Field(

@@ -18,6 +18,9 @@ from xetrade_pipelines.partitions import VenueHour
 
 T = TypeVar("T")
 
+#: an ad hoc recording begins so long after its launch, connected and in sync, so that `duration_s` is what it records
+LEAD_NS = 3 * NS_PER_S
+
 
 def plan_capture(
     run: CaptureRunConfig, hour: VenueHour | None, settings: Settings, spool_dir: Path, now_ns: int
@@ -61,17 +64,21 @@ def symbols_of(settings: Settings) -> dict[str, tuple[str, ...]]:
     return {venue: one.symbols for venue, one in settings.venues.items() if one.symbols}
 
 
-def window_of(run: CaptureRunConfig, hour: VenueHour | None, now_ns: int) -> tuple[int | None, int | None]:
-    """[start, end) in nanoseconds: what the config says, else the partition's hour, else from now until stopped."""
-    start_ns = _instant_ns("start", run.start) or (hour.start_ns if hour else None)
+def window_of(run: CaptureRunConfig, hour: VenueHour | None, now_ns: int) -> tuple[int, int | None]:
+    """[start, end) in nanoseconds: what the config says, else the partition's hour, else from shortly after now until stopped."""
+    start_ns = _instant_ns("start", run.start)
+    if start_ns is None:
+        start_ns = hour.start_ns if hour is not None else now_ns + LEAD_NS
     end_ns = _instant_ns("end", run.end)
     if run.duration_s is not None:
         if end_ns is not None:
             raise ConfigError("`duration_s` and `end` exclude each other: give one of them")
         if not run.duration_s > 0:
             raise ConfigError.of("duration_s", run.duration_s, "more than 0 seconds")
-        end_ns = (start_ns or now_ns) + round(run.duration_s * NS_PER_S)
-    return start_ns, end_ns or (hour.end_ns if hour else None)
+        end_ns = start_ns + round(run.duration_s * NS_PER_S)
+    if end_ns is None and hour is not None:
+        end_ns = hour.end_ns
+    return start_ns, end_ns
 
 
 def _instant_ns(name: str, text: str | None) -> int | None:
@@ -86,8 +93,8 @@ def _instant_ns(name: str, text: str | None) -> int | None:
     return (elapsed.days * 86_400 + elapsed.seconds) * NS_PER_S + elapsed.microseconds * 1000
 
 
-def _text(ns: int | None) -> str:
-    return "now" if ns is None else datetime.fromtimestamp(ns / NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _text(ns: int) -> str:
+    return datetime.fromtimestamp(ns / NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _or(value: T | None, default: T) -> T:

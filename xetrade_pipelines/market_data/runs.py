@@ -1,4 +1,8 @@
-"""Runs of this instance: which ones may be forgotten. https://docs.dagster.io/guides/operate"""
+"""Runs of this instance: which of them may be forgotten.
+
+What belongs here: reading and deleting Dagster's own records. What does not: anything in the lake, which outlives them.
+https://docs.dagster.io/deployment/execution/run-coordinators
+"""
 
 from __future__ import annotations
 

@@ -14,11 +14,17 @@ from xetrade_pipelines.market_data.windows import next_windows, run_request
 from xetrade_pipelines.partitions import HOUR_NS, VenueHour
 from xetrade_pipelines.resources import CaptureResource
 
+WHOLE_HOUR = {"ops": {"compact_l2": {"config": {"whole_hour": True}}}}
 NO_VENUES = "no venue has symbols: set venues.<venue>.symbols"
 
 
 def _tick_ns(context: dg.ScheduleEvaluationContext) -> int:
     return int(context.scheduled_execution_time.timestamp()) * NS_PER_S
+
+
+def compact_request(hour: VenueHour) -> dg.RunRequest:
+    """Compact all of an hour: what nobody recorded of it is missing, and the record says so."""
+    return dg.RunRequest(run_key=f"compact/{hour.window}", partition_key=hour.key, run_config=WHOLE_HOUR)
 
 
 def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
@@ -41,7 +47,7 @@ def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
     ) -> list[dg.RunRequest] | dg.SkipReason:
         """Compact the hour that ended five minutes ago, when its last segments have been uploaded."""
         hours = [VenueHour.containing(venue, _tick_ns(context) - HOUR_NS) for venue in capture.venues()]
-        requests = [dg.RunRequest(run_key=f"compact/{hour.window}", partition_key=hour.key) for hour in hours]
+        requests = [compact_request(hour) for hour in hours]
         return requests or dg.SkipReason(NO_VENUES)
 
     prune_runs_daily = dg.ScheduleDefinition(

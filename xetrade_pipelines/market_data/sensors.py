@@ -21,6 +21,13 @@ def _runs_of(instance: dg.DagsterInstance, window: str) -> list[dg.DagsterRun]:
     return list(instance.get_runs(dg.RunsFilter(job_name=capture_l2.name, tags={WINDOW_TAG: window})))
 
 
+def _reason(context: dg.RunFailureSensorContext) -> str:
+    """What went wrong, for a person: the innermost errors of the steps, else what Dagster says of the run."""
+    errors = [event.step_failure_data.error for event in context.get_step_failure_events()]
+    causes = [(error.cause or error).message.strip() for error in errors if error is not None]
+    return "; ".join(causes) or context.failure_event.message or ""
+
+
 def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """All sensors of this area, with the given default status."""
 
@@ -52,10 +59,7 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         """Tell the webhook which run failed and why; an alert that cannot be delivered never fails the sensor."""
         run = context.dagster_run
         window = run.tags.get(WINDOW_TAG) or run.tags.get("dagster/partition", "")
-        return (
-            None
-            if alerts.run_failed(run.job_name, run.run_id, window, context.failure_event.message or "")
-            else (dg.SkipReason("no webhook is set (alerts.webhook_url), or it did not take the alert"))
-        )
+        told = alerts.run_failed(run.job_name, run.run_id, window, _reason(context))
+        return None if told else dg.SkipReason("no webhook is set (alerts.webhook_url), or it did not take the alert")
 
     return [capture_watchdog, recover_orphans, alert_run_failure]

@@ -1,0 +1,240 @@
+"""What starts by itself: which runs are asked for, when, and that the same facts ask once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import create_run_for_test
+
+from tests.pipelines.deployment import SYMBOLS
+from xetrade_core.capture.spool import SessionPlan, create_session
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.settings import load_settings
+from xetrade_pipelines.definitions import build_defs, default_resources
+from xetrade_pipelines.market_data.ops import forget_runs
+from xetrade_pipelines.market_data.windows import WINDOW_TAG
+from xetrade_pipelines.partitions import HOUR_NS, VenueHour
+from xetrade_pipelines.resources import ClockResource
+
+HOUR = VenueHour.from_key("2026-01-31T05|binance")
+
+
+class FixedClock(ClockResource):
+    """Stands at one moment."""
+
+    now_ns: int
+
+    def wall_ns(self) -> int:
+        return self.now_ns
+
+
+def resources(*names: str, now_ns: int = HOUR.start_ns) -> dict[str, Any]:
+    everything = default_resources(load_settings()) | {"clock": FixedClock(now_ns=now_ns)}
+    return {name: everything[name] for name in names}
+
+
+def tick(name: str, at: datetime) -> dg.ScheduleExecutionData | Any:
+    defs = build_defs()
+    with dg.build_schedule_context(
+        scheduled_execution_time=at, resources=resources("capture"), repository_def=defs.get_repository_def()
+    ) as context:
+        return defs.get_schedule_def(name).evaluate_tick(context)
+
+
+def sense(name: str, instance: dg.DagsterInstance, now_ns: int) -> Any:
+    sensor = build_defs().get_sensor_def(name)
+    names = ("capture", "clock")
+    with dg.build_sensor_context(instance=instance, resources=resources(*names, now_ns=now_ns), definitions=build_defs()) as context:
+        return sensor.evaluate_tick(context)
+
+
+def windows(data: Any) -> list[str]:
+    return [request.tags[WINDOW_TAG] for request in data.run_requests]
+
+
+def test_shortly_before_each_hour_the_next_one_is_launched_for_every_venue(machine: Path) -> None:
+    data = tick("capture_l2_hourly", datetime(2026, 1, 31, 4, 59, tzinfo=UTC))
+    assert windows(data) == [f"{venue}/2026-01-31T05" for venue in SYMBOLS]
+    assert [request.partition_key for request in data.run_requests] == [f"2026-01-31T05|{venue}" for venue in SYMBOLS]
+    assert all(request.run_config == {} for request in data.run_requests)
+    assert len({request.run_key for request in data.run_requests}) == len(SYMBOLS)
+
+
+def test_the_hour_after_midnight_belongs_to_the_next_day(machine: Path) -> None:
+    data = tick("capture_l2_hourly", datetime(2026, 1, 31, 23, 59, tzinfo=UTC))
+    assert windows(data)[0] == "binance/2026-02-01T00"
+
+
+def test_after_each_hour_it_is_compacted_as_a_whole(machine: Path) -> None:
+    data = tick("compact_l2_hourly", datetime(2026, 1, 31, 6, 5, tzinfo=UTC))
+    assert [request.partition_key for request in data.run_requests] == [f"2026-01-31T05|{venue}" for venue in SYMBOLS]
+    assert data.run_requests[0].run_config == {"ops": {"compact_l2": {"config": {"whole_hour": True}}}}
+
+
+def test_without_symbols_nothing_starts_and_the_setting_is_named(machine: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:
+    for venue in SYMBOLS:
+        monkeypatch.delenv(f"XETRADE_VENUES__{venue.upper()}__SYMBOLS")
+    data = tick("capture_l2_hourly", datetime(2026, 1, 31, 4, 59, tzinfo=UTC))
+    assert (data.run_requests, "venues.<venue>.symbols" in data.skip_message) == ([], True)
+    assert sense("capture_watchdog", instance, HOUR.start_ns).run_requests == []
+
+
+def test_an_hour_that_nobody_records_is_launched_once(machine: Path, instance: dg.DagsterInstance) -> None:
+    now_ns = HOUR.start_ns + 10 * NS_PER_S
+    first, second = (sense("capture_watchdog", instance, now_ns + shift) for shift in (0, 30 * NS_PER_S))
+    assert windows(first) == [f"{venue}/2026-01-31T05" for venue in SYMBOLS]
+    assert [r.run_key for r in first.run_requests] == [r.run_key for r in second.run_requests]
+
+
+def test_a_run_in_progress_is_enough_and_a_dead_one_is_replaced_by_a_new(machine: Path, instance: dg.DagsterInstance) -> None:
+    now_ns = HOUR.start_ns + 60 * NS_PER_S
+    run = create_run_for_test(instance, job_name="capture_l2", tags={WINDOW_TAG: HOUR.window}, status=dg.DagsterRunStatus.STARTED)
+    assert HOUR.window not in windows(sense("capture_watchdog", instance, now_ns))
+    before = {r.run_key for r in sense("capture_watchdog", instance, now_ns).run_requests}
+    instance.report_run_failed(run)
+    again = [r for r in sense("capture_watchdog", instance, now_ns).run_requests if r.tags[WINDOW_TAG] == HOUR.window]
+    assert len(again) == 1
+    assert again[0].run_key not in before
+
+
+@pytest.mark.parametrize(("starts_in_s", "counts"), [(-60, True), (30, False)])
+def test_a_live_session_counts_if_it_records_now(machine: Path, instance: dg.DagsterInstance, starts_in_s: int, counts: bool) -> None:
+    now_ns = HOUR.start_ns + 60 * NS_PER_S
+    start_ns = now_ns + starts_in_s * NS_PER_S
+    plan = SessionPlan("cli", {"binance": ("BTC/USDT",)}, NS_PER_S, 100, start_ns, None, start_ns)
+    _, lock = create_session(machine / "spool", plan)
+    try:
+        assert (HOUR.window not in windows(sense("capture_watchdog", instance, now_ns))) is counts
+    finally:
+        lock.release()
+    assert HOUR.window in windows(sense("capture_watchdog", instance, now_ns))
+
+
+def test_the_last_seconds_of_an_hour_are_left_to_the_next_run(machine: Path, instance: dg.DagsterInstance) -> None:
+    assert sense("capture_watchdog", instance, HOUR.start_ns + HOUR_NS - 20 * NS_PER_S).run_requests == []
+
+
+def test_an_orphan_is_recovered_once_in_ten_minutes_and_a_live_session_never(machine: Path, instance: dg.DagsterInstance) -> None:
+    plan = SessionPlan("dead", {"binance": ("BTC/USDT",)}, NS_PER_S, 100, HOUR.start_ns, None, HOUR.start_ns)
+    directory, lock = create_session(machine / "spool", plan)
+    directory.gap_log.touch()
+    assert sense("recover_orphans", instance, HOUR.start_ns).run_requests == []
+    lock.release()
+    keys = [sense("recover_orphans", instance, HOUR.start_ns + s * NS_PER_S).run_requests[0].run_key for s in (0, 60, 599, 601)]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+def test_schedules_and_sensors_wait_to_be_turned_on_unless_a_setting_says_so(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def statuses() -> set[str]:
+        repository = build_defs().get_repository_def()
+        return {one.default_status.value for one in (*repository.schedule_defs, *repository.sensor_defs)}
+
+    assert statuses() == {"STOPPED"}
+    monkeypatch.setenv("XETRADE_PIPELINES__AUTOSTART", "true")
+    assert statuses() == {"RUNNING"}
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]], list[int]]]:
+    """A webhook on loopback: its URL, the bodies it got, and the status codes it will answer (200 when there are none)."""
+    bodies: list[dict[str, Any]] = []
+    answers: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(answers.pop(0) if answers else 200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/services/T0KEN", bodies, answers
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def failing_run(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    @dg.op
+    def fails() -> None:
+        raise RuntimeError("the disk is full; the key is hunter22-hunter22")
+
+    @dg.job
+    def broken() -> None:
+        fails()
+
+    return broken.execute_in_process(instance=instance, raise_on_error=False, tags={WINDOW_TAG: HOUR.window})
+
+
+def alert(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> Any:
+    sensor = build_defs().get_sensor_def("alert_run_failure")
+    with dg.build_run_status_sensor_context(
+        "alert_run_failure", result.get_run_failure_event(), instance, result.dagster_run, resources=resources("alerts")
+    ).for_run_failure() as context:
+        return sensor(context)
+
+
+def test_a_failed_run_is_told_to_the_webhook_without_secrets(
+    machine: Path, instance: dg.DagsterInstance, webhook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, bodies, _ = webhook
+    monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", url)
+    monkeypatch.setenv("XETRADE_S3__ACCESS_KEY_ID", "someone-somewhere")
+    monkeypatch.setenv("XETRADE_S3__SECRET_ACCESS_KEY", "hunter22-hunter22")
+    result = failing_run(instance)
+    alert(instance, result)
+    (body,) = bodies
+    assert body["alarm"] == "run_failed"
+    assert body["facts"] == {"job": "broken", "run_id": result.run_id, "window": HOUR.window}
+    assert "broken failed: RuntimeError: the disk is full" in body["text"]
+    assert "hunter22" not in json.dumps(body)
+    assert "T0KEN" not in json.dumps(body)
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:9/nobody", "not a url"])
+def test_an_alert_that_cannot_be_delivered_breaks_nothing(
+    machine: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    if url is not None:
+        monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", url)
+    assert "webhook" in alert(instance, failing_run(instance)).skip_message
+
+
+def test_a_webhook_that_refuses_breaks_nothing(
+    machine: Path, instance: dg.DagsterInstance, webhook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, bodies, answers = webhook
+    answers.append(500)
+    monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", url)
+    assert alert(instance, failing_run(instance)).skip_message
+    assert len(bodies) == 1
+
+
+def test_old_runs_are_forgotten_failed_ones_later(machine: Path, instance: dg.DagsterInstance) -> None:
+    kept = {
+        create_run_for_test(instance, status=status).run_id
+        for status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE)
+    }
+    create_run_for_test(instance, status=dg.DagsterRunStatus.SUCCESS)
+    in_forty_days = FixedClock(now_ns=int(datetime.now(UTC).timestamp() + 40 * 86_400) * NS_PER_S)
+
+    @dg.job(resource_defs={"clock": in_forty_days})
+    def prune_now() -> None:
+        forget_runs()
+
+    with dg.instance_for_test() as another:
+        prune_now.execute_in_process(instance=another)  # nothing to forget is no error
+    result = prune_now.execute_in_process(instance=instance)
+    assert {run.run_id for run in instance.get_runs()} == kept | {result.run_id}
