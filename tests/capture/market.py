@@ -29,7 +29,10 @@ def instruments(symbols: Sequence[str], venue: str = "binance") -> list[Instrume
 
 
 class Market:
-    """The true book of one symbol; every update has the next sequence ids. Sizes change, prices stand: never crossed."""
+    """The true book of one symbol.
+
+    Every update has the next sequence ids. Sizes change, prices stand: never crossed.
+    """
 
     def __init__(self, symbol: str, rng: random.Random) -> None:
         self.venue_id = symbol.replace("/", "")
@@ -64,10 +67,19 @@ class Market:
 
 
 class MarketFeed:
-    """A feed of generated markets. `lose_next` frames are left out, `fail` ends it with an error, `quiet` sends nothing."""
+    """A feed of generated markets.
+
+    `lose_next` frames are left out, `fail` ends it with an error, `quiet` sends nothing.
+    """
 
     def __init__(
-        self, symbols: Sequence[str], clock: Clock, rng: random.Random, *, venue: str = "binance", period_s: float = 0.02
+        self,
+        symbols: Sequence[str],
+        clock: Clock,
+        rng: random.Random,
+        *,
+        venue: str = "binance",
+        period_s: float = 0.02,
     ) -> None:
         self.venue = venue
         self.instruments = instruments(symbols, venue)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pyarrow as pa
+
 from tests.capture.market import Market, instruments
 from xetrade_core.books.binance import BinanceSpotBooks
 from xetrade_core.capture.columns import SnapshotColumns
@@ -37,7 +39,7 @@ def test_rows_equal_the_books_they_were_taken_from() -> None:
         assert row["synced"]
     assert third["bid_price"] is third["ask_size"] is third["sequence"] is third["received_timestamp"] is None
     assert (third["synced"], third["book_epoch"], third["update_count"], third["refused_count"]) == (False, 3, 2, 1)
-    assert L2_SEGMENTS.validate(batch_table(batch)).rejected.num_rows == 0
+    assert L2_SEGMENTS.validate(pa.Table.from_batches([batch])).rejected.num_rows == 0
 
 
 def test_sides_shorter_than_the_depth_are_as_long_as_they_are() -> None:
@@ -48,7 +50,7 @@ def test_sides_shorter_than_the_depth_are_as_long_as_they_are() -> None:
     assert len(row["bid_price"]) == len(row["bid_size"]) == 29
 
 
-def test_levels_past_the_snapshots_reach_are_left_out() -> None:
+def test_levels_past_the_snapshots_reach_are_there_once_they_were_touched() -> None:
     market = Market("BTC/USDT", random.Random(1))
     market.bids = {100 - n: 1.0 for n in range(1, 6)}  # five levels: a truncated snapshot, for all the book knows
     books = BinanceSpotBooks(instruments(("BTC/USDT",)))
@@ -58,7 +60,7 @@ def test_levels_past_the_snapshots_reach_are_left_out() -> None:
     columns = SnapshotColumns("binance", ("BTC/USDT",), 10, 1)
     columns.append_synced(NOW, 0, books.sequencers["BTC/USDT"], False, 1, 0, None)
     (row,) = columns.batch().to_pylist()
-    assert row["bid_price"] == [99.0, 98.0, 97.0, 96.0, 95.0]
+    assert row["bid_price"] == [99.0, 98.0, 97.0, 96.0, 95.0, 50.0]
 
 
 def test_a_book_that_has_not_changed_is_copied_from_its_row_before() -> None:
@@ -74,9 +76,3 @@ def test_a_book_that_has_not_changed_is_copied_from_its_row_before() -> None:
         "stale": 0,
         "update_count": 0,
     }
-
-
-def batch_table(batch):  # type: ignore[no-untyped-def]
-    import pyarrow as pa
-
-    return pa.Table.from_batches([batch])

@@ -213,7 +213,10 @@ def test_where_the_log_failed_the_rows_after_its_last_durable_one_are_missing() 
         rig.wait(1)
     rig.recorder.stop(rig.clock.wall_ns(), "disk full")
     rig.recorder.finish(durable_ns=HOUR + 2 * S)
-    lost = {symbol: {t: s for t, s in rows.items() if t <= HOUR + 2 * S} for symbol, rows in rig.output.rows_by_symbol.items()}
+    lost = {
+        symbol: {t: s for t, s in rows.items() if t <= HOUR + 2 * S}
+        for symbol, rows in rig.output.rows_by_symbol.items()
+    }
     for symbol in SYMBOLS:
         check_ledger(symbol, lost[symbol], rig.output.gaps, HOUR, HOUR + 100 * S, S)
 

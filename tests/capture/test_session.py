@@ -64,7 +64,9 @@ class Rig:
             await asyncio.sleep(0.01)
         return running
 
-    async def run_for(self, session: CaptureSession, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> CaptureReport:
+    async def run_for(
+        self, session: CaptureSession, seconds: float, meanwhile: Callable[[], None] = lambda: None
+    ) -> CaptureReport:
         running = await self.start(session)
         await asyncio.sleep(seconds / 2)
         meanwhile()
@@ -200,7 +202,7 @@ async def test_what_was_asked_for_wrongly_is_refused_before_anything_is_recorded
 
 async def test_a_spool_that_cannot_be_written_is_one_clear_line(rig: Rig) -> None:
     rig.spool.write_text("a file, not a directory")
-    with pytest.raises(ConfigError, match="spool = .* is not valid: a directory that can be written"):
+    with pytest.raises(ConfigError, match=r"spool = .* is not valid: a directory that can be written"):
         await rig.session().run()
 
 

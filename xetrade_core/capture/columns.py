@@ -156,16 +156,14 @@ class SnapshotColumns:
         return row
 
     def _copy_levels(self, row: int, sequencer: BookSequencer) -> None:
-        """Only levels between which and the touch nothing can be missing."""
-        book, depth = sequencer.book, self.depth
-        bid_prices, bid_sizes, ask_prices, ask_sizes = book.top(depth)
-        bids, asks = book.bids.known_depth(depth), book.asks.known_depth(depth)
-        self._bid_count[row] = bids
-        self._ask_count[row] = asks
-        self._bid_price[row, :bids] = bid_prices[:bids]
-        self._bid_size[row, :bids] = bid_sizes[:bids]
-        self._ask_price[row, :asks] = ask_prices[:asks]
-        self._ask_size[row, :asks] = ask_sizes[:asks]
+        """Levels past the reach of the snapshot are there too, as far as they are known: see `books.book`."""
+        bid_prices, bid_sizes, ask_prices, ask_sizes = sequencer.book.top(self.depth)
+        self._bid_count[row] = bids = len(bid_prices)
+        self._ask_count[row] = asks = len(ask_prices)
+        self._bid_price[row, :bids] = bid_prices
+        self._bid_size[row, :bids] = bid_sizes
+        self._ask_price[row, :asks] = ask_prices
+        self._ask_size[row, :asks] = ask_sizes
 
 
 @cache
