@@ -206,7 +206,7 @@ def _merge_symbol(job: _Job, symbol: str, row_spill: Spill, gap_spill: Spill) ->
             file_bytes=part.size or None,
             computed_ns=job.clock.wall_ns(),
         ),
-        hour=job.hour_ns,
+        timestamp=job.hour_ns,
         segments=len(new_rows) + (record.segments if record and counted else 0),
         sources=tuple(sorted({*counted, *(one.source for one in (*new_rows, *new_gaps))})),
         sessions=tuple(one.as_dict() for one in presences),

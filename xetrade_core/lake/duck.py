@@ -2,15 +2,20 @@
 
 The path says `symbol=BTC-USDT` (a slug) and the file says `BTC/USDT`. Read with hive partitioning, DuckDB and Polars
 let the path win. The views turn the slug back into the universal symbol, so that `WHERE symbol = 'BTC/USDT'` means
-what it says and still skips every other symbol's files; `venue`, `date` and `hour` come from the path as well and
-prune likewise.
+what it says and still skips every other symbol's files. The last columns, `venue`, `date` and `hour`, come from the
+path too: a condition on them skips files, so name the date when you ask for a time.
+
+Times are TIMESTAMPTZ in microseconds: DuckDB has no arithmetic on nanoseconds with a time zone. Where the last three
+digits of a receive time matter, use `Lake.read_l2`.
 
 A lake in S3 is read through our own store (DuckDB's S3 extension would have to be downloaded, and would need the
-keys): the views stand on pyarrow datasets whose files carry their venue, symbol and hour, which prune the same way.
+keys): the views stand on pyarrow datasets whose files carry their venue, symbol, date and hour, which prune the same
+way.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -19,13 +24,15 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, LakeError
 from xetrade_core.lake.dataset import Dataset
-from xetrade_core.lake.layout import NS_PER_HOUR, parse_part_key, parse_segment_key
+from xetrade_core.lake.layout import parse_part_key, parse_segment_key
 from xetrade_core.lake.local_store import LocalStore
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_core.lake.store import ObjectStore
 
+_PATH_SCHEMA = pa.schema({"venue": pa.string(), "date": pa.date32(), "hour": pa.int32()})
 _HIVE_TYPES = "{'venue': VARCHAR, 'symbol': VARCHAR, 'date': DATE, 'hour': INTEGER}"
 # the inverse of symbol_slug; first match only
 _UNIVERSAL = "regexp_replace(regexp_replace(symbol, '-', '/'), '_', ':')"
@@ -40,53 +47,58 @@ def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     for dataset in DATASETS.values():
         if isinstance(store, LocalStore) and any(True for _ in store.folders(f"{dataset.name}/")):
-            connection.execute(f"CREATE VIEW {dataset.name} AS {_local_query(store, dataset)}")
+            source = _local_source(store, dataset)
         else:
-            connection.register(dataset.name, _arrow_dataset(store, dataset))
+            source = f"{dataset.name}_files"
+            connection.register(source, _arrow_dataset(store, dataset))
+        slug_in_path = source.startswith("read_parquet") and dataset.layout == "part"
+        connection.execute(f"CREATE VIEW {dataset.name} AS SELECT {_columns(dataset, slug_in_path)} FROM {source}")
     return connection
 
 
-def _local_query(store: LocalStore, dataset: Dataset) -> str:
+def _columns(dataset: Dataset, slug_in_path: bool) -> str:
+    """The select list: the dataset's columns, then those of the path."""
+    chosen = []
+    for one in dataset.schema:
+        if pa.types.is_timestamp(one.type):
+            chosen.append(f'"{one.name}"::TIMESTAMPTZ AS "{one.name}"')
+        else:
+            chosen.append(f"{_UNIVERSAL} AS symbol" if one.name == "symbol" and slug_in_path else f'"{one.name}"')
+    return ", ".join([*chosen, *_PATH_SCHEMA.names])
+
+
+def _local_source(store: LocalStore, dataset: Dataset) -> str:
     files = f"{store.root}/{dataset.name}/**/*.parquet".replace("'", "''")
-    if dataset.layout == "segment":  # their paths name no symbol
-        return f"SELECT * FROM read_parquet('{files}', hive_partitioning = false)"
-    return (
-        f"SELECT * REPLACE ({_UNIVERSAL} AS symbol) FROM read_parquet('{files}', hive_partitioning = true, "
-        f"hive_types = {_HIVE_TYPES})"
-    )
+    types = _HIVE_TYPES if dataset.layout == "part" else _HIVE_TYPES.replace("'symbol': VARCHAR, ", "")
+    return f"read_parquet('{files}', hive_partitioning = true, hive_types = {types})"
 
 
 def _arrow_dataset(store: ObjectStore, dataset: Dataset) -> ds.Dataset:
     filesystem = pafs.PyFileSystem(StoreFileSystem(store))
     file_format = ds.ParquetFileFormat()
     # Labels as plain text: DuckDB cannot push a comparison down into an Arrow dictionary.
-    schema = pa.schema(
-        [one.with_type(pa.string()) if pa.types.is_dictionary(one.type) else one for one in dataset.schema]
-    )
+    plain = [one.with_type(pa.string()) if pa.types.is_dictionary(one.type) else one for one in dataset.schema]
+    schema = pa.schema([*plain, *_PATH_SCHEMA])
     fragments = [
-        file_format.make_fragment(info.key, filesystem, partition_expression=_known_of(dataset, info.key))
+        file_format.make_fragment(info.key, filesystem, partition_expression=known)
         for info in store.list(f"{dataset.name}/")
-        if info.key.endswith(".parquet")
+        if (known := _known_of(dataset, info.key)) is not None
     ]
     return ds.FileSystemDataset(fragments, schema, file_format, filesystem)
 
 
-def _known_of(dataset: Dataset, key: str) -> Any:
-    """What a file's name proves of all its rows."""
+def _known_of(dataset: Dataset, key: str) -> pc.Expression | None:
+    """What a file's name proves of all its rows; None for a foreign name."""
     try:
         place = parse_segment_key(key) if dataset.layout == "segment" else parse_part_key(key)
     except (LakeError, ConfigError):
-        return pc.scalar(True)
-    known = pc.field("exchange") == place.venue
+        return None
+    moment = datetime.fromtimestamp(place.hour_ns // NS_PER_S, UTC)
+    known = (pc.field("exchange") == place.venue) & (pc.field("venue") == place.venue)
+    known &= pc.field("date") == pa.scalar(moment.date(), pa.date32())
+    known &= pc.field("hour") == pa.scalar(moment.hour, pa.int32())
     symbol = getattr(place, "symbol", None)
-    if symbol is not None:
-        known &= pc.field("symbol") == symbol
-    time_column = dataset.schema.names[0]
-    if time_column != "timestamp":
-        return known
-    first = pa.scalar(place.hour_ns, pa.int64()).cast(dataset.schema.field("timestamp").type)
-    past = pa.scalar(place.hour_ns + NS_PER_HOUR, pa.int64()).cast(dataset.schema.field("timestamp").type)
-    return known & (pc.field("timestamp") >= first) & (pc.field("timestamp") < past)
+    return known & (pc.field("symbol") == symbol) if symbol is not None else known
 
 
 class StoreFileSystem(pafs.FileSystemHandler):  # type: ignore[misc]

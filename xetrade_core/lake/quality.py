@@ -95,7 +95,7 @@ class Coverage:
 class QualityRecord:
     """One row of `l2_quality`; the columns are described in its schema. Times are UTC nanoseconds."""
 
-    hour: int
+    timestamp: int
     exchange: str
     symbol: str
     from_timestamp: int
@@ -131,6 +131,11 @@ class QualityRecord:
     sources: tuple[str, ...] = field(default=(), repr=False)
     sessions: tuple[dict[str, Any], ...] = ()
     computed_timestamp: int = 0
+
+    @property
+    def hour(self) -> int:
+        """Start of the hour; `timestamp` by another name (the path of the file has a column `hour` of its own)."""
+        return self.timestamp
 
     def to_table(self) -> pa.Table:
         """The record as a table of one row."""
@@ -180,7 +185,7 @@ def hour_quality(
     rows = snapshots.filter(pa.array(on_grid)) if not on_grid.all() else snapshots
     unexplained = covered.count((state != SYNCED) & ~explained)
     return QualityRecord(
-        hour=hour_start(window_start_ns),
+        timestamp=hour_start(window_start_ns),
         exchange=exchange,
         symbol=symbol,
         from_timestamp=window_start_ns,

@@ -134,7 +134,7 @@ L2_QUALITY = Dataset(
     "What the window of one hour should hold, what it holds, and whether everything else is explained. "
     "Counts are grid times of the window; captured + missing = expected.",
     (
-        Column("hour", TIMESTAMP, "Start of the hour.", "ns UTC"),
+        Column("timestamp", TIMESTAMP, "Start of the hour.", "ns UTC"),
         _EXCHANGE,
         _SYMBOL,
         Column("from_timestamp", TIMESTAMP, "Start of the expected window.", "ns UTC"),
