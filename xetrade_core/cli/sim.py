@@ -105,7 +105,7 @@ async def _serve(config: SimConfig, port_file: Path | None, as_json: bool) -> No
         if port_file is not None:
             write_port_file(server, port_file)
         _announce(config, server.admin_url, addresses, as_json)
-        await stop.wait()
+        await server.until(stop)
     say("simulated venues ended")
 
 
