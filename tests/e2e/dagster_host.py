@@ -6,6 +6,7 @@ command line a person would type. All children die with the test process.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -64,7 +65,9 @@ class DagsterHost:
         )
 
     def start(self) -> None:
-        """Start code server, webserver and daemon; return when the webserver has loaded the definitions."""
+        """Start code server, webserver and daemon, unless they run; return when the webserver has the definitions."""
+        if self._children:
+            return
         code, web = free_port(), free_port()
         workspace = self.home / "workspace.yaml"
         workspace.write_text(
@@ -81,15 +84,18 @@ class DagsterHost:
         self._wait(lambda: _listens(web) and self._loaded())
 
     def stop(self) -> None:
-        """End all children; the runs they launched end with them."""
+        """End all children, and the runs that they have launched, within a few seconds."""
         for child in reversed(self._children):
             child.terminate()
         for child in self._children:
             try:
-                child.wait(20)
+                child.wait(5)
             except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+                pass
+            # Run workers are the code server's children and in its process group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
         self._children.clear()
 
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -147,6 +153,31 @@ class DagsterHost:
             time.sleep(0.25)
         return status
 
+    def materializations(self, run_id: str) -> list[dict[str, Any]]:
+        """Partition, asset and plain metadata of each materialization of a run."""
+        query = """query($r: ID!) { runOrError(runId: $r) { ... on Run { assetMaterializations {
+            partition assetKey { path } metadataEntries { label
+            ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } ... on FloatMetadataEntry { floatValue } }
+            } } } }"""
+        found = []
+        for one in self.graphql(query, r=run_id)["runOrError"]["assetMaterializations"]:
+            metadata = {
+                entry["label"]: next((entry[key] for key in ("text", "intValue", "floatValue") if key in entry), None)
+                for entry in one["metadataEntries"]
+            }
+            found.append({"asset": one["assetKey"]["path"][-1], "partition": one["partition"], "metadata": metadata})
+        return found
+
+    def check_evaluations(self, run_id: str) -> dict[str, bool]:
+        """Whether each check that the run evaluated passed, over all partitions."""
+        query = """query($r: ID!) { logsForRun(runId: $r, limit: 1000) { ... on EventConnection { events {
+            ... on AssetCheckEvaluationEvent { evaluation { checkName success } } } } } }"""
+        verdicts: dict[str, bool] = {}
+        for event in self.graphql(query, r=run_id)["logsForRun"]["events"]:
+            if one := event.get("evaluation"):
+                verdicts[one["checkName"]] = verdicts.get(one["checkName"], True) and one["success"]
+        return verdicts
+
     def log(self, name: str) -> str:
         """What a child printed."""
         return (self.home / f"{name}.log").read_text(errors="replace")
@@ -163,6 +194,7 @@ class DagsterHost:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent,
+                start_new_session=True,
             )
         self._children.append(child)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.support.sim import Sim
@@ -32,3 +33,9 @@ def environment(directory: Path, sim: Sim | None = None, venues: Iterable[str] =
             variables[f"{prefix}REST_URL"] = sim.url(venue).rest
             variables[f"{prefix}WS_URL"] = sim.url(venue).ws
     return variables
+
+
+def lately() -> tuple[str, str]:
+    """The hour before now and the hour after, for reading what a test has recorded."""
+    now = datetime.now(UTC)
+    return (now - timedelta(hours=1)).isoformat(), (now + timedelta(hours=1)).isoformat()

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.pipelines.deployment import SYMBOLS
+from tests.pipelines.deployment import SYMBOLS, lately
 from tests.support.sim import Sim
 from xetrade_core.lake.reader import Lake
 from xetrade_core.lake.store import ObjectStore
@@ -69,5 +69,5 @@ def test_an_ad_hoc_capture_is_recorded_compacted_checked_and_measured(
         assert set(materializations(compacted, asset)) == set(segments)
     for venue, symbols in SYMBOLS.items():
         for symbol in symbols:
-            rows = lake.read_l2(venue, symbol, "2020-01-01", "2100-01-01")
+            rows = lake.read_l2(venue, symbol, *lately())
             assert rows.num_rows == 12

@@ -1,0 +1,110 @@
+"""Jobs as an operator runs them: real processes, a real S3, the simulated venues in place of the live ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from tests.e2e.conftest import CANARY_URL
+from tests.e2e.dagster_host import DagsterHost
+from tests.pipelines.deployment import SYMBOLS, lately
+from tests.support.s3 import SECRET_KEY, S3Server
+from tests.support.sim import Sim
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.lake.reader import Lake
+from xetrade_core.lake.store import open_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment")]
+
+CAPTURE = """
+ops:
+  capture_l2:
+    config:
+      venues: {binance: [BTC/USDT, ETH/USDT], binanceusdm: ["BTC/USDT:USDT"], okx: [BTC/USDT]}
+      duration_s: 6
+      interval_s: 0.5
+"""
+COMPACT = "ops: {compact_l2: {config: {interval_s: 0.5}}}"
+
+
+def times(table: pa.Table) -> list[int]:
+    return [int(ns) for ns in table.column("timestamp").cast(pa.int64()).to_pylist()]
+
+
+def test_capture_and_compaction_from_the_command_line(host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server) -> None:
+    captured = host.execute_job("capture_l2", CAPTURE)
+    assert captured.returncode == 0, captured.stderr[-3000:]
+    compacted = host.execute_job("compact_l2", COMPACT)
+    assert compacted.returncode == 0, compacted.stderr[-3000:]
+    for venue, symbols in SYMBOLS.items():
+        for symbol in symbols:
+            rows = lake.read_l2(venue, symbol, *lately())
+            assert times(rows) == list(range(times(rows)[0], times(rows)[0] + 6 * NS_PER_S, NS_PER_S // 2))
+            assert lake.read_metrics(venue, symbol, *lately()).num_rows >= 1
+    keys = [info.key for info in open_store(lake_root, s3_server.options()).list("")]
+    assert not [key for key in keys if "segments" in key]
+
+
+def test_a_job_that_cannot_start_says_why_and_exits_1(host: DagsterHost) -> None:
+    result = host.execute_job("capture_l2", "ops: {capture_l2: {config: {venues: {binance: [NO/SUCH]}, duration_s: 2}}}")
+    assert result.returncode == 1
+    assert "unknown symbol 'NO/SUCH' on binance" in result.stderr
+
+
+def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, lake: Lake) -> None:
+    """Two runs of consecutive windows, as consecutive hours are: the second connects and waits while the first records."""
+    host.start()
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=9)
+    bounds = [(start + timedelta(seconds=6 * n)).isoformat() for n in range(3)]
+    runs = [
+        host.launch(
+            "capture_l2",
+            {"ops": {"capture_l2": {"config": {"venues": {"okx": ["ETH/USDT"], "binance": ["SOL/USDT"]}, "start": low, "end": high}}}},
+            tags={"xetrade/window": f"test/{low}"},
+        )
+        for low, high in zip(bounds, bounds[1:], strict=False)
+    ]
+    assert [host.wait_for_status(run, "SUCCESS", "FAILURE") for run in runs] == ["SUCCESS", "SUCCESS"]
+    first_ns = int(start.timestamp()) * NS_PER_S
+    for venue, symbol in (("okx", "ETH/USDT"), ("binance", "SOL/USDT")):
+        rows = lake.read_l2(venue, symbol, *lately())
+        assert times(rows) == [first_ns + n * NS_PER_S for n in range(12)]
+        assert rows.column("synced").to_pylist() == [True] * 12
+    coverage = [host.check_evaluations(run) for run in runs]
+    assert [sorted(set(one.values())) for one in coverage] == [[True], [True]]
+
+
+def test_a_stopped_run_seals_uploads_and_reports_what_it_has(host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server) -> None:
+    host.start()
+    begun = time.monotonic()
+    run = host.launch("capture_l2", {"ops": {"capture_l2": {"config": {"venues": {"binanceusdm": ["ETH/USDT:USDT"]}, "duration_s": 600}}}})
+    host.wait_for_status(run, "STARTED", timeout_s=20)
+    store = open_store(lake_root, s3_server.options())
+    while not any(store.list("l2_segments/venue=binanceusdm/")):  # the first segment: those of the test above are compacted
+        assert time.monotonic() - begun < 40
+        time.sleep(0.5)
+    host.terminate(run)
+    assert host.wait_for_status(run, "CANCELED", "FAILURE", "SUCCESS") == "CANCELED"
+    rows = lake.read_l2("binanceusdm", "ETH/USDT:USDT", *lately())
+    assert times(rows) == list(range(times(rows)[0], times(rows)[-1] + 1, NS_PER_S))
+    (materialization,) = host.materializations(run)
+    assert materialization["partition"].endswith("|binanceusdm")
+    assert materialization["metadata"]["dagster/row_count"] == rows.num_rows
+    assert materialization["metadata"]["left_in_spool"] == 0
+    assert "interrupted" in materialization["metadata"]["ended"]
+    assert host.check_evaluations(run) == {"window_covered": False}  # 600 s were asked for
+    assert not list((host.home.parent / "spool").glob("*/ready/*"))
+
+
+def test_no_secret_is_in_anything_that_dagster_stored_or_printed(host: DagsterHost) -> None:
+    """After all of the above: event logs, run configs, tags, metadata, compute logs, process output."""
+    files = [path for path in host.home.rglob("*") if path.is_file()]
+    contents = {path: path.read_bytes() for path in files}
+    assert any(b"capture_l2" in content for content in contents.values())
+    for secret in (SECRET_KEY, CANARY_URL, "CANARY-5ecre7"):
+        assert [str(path) for path, content in contents.items() if secret.encode() in content] == []
+    assert SECRET_KEY not in json.dumps(host.graphql("{ runsOrError { ... on Runs { results { runConfigYaml tags { value } } } } }"))
