@@ -61,6 +61,7 @@ def test_levels_past_the_snapshots_reach_are_there_once_they_were_touched() -> N
     columns.append_synced(NOW, 0, books.sequencers["BTC/USDT"], False, 1, 0, None)
     (row,) = columns.batch().to_pylist()
     assert row["bid_price"] == [99.0, 98.0, 97.0, 96.0, 95.0, 50.0]
+    assert (row["bid_known"], row["ask_known"]) == (5, len(row["ask_price"]))
 
 
 def test_a_book_that_has_not_changed_is_copied_from_its_row_before() -> None:

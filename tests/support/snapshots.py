@@ -48,6 +48,8 @@ def _row(
     mid = 60_000 + (second * 7919 + offset) % 101
     steps = np.arange(1, depth + 1)
     book = {
+        "bid_known": len(steps),
+        "ask_known": len(steps),
         "bid_price": (mid - steps * 0.5).tolist(),
         "bid_size": (steps * 0.25).tolist(),
         "ask_price": (mid + steps * 0.5).tolist(),

@@ -28,9 +28,11 @@ class SnapshotColumns:
 
     __slots__ = (
         "_ask_count",
+        "_ask_known",
         "_ask_price",
         "_ask_size",
         "_bid_count",
+        "_bid_known",
         "_bid_price",
         "_bid_size",
         "_epoch",
@@ -68,6 +70,8 @@ class SnapshotColumns:
         self._refused = np.empty(capacity, np.int32)
         self._bid_count = np.empty(capacity, np.int32)
         self._ask_count = np.empty(capacity, np.int32)
+        self._bid_known = np.empty(capacity, np.int32)  # below zero: not in sync
+        self._ask_known = np.empty(capacity, np.int32)
         self._bid_price, self._bid_size, self._ask_price, self._ask_size = (
             np.empty((capacity, depth)) for _ in range(4)
         )
@@ -97,6 +101,8 @@ class SnapshotColumns:
             return
         self._bid_count[row] = bids = self._bid_count[same_as]
         self._ask_count[row] = asks = self._ask_count[same_as]
+        self._bid_known[row] = self._bid_known[same_as]
+        self._ask_known[row] = self._ask_known[same_as]
         self._bid_price[row, :bids] = self._bid_price[same_as, :bids]
         self._bid_size[row, :bids] = self._bid_size[same_as, :bids]
         self._ask_price[row, :asks] = self._ask_price[same_as, :asks]
@@ -108,6 +114,7 @@ class SnapshotColumns:
         self._exchange_ns[row] = self._received_ns[row] = self._sequence[row] = -1
         self._synced[row] = self._stale[row] = False
         self._bid_count[row] = self._ask_count[row] = _NULL_LIST
+        self._bid_known[row] = self._ask_known[row] = -1
 
     def ticks(self) -> tuple[int, int]:
         """First and last grid time; only if there are rows."""
@@ -138,6 +145,8 @@ class SnapshotColumns:
             "stale": pa.array(self._stale[:rows]),
             "update_count": pa.array(self._updates[:rows]),
             "refused_count": pa.array(self._refused[:rows]),
+            "bid_known": _nullable(self._bid_known[:rows]),
+            "ask_known": _nullable(self._ask_known[:rows]),
             "bid_price": _lists(self._bid_price[:rows], self._bid_count[:rows], bid_offsets, bid_mask),
             "bid_size": _lists(self._bid_size[:rows], self._bid_count[:rows], bid_offsets, bid_mask),
             "ask_price": _lists(self._ask_price[:rows], self._ask_count[:rows], ask_offsets, ask_mask),
@@ -156,10 +165,12 @@ class SnapshotColumns:
         return row
 
     def _copy_levels(self, row: int, sequencer: BookSequencer) -> None:
-        """Levels past the reach of the snapshot are there too, as far as they are known: see `books.book`."""
-        bid_prices, bid_sizes, ask_prices, ask_sizes = sequencer.book.top(self.depth)
+        book = sequencer.book
+        bid_prices, bid_sizes, ask_prices, ask_sizes = book.top(self.depth)
         self._bid_count[row] = bids = len(bid_prices)
         self._ask_count[row] = asks = len(ask_prices)
+        self._bid_known[row] = book.bids.known(bid_prices)
+        self._ask_known[row] = book.asks.known(ask_prices)
         self._bid_price[row, :bids] = bid_prices
         self._bid_size[row, :bids] = bid_sizes
         self._ask_price[row, :asks] = ask_prices
@@ -171,7 +182,7 @@ def _dictionaries(venue: str, symbols: tuple[str, ...]) -> tuple[pa.Array, pa.Ar
     return pa.array([venue]), pa.array(symbols)
 
 
-def _nullable(values: npt.NDArray[np.int64]) -> pa.Array:
+def _nullable(values: npt.NDArray[np.int64] | npt.NDArray[np.int32]) -> pa.Array:
     return pa.array(values, mask=values < 0)
 
 

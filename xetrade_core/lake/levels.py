@@ -79,6 +79,11 @@ def level_reasons(table: pa.Table) -> list[tuple[np.ndarray, str]]:
         prices, sizes = sides[f"{side}_price"], sides[f"{side}_size"]
         reasons.append((prices.lengths != sizes.lengths, f"{side}_price and {side}_size differ in length"))
         reasons.append((_unsorted_rows(prices, direction), f"{side}_price is not sorted best first"))
+        known = pc.fill_null(table.column(f"{side}_known"), -1).to_numpy()
+        reasons += [
+            (synced == (known < 0), f"{side}_known is given though the book is not in sync, or missing though it is"),
+            (known > prices.lengths, f"{side}_known is more than there are levels"),
+        ]
     crossed = sides["bid_price"].best() >= sides["ask_price"].best()  # false where a side is empty: NaN compares false
     reasons.append((crossed, "the book is crossed"))
     return [(rows, reason) for rows, reason in reasons if rows.any()]

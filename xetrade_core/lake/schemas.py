@@ -20,6 +20,11 @@ _SYMBOL = Column("symbol", LABEL, "Universal symbol, as in ccxt: BTC/USDT, BTC/U
 _PRICE_UNIT = "quote currency"
 _SIZE_UNIT = "base currency for spot, contracts otherwise"
 
+_KNOWN = (
+    "How many of the best {0} levels lie within the reach of the venue's snapshot, so that none can be missing among "
+    "them. Levels past it are known only once a message has touched them. Null out of sync."
+)
+
 _SNAPSHOT_COLUMNS = (
     Column("timestamp", TIMESTAMP, "Grid time of the sample: the book after all frames received before it.", "ns UTC"),
     _EXCHANGE,
@@ -38,6 +43,8 @@ _SNAPSHOT_COLUMNS = (
     Column("stale", pa.bool_(), "Whether the symbol was silent for longer than its staleness limit."),
     Column("update_count", pa.int32(), "Messages applied since the previous sample.", "count", at_least=0),
     Column("refused_count", pa.int32(), "Messages refused since the previous sample.", "count", at_least=0),
+    Column("bid_known", pa.int32(), _KNOWN.format("bid"), "levels", True, at_least=0),
+    Column("ask_known", pa.int32(), _KNOWN.format("ask"), "levels", True, at_least=0),
     Column("bid_price", LEVELS, "Bid prices, best first; null out of sync.", _PRICE_UNIT, True),
     Column("bid_size", LEVELS, "Bid sizes, in the order of bid_price; null out of sync.", _SIZE_UNIT, True),
     Column("ask_price", LEVELS, "Ask prices, best first; null out of sync.", _PRICE_UNIT, True),
