@@ -32,7 +32,9 @@ def book_picture(rows: pa.Table, title: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(
+        figsize=(10.2, 4.2), layout="constrained"
+    )  # 1122 pixels: what the Dagster UI shows without scrolling
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(2, 3))
     last = last_book(rows)
@@ -87,7 +89,7 @@ def _draw_depth(
 
 def _draw_touch(axes: Any, rows: pa.Table) -> None:
     """Mid over time on the left scale, spread in basis points on the right one; time without a book is shaded."""
-    times, bid, ask = touch(rows)
+    times, bid, ask = _with_breaks(*touch(rows))
     when = times.astype("datetime64[ns]")
     mid = (bid + ask) / 2
     axes.plot(when, mid, color=MID, linewidth=1)
@@ -102,6 +104,24 @@ def _draw_touch(axes: Any, rows: pa.Table) -> None:
     for start, end in _runs(missing):
         axes.axvspan(when[start], when[min(end, len(when) - 1)], color=UNSYNCED, alpha=0.6, linewidth=0)
     axes.tick_params(axis="x", rotation=20, labelsize=8)
+
+
+def _with_breaks(
+    times: NDArray[np.int64], bid: NDArray[np.float64], ask: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """The same with a point without a book wherever rows are missing, so that no line is drawn through nothing."""
+    steps = np.diff(times)
+    if not len(steps):
+        return times, bid, ask
+    usual = int(np.median(steps))
+    before = np.flatnonzero(steps > 1.5 * usual)
+    nothing = np.full(len(before), np.nan)
+    places = before + 1
+    return (
+        np.insert(times, places, times[before] + usual),
+        np.insert(bid, places, nothing),
+        np.insert(ask, places, nothing),
+    )
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

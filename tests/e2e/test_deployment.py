@@ -35,7 +35,9 @@ def times(table: pa.Table) -> list[int]:
     return [int(ns) for ns in table.column("timestamp").cast(pa.int64()).to_pylist()]
 
 
-def test_capture_and_compaction_from_the_command_line(host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server) -> None:
+def test_capture_and_compaction_from_the_command_line(
+    host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server
+) -> None:
     captured = host.execute_job("capture_l2", CAPTURE)
     assert captured.returncode == 0, captured.stderr[-3000:]
     compacted = host.execute_job("compact_l2", COMPACT)
@@ -50,7 +52,9 @@ def test_capture_and_compaction_from_the_command_line(host: DagsterHost, lake: L
 
 
 def test_a_job_that_cannot_start_says_why_and_exits_1(host: DagsterHost) -> None:
-    result = host.execute_job("capture_l2", "ops: {capture_l2: {config: {venues: {binance: [NO/SUCH]}, duration_s: 2}}}")
+    result = host.execute_job(
+        "capture_l2", "ops: {capture_l2: {config: {venues: {binance: [NO/SUCH]}, duration_s: 2}}}"
+    )
     assert result.returncode == 1
     assert "unknown symbol 'NO/SUCH' on binance" in result.stderr
 
@@ -63,7 +67,13 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
     runs = [
         host.launch(
             "capture_l2",
-            {"ops": {"capture_l2": {"config": {"venues": {"okx": ["ETH/USDT"], "binance": ["SOL/USDT"]}, "start": low, "end": high}}}},
+            {
+                "ops": {
+                    "capture_l2": {
+                        "config": {"venues": {"okx": ["ETH/USDT"], "binance": ["SOL/USDT"]}, "start": low, "end": high}
+                    }
+                }
+            },
             tags={"xetrade/window": f"test/{low}"},
         )
         for low, high in zip(bounds, bounds[1:], strict=False)
@@ -78,13 +88,20 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
     assert [sorted(set(one.values())) for one in coverage] == [[True], [True]]
 
 
-def test_a_stopped_run_seals_uploads_and_reports_what_it_has(host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server) -> None:
+def test_a_stopped_run_seals_uploads_and_reports_what_it_has(
+    host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server
+) -> None:
     host.start()
     begun = time.monotonic()
-    run = host.launch("capture_l2", {"ops": {"capture_l2": {"config": {"venues": {"binanceusdm": ["ETH/USDT:USDT"]}, "duration_s": 600}}}})
+    run = host.launch(
+        "capture_l2",
+        {"ops": {"capture_l2": {"config": {"venues": {"binanceusdm": ["ETH/USDT:USDT"]}, "duration_s": 600}}}},
+    )
     host.wait_for_status(run, "STARTED", timeout_s=20)
     store = open_store(lake_root, s3_server.options())
-    while not any(store.list("l2_segments/venue=binanceusdm/")):  # the first segment: those of the test above are compacted
+    while not any(
+        store.list("l2_segments/venue=binanceusdm/")
+    ):  # the first segment: those of the test above are compacted
         assert time.monotonic() - begun < 40
         time.sleep(0.5)
     host.terminate(run)
@@ -107,4 +124,6 @@ def test_no_secret_is_in_anything_that_dagster_stored_or_printed(host: DagsterHo
     assert any(b"capture_l2" in content for content in contents.values())
     for secret in (SECRET_KEY, CANARY_URL, "CANARY-5ecre7"):
         assert [str(path) for path, content in contents.items() if secret.encode() in content] == []
-    assert SECRET_KEY not in json.dumps(host.graphql("{ runsOrError { ... on Runs { results { runConfigYaml tags { value } } } } }"))
+    assert SECRET_KEY not in json.dumps(
+        host.graphql("{ runsOrError { ... on Runs { results { runConfigYaml tags { value } } } } }")
+    )

@@ -17,7 +17,9 @@ SYMBOLS = {
 }
 
 
-def environment(directory: Path, sim: Sim | None = None, venues: Iterable[str] = SYMBOLS, lake: str = "") -> dict[str, str]:
+def environment(
+    directory: Path, sim: Sim | None = None, venues: Iterable[str] = SYMBOLS, lake: str = ""
+) -> dict[str, str]:
     """The variables of a machine whose lake and spool are below `directory` and whose venues are simulated."""
     variables = {
         "XETRADE_LAKE": lake or str(directory / "lake"),

@@ -33,7 +33,9 @@ def compact(
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetCheckEvaluation]:
     """Evaluations by (partition, check name)."""
-    found = [e.event_specific_data for e in result.all_events if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION]
+    found = [
+        e.event_specific_data for e in result.all_events if e.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
     return {(one.partition, one.check_name): one for one in found}
 
 

@@ -63,10 +63,12 @@ def test_a_clean_minute_passes_all_checks_and_is_measured(machine: object, store
     assert set(verdicts(result)) == {"no_crossed_row", "monotone_time", "schema", "complete", "clock_skew"}
     assert failed(result) == set()
     assert all(one.partition == PARTITION for one in verdicts(result).values())
-    (quality,) = [one for one in result.asset_materializations_for_node("l2_hour") if one.asset_key.path == ["l2_quality"]]
+    (quality,) = [
+        one for one in result.asset_materializations_for_node("l2_hour") if one.asset_key.path == ["l2_quality"]
+    ]
     assert quality.metadata["binance/expected"].value == quality.metadata["binance/synced"].value == 60
     assert "data:image/png;base64," in str(quality.metadata["book"].value)
-    assert "| BTC/USDT | 60 | 60 | 60 | 0 |" in str(quality.metadata["symbols"].value)
+    assert "| BTC/USDT | 60 | 60 | 60 | 0 |" in str(quality.metadata["completeness"].value)
     assert measured(result)
 
 
@@ -154,8 +156,12 @@ def test_a_damaged_file_of_a_settled_hour_is_found(machine: object, store: Objec
 def test_a_wrong_clock_warns_and_stops_nothing(machine: object, store: ObjectStore, skew_ms: int, passed: bool) -> None:
     rows = snapshot_rows(range(60))
     received = rows.column("received_timestamp").cast(pa.int64())
-    shifted = pa.array([value.as_py() - skew_ms * NS_PER_MS for value in received]).cast(L2_SNAPSHOTS.schema.field("exchange_timestamp").type)
-    put_segment(store, rows.set_column(rows.schema.get_field_index("exchange_timestamp"), "exchange_timestamp", shifted))
+    shifted = pa.array([value.as_py() - skew_ms * NS_PER_MS for value in received]).cast(
+        L2_SNAPSHOTS.schema.field("exchange_timestamp").type
+    )
+    put_segment(
+        store, rows.set_column(rows.schema.get_field_index("exchange_timestamp"), "exchange_timestamp", shifted)
+    )
     result = materialize()
     assert result.success
     assert verdicts(result)["clock_skew"].passed is passed

@@ -103,7 +103,9 @@ def test_the_pipelines_leave_the_data_to_the_core(path: Path) -> None:
     assert imported & data <= allowed
 
 
-def test_the_secrets_of_the_settings_are_no_part_of_the_definitions(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_secrets_of_the_settings_are_no_part_of_the_definitions(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("S3__ACCESS_KEY_ID", "S3__SECRET_ACCESS_KEY", "ALERTS__WEBHOOK_URL"):
         monkeypatch.setenv(f"XETRADE_{name}", "https://canary-canary")
     defs = build_defs()
@@ -114,9 +116,13 @@ def test_the_secrets_of_the_settings_are_no_part_of_the_definitions(machine: Pat
 def test_a_wrong_setting_is_one_line_where_the_definitions_load(machine: Path) -> None:
     program = "from xetrade_pipelines.definitions import defs"
     environment = os.environ | {"XETRADE_CAPTURE__DEPTH": "none"}
-    result = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("xetrade_core.errors.ConfigError: capture.depth = 'none' is not valid")
+    assert result.stderr.splitlines()[-1].startswith(
+        "xetrade_core.errors.ConfigError: capture.depth = 'none' is not valid"
+    )
 
 
 @pytest.mark.parametrize("name", ["dagster.yaml", "deploy/dagster.production.yaml"])
@@ -126,7 +132,9 @@ def test_an_instance_file_lets_one_run_hold_a_window_and_sends_nothing_out(name:
     (limit,) = config["concurrency"]["runs"]["tag_concurrency_limits"]
     assert (limit["key"], limit["limit"], limit["value"]) == ("xetrade/window", 1, {"applyLimitPerUniqueValue": True})
     assert config["run_coordinator"]["config"]["dequeue_interval_seconds"] == 1
-    assert "password" not in json.dumps(config) or config["storage"]["postgres"]["postgres_db"]["password"] == {"env": "DAGSTER_PG_PASSWORD"}
+    assert "password" not in json.dumps(config) or config["storage"]["postgres"]["postgres_db"]["password"] == {
+        "env": "DAGSTER_PG_PASSWORD"
+    }
 
 
 def test_the_workspace_names_the_module_that_exists() -> None:

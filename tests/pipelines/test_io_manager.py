@@ -55,7 +55,8 @@ def test_an_arrow_table_comes_back_as_it_was(machine: Path, store: ObjectStore) 
     (stored,) = result.asset_materializations_for_node("l2_snapshots")
     assert stored.metadata["dagster/row_count"].value == 60
     assert [info.key for info in store.list("l2_snapshots/")] == [
-        f"l2_snapshots/venue=binance/symbol={slug}/date=2024-08-09/hour=00/part.parquet" for slug in ("BTC-USDT", "ETH-USDT")
+        f"l2_snapshots/venue=binance/symbol={slug}/date=2024-08-09/hour=00/part.parquet"
+        for slug in ("BTC-USDT", "ETH-USDT")
     ]
 
 
@@ -89,7 +90,9 @@ def test_a_row_that_the_schema_refuses_is_set_aside_and_counted(machine: Path, s
     ],
     ids=["another hour", "another venue", "another shape"],
 )
-def test_what_does_not_belong_to_the_partition_is_refused_whole(machine: Path, store: ObjectStore, make: Callable[[], Any]) -> None:
+def test_what_does_not_belong_to_the_partition_is_refused_whole(
+    machine: Path, store: ObjectStore, make: Callable[[], Any]
+) -> None:
     with pytest.raises(SchemaViolation):
         run(make)
     assert list(store.list("l2_")) == []

@@ -52,7 +52,9 @@ def tick(name: str, at: datetime) -> dg.ScheduleExecutionData | Any:
 def sense(name: str, instance: dg.DagsterInstance, now_ns: int) -> Any:
     sensor = build_defs().get_sensor_def(name)
     names = ("capture", "clock")
-    with dg.build_sensor_context(instance=instance, resources=resources(*names, now_ns=now_ns), definitions=build_defs()) as context:
+    with dg.build_sensor_context(
+        instance=instance, resources=resources(*names, now_ns=now_ns), definitions=build_defs()
+    ) as context:
         return sensor.evaluate_tick(context)
 
 
@@ -79,7 +81,9 @@ def test_after_each_hour_it_is_compacted_as_a_whole(machine: Path) -> None:
     assert data.run_requests[0].run_config == {"ops": {"compact_l2": {"config": {"whole_hour": True}}}}
 
 
-def test_without_symbols_nothing_starts_and_the_setting_is_named(machine: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:
+def test_without_symbols_nothing_starts_and_the_setting_is_named(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
     for venue in SYMBOLS:
         monkeypatch.delenv(f"XETRADE_VENUES__{venue.upper()}__SYMBOLS")
     data = tick("capture_l2_hourly", datetime(2026, 1, 31, 4, 59, tzinfo=UTC))
@@ -94,9 +98,13 @@ def test_an_hour_that_nobody_records_is_launched_once(machine: Path, instance: d
     assert [r.run_key for r in first.run_requests] == [r.run_key for r in second.run_requests]
 
 
-def test_a_run_in_progress_is_enough_and_a_dead_one_is_replaced_by_a_new(machine: Path, instance: dg.DagsterInstance) -> None:
+def test_a_run_in_progress_is_enough_and_a_dead_one_is_replaced_by_a_new(
+    machine: Path, instance: dg.DagsterInstance
+) -> None:
     now_ns = HOUR.start_ns + 60 * NS_PER_S
-    run = create_run_for_test(instance, job_name="capture_l2", tags={WINDOW_TAG: HOUR.window}, status=dg.DagsterRunStatus.STARTED)
+    run = create_run_for_test(
+        instance, job_name="capture_l2", tags={WINDOW_TAG: HOUR.window}, status=dg.DagsterRunStatus.STARTED
+    )
     assert HOUR.window not in windows(sense("capture_watchdog", instance, now_ns))
     before = {r.run_key for r in sense("capture_watchdog", instance, now_ns).run_requests}
     instance.report_run_failed(run)
@@ -106,7 +114,9 @@ def test_a_run_in_progress_is_enough_and_a_dead_one_is_replaced_by_a_new(machine
 
 
 @pytest.mark.parametrize(("starts_in_s", "counts"), [(-60, True), (30, False)])
-def test_a_live_session_counts_if_it_records_now(machine: Path, instance: dg.DagsterInstance, starts_in_s: int, counts: bool) -> None:
+def test_a_live_session_counts_if_it_records_now(
+    machine: Path, instance: dg.DagsterInstance, starts_in_s: int, counts: bool
+) -> None:
     now_ns = HOUR.start_ns + 60 * NS_PER_S
     start_ns = now_ns + starts_in_s * NS_PER_S
     plan = SessionPlan("cli", {"binance": ("BTC/USDT",)}, NS_PER_S, 100, start_ns, None, start_ns)
@@ -122,17 +132,24 @@ def test_the_last_seconds_of_an_hour_are_left_to_the_next_run(machine: Path, ins
     assert sense("capture_watchdog", instance, HOUR.start_ns + HOUR_NS - 20 * NS_PER_S).run_requests == []
 
 
-def test_an_orphan_is_recovered_once_in_ten_minutes_and_a_live_session_never(machine: Path, instance: dg.DagsterInstance) -> None:
+def test_an_orphan_is_recovered_once_in_ten_minutes_and_a_live_session_never(
+    machine: Path, instance: dg.DagsterInstance
+) -> None:
     plan = SessionPlan("dead", {"binance": ("BTC/USDT",)}, NS_PER_S, 100, HOUR.start_ns, None, HOUR.start_ns)
     directory, lock = create_session(machine / "spool", plan)
     directory.gap_log.touch()
     assert sense("recover_orphans", instance, HOUR.start_ns).run_requests == []
     lock.release()
-    keys = [sense("recover_orphans", instance, HOUR.start_ns + s * NS_PER_S).run_requests[0].run_key for s in (0, 60, 599, 601)]
+    keys = [
+        sense("recover_orphans", instance, HOUR.start_ns + s * NS_PER_S).run_requests[0].run_key
+        for s in (0, 60, 599, 601)
+    ]
     assert keys[0] == keys[1] == keys[2] != keys[3]
 
 
-def test_schedules_and_sensors_wait_to_be_turned_on_unless_a_setting_says_so(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_schedules_and_sensors_wait_to_be_turned_on_unless_a_setting_says_so(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def statuses() -> set[str]:
         repository = build_defs().get_repository_def()
         return {one.default_status.value for one in (*repository.schedule_defs, *repository.sensor_defs)}

@@ -21,7 +21,6 @@ from xetrade_pipelines.market_data.windows import window_tags
 from xetrade_pipelines.partitions import VenueHour, hour_x_venue
 
 
-
 # A job's graph may not share its name with an op: the graphs are named for what they are, the jobs for what they do.
 @dg.graph
 def capture_session() -> None:

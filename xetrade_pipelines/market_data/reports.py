@@ -25,10 +25,9 @@ from xetrade_pipelines.partitions import HOUR_NS, VenueHour
 Result = dg.MaterializeResult[None]
 HourResults = list[tuple[VenueHour, Result]]
 
-QUALITY_COLUMNS = (
-    "symbol", "expected", "captured", "synced", "unexplained", "gaps", "resyncs", "stale",
-    "latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "bytes_per_snapshot", "causes",
-)  # fmt: skip
+#: two tables, since one would be cut off at the width of the UI
+COMPLETENESS = ("symbol", "expected", "captured", "synced", "unexplained", "gaps", "resyncs", "stale", "causes")
+DELAYS = ("symbol", "latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "latency_ms_max", "bytes_per_snapshot")
 CAPTURE_COLUMNS = (
     "symbol", "expected", "captured", "synced", "stale", "gaps", "resyncs", "refused", "latency_p50_ms", "latency_p99_ms",
 )  # fmt: skip
@@ -115,7 +114,9 @@ def recovery_events(report: RecoveryReport) -> Iterator[Event]:
 
 def problems(report: RecoveryReport) -> str:
     """Why files are left, in one line."""
-    return "; ".join(f"{one.session_id}: {one.problem or 'the lake does not answer'}" for one in report.recovered if one.left)
+    return "; ".join(
+        f"{one.session_id}: {one.problem or 'the lake does not answer'}" for one in report.recovered if one.left
+    )
 
 
 def compaction_results(hour: VenueHour, evidence: HourEvidence, image: bytes | None) -> list[Result]:
@@ -137,7 +138,8 @@ def compaction_results(hour: VenueHour, evidence: HourEvidence, image: bytes | N
     numbers = {name: value for name, value in asdict(summary).items() if name != "causes"}
     quality: Metadata = {
         "dagster/row_count": dg.MetadataValue.int(len(records)),
-        "symbols": markdown_table([{name: getattr(one, name) for name in QUALITY_COLUMNS} for one in records]),
+        "completeness": markdown_table([{name: getattr(one, name) for name in COMPLETENESS} for one in records]),
+        "delays": markdown_table([{name: getattr(one, name) for name in DELAYS} for one in records]),
         **({} if image is None else {"book": picture("depth, mid and spread", image)}),
         **plotted(hour.venue, {**numbers, "bytes_per_snapshot": per_row}),
     }

@@ -30,25 +30,34 @@ def compact_request(hour: VenueHour) -> dg.RunRequest:
 def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
     """All schedules of this area, with the given default status."""
 
-    @dg.schedule(job=capture_l2, cron_schedule="59 * * * *", execution_timezone="UTC", default_status=status)
+    @dg.schedule(
+        job=capture_l2,
+        cron_schedule="59 * * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Launch the next hour's run of every venue a minute before it. The run connects, syncs, waits and "
+        "writes only its own hour; the current hour's run ends at the boundary by itself.",
+    )
     def capture_l2_hourly(
         context: dg.ScheduleEvaluationContext, capture: CaptureResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        """Start the run of the next hour a minute before it: it connects, syncs, waits, and writes only its own hour.
-
-        The run of the current hour ends at the boundary by itself, so that the two hand over without a lost or doubled row.
-        """
+        """One run a venue, so that the two runs of a venue hand over without a lost or doubled row."""
         windows = next_windows(capture.venues(), _tick_ns(context))
         return [run_request(w, f"hourly/{w.window}") for w in windows] or dg.SkipReason(NO_VENUES)
 
-    @dg.schedule(job=compact_l2, cron_schedule="5 * * * *", execution_timezone="UTC", default_status=status)
+    @dg.schedule(
+        job=compact_l2,
+        cron_schedule="5 * * * *",
+        execution_timezone="UTC",
+        default_status=status,
+        description="Compact the hour that ended five minutes ago, when its last segments have been uploaded.",
+    )
     def compact_l2_hourly(
         context: dg.ScheduleEvaluationContext, capture: CaptureResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        """Compact the hour that ended five minutes ago, when its last segments have been uploaded."""
+        """One run a venue: an hour that fails its checks stops no other venue's."""
         hours = [VenueHour.containing(venue, _tick_ns(context) - HOUR_NS) for venue in capture.venues()]
-        requests = [compact_request(hour) for hour in hours]
-        return requests or dg.SkipReason(NO_VENUES)
+        return [compact_request(hour) for hour in hours] or dg.SkipReason(NO_VENUES)
 
     prune_runs_daily = dg.ScheduleDefinition(
         name="prune_runs_daily",

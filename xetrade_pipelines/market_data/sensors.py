@@ -31,11 +31,16 @@ def _reason(context: dg.RunFailureSensorContext) -> str:
 def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     """All sensors of this area, with the given default status."""
 
-    @dg.sensor(job=capture_l2, minimum_interval_seconds=30, default_status=status)
+    @dg.sensor(
+        job=capture_l2,
+        minimum_interval_seconds=30,
+        default_status=status,
+        description="Launch the rest of the current hour for every venue that nobody records.",
+    )
     def capture_watchdog(
         context: dg.SensorEvaluationContext, capture: CaptureResource, clock: ClockResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        """Launch the rest of the current hour for every venue that neither a live session nor a run is recording."""
+        """A living session of this machine's spool counts as recording, and so does a run anywhere."""
         now_ns = clock.wall_ns()
         venues = capture.venues()
         runs = {venue: _runs_of(context.instance, VenueHour.containing(venue, now_ns).window) for venue in venues}
@@ -45,18 +50,27 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         reason = "every venue is being recorded, or the hour is nearly over" if venues else NO_VENUES
         return watchdog_requests(dead, attempts) or dg.SkipReason(reason)
 
-    @dg.sensor(job=recover_orphans_l2, minimum_interval_seconds=60, default_status=status)
+    @dg.sensor(
+        job=recover_orphans_l2,
+        minimum_interval_seconds=60,
+        default_status=status,
+        description="Launch a recovery when the spool holds sessions whose process is gone.",
+    )
     def recover_orphans(capture: CaptureResource, clock: ClockResource) -> dg.RunRequest | dg.SkipReason:
-        """Launch a recovery when the spool holds sessions whose process is gone."""
+        """The same orphans are tried again after ten minutes, if the lake did not take them."""
         orphans = capture.orphans()
         attempt = clock.wall_ns() // (RECOVERY_RETRY_S * 1_000_000_000)
         if not orphans:
             return dg.SkipReason("no orphaned session in the spool")
         return dg.RunRequest(run_key=f"recover/{','.join(orphans)}/{attempt}")
 
-    @dg.run_failure_sensor(minimum_interval_seconds=15, default_status=status)
+    @dg.run_failure_sensor(
+        minimum_interval_seconds=15,
+        default_status=status,
+        description="Tell the webhook of the settings which run failed and why.",
+    )
     def alert_run_failure(context: dg.RunFailureSensorContext, alerts: AlertResource) -> dg.SkipReason | None:
-        """Tell the webhook which run failed and why; an alert that cannot be delivered never fails the sensor."""
+        """An alert that cannot be delivered never fails the sensor."""
         run = context.dagster_run
         window = run.tags.get(WINDOW_TAG) or run.tags.get("dagster/partition", "")
         told = alerts.run_failed(run.job_name, run.run_id, window, _reason(context))
