@@ -90,7 +90,7 @@ async def test_a_full_file_system_stops_the_session_with_everything_readable(
         end_ns=SystemClock().wall_ns() + 3600 * NS_PER_S,
     )
     session = CaptureSession(config, DownStore(tmp_path / "down"), open_market, rng=random.Random(3))
-    with pytest.raises(StorageFull, match="is full .* free space, then run recover"):
+    with pytest.raises(StorageFull, match=r"is full .* free space, then run recover"):
         await asyncio.wait_for(session.run(), 60)
     report = session.report
     assert report is not None
@@ -101,7 +101,8 @@ async def test_a_full_file_system_stops_the_session_with_everything_readable(
     assert reserve_bytes == 0 or not list(spool.rglob("*-*.wal")), "the reserve is there to seal into"
     assert session.plan is not None
     lake = open_store(tmp_path / "lake")
-    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)  # somebody made room
+    roomier = await asyncio.create_subprocess_exec("mount", "-o", "remount,size=8m", str(small_disk))
+    assert await roomier.wait() == 0, "somebody makes room"
     assert recover(spool, lake, SystemClock()).left == 0
     check_recovered(lake, session.plan.start_ns, 100 * NS_PER_MS)
     missing = [gap for gap in gap_records(lake) if gap.cause in (GapCause.STOPPED, GapCause.RECORDER_DOWN)]

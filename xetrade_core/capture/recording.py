@@ -86,13 +86,11 @@ class Recording:
                 yield self._plain(block, ours) if plain else self._cryptofeed(block)
 
     def _plain(self, block: list[bytes], ours: bool) -> list[Line]:
+        wanted = block
+        if self.skip_other_channels and not ours:
+            wanted = [line for line in block if b"@depth" in line or b"@" not in line]
         parsed: list[Line] = []
-        skip = self.skip_other_channels and not ours
-        for line in block:
-            if skip:
-                head = line[20:84]
-                if b"@" in head and b"@depth" not in head:
-                    continue
+        for line in wanted:
             stamp, _, frame = line.partition(b" ")
             try:
                 parsed.append((int(stamp), frame))
