@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: simulated venues, a real S3 server, and a real Dagster deployment, one a module."""
+"""Fixtures of the end-to-end tests: simulated venues, a real S3 server, and a real Dagster deployment, shared by the session."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from xetrade_core.lake.reader import Lake
 CANARY_URL = "http://127.0.0.1:9/hooks/CANARY-5ecre7"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lake_root(s3_server: S3Server) -> str:  # noqa: F811
     """A lake on the S3 server."""
     return f"s3://{s3_server.new_bucket()}/lake"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def host(
     tmp_path_factory: pytest.TempPathFactory,
     default_sim: Sim,  # noqa: F811
@@ -44,7 +44,7 @@ def host(
     one.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lake(lake_root: str, s3_server: S3Server) -> Lake:  # noqa: F811
     """The lake, for reading."""
     return Lake(lake_root, s3_server.options())

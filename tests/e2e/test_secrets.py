@@ -1,0 +1,29 @@
+"""After everything that the tests of this session did: nothing that Dagster stored or printed holds a secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.conftest import CANARY_URL
+from tests.e2e.dagster_host import DagsterHost
+from tests.support.s3 import SECRET_KEY
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment")]
+
+
+def test_no_secret_is_in_anything_that_dagster_stored_or_printed(host: DagsterHost) -> None:
+    """After all of the above: event logs, run configs, tags, metadata, compute logs, process output."""
+    failed = host.execute_job("capture_l2", "ops: {capture_l2: {config: {duration_s: -1}}}")  # a failure prints the most
+    assert failed.returncode == 1
+    assert SECRET_KEY not in failed.stdout + failed.stderr
+    host.start()
+    files = [path for path in host.home.rglob("*") if path.is_file()]
+    contents = {path: path.read_bytes() for path in files}
+    assert any(b"capture_l2" in content for content in contents.values())
+    for secret in (SECRET_KEY, CANARY_URL, "CANARY-5ecre7"):
+        assert [str(path) for path, content in contents.items() if secret.encode() in content] == []
+    assert SECRET_KEY not in json.dumps(
+        host.graphql("{ runsOrError { ... on Runs { results { runConfigYaml tags { value } } } } }")
+    )
