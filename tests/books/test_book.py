@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xetrade_core.books import book as book_module
-from xetrade_core.books.book import AskSide, BidSide, L2Book
+from xetrade_core.books.book import BookSide, L2Book
 
 prices = st.integers(1, 60).map(float)
 sizes = st.sampled_from([0.0, 1.0, 2.0, 3.5])
@@ -30,7 +30,7 @@ def naive_top(levels: dict[float, float], sign: int, depth: int) -> list[tuple[f
 @settings(max_examples=300, deadline=None)
 @given(snapshot=snapshots, updates=st.lists(changes, max_size=20), depth=st.integers(1, 30))
 def test_a_side_reads_like_a_sorted_dict_after_any_updates(sign, snapshot, updates, depth):
-    side, naive = (BidSide if sign > 0 else AskSide)(), dict(snapshot)
+    side, naive = BookSide(sign), dict(snapshot)
     side.replace(list(snapshot.items()), reach=None)
     for update in updates:
         side.apply(update)
@@ -47,7 +47,7 @@ def test_a_side_reads_like_a_sorted_dict_after_any_updates(sign, snapshot, updat
 def test_levels_counted_as_known_are_the_true_ones(true_book, shown, updates, depth):
     truth = dict(true_book)
     seen = naive_top(truth, 1, shown)
-    side = BidSide()
+    side = BookSide(1)
     side.replace(seen, reach=seen[-1][0] if seen and len(seen) == shown else None)
     for update in updates:
         side.apply(update)
@@ -64,7 +64,7 @@ def test_levels_counted_as_known_are_the_true_ones(true_book, shown, updates, de
     after=st.lists(changes, max_size=8),
 )
 def test_a_deeper_snapshot_moves_the_reach_out_without_undoing_later_messages(true_book, shown, before, after):
-    side, truth = BidSide(), dict(true_book)
+    side, truth = BookSide(1), dict(true_book)
 
     def tell(update: list[tuple[float, float]]) -> None:
         nonlocal truth
@@ -89,15 +89,15 @@ def test_a_deeper_snapshot_moves_the_reach_out_without_undoing_later_messages(tr
 
 
 def test_a_channel_of_a_fixed_number_of_levels_drops_the_worst():
-    side = AskSide(most_levels=3)
+    side = BookSide(-1, most_levels=3)
     side.replace([(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)], reach=None)
     side.apply([(1.5, 9.0)])
     assert side.top(10) == ([1.0, 1.5, 2.0], [1.0, 9.0, 1.0])
 
 
 def test_memory_is_bounded_and_what_is_forgotten_is_no_longer_called_known(monkeypatch):
-    monkeypatch.setattr(book_module, "FAR_MOST", 100)
-    side = BidSide()
+    monkeypatch.setattr(book_module, "ENTRIES_MOST", 100)
+    side = BookSide(1)
     side.replace([(float(price), 1.0) for price in range(1, 400)], reach=None)
     side.top(10)
     assert len(side) < 120

@@ -1,109 +1,113 @@
 """The L2 book of one symbol: absolute sizes by price, fast to update, and cheap to read near the touch.
 
 A venue sends thousands of level changes a second, most of them far from the touch, and a sampler reads the best hundred
-levels once a second. So each side keeps its *near* levels, a few hundred, apart from the *far* ones, and only near
-prices are ever sorted, and only when somebody reads. Whether the book is crossed must be known after every message,
-though: for that a bound on the best price suffices, which is made exact only when the two sides' bounds meet.
+levels once a second. So a message costs one `dict.update` a side and a look at the prices that were not there before;
+only prices near the touch are ever put in order, and only when somebody reads. Whether the book is crossed must be
+known after every message, though: for that a bound on the best price suffices, which is made exact only when the two
+sides' bounds meet.
 
 What a book can know is bounded by its snapshot: past the last level of a truncated snapshot there may be levels nobody
 has told us of. That bound is the side's *reach*. Levels past it are known only once touched: `top` returns them too,
-and `known_depth` says how many of the leading levels lie within the reach, where nothing can be missing. `deepen` moves
-the reach out with a later snapshot.
+and `known` says how many of the leading levels lie within the reach, where nothing can be missing. `deepen` moves the
+reach out with a later snapshot.
 
 Prices and sizes are float64, prices in quote currency, sizes in the venue's own unit (base currency, or contracts).
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from operator import neg
-from typing import ClassVar, cast
+from typing import cast
 
 import numpy as np
 
 Level = tuple[float, float]
 
-NEAR_TARGET = 256  # near levels a side after a refill: twice the usual depth of 100, with room to move
-NEAR_MOST = 1024  # near levels, or fresh ones, before a side is tidied up unasked
-FAR_MOST = 50_000  # far levels a side; the farthest half is forgotten beyond that, so that memory stays flat
-SPARE = 32  # entries looked at beyond the wanted depth, since some may be gone
+NEAR_TARGET = 256  # ordered levels a side after a refill: twice the usual depth of 100, with room to move
+NEAR_MOST = 1024  # ordered levels a side before it is tidied up
+ENTRIES_MOST = 50_000  # prices a side remembered; the farthest half is forgotten beyond that: memory stays flat
+FRESH_FEW = 32  # fresh prices among which the best is looked for rather than putting them in order
+SPARE = 32  # prices looked at beyond the wanted depth, since some may be gone
 NOWHERE = -math.inf
 
 
 class BookSide:
-    """One side of a book: `BidSide` or `AskSide`. A level's *rank* is its price for bids and minus its price for asks.
+    """One side of a book. A level's *rank* is its price for bids and minus its price for asks: higher is better.
 
-    `_near` and `_far` hold sizes by price. `_ranks` holds the rank of every near level in ascending order, so that the
-    best comes last, perhaps some that are gone, and some twice; `_fresh` those that came since it was last put in
-    order. Past the reach a removed level stays in `_far` with size 0 (see `deepen`).
+    `_sizes` holds every level, and removed ones with size 0 until they are buried. `_ranks` holds the ranks of all its
+    prices that are no worse than `_cut`, in ascending order, but for the `_fresh` ones, which wait to be put in order.
     """
 
-    __slots__ = ("_cut", "_far", "_forgotten", "_fresh", "_most", "_near", "_near_most", "_ranks", "_reach", "bound")
+    __slots__ = ("_cut", "_forgotten", "_fresh", "_gone", "_most", "_ranks", "_reach", "_sign", "_sizes", "bound")
 
-    _sign: ClassVar[int]
-
-    def __init__(self, most_levels: int | None = None) -> None:
-        """`most_levels`: the venue keeps only that many levels a side, worse ones fall off."""
+    def __init__(self, sign: int, most_levels: int | None = None) -> None:
+        """`sign`: 1 for bids, -1 for asks. `most_levels`: the venue keeps only that many, worse ones fall off."""
+        self._sign = sign
         self._most = most_levels
-        self._near_most = most_levels or NEAR_MOST
         self.replace((), reach=None)
 
     def replace(self, levels: Iterable[Level], reach: float | None) -> None:
         """Start over from a snapshot; past the price `reach` it says nothing (None: it tells everything)."""
-        self._near: dict[float, float] = {price: size for price, size in levels if size}
-        self._far: dict[float, float] = {}
-        self._ranks = sorted(price * self._sign for price in self._near)
+        self._sizes: dict[float, float] = {price: size for price, size in levels if size}
+        self._ranks: list[float] = sorted(price * self._sign for price in self._sizes)
         self._fresh: list[float] = []
+        self._gone: set[float] = set()  # prices past the reach whose removal must be remembered: see deepen
         self._forgotten = NOWHERE
         self._reach = NOWHERE if reach is None else reach * self._sign
-        self._cut = NOWHERE * self._sign  # the price past which levels are far
+        self._cut = NOWHERE
         self.bound = NOWHERE
         """No level ranks above this; the best one may rank below."""
         self._tidy(NEAR_TARGET)
 
     def apply(self, levels: Iterable[Level]) -> None:
         """Set each level to its size, 0 removes it. Levels are positive and finite: the decoders see to it."""
-        raise NotImplementedError
+        sizes = self._sizes
+        before = len(sizes)
+        sizes.update(levels)
+        if len(sizes) > before:
+            self._note_new(len(sizes) - before)
 
     def best(self) -> float | None:
         """Price of the best level, or None if the side is empty."""
-        self._merge_fresh()
-        ranks, near, sign = self._ranks, self._near, self._sign
-        while ranks and ranks[-1] * sign not in near:
-            ranks.pop()
-        if not ranks:
-            self._tidy(NEAR_TARGET)
-        self.bound = self._ranks[-1] if self._ranks else NOWHERE
-        return self.bound * sign if self._ranks else None
+        if len(self._fresh) > FRESH_FEW:
+            self._merge_fresh()
+        ranks, fresh, sizes, sign = self._ranks, self._fresh, self._sizes, self._sign
+        while ranks and not sizes[ranks[-1] * sign]:
+            self._bury(ranks.pop())
+        newest = max(fresh, default=NOWHERE)
+        while fresh and not sizes[newest * sign]:
+            fresh.remove(newest)
+            self._bury(newest)
+            newest = max(fresh, default=NOWHERE)
+        if not ranks and not fresh:
+            self._tidy(1)
+            ranks = self._ranks
+        self.bound = max(newest, ranks[-1] if ranks else NOWHERE)
+        return None if self.bound == NOWHERE else self.bound * sign
 
     def top(self, depth: int) -> tuple[list[float], list[float]]:
-        """Prices and sizes of the best levels, best first, at most `depth`;
-
-        See `known_depth` for which are beyond doubt.
-        """
-        self._merge_fresh()
-        if len(self._near) < depth or len(self._ranks) > 2 * NEAR_MOST:
+        """Prices and sizes of the best levels, best first, at most `depth`; see `known` for which are beyond doubt."""
+        if len(self._ranks) + len(self._fresh) > NEAR_MOST or len(self._sizes) > ENTRIES_MOST:
             self._tidy(depth)
-        ranks, near = self._ranks, self._near
-        stop = len(ranks)
-        prices: list[float] = []
-        while stop and len(prices) < depth:
-            start = max(stop - depth - SPARE + len(prices), 0)
-            while start and ranks[start - 1] == ranks[start]:
-                start -= 1
-            prices += [price for price in dict.fromkeys(self._prices(ranks[start:stop])) if price in near]
-            stop = start
-        ranks[stop:] = self._prices(prices)  # the same map leads back: reversed, and for asks negated
-        del prices[depth:]
-        return prices, list(map(near.__getitem__, prices))
+        while True:
+            self._merge_fresh()
+            start = max(len(self._ranks) - depth - SPARE, 0)
+            prices = self._prices(self._ranks[start:])
+            sizes = list(map(self._sizes.__getitem__, prices))
+            if 0.0 in sizes:
+                prices = self._bury_dead(start, prices, sizes)
+                sizes = [size for size in sizes if size]
+            if len(prices) < depth and start:
+                continue  # the dead are out of the way now
+            if len(prices) < depth and self._cut > NOWHERE:
+                self._tidy(depth)
+                continue
+            return prices[:depth], sizes[:depth]
 
-    def _prices(self, ranks: list[float]) -> list[float]:
-        """Prices of ascending ranks, best first."""
-        return ranks[::-1] if self._sign > 0 else list(map(neg, reversed(ranks)))
-
-    def known(self, prices: list[float]) -> int:
+    def known(self, prices: Sequence[float]) -> int:
         """How many of these best prices lie within the reach: between them and the touch no level can be missing."""
         if not prices or prices[-1] * self._sign >= self._reach:
             return len(prices)
@@ -119,7 +123,7 @@ class BookSide:
 
     def __len__(self) -> int:
         """Number of levels, those past the reach included."""
-        return len(self._near) + sum(1 for size in self._far.values() if size)
+        return sum(1 for size in self._sizes.values() if size)
 
     def deepen(self, levels: Iterable[Level], reach: float | None) -> None:
         """Move the reach out with a later snapshot of the same epoch, keeping everything that messages have told since.
@@ -130,15 +134,33 @@ class BookSide:
         new_reach = max(NOWHERE if reach is None else reach * self._sign, self._forgotten)
         if new_reach >= self._reach:
             return
-        sign, near, far = self._sign, self._near, self._far
+        sign, sizes, gone = self._sign, self._sizes, self._gone
         self.apply(
             [
                 (price, size)
                 for price, size in levels
-                if new_reach <= price * sign < self._reach and price not in near and price not in far
+                if new_reach <= price * sign < self._reach and price not in sizes and price not in gone
             ]
         )
         self._reach = new_reach
+        self._gone = {price for price in gone if price * sign < new_reach}
+
+    def _prices(self, ranks: list[float]) -> list[float]:
+        """Prices of ascending ranks, best first; applied to prices, best first, it gives ascending ranks again."""
+        return ranks[::-1] if self._sign > 0 else list(map(neg, reversed(ranks)))
+
+    def _note_new(self, count: int) -> None:
+        """The last `count` entries of the dict are new to it: a dict keeps its order of insertion."""
+        sign, cut, bound, fresh = self._sign, self._cut, self.bound, self._fresh
+        for price in islice(reversed(self._sizes), count):
+            rank = price * sign
+            if rank >= cut:
+                fresh.append(rank)
+                if rank > bound:
+                    bound = rank
+        self.bound = bound
+        if len(fresh) > NEAR_MOST or (self._most and len(self._sizes) > self._most):
+            self._tidy(NEAR_TARGET)
 
     def _merge_fresh(self) -> None:
         if self._fresh:
@@ -146,104 +168,70 @@ class BookSide:
             self._ranks.sort()  # two ordered runs mostly, which sorting makes the most of
             self._fresh.clear()
 
+    def _bury(self, rank: float) -> None:
+        """Drop an entry of size 0 that has left `_ranks`: should the level come back, it must count as new."""
+        price = rank * self._sign
+        del self._sizes[price]
+        if rank < self._reach:
+            self._gone.add(price)
+
+    def _bury_dead(self, start: int, prices: list[float], sizes: list[float]) -> list[float]:
+        """Bury the entries of size 0 among the ranks from `start` on; the prices of the others."""
+        for price, size in zip(prices, sizes, strict=True):
+            if not size:
+                self._bury(price * self._sign)
+        live = [price for price, size in zip(prices, sizes, strict=True) if size]
+        self._ranks[start:] = self._prices(live)
+        return live
+
     def _tidy(self, depth: int) -> None:
-        """Put the near levels in order, at least `depth` of them, and let go of what need not be remembered."""
+        """Keep about twice `depth` levels in order, and let go of what need not be remembered."""
         self._merge_fresh()
-        near, sign, wanted = self._near, self._sign, max(2 * depth, NEAR_TARGET)
-        ranks = [rank for rank in dict.fromkeys(self._ranks) if rank * sign in near]
-        if self._most is not None:
+        wanted = max(2 * depth, NEAR_TARGET)
+        prices = self._prices(self._ranks)
+        self._bury_dead(0, prices, list(map(self._sizes.__getitem__, prices)))
+        ranks = self._ranks
+        if self._most:
             for rank in ranks[: -self._most]:
-                del near[rank * sign]
-            ranks = ranks[-self._most :]
+                del self._sizes[rank * self._sign]
+            del ranks[: -self._most]
         elif len(ranks) > 2 * wanted:
-            ranks = self._demote(ranks, wanted)
-        elif len(ranks) < depth and self._cut * sign > NOWHERE:
-            ranks = self._refill(wanted - len(ranks)) + ranks
-        if len(self._far) > FAR_MOST:
+            del ranks[:-wanted]
+            self._cut = ranks[0]
+        elif len(ranks) < depth and self._cut > NOWHERE:
+            self._refill(wanted - len(ranks))
+        if len(self._sizes) > ENTRIES_MOST:
             self._forget_farthest()
-        self._ranks = ranks
-        self.bound = ranks[-1] if ranks else NOWHERE
+        self.bound = self._ranks[-1] if self._ranks else NOWHERE
 
-    def _demote(self, ranks: list[float], keep: int) -> list[float]:
-        sign, near = self._sign, self._near
-        for rank in ranks[:-keep]:
-            self._far[rank * sign] = near.pop(rank * sign)
-        self._cut = ranks[-keep] * sign
-        return ranks[-keep:]
-
-    def _refill(self, count: int) -> list[float]:
-        """Bring the best `count` far levels near; their ranks in ascending order."""
-        sign, far, cut = self._sign, self._far, self._cut * self._sign
-        prices = np.fromiter(far, np.float64, len(far))
-        sizes = np.fromiter(far.values(), np.float64, len(far))
-        ranks = prices * sign
-        candidates = ranks[(sizes > 0) & (ranks < cut)]
+    def _refill(self, count: int) -> None:
+        """Put the best `count` levels past the cut in order too, and bury the dead among them."""
+        sign = self._sign
+        ranks = np.fromiter(self._sizes, np.float64, len(self._sizes)) * sign
+        live = np.fromiter(self._sizes.values(), np.float64, len(self._sizes)) > 0
+        past = ranks < self._cut
+        candidates = ranks[past & live]
         chosen = np.sort(candidates if len(candidates) <= count else np.partition(candidates, -count)[-count:])
-        self._near.update((price, far.pop(price)) for price in (chosen * sign).tolist())
-        lowest = float(chosen[0]) if len(chosen) < len(candidates) else NOWHERE
-        self._cut = lowest * sign
-        removed = prices[(sizes == 0) & (ranks >= self._reach)]  # within the reach a removal needs no memory
-        for price in removed.tolist():
-            del far[price]
-        return cast("list[float]", chosen.tolist())
+        cut = float(chosen[0]) if len(chosen) < len(candidates) else NOWHERE
+        for rank in ranks[past & ~live & (ranks >= cut)].tolist():
+            self._bury(rank)
+        self._ranks = cast("list[float]", chosen.tolist()) + self._ranks
+        self._cut = cut
 
     def _forget_farthest(self) -> None:
-        keep = heapq.nlargest(FAR_MOST // 2, (price * self._sign for price in self._far))
-        self._forgotten = keep[-1]
-        self._reach = max(self._reach, self._forgotten)
-        self._far = {rank * self._sign: self._far[rank * self._sign] for rank in keep}
-
-
-class BidSide(BookSide):
-    """Bids: the highest price is the best."""
-
-    __slots__ = ()
-    _sign = 1
-
-    def apply(self, levels: Iterable[Level]) -> None:
-        near, far, fresh, cut, reach, bound = self._near, self._far, self._fresh, self._cut, self._reach, self.bound
-        for price, size in levels:
-            if price < cut:
-                far[price] = size
-            elif size:
-                if price not in near:
-                    fresh.append(price)
-                    if price > bound:
-                        bound = price
-                near[price] = size
-            else:
-                near.pop(price, None)
-                if price < reach:
-                    far[price] = 0.0
-        self.bound = bound
-        if len(near) > self._near_most or len(fresh) > NEAR_MOST:
-            self._tidy(NEAR_TARGET)
-
-
-class AskSide(BookSide):
-    """Asks: the lowest price is the best. The loop of `BidSide` mirrored: it runs for every level of every message."""
-
-    __slots__ = ()
-    _sign = -1
-
-    def apply(self, levels: Iterable[Level]) -> None:
-        near, far, fresh, cut, reach, bound = self._near, self._far, self._fresh, self._cut, -self._reach, self.bound
-        for price, size in levels:
-            if price > cut:
-                far[price] = size
-            elif size:
-                if price not in near:
-                    fresh.append(-price)
-                    if -price > bound:
-                        bound = -price
-                near[price] = size
-            else:
-                near.pop(price, None)
-                if price > reach:
-                    far[price] = 0.0
-        self.bound = bound
-        if len(near) > self._near_most or len(fresh) > NEAR_MOST:
-            self._tidy(NEAR_TARGET)
+        """Bury the dead within the reach; if that is not enough, forget the farther half and shorten the reach."""
+        sign, cut = self._sign, self._cut
+        dead = [price for price, size in self._sizes.items() if not size and price * sign >= self._reach]
+        for price in dead:
+            if price * sign < cut:
+                del self._sizes[price]
+        if len(self._sizes) > ENTRIES_MOST:
+            keep = sorted((price * sign for price in self._sizes), reverse=True)[: ENTRIES_MOST // 2]
+            self._forgotten = keep[-1]
+            self._reach = max(self._reach, self._forgotten)
+            self._sizes = {rank * sign: self._sizes[rank * sign] for rank in keep}
+            self._ranks = [rank for rank in self._ranks if rank >= self._forgotten]
+        self._gone = {price for price in self._gone if price * sign >= self._forgotten}
 
 
 class L2Book:
@@ -253,8 +241,8 @@ class L2Book:
 
     def __init__(self, most_levels: int | None = None) -> None:
         """`most_levels`: set where the venue's channel maintains a fixed number of levels a side (OKX `books`: 400)."""
-        self.bids = BidSide(most_levels)
-        self.asks = AskSide(most_levels)
+        self.bids = BookSide(1, most_levels)
+        self.asks = BookSide(-1, most_levels)
 
     def replace(
         self,

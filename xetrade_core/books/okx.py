@@ -146,7 +146,7 @@ class OkxSequencer(BookSequencer):
         for known, levels in zip(self._texts, (texts.bids, texts.asks), strict=True):
             known.update((float(level.price), f"{level.price}:{level.size}") for level in levels)
         bid_prices, _, ask_prices, _ = self.book.top(CHECKSUM_LEVELS)
-        # A level that came while messages carried no checksum has no text: then the checksum cannot fit, and should not.
+        # A level that came while messages carried no checksum has no text: the checksum cannot fit, and should not.
         bids = [self._texts[0].get(price, "") for price in bid_prices]
         asks = [self._texts[1].get(price, "") for price in ask_prices]
         return checksum(bids, asks) == data.checksum
