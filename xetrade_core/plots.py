@@ -84,6 +84,7 @@ def _draw_depth(
     axes.set_ylabel("size up to there")
     axes.set_ylim(bottom=0)
     axes.ticklabel_format(axis="x", useOffset=False)
+    axes.locator_params(axis="x", nbins=5)
     axes.legend(fontsize=8)
 
 

@@ -48,7 +48,9 @@ def test_what_was_recorded_is_compacted_and_shown(console: Console, host: Dagste
     assert host.wait_for_status(run, "SUCCESS", "FAILURE") == "SUCCESS"
     assert all(host.check_evaluations(run).values())
 
-    console.open("/asset-groups", "l2_segments", "l2_snapshots", "l2_gaps", "l2_quality", "book_metrics", "2 / 2 Passed")
+    console.open(
+        "/asset-groups", "l2_segments", "l2_snapshots", "l2_gaps", "l2_quality", "book_metrics", "2 / 2 Passed"
+    )
     console.picture("lineage")
     console.open("/assets/l2_quality?view=partitions", "Materialized (2)", "binance", "okx")
     console.picture("partitions")
@@ -62,7 +64,9 @@ def test_the_hourly_report_shows_its_numbers_and_its_picture(console: Console) -
     console.page.get_by_text("[Show Markdown]").last.click()
     image = console.page.locator("img[src^='data:image/png;base64,']")
     image.wait_for()
-    size = image.evaluate("img => [img.naturalWidth, img.naturalHeight, img.getBoundingClientRect().width, img.parentElement.clientWidth]")
+    size = image.evaluate(
+        "img => [img.naturalWidth, img.naturalHeight, img.getBoundingClientRect().width, img.parentElement.clientWidth]"
+    )
     assert size[0] > 800
     assert size[1] > 300
     assert size[2] <= size[3]  # nothing of it is cut off
@@ -70,7 +74,14 @@ def test_the_hourly_report_shows_its_numbers_and_its_picture(console: Console) -
 
 
 def test_what_starts_by_itself_is_listed_and_off(console: Console) -> None:
-    names = ("capture_l2_hourly", "compact_l2_hourly", "prune_runs_daily", "capture_watchdog", "recover_orphans", "alert_run_failure")
+    names = (
+        "capture_l2_hourly",
+        "compact_l2_hourly",
+        "prune_runs_daily",
+        "capture_watchdog",
+        "recover_orphans",
+        "alert_run_failure",
+    )
     console.open("/automation", *names)
     assert console.page.locator("input[type=checkbox][role=switch]:checked").count() == 0
     console.picture("automation")
