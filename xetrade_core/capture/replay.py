@@ -12,7 +12,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
@@ -36,7 +35,8 @@ from xetrade_core.lake.instrument_facts import instrument_metadata
 from xetrade_core.lake.schemas import L2_SEGMENTS
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.model.book_events import Applied, GapCause
-from xetrade_core.model.instruments import Instrument, MarketType
+from xetrade_core.model.instruments import Instrument
+from xetrade_core.venues.instruments import named_instrument
 from xetrade_core.venues.registry import venue as known_venue
 
 _BATCH_ROWS = 1024
@@ -327,14 +327,7 @@ class _Replay:
     def _need_books(self) -> BookSet:
         """The books; where the recording does not say what its instruments are, by the venue's rule for ids."""
         if self._books is None:
-            codec = self._rules.instruments
-            return self._attach(
-                [
-                    Instrument(self.venue, symbol, codec.venue_id(symbol), MarketType.SPOT, Decimal(0), Decimal(0))
-                    for symbol in self.plan.symbols
-                ],
-                known=False,
-            )
+            return self._attach([named_instrument(self._rules, symbol) for symbol in self.plan.symbols], known=False)
         return self._books
 
     def _attach(self, instruments: Sequence[Instrument], known: bool = True) -> BookSet:

@@ -1,0 +1,220 @@
+"""Real feeds, simulated venues, a capture, and everything that can go wrong on the way between them.
+
+What the lake holds is then laid beside what the venue knows: each synced row equals the true book at its sequence, and
+each grid time that has no such row lies in a gap with the right cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.capture.lake_rows import gap_records, rows_by_symbol, segment_rows
+from tests.capture.ledger_check import check_ledger, latest
+from tests.feeds.harness import quick
+from tests.support.sim import AsyncSim, Sim, sim_process
+from xetrade_core.capture.session import CaptureConfig, CaptureReport, CaptureSession, feed_opener
+from xetrade_core.clock import NS_PER_MS, NS_PER_S, SystemClock
+from xetrade_core.lake.store import ObjectStore, open_store
+from xetrade_core.model.book_events import GapCause
+
+VENUES = {
+    "binance": ("BTC/USDT", "ETH/USDT"),
+    "binanceusdm": ("BTC/USDT:USDT",),
+    "okx": ("BTC/USDT", "BTC/USDT:USDT"),
+}
+SCENARIO = "seed = 5\n" + "".join(f"[venues.{venue}]\nsymbols = {list(names)}\n" for venue, names in VENUES.items())
+DEPTH = 20
+TENTH = 100 * NS_PER_MS
+C = GapCause
+
+FAULTS: list[tuple[dict[str, Any], set[GapCause]]] = [
+    ({"kind": "lost"}, {C.SEQUENCE}),
+    ({"kind": "doubled", "count": 3}, set()),
+    ({"kind": "reordered"}, {C.SEQUENCE}),
+    ({"kind": "delayed", "delay_s": 0.4}, set()),
+    ({"kind": "garbled", "variant": "truncated"}, {C.MALFORMED, C.SEQUENCE}),
+    ({"kind": "garbled", "variant": "not_json"}, {C.SEQUENCE, C.MALFORMED}),
+    ({"kind": "garbled", "variant": "zero_price"}, {C.MALFORMED}),
+    ({"kind": "garbled", "variant": "crossed"}, {C.CROSSED}),
+    ({"kind": "stall", "variant": "resume", "for_": 0.4}, set()),
+    ({"kind": "stall", "variant": "drop", "for_": 0.4}, {C.SEQUENCE}),
+    ({"kind": "disconnect", "variant": "close"}, {C.DISCONNECT}),
+    ({"kind": "disconnect", "variant": "abort"}, {C.DISCONNECT}),
+    ({"kind": "half_open"}, {C.STALLED}),
+]
+
+
+@pytest.fixture(scope="module")
+def sim_of_faults() -> Iterator[Sim]:
+    with sim_process(SCENARIO) as one:
+        yield one
+
+
+@pytest.fixture
+def sim(sim_of_faults: Sim) -> Iterator[Sim]:
+    yield sim_of_faults
+    sim_of_faults.clear()
+
+
+@dataclass
+class Capture:
+    """A session at work."""
+
+    session: CaptureSession
+    store: ObjectStore
+    report: CaptureReport | None = None
+
+    def synced(self) -> bool:
+        return all(run.recorder.in_sync(symbol) for run in self.session.runs for symbol in run.recorder.plan.symbols)
+
+    async def all_synced(self, within_s: float = 15.0) -> None:
+        async with asyncio.timeout(within_s):
+            while self.session.state != "running" or not self.synced():
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def capturing(tmp_path: Path, sim: Sim, **changes: Any) -> AsyncIterator[Capture]:
+    """A capture of all the venues; its report is there after the block."""
+    clock, rng = SystemClock(), random.Random(4)
+    options = {venue: quick(sim, venue, depth=DEPTH) for venue in VENUES}
+    config = CaptureConfig(
+        **{
+            "venues": VENUES,
+            "spool_dir": tmp_path / "spool",
+            "interval_s": 0.1,
+            "segment_s": 2.0,
+            "depth": DEPTH,
+            "reserve_bytes": 0,
+            **changes,
+        }
+    )
+    store = open_store(tmp_path / "lake")
+    one = Capture(CaptureSession(config, store, feed_opener(options, clock, rng), clock=clock, rng=rng), store)
+    running = asyncio.create_task(one.session.run())
+    try:
+        await one.all_synced()
+        yield one
+    finally:
+        one.session.request_stop()
+        one.report = await running
+
+
+def check_promise(one: Capture) -> None:
+    """The ledger's promise for every book."""
+    assert one.report is not None
+    rows, records = rows_by_symbol(one.store), gap_records(one.store)
+    for (venue, symbol), mine in rows.items():
+        gaps = [gap for gap in records if gap.exchange == venue]
+        check_ledger(symbol, mine, gaps, one.report.status.start_ns, max(mine) + TENTH, TENTH)
+    assert C.UNEXPLAINED not in {gap.cause for gap in records}
+
+
+async def check_truth(rows: Sequence[dict[str, Any]], sim: Sim, most: int = 150) -> None:
+    """Synced rows, or so many of them, equal the venue's true book at their sequence."""
+    synced = {(row["exchange"], row["symbol"], row["sequence"]): row for row in rows if row["synced"]}
+    assert len(synced) > 50
+    for key in random.Random(1).sample(sorted(synced), min(most, len(synced))):
+        row = synced[key]
+        truth = await AsyncSim(sim).truth(*key[:2], sequence=key[2], depth=DEPTH)
+        for side in ("bid", "ask"):
+            mine = [list(level) for level in zip(row[f"{side}_price"], row[f"{side}_size"], strict=True)]
+            assert len(mine) == DEPTH
+            assert mine == truth[f"{side}s"], f"{key} at {row['timestamp']} is not the true book"
+
+
+@pytest.mark.slow
+async def test_every_fault_alone_is_found_and_named(tmp_path: Path, sim: Sim) -> None:
+    clock = SystemClock()
+    spans: list[tuple[dict[str, Any], set[GapCause], str, int, int]] = []
+    async with capturing(tmp_path, sim) as one:
+        for number, (fault, causes) in enumerate(FAULTS):
+            venue = list(VENUES)[number % len(VENUES)]
+            begin_ns = clock.wall_ns()
+            await AsyncSim(sim).inject(venue=venue, **fault)
+            await asyncio.sleep(2.0 if fault["kind"] == "half_open" else 0.8)
+            await one.all_synced()
+            spans.append((fault, causes, venue, begin_ns, clock.wall_ns()))
+            sim.clear()
+            await asyncio.sleep(0.2)
+    check_promise(one)
+    records = latest(gap_records(one.store))
+    for fault, causes, venue, begin_ns, end_ns in spans:
+        found = [gap for gap in records if gap.exchange == venue and begin_ns <= gap.from_ns <= end_ns]
+        assert {gap.cause for gap in found} <= causes, f"{fault} on {venue}: {found}"
+        assert bool(found) == bool(causes), f"{fault} on {venue}"
+        elsewhere = [gap for gap in records if gap.exchange != venue and begin_ns <= gap.from_ns <= end_ns]
+        assert not elsewhere, f"{fault} on {venue} was felt by another venue: {elsewhere}"
+    await check_truth(segment_rows(one.store), sim)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+async def test_faults_mixed_at_random(tmp_path: Path, sim: Sim, seed: int) -> None:
+    rng = random.Random(seed)
+    async with capturing(tmp_path, sim) as one:
+        for _ in range(25):
+            fault, _ = rng.choice(FAULTS)
+            await AsyncSim(sim).inject(venue=rng.choice(list(VENUES)), **fault)
+            await asyncio.sleep(rng.uniform(0.05, 0.5))
+        sim.clear()
+        await one.all_synced()
+        await asyncio.sleep(0.5)
+    check_promise(one)
+    assert len(gap_records(one.store)) > 10
+    await check_truth(segment_rows(one.store), sim)
+
+
+@pytest.mark.slow
+async def test_maintenance_of_one_venue_is_its_own_gap(tmp_path: Path, sim: Sim) -> None:
+    async with capturing(tmp_path, sim) as one:
+        begin_ns = one.session.clock.wall_ns()
+        fault = await AsyncSim(sim).inject(kind="maintenance", venue="binance")
+        await asyncio.sleep(1.0)
+        await asyncio.to_thread(sim.clear, fault)
+        await one.all_synced()
+        await asyncio.sleep(0.3)
+    check_promise(one)
+    felt = {(gap.exchange, gap.cause) for gap in gap_records(one.store) if gap.from_ns > begin_ns}
+    assert felt == {("binance", C.DISCONNECT)}
+    rows = [row for row in segment_rows(one.store) if row["exchange"] == "binance" and row["synced"]]
+    assert max(row["timestamp"] for row in rows) > begin_ns + NS_PER_S
+
+
+@pytest.mark.slow
+async def test_a_raw_capture_of_all_venues_replays_to_the_same_bytes(tmp_path: Path, sim: Sim) -> None:
+    from xetrade_core.capture.replay import replay
+    from xetrade_core.lake.compaction import compact_hour
+    from xetrade_core.lake.layout import hours_between
+
+    async with capturing(tmp_path, sim, raw=True) as one:
+        for venue in VENUES:
+            await AsyncSim(sim).inject(kind="lost", venue=venue)
+        await asyncio.sleep(1.0)
+        await AsyncSim(sim).inject(kind="disconnect", venue="okx")
+        await AsyncSim(sim).inject(kind="garbled", venue="binance")
+        await asyncio.sleep(1.0)
+        await one.all_synced()
+    check_promise(one)
+    assert one.report is not None
+    again = open_store(tmp_path / "again")
+    for venue in VENUES:
+        files = []
+        for number, info in enumerate(one.store.list(f"raw_frames/venue={venue}/")):
+            files.append(tmp_path / f"{venue}-{number}.zst")
+            files[-1].write_bytes(one.store.read(info.key))
+        replay(files, venue, [], again)
+        for hour_ns in hours_between(one.report.status.start_ns, one.report.status.heartbeat_ns):
+            compact_hour(one.store, venue, hour_ns, interval_ns=TENTH)
+    for dataset in ("l2_snapshots/", "l2_gaps/"):
+        live = {info.key: one.store.read(info.key) for info in one.store.list(dataset)}
+        assert live == {info.key: again.read(info.key) for info in again.list(dataset)}
+        assert len(live) >= 5
