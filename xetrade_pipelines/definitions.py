@@ -1,8 +1,8 @@
 """All definitions, assembled: what Dagster loads as `xetrade_pipelines.definitions`.
 
-`build_defs` makes a *fresh* `Definitions` each time, so that tests and tools swap resources instead of patching. Settings
-are read here once, for what must be known when definitions load: the lake's root, the spool, and whether schedules and
-sensors start by themselves. https://docs.dagster.io/guides/build/projects-and-components
+`build_defs` makes a *fresh* `Definitions` each time, so that tests and tools swap resources instead of patching.
+Settings are read here once, for what must be known when definitions load: the lake's root, the spool, and whether
+schedules and sensors start by themselves. https://docs.dagster.io/guides/build/projects-and-components
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """I/O managers: how a table passes from asset to asset through the lake. Never a pickle.
 
 The asset's name is its dataset, its partition the venue and hour: an asset that takes `l2_snapshots` as input gets that
-hour's rows as Arrow, or as pandas if it says so, and a returned table is guarded by the dataset's schema and stored in the
-lake's own layout. Assets that write for themselves return no value and never come here.
+hour's rows as Arrow, or as pandas if it says so, and a returned table is guarded by the dataset's schema and stored in
+the lake's own layout. Assets that write for themselves return no value and never come here.
 https://docs.dagster.io/guides/build/io-managers/defining-a-custom-io-manager
 """
 

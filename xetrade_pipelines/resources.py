@@ -1,8 +1,9 @@
-"""Resources: the lake, the capture spool, the settings, the clock and the alert webhook, as Dagster hands them to functions.
+"""Resources: the lake, the capture spool, the settings, the clock and the alert webhook, as Dagster hands them to
+functions.
 
-What belongs here: how to *reach* something, as configuration that may be shown in the UI. What does not: secrets. Access
-keys and webhook URLs stay in the settings (`xetrade_core.settings`) and are read on the machine that uses them, when it
-uses them, so that they are in no run config, no event and no instance database.
+What belongs here: how to *reach* something, as configuration that may be shown in the UI. What does not: secrets.
+Access keys and webhook URLs stay in the settings (`xetrade_core.settings`) and are read on the machine that uses them,
+when it uses them, so that they are in no run config, no event and no instance database.
 https://docs.dagster.io/guides/build/external-resources
 """
 
@@ -81,7 +82,7 @@ class LakeResource(dg.ConfigurableResource[None]):
         return open_store(self.root, s3_client=self.s3.get_client() if self.root.startswith("s3://") else None)
 
     def settle(self, hour: VenueHour, interval_s: float, expected: Iterable[str] | None) -> HourEvidence:
-        """Compact and audit one hour. With `expected` symbols the whole hour of each should be there, else what was recorded."""
+        """Compact and audit one hour. With `expected` symbols all of the hour is due, else what was recorded."""
         window = (hour.start_ns, hour.end_ns) if expected is not None else None
         interval_ns = round(interval_s * NS_PER_S)
         return settle_hour(
@@ -161,7 +162,7 @@ class AlertResource(dg.ConfigurableResource[None]):
     settings: dg.ResourceDependency[SettingsResource]
 
     def run_failed(self, job: str, run_id: str, window: str, reason: str) -> bool:
-        """Tell the webhook that a run failed; False where there is none or it did not take it. Raises nothing for that."""
+        """Tell the webhook that a run failed; False, and no error, where there is none or it did not take it."""
         url = self.settings.load().alerts.webhook_url
         facts = {"job": job, "run_id": run_id, "window": window}
         body = {"alarm": "run_failed", "message": redact_text(f"{job} failed: {reason}"), "facts": facts}

@@ -1,9 +1,10 @@
-"""Fixtures of the end-to-end tests: simulated venues, a real S3 server, and a real Dagster deployment, shared by the session."""
+"""Fixtures of the end-to-end tests: simulated venues, a real S3 server, and a real Dagster deployment, shared by the
+session.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

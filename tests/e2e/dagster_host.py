@@ -88,10 +88,8 @@ class DagsterHost:
         for child in reversed(self._children):
             child.terminate()
         for child in self._children:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(5)
-            except subprocess.TimeoutExpired:
-                pass
             # Run workers are the code server's children and in its process group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
@@ -157,7 +155,8 @@ class DagsterHost:
         """Partition, asset and plain metadata of each materialization of a run."""
         query = """query($r: ID!) { runOrError(runId: $r) { ... on Run { assetMaterializations {
             partition assetKey { path } metadataEntries { label
-            ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue } ... on FloatMetadataEntry { floatValue } }
+            ... on TextMetadataEntry { text } ... on IntMetadataEntry { intValue }
+            ... on FloatMetadataEntry { floatValue } }
             } } } }"""
         found = []
         for one in self.graphql(query, r=run_id)["runOrError"]["assetMaterializations"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -57,7 +58,7 @@ def test_a_job_that_cannot_start_says_why_and_exits_1(host: DagsterHost) -> None
 
 
 def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, lake: Lake) -> None:
-    """Two runs of consecutive windows, as consecutive hours are: the second connects and waits while the first records."""
+    """Two runs of consecutive windows, as consecutive hours are: the second connects and waits meanwhile."""
     host.start()
     start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=9)
     bounds = [(start + timedelta(seconds=6 * n)).isoformat() for n in range(3)]
@@ -73,7 +74,7 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
             },
             tags={"xetrade/window": f"test/{low}"},
         )
-        for low, high in zip(bounds, bounds[1:], strict=False)
+        for low, high in pairwise(bounds)
     ]
     assert [host.wait_for_status(run, "SUCCESS", "FAILURE") for run in runs] == ["SUCCESS", "SUCCESS"]
     first_ns = int(start.timestamp()) * NS_PER_S

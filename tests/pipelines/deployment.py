@@ -1,4 +1,6 @@
-"""A deployment of the pipelines for tests: a lake, a spool and the simulated venues, reached as a real one is, by settings."""
+"""A deployment of the pipelines for tests: a lake, a spool and the simulated venues, reached as a real one is, by
+settings.
+"""
 
 from __future__ import annotations
 

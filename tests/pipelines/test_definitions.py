@@ -36,9 +36,10 @@ def described(defs: dg.Definitions) -> str:
         lines += [
             f"asset {spec.key.to_user_string()}",
             f"  {spec.description}",
-            f"  group {spec.group_name}; owners {list(spec.owners)}; kinds {sorted(spec.kinds)}; code version {spec.code_version}",
+            f"  group {spec.group_name}; owners {list(spec.owners)}; kinds {sorted(spec.kinds)}",
+            f"  code version {spec.code_version}",
             f"  after {sorted(dep.asset_key.to_user_string() for dep in spec.deps)}",
-            f"  partitions {'hour x venue' if isinstance(spec.partitions_def, dg.MultiPartitionsDefinition) else spec.partitions_def}",
+            f"  partitions {getattr(spec.partitions_def, 'partition_dimension_names', spec.partitions_def)}",
             f"  fresh within {policy.warn_window.to_timedelta()} (warn), {policy.fail_window.to_timedelta()} (fail)",
         ]
         lines += [f"  column {c.name}: {c.type}" for c in spec.metadata["dagster/column_schema"].columns]
@@ -59,7 +60,7 @@ def test_the_definitions_load(defs: dg.Definitions) -> None:
 
 
 def test_the_graph_is_the_reviewed_one(defs: dg.Definitions) -> None:
-    """After a change that is meant: XETRADE_UPDATE_SNAPSHOTS=1 pytest tests/pipelines/test_definitions.py, and read the diff."""
+    """After a change that is meant: run this with XETRADE_UPDATE_SNAPSHOTS=1, and read the diff."""
     if os.environ.get("XETRADE_UPDATE_SNAPSHOTS"):
         SNAPSHOT.write_text(described(defs))
     assert described(defs) == SNAPSHOT.read_text()
@@ -91,7 +92,7 @@ def test_each_module_says_what_belongs_there_and_where_to_read_on(path: Path) ->
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_pipelines_leave_the_data_to_the_core(path: Path) -> None:
-    """No dataframe, array, file format or venue client is touched here; the I/O manager may name the types it passes on."""
+    """No dataframe, array, file or venue is touched here; the I/O manager may name the types it passes on."""
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

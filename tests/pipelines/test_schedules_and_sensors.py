@@ -161,7 +161,7 @@ def test_schedules_and_sensors_wait_to_be_turned_on_unless_a_setting_says_so(
 
 @pytest.fixture
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]], list[int]]]:
-    """A webhook on loopback: its URL, the bodies it got, and the status codes it will answer (200 when there are none)."""
+    """A webhook on loopback: its URL, the bodies it got, and the codes it will answer (else 200)."""
     bodies: list[dict[str, Any]] = []
     answers: list[int] = []
 

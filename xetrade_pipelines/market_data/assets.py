@@ -1,8 +1,10 @@
-"""Assets: the book datasets of the lake, on hour x venue partitions, and how one hour of them is made from its segments.
+"""Assets: the book datasets of the lake, on hour x venue partitions, and how one hour of them is made from its
+segments.
 
 `l2_segments` has no function here: it is recorded by the job `capture_l2`, and the past cannot be recorded again. The
 others are made from it and may be materialized at will; compaction is idempotent. What makes them is in
-`xetrade_core.lake`; which numbers are shown is in reports.py. https://docs.dagster.io/guides/build/assets/defining-assets
+`xetrade_core.lake`; which numbers are shown is in reports.py.
+https://docs.dagster.io/guides/build/assets/defining-assets
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.

@@ -1,8 +1,8 @@
 """Asset checks: what must hold for an hour of book data, with the numbers that were judged.
 
-The numbers come from the core (`lake.audit`, `lake.quality`); here each becomes a verdict. A *blocking* check that fails
-stops everything downstream of its asset: metrics of a crossed or disordered book would be wrong without looking wrong.
-All are per partition, so that one bad hour is seen as one bad hour.
+The numbers come from the core (`lake.audit`, `lake.quality`); here each becomes a verdict. A *blocking* check that
+fails stops everything downstream of its asset: metrics of a crossed or disordered book would be wrong without looking
+wrong. All are per partition, so that one bad hour is seen as one bad hour.
 https://docs.dagster.io/guides/test/asset-checks
 """
 
@@ -73,7 +73,10 @@ def snapshot_checks(audit: HourAudit, report: CompactionReport) -> list[dg.Asset
     bad_files = (*audit.unreadable, *report.unreadable)
     refused = audit.invalid + report.rejected
     return [
-        _result(NO_CROSSED_ROW, audit.crossed == 0, f"{audit.crossed} of {audit.rows} rows crossed", crossed=audit.crossed, rows=audit.rows),
+        _result(
+            NO_CROSSED_ROW, audit.crossed == 0, f"{audit.crossed} of {audit.rows} rows crossed",
+            crossed=audit.crossed, rows=audit.rows,
+        ),
         _result(
             MONOTONE_TIME, audit.disordered == 0, f"{audit.disordered} of {audit.rows} rows out of order",
             disordered=audit.disordered, rows=audit.rows, duplicates_dropped=report.duplicates,
@@ -109,7 +112,7 @@ def quality_checks(summary: HourSummary) -> list[dg.AssetCheckResult]:
 
 
 def coverage_check(symbols: Sequence[SymbolStatus], reason: str) -> dg.AssetCheckResult:
-    """Whether a session recorded its whole window: what a late start or an early stop left out is a failure, not a fiction."""
+    """Whether a session recorded its whole window: what a late start or an early stop left out fails, unhidden."""
     expected, captured = sum(one.expected for one in symbols), sum(one.captured for one in symbols)
     return dg.AssetCheckResult(
         passed=captured == expected,

@@ -20,8 +20,8 @@ class CaptureRunConfig(dg.Config):
     )
     duration_s: float | None = Field(
         default=None,
-        description="Seconds to record, from `start` or from three seconds after the launch. Without it and without `end`: until stopped, or "
-        "to the end of the partition's hour.",
+        description="Seconds to record, from `start` or from three seconds after the launch. Without it and without "
+        "`end`: until stopped, or to the end of the partition's hour.",
     )
     start: str | None = Field(
         default=None, description="Start of the window, ISO 8601 UTC, e.g. 2026-01-31T05:00:00Z. Default: soon."

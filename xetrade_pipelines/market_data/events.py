@@ -1,7 +1,7 @@
 """Asset results as events: how an op tells Dagster what an asset function would have returned.
 
-The jobs work over partitions that their config names, so they cannot be runs *of* a partition; they emit, for each one, the
-very results the assets return, as events with the partition's key. Nothing is computed here.
+The jobs work over partitions that their config names, so they cannot be runs *of* a partition; they emit, for each one,
+the very results the assets return, as events with the partition's key. Nothing is computed here.
 https://docs.dagster.io/guides/build/assets/external-assets
 """
 

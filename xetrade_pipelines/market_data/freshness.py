@@ -1,7 +1,7 @@
 """Freshness: how old each dataset's newest hour may be before the UI says so. The one place where that is decided.
 
-An hour's segments are reported when it ends and compacted five minutes later, so each limit is an hour and what the step
-takes; a warning leaves the watchdog and the retry time to put it right. Alerts on failed runs are sensors.py's.
+An hour's segments are reported when it ends and compacted five minutes later, so each limit is an hour and what the
+step takes; a warning leaves the watchdog and the retry time to put it right. Alerts on failed runs are sensors.py's.
 https://docs.dagster.io/guides/observe/asset-freshness-policies
 """
 

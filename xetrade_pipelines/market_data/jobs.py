@@ -59,8 +59,8 @@ capture_l2 = capture_session.to_job(
 )
 compact_l2 = settled_hours.to_job(
     name="compact_l2",
-    description="Turn segments into sorted, verified hours with gap ledger, completeness record, checks and metrics. With "
-    "a partition: that hour. Without: the config's partitions, or every hour that has segments.",
+    description="Turn segments into sorted, verified hours with gap ledger, completeness record, checks and metrics. "
+    "With a partition: that hour. Without: the config's partitions, or every hour that has segments.",
     partitions_def=hour_x_venue,
     executor_def=dg.in_process_executor,
 )

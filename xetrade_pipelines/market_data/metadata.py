@@ -33,7 +33,7 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
 
 
 def plotted(venue: str, numbers: Mapping[str, float | int | None]) -> Metadata:
-    """One numeric entry a name, under the venue's own key; what is not known is left out, so that no plot falls to zero."""
+    """One numeric entry a name, under the venue's own key; what is not known is left out: no plot falls to zero."""
     return {
         f"{venue}/{name}": dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
         for name, value in numbers.items()

@@ -61,7 +61,7 @@ def select_hours(
 def compact_hour(
     context: dg.OpExecutionContext, task: tuple[VenueHour, HourConfig], lake: LakeResource, capture: CaptureResource
 ) -> Iterator[Event | dg.Output[VenueHour]]:
-    """Merge an hour's segments into verified files, ledger and records; a failed blocking check stops this hour here."""
+    """Merge an hour's segments into verified files, ledger and records; a failed blocking check stops the hour."""
     hour, how = task
     results = settle(hour, how, lake, capture)
     yield from as_events(hour, results)

@@ -65,7 +65,7 @@ def symbols_of(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def window_of(run: CaptureRunConfig, hour: VenueHour | None, now_ns: int) -> tuple[int, int | None]:
-    """[start, end) in nanoseconds: what the config says, else the partition's hour, else from shortly after now until stopped."""
+    """[start, end) in nanoseconds: what the config says, else the partition's hour, else from soon until stopped."""
     start_ns = _instant_ns("start", run.start)
     if start_ns is None:
         start_ns = hour.start_ns if hour is not None else now_ns + LEAD_NS

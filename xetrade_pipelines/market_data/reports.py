@@ -1,6 +1,7 @@
 """From the core's reports to asset results: which numbers are shown, under which name, with which checks.
 
-Formatting only; what a number means is said where the core computes it (`capture.status`, `lake.summary`, `lake.audit`).
+Formatting only; what a number means is said where the core computes it (`capture.status`, `lake.summary`,
+`lake.audit`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ HourResults = list[tuple[VenueHour, Result]]
 COMPLETENESS = ("symbol", "expected", "captured", "synced", "unexplained", "gaps", "resyncs", "stale", "causes")
 DELAYS = ("symbol", "latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "latency_ms_max", "bytes_per_snapshot")
 CAPTURE_COLUMNS = (
-    "symbol", "expected", "captured", "synced", "stale", "gaps", "resyncs", "refused", "latency_p50_ms", "latency_p99_ms",
+    "symbol", "expected", "captured", "synced", "stale", "gaps", "resyncs", "refused",
+    "latency_p50_ms", "latency_p99_ms",
 )  # fmt: skip
 
 
@@ -53,8 +55,8 @@ def progress_line(status: CaptureStatus) -> str:
     gaps = sum(one.gaps for one in status.symbols)
     waiting = f", {status.spool_files} files wait for the lake" if status.spool_files else ""
     return (
-        f"{status.state}: {in_sync} of {len(status.symbols)} books in sync, {captured} of {expected} samples, {gaps} gaps, "
-        f"{status.uploaded_files} files uploaded{waiting}"
+        f"{status.state}: {in_sync} of {len(status.symbols)} books in sync, {captured} of {expected} samples, "
+        f"{gaps} gaps, {status.uploaded_files} files uploaded{waiting}"
     )
 
 
@@ -120,7 +122,7 @@ def problems(report: RecoveryReport) -> str:
 
 
 def compaction_results(hour: VenueHour, evidence: HourEvidence, image: bytes | None) -> list[Result]:
-    """The results of `l2_snapshots`, `l2_gaps` and `l2_quality` of one hour. `image`: a book and its spread, if there is one."""
+    """The results of `l2_snapshots`, `l2_gaps` and `l2_quality` of one hour. `image` is a PNG, if there is a book."""
     report, audit, records = evidence.report, evidence.audit, evidence.records
     summary = summarize(records)
     per_row = audit.bytes / audit.rows if audit.rows else None

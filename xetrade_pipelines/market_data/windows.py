@@ -1,7 +1,7 @@
 """Which windows should be recorded, and how a run of one is asked for: shared by the schedule and the watchdog.
 
-Pure functions over values; nothing here reads the instance, the spool or the clock. A *window* is one hour of one venue,
-and the tag `xetrade/window` is its name: dagster.yaml lets one run hold it at a time.
+Pure functions over values; nothing here reads the instance, the spool or the clock. A *window* is one hour of one
+venue, and the tag `xetrade/window` is its name: dagster.yaml lets one run hold it at a time.
 """
 
 from __future__ import annotations
