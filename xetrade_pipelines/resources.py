@@ -8,12 +8,14 @@ https://docs.dagster.io/guides/build/external-resources
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
+import contextlib
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import structlog
 from dagster_aws.s3 import S3Resource
 
 from xetrade_core.assembly import feed_options
@@ -33,7 +35,7 @@ from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.plots import book_picture
 from xetrade_core.settings import Settings, load_settings
-from xetrade_core.telemetry import Webhook, redact_text, register_secrets
+from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging, redact_text, register_secrets
 from xetrade_pipelines.market_data.config import CaptureRunConfig
 from xetrade_pipelines.market_data.plan import plan_capture, symbols_of
 from xetrade_pipelines.partitions import VenueHour
@@ -139,9 +141,15 @@ class CaptureResource(dg.ConfigurableResource[None]):
         """Record until the window ends or the run is interrupted; see `xetrade_core.capture.run.run_capture`."""
         clock, rng = SystemClock(), random.Random()
         settings = self.settings.load()
+        if not structlog.is_configured():  # a process of our own: its logs go, redacted, to the run's compute log
+            configure_logging(settings.log.level, settings.log.format, settings.secrets())
         options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
         opener = feed_opener(options, clock, rng)
-        return run_capture(config, store, opener, clock=clock, rng=rng, on_progress=on_progress)
+        url = settings.alerts.webhook_url
+        with contextlib.ExitStack() as sinks:
+            if url is not None:
+                sinks.callback(add_alarm_sink(Webhook(url)))
+            return run_capture(config, store, opener, clock=clock, rng=rng, on_progress=on_progress)
 
     def live_venues(self, now_ns: int) -> set[str]:
         """Venues that a living session of this spool is recording at `now_ns`, whoever started it."""

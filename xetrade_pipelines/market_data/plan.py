@@ -42,9 +42,7 @@ def plan_capture(
         )
     odd = [symbol for symbols in venues.values() for symbol in symbols if "/" not in symbol]
     if odd:
-        raise ConfigError.of(
-            "venues", ", ".join(odd), "universal symbols such as BTC/USDT or BTC/USDT:USDT (`xetrade map` finds them)"
-        )
+        raise ConfigError.of("venues", ", ".join(odd), "universal symbols such as BTC/USDT or BTC/USDT:USDT")
     return CaptureConfig(
         venues=venues,
         spool_dir=spool_dir,

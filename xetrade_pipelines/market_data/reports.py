@@ -67,20 +67,24 @@ def capture_events(report: CaptureReport | None) -> Iterator[Event]:
 
 
 def capture_results(report: CaptureReport) -> HourResults:
-    """One result of `l2_segments` for each venue and hour that the session recorded. Totals are the session's."""
+    """One result of `l2_segments` for each venue and hour that the session recorded."""
     status = report.status
     end_ns = min(status.heartbeat_ns, status.end_ns or status.heartbeat_ns)
     first = VenueHour.containing("", max(status.start_ns, status.started_ns)).start_ns
+    starts = range(first, end_ns, HOUR_NS)
     results: HourResults = []
     for venue, group in groupby(sorted(status.symbols, key=lambda one: one.venue), key=lambda one: one.venue):
         symbols = list(group)
-        metadata = _capture_metadata(venue, symbols, report)
+        metadata = _capture_metadata(venue, symbols, report, in_one_hour=len(starts) == 1)
         result = Result("l2_segments", metadata=metadata, check_results=[coverage_check(symbols, report.reason)])
-        results += [(VenueHour(venue, start_ns), result) for start_ns in range(first, end_ns, HOUR_NS)]
+        results += [(VenueHour(venue, start_ns), result) for start_ns in starts]
     return results
 
 
-def _capture_metadata(venue: str, symbols: Sequence[SymbolStatus], report: CaptureReport) -> Metadata:
+def _capture_metadata(
+    venue: str, symbols: Sequence[SymbolStatus], report: CaptureReport, *, in_one_hour: bool
+) -> Metadata:
+    """Numbers of a session that crossed hours are not those of any one hour: then only its table is shown."""
     status = report.status
     expected, synced = sum(one.expected for one in symbols), sum(one.synced for one in symbols)
     numbers = {
@@ -91,13 +95,16 @@ def _capture_metadata(venue: str, symbols: Sequence[SymbolStatus], report: Captu
         "resyncs": sum(one.resyncs for one in symbols),
         "bytes_per_snapshot": status.bytes_per_snapshot,
     }
-    return {
+    of_the_hour: Metadata = {
         "dagster/row_count": dg.MetadataValue.int(sum(one.captured for one in symbols)),
+        **plotted(venue, numbers),
+    }
+    return {
         "symbols": markdown_table([{name: getattr(one, name) for name in CAPTURE_COLUMNS} for one in symbols]),
         "session": dg.MetadataValue.text(report.session_id),
         "ended": dg.MetadataValue.text(report.reason),
         "left_in_spool": dg.MetadataValue.int(report.left_in_spool),
-        **plotted(venue, numbers),
+        **(of_the_hour if in_one_hour else {}),
     }
 
 
