@@ -109,6 +109,15 @@ def test_the_log_gives_back_what_is_open_and_what_no_segment_has() -> None:
     }
 
 
+def test_a_change_made_while_the_segment_was_being_written_is_not_taken_for_sealed() -> None:
+    book, lines = ledger()
+    book.missing(["BTC/USDT"], HOUR + 1, HOUR + 2, GapCause.RECORDER_LATE)
+    revision = book.revision
+    book.missing(["ETH/USDT"], HOUR + 5, HOUR + 7, GapCause.RECORDER_LATE)
+    logs, _ = read_gap_log(b"".join(lines) + b'{"venue":"binance","revision":%d,"sealed":true}\n' % revision)
+    assert logs["binance"].unsealed == {"s1-binance-2"}
+
+
 def test_an_empty_log_can_be_resumed() -> None:
     resumed = GapLedger.resume("binance", "s1", GapLog(), lambda _: None)
     resumed.missing(["BTC/USDT"], HOUR, HOUR + 1, GapCause.RECORDER_DOWN)

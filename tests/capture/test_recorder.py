@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 from hypothesis import given, settings
@@ -180,6 +181,21 @@ def test_a_symbol_without_updates_is_stale_after_its_limit_although_in_sync() ->
     stale = {symbol: [row["stale"] for row in rig.output.all_rows if row["symbol"] == symbol] for symbol in SYMBOLS}
     assert stale["BTC/USDT"] == [False] * 11 + [True, True]
     assert not any(stale["ETH/USDT"])
+
+
+def test_a_snapshot_that_deepens_a_book_shows_in_the_very_next_row() -> None:
+    rig = Rig()
+    bids = rig.markets["BTC/USDT"].bids
+    rig.markets["BTC/USDT"].bids = dict(sorted(bids.items(), reverse=True)[:5])  # five levels: cut off, for all we know
+    rig.recorder.plan = dataclasses.replace(rig.plan, depth=10, batch_ticks=3)
+    rig.sync()
+    rig.wait(1)
+    rig.markets["BTC/USDT"].bids = bids
+    rig.snapshot("BTC/USDT")
+    rig.wait(1)
+    rig.stop()
+    levels = [len(row["bid_price"] or ()) for row in rig.output.all_rows if row["symbol"] == "BTC/USDT"]
+    assert levels == [0, 5, 10]
 
 
 def test_a_window_that_has_begun_without_us_is_recorder_down_until_we_are_there() -> None:

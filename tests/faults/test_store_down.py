@@ -85,11 +85,10 @@ async def test_a_failing_store_stalls_and_loses_nothing(
     impatient = s3_server.options(endpoint_url=proxy.url, max_attempts=1, connect_timeout_s=0.5, read_timeout_s=0.5)
     one = session(tmp_path / "spool", open_store(s3_root, impatient))
     running = await begin(one)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.4)
     proxy.fail(mode, **options)  # type: ignore[arg-type]
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.2)
     proxy.pass_through()
-    await asyncio.sleep(0.3)
     one.request_stop()
     report = await running
     assert report.left_in_spool == 0
