@@ -72,7 +72,8 @@ def _capture_until_full(spool: Path, lake: Path, most_bytes: int, outcome: Path)
         _capture(spool, lake, 1, {"session_id": "s1", "segment_s": 3600, "reserve_bytes": 0})
     except StorageFull as error:
         report = report_of(error)
-        outcome.write_text(f"{error}\n{None if report is None else report.status.state}")
+        assert report is not None
+        outcome.write_text(f"{error}\n{report.status.state}\n{report.symbols[0].captured}")
 
 
 def _recover(spool: Path, lake: Path) -> None:

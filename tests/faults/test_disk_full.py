@@ -16,6 +16,7 @@ from tests.capture.ledger_check import check_ledger
 from tests.capture.market import MarketFeed
 from tests.faults.capture_process import INTERVAL_S, capturing_until_full
 from xetrade_core.capture.recovery import recover
+from xetrade_core.capture.sampler import grid_at_or_after
 from xetrade_core.capture.session import CaptureConfig, CaptureSession
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, SystemClock
 from xetrade_core.errors import LakeUnavailable, StorageFull
@@ -58,11 +59,10 @@ def check_files(spool: Path) -> None:
         parquet.from_bytes(path.read_bytes(), str(path))
 
 
-def check_recovered(store: ObjectStore, start_ns: int, interval_ns: int) -> None:
-    """Up to the last grid time that any record speaks of, every one is a synced row or in a gap."""
+def check_recovered(store: ObjectStore, start_ns: int, end_ns: int, interval_ns: int) -> None:
+    """Every grid time of every book is a synced row or in a gap."""
     rows, records = rows_by_symbol(store), gap_records(store)
     assert rows
-    end_ns = max(tick for mine in rows.values() for tick in mine) + interval_ns
     for (venue, symbol), mine in rows.items():
         check_ledger(symbol, mine, [gap for gap in records if gap.exchange == venue], start_ns, end_ns, interval_ns)
 
@@ -92,6 +92,7 @@ async def test_a_full_file_system_stops_the_session_with_everything_readable(
     session = CaptureSession(config, DownStore(tmp_path / "down"), open_market, rng=random.Random(3))
     with pytest.raises(StorageFull, match=r"is full .* free space, then run recover"):
         await asyncio.wait_for(session.run(), 60)
+    over_ns = SystemClock().wall_ns()
     report = session.report
     assert report is not None
     assert report.status.state == "failed"
@@ -104,7 +105,7 @@ async def test_a_full_file_system_stops_the_session_with_everything_readable(
     roomier = await asyncio.create_subprocess_exec("mount", "-o", "remount,size=8m", str(small_disk))
     assert await roomier.wait() == 0, "somebody makes room"
     assert recover(spool, lake, SystemClock()).left == 0
-    check_recovered(lake, session.plan.start_ns, 100 * NS_PER_MS)
+    check_recovered(lake, session.plan.start_ns, over_ns, 100 * NS_PER_MS)
     missing = [gap for gap in gap_records(lake) if gap.cause in (GapCause.STOPPED, GapCause.RECORDER_DOWN)]
     assert {gap.symbol for gap in missing} == set(SYMBOLS), "the rest of the window is accounted for"
 
@@ -114,7 +115,7 @@ def test_a_log_that_cannot_grow_stops_the_session_and_seals_what_it_holds(tmp_pa
     with capturing_until_full(spool, lake, 100_000, outcome) as process:
         process.join(60)
         assert process.exitcode == 0
-    message, state = outcome.read_text().splitlines()
+    message, state, captured = outcome.read_text().splitlines()
     assert "is full (File too large)" in message
     assert state == "failed"
     check_files(spool)
@@ -123,4 +124,6 @@ def test_a_log_that_cannot_grow_stops_the_session_and_seals_what_it_holds(tmp_pa
     rows = rows_by_symbol(store)
     start_ns = min(gap.from_ns for gap in gap_records(store))
     assert all(len(mine) > 5 for mine in rows.values())
-    check_recovered(store, start_ns, INTERVAL_NS)
+    over_ns = grid_at_or_after(start_ns, INTERVAL_NS) + int(captured) * INTERVAL_NS
+    assert over_ns > max(max(mine) for mine in rows.values()) + INTERVAL_NS, "some rows did not fit"
+    check_recovered(store, start_ns, over_ns, INTERVAL_NS)
