@@ -43,3 +43,11 @@ def test_a_damaged_file_is_named(damage: object) -> None:
     data = parquet.to_bytes(L2_SNAPSHOTS.conform(snapshot_rows(range(10))))
     with pytest.raises(CorruptFile, match=r"hour.parquet is not a readable Parquet file"):
         parquet.from_bytes(damage(data), "hour.parquet")  # type: ignore[operator]
+
+
+def test_levels_are_plain_lists_in_memory_and_a_refused_rows_null_survives() -> None:
+    broken = snapshot_rows([0, 1], bid_size=[1.0, None, 2.0])
+    back = parquet.from_bytes(parquet.to_bytes(broken), "rejected")
+    assert back.column("bid_size").to_pylist() == [[1.0, None, 2.0]] * 2
+    rows = L2_SNAPSHOTS.conform(snapshot_rows(range(5), unsynced=[2]))
+    assert parquet.from_bytes(parquet.to_bytes(rows), "part").schema.equals(rows.schema)
