@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.browser import Console, browser_page
 from tests.e2e.dagster_host import DagsterHost
+from tests.pipelines.deployment import clear_of_the_hour
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment")]
 
@@ -29,6 +30,7 @@ def console(host: DagsterHost, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_a_recording_is_launched_watched_and_stopped(console: Console, host: DagsterHost) -> None:
+    clear_of_the_hour(90)
     run = console.launch("capture_l2", CAPTURE.format(duration_s=600))
     console.shows("books in sync", within_ms=30_000)
     console.shows("3 of 3 books in sync", within_ms=30_000)

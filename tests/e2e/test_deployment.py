@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from tests.e2e.dagster_host import DagsterHost
-from tests.pipelines.deployment import SYMBOLS, lately
-from tests.support.s3 import S3Server
+from tests.pipelines.deployment import SYMBOLS, clear_of_the_hour, lately
+from tests.support.s3 import SECRET_KEY, S3Server
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.reader import Lake
 from xetrade_core.lake.store import open_store
@@ -24,9 +24,8 @@ ops:
     config:
       venues: {binance: [BTC/USDT, ETH/USDT], binanceusdm: ["BTC/USDT:USDT"], okx: [BTC/USDT]}
       duration_s: 6
-      interval_s: 0.5
+      segment_s: 3
 """
-COMPACT = "ops: {compact_l2: {config: {interval_s: 0.5}}}"
 
 
 def times(table: pa.Table) -> list[int]:
@@ -36,14 +35,17 @@ def times(table: pa.Table) -> list[int]:
 def test_capture_and_compaction_from_the_command_line(
     host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server
 ) -> None:
+    clear_of_the_hour(60)
+    begun = datetime.now(UTC)
     captured = host.execute_job("capture_l2", CAPTURE)
     assert captured.returncode == 0, captured.stderr[-3000:]
-    compacted = host.execute_job("compact_l2", COMPACT)
+    compacted = host.execute_job("compact_l2")
     assert compacted.returncode == 0, compacted.stderr[-3000:]
     for venue, symbols in SYMBOLS.items():
         for symbol in symbols:
-            rows = lake.read_l2(venue, symbol, *lately())
-            assert times(rows) == list(range(times(rows)[0], times(rows)[0] + 6 * NS_PER_S, NS_PER_S // 2))
+            rows = lake.read_l2(venue, symbol, begun, begun + timedelta(hours=1))
+            assert times(rows) == [times(rows)[0] + n * NS_PER_S for n in range(6)]
+            assert rows.column("synced").to_pylist() == [True] * 6
             assert lake.read_metrics(venue, symbol, *lately()).num_rows >= 1
     keys = [info.key for info in open_store(lake_root, s3_server.options()).list("")]
     assert not [key for key in keys if "segments" in key]
@@ -55,12 +57,14 @@ def test_a_job_that_cannot_start_says_why_and_exits_1(host: DagsterHost) -> None
     )
     assert result.returncode == 1
     assert "unknown symbol 'NO/SUCH' on binance" in result.stderr
+    assert SECRET_KEY not in result.stdout + result.stderr
 
 
 def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, lake: Lake) -> None:
     """Two runs of consecutive windows, as consecutive hours are: the second connects and waits meanwhile."""
+    clear_of_the_hour(60)
     host.start()
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=9)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)
     bounds = [(start + timedelta(seconds=6 * n)).isoformat() for n in range(3)]
     runs = [
         host.launch(
@@ -89,6 +93,7 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
 def test_a_stopped_run_seals_uploads_and_reports_what_it_has(
     host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server
 ) -> None:
+    clear_of_the_hour(60)
     host.start()
     begun = time.monotonic()
     run = host.launch(
@@ -97,9 +102,7 @@ def test_a_stopped_run_seals_uploads_and_reports_what_it_has(
     )
     host.wait_for_status(run, "STARTED", timeout_s=20)
     store = open_store(lake_root, s3_server.options())
-    while not any(
-        store.list("l2_segments/venue=binanceusdm/")
-    ):  # the first segment: those of the test above are compacted
+    while not any(store.list("l2_segments/venue=binanceusdm/")):  # those of the tests above are compacted
         assert time.monotonic() - begun < 40
         time.sleep(0.5)
     host.terminate(run)

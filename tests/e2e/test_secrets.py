@@ -15,11 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment")]
 
 def test_no_secret_is_in_anything_that_dagster_stored_or_printed(host: DagsterHost) -> None:
     """After all of the above: event logs, run configs, tags, metadata, compute logs, process output."""
-    failed = host.execute_job(
-        "capture_l2", "ops: {capture_l2: {config: {duration_s: -1}}}"
-    )  # a failure prints the most
-    assert failed.returncode == 1
-    assert SECRET_KEY not in failed.stdout + failed.stderr
     host.start()
     files = [path for path in host.home.rglob("*") if path.is_file()]
     contents = {path: path.read_bytes() for path in files}

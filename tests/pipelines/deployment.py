@@ -5,6 +5,7 @@ settings.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,13 @@ def environment(
             variables[f"{prefix}REST_URL"] = sim.url(venue).rest
             variables[f"{prefix}WS_URL"] = sim.url(venue).ws
     return variables
+
+
+def clear_of_the_hour(seconds: float) -> None:
+    """Wait for the next hour if this one ends within `seconds`: a recording that crosses it has two partitions."""
+    left = 3600 - time.time() % 3600
+    if left < seconds:
+        time.sleep(left + 0.1)
 
 
 def lately() -> tuple[str, str]:
