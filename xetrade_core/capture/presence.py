@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xetrade_core.capture.spool import SessionDir, SessionLock, sessions
+from xetrade_core.capture.spool import SessionDir, SessionLock, SessionPlan, sessions
+from xetrade_core.errors import SessionError
 
 
 def is_alive(session: SessionDir) -> bool:
@@ -22,13 +23,21 @@ def is_alive(session: SessionDir) -> bool:
 
 def live_venues(spool_dir: Path, now_ns: int) -> set[str]:
     """The venues that living sessions record at `now_ns`: a session that waits for the next hour does not count yet."""
-    plans = [session.plan() for session in sessions(spool_dir) if is_alive(session)]
+    plans = [_plan(session) for session in sessions(spool_dir) if is_alive(session)]
     return {
         venue
         for plan in plans
-        if plan.start_ns <= now_ns and (plan.end_ns is None or now_ns < plan.end_ns)
+        if plan is not None and plan.start_ns <= now_ns and (plan.end_ns is None or now_ns < plan.end_ns)
         for venue in plan.venues
     }
+
+
+def _plan(session: SessionDir) -> SessionPlan | None:
+    """None where a recovery has just removed the session."""
+    try:
+        return session.plan()
+    except SessionError:
+        return None
 
 
 def orphans(spool_dir: Path) -> list[SessionDir]:
