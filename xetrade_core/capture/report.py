@@ -13,7 +13,8 @@ from xetrade_core.capture.status import UNCOUNTED_CAUSES, CaptureStatus, SymbolS
 from xetrade_core.feeds.feed import FeedStatus
 
 if TYPE_CHECKING:
-    from xetrade_core.capture.session import CaptureSession, VenueRun
+    from xetrade_core.capture.session import CaptureSession
+    from xetrade_core.capture.venue_run import VenueRun
 
 _OVER = frozenset({"finished", "failed"})
 
@@ -91,7 +92,7 @@ def symbol_rows(recorder: BookRecorder, over: bool) -> list[SymbolStatus]:
 def _venue_row(run: VenueRun, feed: FeedStatus | None) -> VenueStatus:
     jitter = run.recorder.sampler.jitter()
     return VenueStatus(
-        venue=run.recorder.plan.venue,
+        venue=run.venue,
         state=run.state,
         error=None if run.error is None else str(run.error),
         connections=feed.connections if feed else 0,

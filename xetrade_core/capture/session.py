@@ -13,15 +13,14 @@ import os
 import random
 import shutil
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from xetrade_core.capture.config import CaptureConfig
-from xetrade_core.capture.instrument_json import instrument_rows
 from xetrade_core.capture.journal import Journal
+from xetrade_core.capture.opening import FeedOpener, abandon, feed_opener, open_all
 from xetrade_core.capture.raw import RawFrames
 from xetrade_core.capture.recorder import BookRecorder, RecorderPlan
 from xetrade_core.capture.report import capture_status
@@ -29,14 +28,12 @@ from xetrade_core.capture.sampler import NEVER_NS
 from xetrade_core.capture.spool import Reserve, SessionDir, SessionLock, SessionPlan, create_session, replace_file
 from xetrade_core.capture.status import CaptureReport, CaptureStatus
 from xetrade_core.capture.upload import Uploader
+from xetrade_core.capture.venue_run import VenueRun
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from xetrade_core.errors import ConfigError, SessionError, StorageFull, VenueUnavailable, XETradeError
-from xetrade_core.feeds.factory import open_feed
-from xetrade_core.feeds.feed import Feed, FeedOptions
+from xetrade_core.errors import SessionError, StorageFull, XETradeError
+from xetrade_core.feeds.feed import Feed
 from xetrade_core.lake.schemas import L2_GAP_SEGMENTS, L2_SEGMENTS
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.model.book_events import GapCause
-from xetrade_core.model.instruments import Instrument
 from xetrade_core.telemetry import add_alarm_sink, alarm, get_logger
 
 __all__ = ["CaptureConfig", "CaptureReport", "CaptureSession", "CaptureStatus", "FeedOpener", "feed_opener"]
@@ -47,36 +44,8 @@ _TIMER_CAP_S = 0.25
 _BATCH_NS = 250 * NS_PER_MS
 _QUEUED_TICKS = 120
 _QUEUE_LEAST_ROWS = 4096
-_OPEN_RETRY_BASE_S = 1.0
-_OPEN_RETRY_CAP_S = 60.0
 _FEED_CLOSE_S = 5.0
-_PREFLIGHT_S = 5.0
 _ALARMS_KEPT = 20
-
-FeedOpener = Callable[[str, tuple[str, ...]], Awaitable[Feed]]
-"""Opens the feed of a venue's symbols; raises as `feeds.factory.open_feed` does."""
-
-
-def feed_opener(options: Mapping[str, FeedOptions], clock: Clock, rng: random.Random) -> FeedOpener:
-    """Websocket feeds, with these options by venue and the live defaults for the others."""
-
-    async def open_one(venue: str, symbols: tuple[str, ...]) -> Feed:
-        return await open_feed(venue, symbols, options.get(venue, FeedOptions()), clock, rng)
-
-    return open_one
-
-
-@dataclass(slots=True)
-class VenueRun:
-    """One venue within a session."""
-
-    recorder: BookRecorder
-    raw: RawFrames | None
-    header: dict[str, object]
-    """First line of each raw file."""
-    feed: Feed | None = None
-    state: str = "opening"
-    error: Exception | None = None
 
 
 class CaptureSession:
@@ -155,11 +124,13 @@ class CaptureSession:
                 f"the window ended {(now_ns - self.config.end_ns) / NS_PER_S:.1f} s ago: nothing to record"
             )
         _warm_up()
-        openings = await self._preflight()
+        openings = await open_all(self.config.venues, self._open_feed, self._stop)
         try:
+            if self._stop.is_set():
+                raise SessionError(f"the session was stopped before it began: {self._stop_reason}")
             lock = self._begin(self.clock.wall_ns())
         except XETradeError:
-            await _abandon(openings.values())
+            await abandon(openings.values())
             raise
         remove_sink = add_alarm_sink(lambda body: self.alarms.append(f"{body['alarm']}: {body['message']}"))
         try:
@@ -167,35 +138,6 @@ class CaptureSession:
         finally:
             remove_sink()
             lock.release()
-
-    async def _preflight(self) -> dict[str, asyncio.Task[Feed]]:
-        """Try once to open every feed, so that what was asked for wrongly is refused before anything is recorded.
-
-        A venue that does not answer (soon) is no reason to refuse: it is tried again during the session.
-        """
-        assert self._stop is not None
-        stop = asyncio.create_task(self._stop.wait())
-        openings = {
-            venue: asyncio.create_task(_as_coroutine(self._open_feed(venue, tuple(symbols))))
-            for venue, symbols in self.config.venues.items()
-        }
-        try:
-            everything = asyncio.gather(*openings.values(), return_exceptions=True)
-            await asyncio.wait((stop, everything), timeout=_PREFLIGHT_S, return_when=asyncio.FIRST_COMPLETED)
-            if self._stop.is_set():
-                raise SessionError(f"the session was stopped before it began: {self._stop_reason}")
-            for venue, opening in openings.items():
-                error = opening.exception() if opening.done() else None
-                if error is not None and not isinstance(error, VenueUnavailable):
-                    raise error
-                if opening.done() and error is None:
-                    _check_books(venue, self.config.venues[venue], opening.result())
-        except BaseException:
-            await _abandon(openings.values())
-            raise
-        finally:
-            stop.cancel()
-        return openings
 
     def _begin(self, opened_ns: int) -> SessionLock:
         config = self.config
@@ -253,12 +195,22 @@ class CaptureSession:
         header: dict[str, object] = msgspec.to_builtins(plan)
         if config.raw:
             raw = RawFrames(self.directory.raw, self.directory.ready, venue, self.session_id, header)
-        return VenueRun(BookRecorder(plan, self.journal, self.clock, raw), raw, header)
+        recorder = BookRecorder(plan, self.journal, self.clock, raw)
+        return VenueRun(
+            recorder,
+            raw,
+            header,
+            directory=self.directory,
+            open_feed=self._open_feed,
+            clock=self.clock,
+            rng=self._rng,
+            on_failure=self._venue_failed,
+        )
 
     async def _run_to_the_end(self, openings: Mapping[str, asyncio.Task[Feed]]) -> CaptureReport:
         assert self._stop is not None
         heartbeat = asyncio.create_task(self._heartbeat())
-        feeds = [asyncio.create_task(self._run_venue(run, openings[run.recorder.plan.venue])) for run in self.runs]
+        feeds = [asyncio.create_task(run.run(openings[run.venue])) for run in self.runs]
         timer = asyncio.create_task(self._timer())
         timer.add_done_callback(self._task_died)
         self.state = "running"
@@ -328,53 +280,11 @@ class CaptureSession:
                 return
             await self.clock.sleep(min(max(next_ns - self.clock.wall_ns(), 0) / NS_PER_S, _TIMER_CAP_S))
 
-    async def _run_venue(self, run: VenueRun, opening: Awaitable[Feed]) -> None:
-        """Open and run one venue's feed; what goes wrong for good stays with this venue."""
-        venue = run.recorder.plan.venue
-        try:
-            run.feed = await self._open(run, opening)
-            await self._attach(run, run.feed)
-            await run.feed.run(run.recorder)
-            self._venue_failed(run, SessionError(f"the feed of {venue} ended by itself"))
-        except Exception as error:
-            if not isinstance(error, XETradeError):
-                _log.exception("feed failed", venue=venue)
-            self._venue_failed(run, error)
-
-    async def _attach(self, run: VenueRun, feed: Feed) -> None:
-        assert self.directory is not None
-        instruments: tuple[Instrument, ...] = getattr(feed, "instruments", ())
-        if instruments:
-            await asyncio.to_thread(self.directory.keep_instruments, instruments)
-        run.header["instruments"] = instrument_rows(instruments)
-        run.recorder.attach(feed.books.sequencers, instruments)
-        run.state, run.error = "running", None
-
-    async def _open(self, run: VenueRun, opening: Awaitable[Feed]) -> Feed:
-        plan = run.recorder.plan
-        attempt = 0
-        while True:
-            try:
-                return await opening
-            except VenueUnavailable as error:
-                run.error = error
-                attempt += 1
-                ceiling_s = min(_OPEN_RETRY_CAP_S, _OPEN_RETRY_BASE_S * 2 ** min(attempt, 10))
-                _log.warning("venue does not answer, trying again", venue=plan.venue, error=str(error), attempt=attempt)
-                await self.clock.sleep(self._rng.uniform(0.1, ceiling_s))
-                opening = self._open_feed(plan.venue, plan.symbols)
-
     def _venue_failed(self, run: VenueRun, error: Exception) -> None:
-        run.state, run.error = "failed", error
-        plan = run.recorder.plan
-        if run.feed is not None:
-            now_ns = self.clock.wall_ns()
-            run.recorder.lost(now_ns, plan.symbols, GapCause.DISCONNECT, str(error))
-            run.recorder.events(run.feed.books.lose(plan.symbols, GapCause.DISCONNECT, now_ns), detail=str(error))
-        alarm("venue_failed", f"{plan.venue} is no longer captured: {error}", session=self.session_id)
+        alarm("venue_failed", f"{run.venue} is no longer captured: {error}", session=self.session_id)
         if all(other.state == "failed" for other in self.runs):
             self._failure = self._failure or error
-            self.request_stop(f"every venue has failed, {plan.venue} last: {error}")
+            self.request_stop(f"every venue has failed, {run.venue} last: {error}")
 
     def _task_died(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -391,11 +301,14 @@ class CaptureSession:
 
     async def _heartbeat(self) -> None:
         while True:
-            status = await self._take_status()
-            await self._write_status(status)
-            self._watch_disk(status)
-            if self._on_progress is not None:
-                self._on_progress(status)
+            try:
+                status = await self._take_status()
+                await self._write_status(status)
+                self._watch_disk(status)
+                if self._on_progress is not None:
+                    self._on_progress(status)
+            except Exception:
+                _log.exception("status not told")  # whoever watches may fail; the capture goes on
             await self.clock.sleep(_HEARTBEAT_S)
 
     async def _take_status(self) -> CaptureStatus:
@@ -428,28 +341,6 @@ class CaptureSession:
     def _made_up_id(self) -> str:
         seconds = self.clock.wall_ns() // NS_PER_S
         return f"{seconds}-{os.getpid()}-{self._rng.getrandbits(32):08x}"
-
-
-async def _as_coroutine(awaitable: Awaitable[Feed]) -> Feed:
-    return await awaitable
-
-
-def _check_books(venue: str, symbols: Sequence[str], feed: Feed) -> None:
-    for symbol in symbols:
-        if symbol not in feed.books.sequencers:
-            known = ", ".join(feed.books.sequencers)
-            raise ConfigError.of(f"venues[{venue}]", symbol, f"universal symbols; the venue's books are {known}")
-
-
-async def _abandon(openings: Iterable[asyncio.Task[Feed]]) -> None:
-    """Close feeds that will not be run."""
-    for opening in openings:
-        opening.cancel()
-        with contextlib.suppress(Exception, asyncio.CancelledError):
-            feed = await opening
-            close = getattr(feed, "close", None)
-            if close is not None:
-                await close()
 
 
 def _warm_up() -> None:
