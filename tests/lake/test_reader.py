@@ -55,6 +55,15 @@ def test_a_range_is_half_open_and_crosses_hours_and_meets_fresh_rows(lake: Lake)
     assert set(table.column("symbol").to_pylist()) == {SYMBOL}
 
 
+def test_a_wide_range_is_one_listing_not_one_a_day(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[str] = []
+    real = lake.store.list
+    monkeypatch.setattr(lake.store, "list", lambda prefix: listed.append(prefix) or real(prefix))
+    everything = lake.read_l2(VENUE, SYMBOL, "2000-01-01T00:00Z", "2100-01-01T00:00Z")
+    assert everything.equals(lake.read_l2(VENUE, SYMBOL, at(-7200), at(4 * 3600)))
+    assert len([prefix for prefix in listed if "/date=" not in prefix]) == 2
+
+
 def test_where_file_and_segment_overlap_the_better_row_is_read(lake: Lake) -> None:
     sequences = lake.read_l2(VENUE, SYMBOL, at(3634), at(3637), columns=["sequence"]).column("sequence").to_pylist()
     assert sequences == [37_340, 37_351, 37_361]

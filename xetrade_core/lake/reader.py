@@ -53,6 +53,7 @@ K = TypeVar("K", PartKey, SegmentKey)
 
 _ATTEMPTS = 5
 _READERS = 8
+_DAYS_LISTED_APART = 14  # a store lists a thousand keys at a time, which is 40 days of a symbol
 
 
 class Lake:
@@ -189,7 +190,7 @@ class Lake:
         return table.replace_schema_metadata(None)
 
     def _by_hour(self, dataset: Dataset, venue: str, symbol: str | None, hours: Iterable[int]) -> dict[int, list[str]]:
-        """Keys of the dataset's objects by hour; a day is one listing."""
+        """Keys of the dataset's objects by hour."""
         prefix = symbol_prefix(dataset.name, venue, symbol) if symbol is not None else venue_prefix(dataset.name, venue)
         keys: dict[int, list[str]] = {}
         wanted = set(hours)
@@ -248,10 +249,13 @@ def _within(dataset: Dataset, table: pa.Table, time_column: str, span: tuple[int
 
 
 def _scopes(hours: set[int]) -> Iterator[str]:
-    """Prefixes that cover `hours`: an hour's own where a day has one, else the day's."""
+    """Prefixes that cover `hours`: an hour's own where a day has one, else the day's; of many days, all there is."""
     by_day: dict[str, list[int]] = {}
     for hour in sorted(hours):
         by_day.setdefault(hour_path(hour).partition("/")[0], []).append(hour)
+    if len(by_day) > _DAYS_LISTED_APART:
+        yield ""
+        return
     for day, members in by_day.items():
         yield f"{hour_path(members[0])}/" if len(members) == 1 else f"{day}/"
 
