@@ -63,7 +63,7 @@ async def test_steps_of_the_wall_clock(tmp_path: Path, seed: int) -> None:
     )
     session = CaptureSession(config, store, open_market, clock=clock, rng=random.Random(seed))
     running = asyncio.create_task(session.run())
-    while session.state == "starting":
+    while session.state == "starting" or session.runs[0].state != "running":
         await asyncio.sleep(0.01)
     for _ in range(1500):
         await clock.pass_time(0.05)
