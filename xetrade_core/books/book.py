@@ -177,10 +177,15 @@ class BookSide:
 
     def _bury_dead(self, start: int, prices: list[float], sizes: list[float]) -> list[float]:
         """Bury the entries of size 0 among the ranks from `start` on; the prices of the others."""
+        store, gone, sign, reach = self._sizes, self._gone, self._sign, self._reach
+        live = []
         for price, size in zip(prices, sizes, strict=True):
-            if not size:
-                self._bury(price * self._sign)
-        live = [price for price, size in zip(prices, sizes, strict=True) if size]
+            if size:
+                live.append(price)
+            else:
+                del store[price]
+                if price * sign < reach:
+                    gone.add(price)
         self._ranks[start:] = self._prices(live)
         return live
 
