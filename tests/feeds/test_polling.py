@@ -136,7 +136,7 @@ async def test_any_ccxt_venue_can_be_polled(sim: Sim) -> None:
     feed = await open_polling_feed("binance", ["BTC/USDT"], QUICK, SystemClock(), random.Random(1), ccxt_config=config)
     sink = Remembering()
     task = asyncio.create_task(feed.run(sink))
-    tops = {}
+    tops: dict[int, tuple[list[float], list[float], list[float], list[float]]] = {}
     try:
         async with asyncio.timeout(20):
             while len(tops) < 5:

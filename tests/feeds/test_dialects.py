@@ -1,0 +1,81 @@
+"""The venues' control messages, as documented, and frames that are none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xetrade_core.feeds.binance import BinanceDialect
+from xetrade_core.feeds.okx import OkxDialect
+from xetrade_core.feeds.subscriptions import Reply
+
+BINANCE, OKX = BinanceDialect("{id_lower}@depth@100ms"), OkxDialect("books")
+UNKNOWN = "Wrong URL or channel:books,instId:NO-PAIR doesn't exist. Please use the correct URL, channel and parameters."
+
+
+def test_requests_are_what_the_venues_document() -> None:
+    assert json.loads(BINANCE.subscribe(3, ["BTCUSDT", "ETHUSDT"])) == {
+        "method": "SUBSCRIBE",
+        "params": ["btcusdt@depth@100ms", "ethusdt@depth@100ms"],
+        "id": 3,
+    }
+    assert json.loads(BINANCE.unsubscribe(4, ["BTCUSDT"]))["method"] == "UNSUBSCRIBE"
+    assert json.loads(OKX.subscribe(3, ["BTC-USDT"])) == {
+        "id": "3",
+        "op": "subscribe",
+        "args": [{"channel": "books", "instId": "BTC-USDT"}],
+    }
+    assert json.loads(OKX.unsubscribe(4, ["BTC-USDT"]))["op"] == "unsubscribe"
+
+
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
+        ({"result": None, "id": 5}, Reply(5)),
+        ({"error": {"code": 2, "msg": "Invalid request"}, "id": 5}, Reply(5, error="2 Invalid request")),
+        ({"code": 2, "msg": "Invalid request", "id": 5}, Reply(5, error="2 Invalid request")),
+        ({"error": {"code": -1003, "msg": "slow"}, "id": 5}, Reply(5, error="-1003 slow", transient=True)),
+        ({"e": "serverShutdown", "E": 1}, Reply(closing=True)),
+        ({"e": "bookTicker", "s": "BTCUSDT"}, None),
+        ({"e": "depthUpdate", "s": "BTCUSDT", "id": 5}, None),
+    ],
+)
+def test_what_binance_says(frame: dict[str, object], reply: Reply | None) -> None:
+    assert BINANCE.read(json.dumps(frame, separators=(",", ":")).encode()) == reply
+
+
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
+        ({"event": "subscribe", "arg": {"channel": "books", "instId": "X-Y"}, "connId": "a"}, Reply(None, ("X-Y",))),
+        ({"id": "7", "event": "subscribe", "arg": {"channel": "books", "instId": "X-Y"}}, Reply(7, ("X-Y",))),
+        (
+            {"event": "unsubscribe", "arg": {"channel": "books", "instId": "X-Y"}},
+            Reply(None, ("X-Y",), unsubscribed=True),
+        ),
+        ({"event": "error", "code": "60018", "msg": UNKNOWN}, Reply(None, ("NO-PAIR",), error=f"60018 {UNKNOWN}")),
+        ({"event": "error", "code": "60014", "msg": "often"}, Reply(error="60014 often", transient=True)),
+        ({"event": "notice", "code": "64008", "msg": "The connection will soon be closed"}, Reply(closing=True)),
+        ({"event": "channel-conn-count", "channel": "books", "connCount": "1"}, None),
+        ({"arg": {"channel": "books", "instId": "X-Y"}, "action": "update", "data": []}, None),
+    ],
+)
+def test_what_okx_says(frame: dict[str, object], reply: Reply | None) -> None:
+    assert OKX.read(json.dumps(frame).encode()) == reply
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_frame_can_upset_a_dialect(frame: bytes) -> None:
+    for dialect in (BINANCE, OKX):
+        dialect.read(frame)
+        dialect.read(b'{"event":' + frame + b"}")
+        dialect.book_id(frame)
+
+
+def test_the_instrument_of_a_book_message_is_found_without_decoding_it() -> None:
+    assert BINANCE.book_id(b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1}') == "BTCUSDT"
+    assert OKX.book_id(b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot"}') == "BTC-USDT"
+    assert BINANCE.book_id(b"{}") is None
