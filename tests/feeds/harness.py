@@ -24,7 +24,9 @@ SYMBOLS = {
     "okx": ("BTC/USDT", "BTC/USDT:USDT"),
 }
 VENUES = tuple(SYMBOLS)
-SCENARIO = "seed = 7\n" + "".join(f"[venues.{venue}]\nsymbols = {list(names)}\n" for venue, names in SYMBOLS.items())
+SCENARIO = "seed = 7\n" + "".join(
+    f"[venues.{venue}]\nsymbols = {list(names)}\nflush_ms = 50\n" for venue, names in SYMBOLS.items()
+)
 DEPTH = 50
 
 Top = tuple[list[float], list[float], list[float], list[float]]
