@@ -1,0 +1,90 @@
+"""`xetrade lake`: what the lake holds, and SQL over it."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xetrade_core.cli.options import JsonOption, LakeOption, moment, open_settings
+from xetrade_core.cli.output import emit_json, emit_table, emit_text, say
+from xetrade_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from xetrade_core.lake.reader import Lake
+
+#: elements of a list (a book's levels) that a table shows
+SHOWN_ELEMENTS = 3
+
+lake_group = typer.Typer(help="What the lake holds, and SQL over it.", no_args_is_help=True)
+
+
+def _open(lake: str | None) -> Lake:
+    from xetrade_core.assembly import lake_store
+    from xetrade_core.lake.reader import Lake
+
+    return Lake(lake_store(open_settings(lake)))
+
+
+@lake_group.command()
+def ls(lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """List datasets, venues and symbols, with hours, rows and bytes."""
+    reader = _open(lake)
+    held = reader.ls()
+    if as_json:
+        emit_json({"lake": reader.store.uri, "holdings": held})
+        return
+    columns = ("dataset", "venue", "symbol", "hours", "files", "rows", "KiB", "from", "to")
+    rows = [
+        (one.dataset, one.venue, one.symbol, one.hours, one.files, one.rows, one.bytes // 1024,
+         f"{moment(one.first_ns):%F %H:00}", f"{moment(one.last_ns):%F %H:00}")
+        for one in held
+    ]  # fmt: skip
+    emit_table(reader.store.uri, columns, rows)
+
+
+@lake_group.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="SELECT symbol, count(*) FROM l2_snapshots GROUP BY 1")],
+    lake: LakeOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows that a table shows; JSON and CSV have all.")] = 50,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run SQL with DuckDB over the views l2_snapshots, l2_gaps, l2_quality, book_metrics and the segments."""
+    import duckdb
+
+    connection = _open(lake).duckdb()
+    try:
+        cursor = connection.execute(sql)
+        columns = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchall() if as_csv or as_json else cursor.fetchmany(limit + 1)
+    except duckdb.Error as error:
+        raise ConfigError(f"SQL: {' '.join(str(error).split())}") from None
+    finally:
+        connection.close()
+    if as_json:
+        emit_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([columns, *rows])
+    else:
+        emit_table("", columns, [[_short(cell) for cell in row] for row in rows[:limit]])
+        emit_text(f"{min(len(rows), limit)} rows")
+        if len(rows) > limit:
+            say(f"only the first {limit} rows are shown: --limit for more, --csv or --json for all")
+
+
+def _short(cell: Any) -> Any:
+    """A list as its first elements and how many there are."""
+    if not isinstance(cell, list):
+        return cell
+    shown = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in cell[:SHOWN_ELEMENTS])
+    return f"[{shown}{', ...' if len(cell) > SHOWN_ELEMENTS else ''}] ({len(cell)})"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's group."""
+    app.add_typer(lake_group, name="lake")

@@ -1,0 +1,163 @@
+"""`xetrade recover`, `compact`, `quality`: from what was captured to what is proven."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xetrade_core.cli.options import (
+    NS_PER_HOUR,
+    IntervalOption,
+    JsonOption,
+    LakeOption,
+    SpoolOption,
+    instant_ns,
+    moment,
+    open_settings,
+    seconds,
+    symbol_fits,
+    window,
+)
+from xetrade_core.cli.output import emit_json, emit_table, emit_text
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xetrade_core.lake.quality import QualityRecord
+    from xetrade_core.lake.store import ObjectStore
+
+HourOption = Annotated[str | None, typer.Option("--hour", help="One UTC hour: 2026-11-20T13.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="From this UTC time on.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="To this UTC time, exclusive.")]
+AnyVenueOption = Annotated[str, typer.Option("--venue", help="Only this venue.")]
+CheckOption = Annotated[bool, typer.Option("--check", help="Exit with code 1 unless everything is complete.")]
+
+QUALITY_COLUMNS = (
+    "hour", "venue", "symbol", "expected", "captured", "synced", "missing", "unexplained", "gaps", "resyncs", "crossed",
+    "stale", "p50 ms", "p99 ms", "bytes/row", "complete", "causes, s",
+)  # fmt: skip
+
+
+def recover(lake: LakeOption = None, spool: SpoolOption = None, as_json: JsonOption = False) -> None:
+    """Bring what dead sessions left in the spool into the lake; safe beside living ones, and safe to repeat."""
+    from xetrade_core import assembly
+    from xetrade_core.capture import recovery
+    from xetrade_core.clock import SystemClock
+
+    settings = open_settings(lake, spool)
+    report = recovery.recover(settings.spool, assembly.lake_store(settings), SystemClock())
+    if as_json:
+        emit_json(report)
+    else:
+        columns = ("session", "rows", "torn bytes", "uploaded", "left", "problem")
+        rows = [
+            (one.session_id, one.rows, one.torn_bytes, one.uploaded, one.left, one.problem) for one in report.recovered
+        ]
+        if rows:
+            emit_table("", columns, rows)
+        emit_text(f"{len(rows)} sessions recovered, {len(report.live)} live ones left alone, {report.left} files left")
+    if report.left:
+        raise typer.Exit(1)
+
+
+def compact(
+    venue: AnyVenueOption = "",
+    hour: HourOption = None,
+    interval: IntervalOption = None,
+    lake: LakeOption = None,
+    check: CheckOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn segments into sorted, verified hours with ledger and completeness record; all hours that wait, or some."""
+    from xetrade_core.assembly import lake_store
+    from xetrade_core.lake.compaction import compact_hour
+    from xetrade_core.lake.pending import pending_hours
+
+    settings = open_settings(lake)
+    store = lake_store(settings)
+    interval_s = seconds(interval, "--interval") if interval is not None else settings.capture.interval_s
+    wanted = instant_ns(hour, "--hour") // NS_PER_HOUR * NS_PER_HOUR if hour is not None else None
+    hours = [one for one in pending_hours(store, venue or None) if wanted in (None, one[1])]
+    reports = [compact_hour(store, name, start, interval_ns=round(interval_s * NS_PER_S)) for name, start in hours]
+    records = [symbol.quality for report in reports for symbol in report.symbols]
+    complete = all(report.complete for report in reports)
+    if as_json:
+        emit_json({"complete": complete, "hours": reports})
+    else:
+        if records:
+            emit_table("", QUALITY_COLUMNS, [_row(record) for record in records])
+        unreadable = [key for report in reports for key in report.unreadable]
+        merged = sum(report.segments_merged for report in reports)
+        emit_text(
+            f"{len(reports)} hours compacted from {merged} segments"
+            + "".join(f"; unreadable: {key}" for key in unreadable)
+        )
+    if check and not complete:
+        raise typer.Exit(1)
+
+
+def quality(
+    venue: AnyVenueOption = "",
+    symbol: Annotated[str, typer.Option("--symbol", help="Only this symbol.")] = "",
+    hour: HourOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    lake: LakeOption = None,
+    check: CheckOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the completeness records: what each hour should hold, what it holds, and what explains the rest."""
+    from xetrade_core.assembly import lake_store
+
+    settings = open_settings(lake)
+    records = quality_records(lake_store(settings), venue, symbol, *window(hour, start, end))
+    complete = bool(records) and all(record.complete for record in records)
+    if as_json:
+        emit_json({"complete": complete, "records": records})
+    elif records:
+        emit_table("", QUALITY_COLUMNS, [_row(record) for record in records])
+    else:
+        emit_text(f"{settings.lake} has no completeness record of that: `xetrade compact` makes them")
+    if check and not complete:
+        raise typer.Exit(1)
+
+
+def quality_records(
+    store: ObjectStore, venue: str, symbol: str, start_ns: int | None, end_ns: int | None
+) -> Sequence[QualityRecord]:
+    """The records of the hours that share a moment with the window, oldest first; empty names mean all."""
+    from xetrade_core.lake import parquet
+    from xetrade_core.lake.layout import parse_part_key, venue_prefix
+    from xetrade_core.lake.quality import QualityRecord
+    from xetrade_core.lake.schemas import L2_QUALITY
+
+    found: list[QualityRecord] = []
+    for info in store.list(venue_prefix(L2_QUALITY.name, venue) if venue else f"{L2_QUALITY.name}/"):
+        part = parse_part_key(info.key)
+        after = start_ns is None or part.hour_ns + NS_PER_HOUR > start_ns
+        before = end_ns is None or part.hour_ns < end_ns
+        if after and before and (not symbol or symbol_fits(symbol, part.symbol)):
+            table = parquet.from_bytes(store.read(info.key), f"{store.uri}/{info.key}")
+            found.append(QualityRecord.from_table(table))
+    if symbol and not found and not any(True for _ in store.list(f"{L2_QUALITY.name}/")):
+        raise ConfigError(f"{store.uri} has no completeness records at all: run `xetrade compact`")
+    return sorted(found, key=lambda record: (record.hour, record.exchange, record.symbol))
+
+
+def _row(record: QualityRecord) -> tuple[object, ...]:
+    causes = ", ".join(f"{cause} {seconds_lost:g}" for cause, seconds_lost in record.causes.items() if seconds_lost)
+    return (
+        f"{moment(record.hour):%FT%H}", record.exchange, record.symbol, record.expected, record.captured, record.synced,
+        record.missing, record.unexplained, record.gaps, record.resyncs, record.crossed, record.stale,
+        record.latency_ms_p50, record.latency_ms_p99, record.bytes_per_snapshot, record.complete, causes,
+    )  # fmt: skip
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(recover)
+    app.command()(compact)
+    app.command()(quality)
