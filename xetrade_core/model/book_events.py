@@ -73,7 +73,8 @@ class Synced(BookEvent, frozen=True, gc=False):
 class Gap(BookEvent, frozen=True, gc=False):
     """The book is out of sync from here on.
 
-    `last_sequence` was the last applied, `next_sequence` the first that did not fit. Either is None where it is not known (a disconnect has no next). The feed must now get a snapshot for this symbol.
+    `last_sequence` was the last applied, `next_sequence` the first that did not fit. Either is None where it is not
+    known (a disconnect has no next). The feed must now get a snapshot for this symbol.
     """
 
     cause: GapCause
