@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -172,7 +173,8 @@ def _table(book: Ladder) -> Any:
 
 def _digits(prices: list[float]) -> int:
     """Decimals that show every price exactly, at most 12."""
-    return max((len(f"{price:.12f}".rstrip("0").partition(".")[2]) for price in prices), default=0)
+    decimals = (Decimal(repr(price)).normalize().as_tuple().exponent for price in prices)
+    return min(12, max((-int(exponent) for exponent in decimals if int(exponent) < 0), default=0))
 
 
 def _summary(book: Ladder) -> str:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+#: columns of a table where there is no terminal
+WIDTH = 200
+
+
 def say(line: str) -> None:
     """One line for people, on standard error."""
     print(line, file=sys.stderr)  # noqa: T201 - this is the command line's own voice
@@ -36,11 +40,11 @@ def emit_text(text: str) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console; as wide as the terminal, or 160 columns when it is none, so that logs cut no table."""
+    """A rich console; as wide as the terminal, or 200 columns when it is none, so that logs cut no table."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else WIDTH)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -68,7 +72,7 @@ def cell_text(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return str(value)
 
 
