@@ -14,9 +14,9 @@ import pytest
 
 from tests.capture.lake_rows import rows_by_symbol, segment_rows
 from tests.support.recordings import recording
-from xetrade_core.capture.raw import read_lines
 from xetrade_core.capture.replay import ReplayReport, replay
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.feeds.recording import read_lines
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.model.book_events import GapCause
 

@@ -9,7 +9,8 @@ import pytest
 
 from xetrade_core.capture import raw as raw_module
 from xetrade_core.capture.config import HOUR_NS
-from xetrade_core.capture.raw import RawFrames, read_lines
+from xetrade_core.capture.raw import RawFrames
+from xetrade_core.feeds.recording import read_lines
 
 HOUR = 472_222 * HOUR_NS
 

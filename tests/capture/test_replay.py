@@ -14,10 +14,10 @@ from tests.capture.ledger_check import check_ledger
 from tests.capture.market import Market
 from tests.capture.test_session import SYMBOLS, TENTH, Rig
 from tests.support.recordings import recording
-from xetrade_core.capture.raw import read_lines
 from xetrade_core.capture.replay import replay
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, CorruptFile
+from xetrade_core.feeds.recording import read_lines
 from xetrade_core.lake.compaction import compact_hour
 from xetrade_core.lake.layout import hours_between
 from xetrade_core.lake.store import ObjectStore, open_store

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from tests.feeds.harness import Remembering
 from tests.support.recordings import recording
 from xetrade_core.clock import ManualClock
 from xetrade_core.errors import ConfigError, CorruptFile, UnknownSymbol
 from xetrade_core.feeds.recorded import RecordedFeed
-from xetrade_core.feeds.recording import RecordedFrame, RecordedLoss, RecordedNote, read_recordings
 from xetrade_core.model.book_events import GapCause
 
 SNAPSHOT = b'{"lastUpdateId":10,"bids":[["100","1"]],"asks":[["101","1"]]}'
@@ -60,54 +56,56 @@ def test_a_cryptofeed_dump_plays_with_its_own_line_format() -> None:
     assert sink.gaps == []
 
 
-@pytest.mark.parametrize("pack", ["plain", "gzip", "zstd"])
-def test_a_file_is_read_whatever_its_compression(tmp_path: Path, pack: str) -> None:
-    text = b"\n".join(LINES) + b"\n"
-    packed = {"plain": text, "gzip": gzip.compress(text), "zstd": zstandard.compress(text)}[pack]
-    path = tmp_path / "frames"
-    path.write_bytes(packed)
-    records = list(read_recordings([path]))
-    assert [record.received_ns for record in records] == [1_000_000_000, 2_000_000_000, 3_000_000_000]
-    assert [record.symbol for record in records if isinstance(record, RecordedFrame)] == [None, "", None]
-
-
-def test_notes_of_the_recorder_say_whose_a_snapshot_is_and_what_was_lost(tmp_path: Path) -> None:
+def test_control_lines_say_whose_a_snapshot_is_and_what_was_lost(tmp_path: Path) -> None:
     path = tmp_path / "frames"
     notes = [
         b'1 {"xetrade":"rest","symbol":"ETH/USDT"}',
         b"1 " + SNAPSHOT,
-        b'2 {"xetrade":"lost","symbols":["ETH/USDT"],"cause":"stalled"}',
-        b'3 {"xetrade":"tick","t":3}',
+        b'2 {"xetrade":"lost","symbols":["ETH/USDT","LTC/USDT"],"cause":"stalled"}',
+        b'3 {"xetrade":"tick"}',
     ]
     path.write_bytes(b"\n".join(notes) + b"\n")
-    first, second, third = read_recordings([path])
-    assert first == RecordedFrame(1, SNAPSHOT, "ETH/USDT")
-    assert second == RecordedLoss(2, ("ETH/USDT",), GapCause.STALLED)
-    assert third == RecordedNote(3, "tick", b'{"xetrade":"tick","t":3}')
     feed = RecordedFeed("binance", ["BTC/USDT", "ETH/USDT"], [path], ManualClock())
     sink = Remembering()
     feed.play(sink)
     assert [(gap.symbol, gap.cause, gap.last_sequence) for gap in sink.gaps] == [("ETH/USDT", GapCause.STALLED, 10)]
     assert sink.losses == [(("ETH/USDT",), GapCause.STALLED)]
+    assert feed.status().frames == 1
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, bytes])
-def test_a_torn_end_loses_the_torn_line_alone(tmp_path: Path, pack: object) -> None:
-    assert callable(pack)
+@pytest.mark.parametrize(
+    ("control", "cause"),
+    [
+        ([b'4 {"xetrade":"dropped","frames":3}'], GapCause.OVERFLOW),
+        ([b'4 {"xetrade":"connect"}', b'4 {"xetrade":"connect"}'], GapCause.DISCONNECT),
+        ([b'4 {"xetrade":"session","session_id":"b"}'], GapCause.DISCONNECT),
+    ],
+)
+def test_where_the_recording_is_broken_off_every_book_is_lost(
+    tmp_path: Path, control: list[bytes], cause: GapCause
+) -> None:
     path = tmp_path / "frames"
-    if pack is bytes:
-        path.write_bytes(b"\n".join(LINES)[:-20])
-    else:
-        whole = io.BytesIO(pack(b"\n".join(LINES[:2]) + b"\n"))
-        path.write_bytes(whole.getvalue() + pack(LINES[2])[:15])
-    assert [record.received_ns for record in read_recordings([path])] == [1_000_000_000, 2_000_000_000]
+    path.write_bytes(b"\n".join([b'0 {"xetrade":"session","session_id":"a"}', *LINES, *control]) + b"\n")
+    sink = Remembering()
+    RecordedFeed("binance", ["BTC/USDT"], [path], ManualClock()).play(sink)
+    assert sink.losses == [(("BTC/USDT",), cause)]
+    assert [(gap.cause, gap.last_sequence) for gap in sink.gaps] == [(cause, 13)]
 
 
-def test_a_broken_line_names_file_and_line(tmp_path: Path) -> None:
+def test_the_next_hours_file_of_the_same_session_loses_nothing(tmp_path: Path) -> None:
+    header = b'0 {"xetrade":"session","session_id":"a"}'
+    for name, lines in (("one", LINES[:2]), ("two", LINES[2:])):
+        (tmp_path / name).write_bytes(b"\n".join([header, *lines]) + b"\n")
+    sink = Remembering()
+    RecordedFeed("binance", ["BTC/USDT"], [tmp_path / "one", tmp_path / "two"], ManualClock()).play(sink)
+    assert (sink.gaps, len(sink.syncs)) == ([], 1)
+
+
+def test_a_broken_line_ends_the_feed_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "frames"
     path.write_bytes(LINES[0] + b"\nnonsense here\n")
-    with pytest.raises(CorruptFile, match=r"frames:2: a line must begin with its receive time"):
-        list(read_recordings([path]))
+    with pytest.raises(CorruptFile, match=r"frames:2: a line must be its receive time and a frame"):
+        RecordedFeed("binance", ["BTC/USDT"], [path], ManualClock()).play(Remembering())
 
 
 def test_a_snapshot_that_could_be_anyones_is_refused_with_two_symbols(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Raw frames, in the recordings' line format `<receive ns> <frame>`, compressed; and how they are read back.
+"""Raw frames, in the recordings' line format `<receive ns> <frame>`, compressed.
 
-A file is a sequence of zstd frames, each whole and synced within about a second, so a crash loses at most the last
-second and the rest can be read. What happened to the recorder itself, and must happen again in a replay, is a control
-line: a frame that begins with `{"xetrade":`. Kinds: `session` (what was asked), `tick` (the timer took the due
-samples), `skip` (samples left out), `lost`, `rest` (the next line is a REST body of that symbol), `instruments`,
-`dropped` (frames are missing from the recording), `stop`.
+`xetrade_core.feeds.recording` reads them back. A file is a sequence of zstd frames, each whole and synced within about
+a second, so a crash loses at most the last second and the rest can be read. What happened to the recorder itself, and
+must happen again in a replay, is a control line: a frame that begins with `{"xetrade":`. Kinds: `session` (what was
+asked), `tick` (the timer took the due samples), `skip` (samples left out), `lost`, `rest` (the next line is a REST body
+of that symbol), `instruments`, `dropped` (frames are missing from the recording), `stop`.
 
 Line breaks within a frame become spaces: JSON means the same by both. No venue's frame can pass for a control line:
 one that begins like it gets a space in front.
@@ -14,27 +14,22 @@ from __future__ import annotations
 
 import os
 import threading
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import zstandard
 
 from xetrade_core.capture.config import HOUR_NS
 from xetrade_core.capture.spool import sync_directory
-from xetrade_core.errors import CorruptFile
+from xetrade_core.feeds.recording import CONTROL
 from xetrade_core.lake.layout import hour_path
 from xetrade_core.telemetry import METRICS, alarm
 
-CONTROL = b'{"xetrade":'
 RAW_DATASET = "raw_frames"
 
 _FLUSH_S = 0.5
 _PENDING_LIMIT = 64 << 20
-_READ_BYTES = 4 << 20
-_GZIP_READ_BYTES = 512 << 10
 
 
 class RawFrames:
@@ -163,72 +158,3 @@ def hand_over(path: Path, ready: Path, venue: str, session_id: str, first_ns: in
     target.parent.mkdir(parents=True, exist_ok=True)
     os.rename(path, target)
     sync_directory(target.parent)
-
-
-def read_lines(path: Path) -> Iterator[list[bytes]]:
-    """The lines of a recording (gzip, zstd or plain), some thousands at a time; what a crash tore at its end is left
-    out.
-
-    Raises CorruptFile if the file is damaged elsewhere, or cannot be opened.
-    """
-    try:
-        with open(path, "rb") as file:
-            rest = b""
-            for chunk in _chunks(file, path):
-                if chunk is _TORN:
-                    return
-                lines = chunk.split(b"\n")
-                lines[0] = rest + lines[0]
-                rest = lines.pop()
-                yield lines
-            if rest:
-                yield [rest]
-    except OSError as error:
-        raise CorruptFile(f"cannot read {path}: {error.strerror or error}") from None
-
-
-_TORN = b"\n(torn)"
-"""Comes last where the compressed data ends in the middle; the line before it may not be whole."""
-
-
-def _chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    magic = file.read(4)
-    file.seek(0)
-    if magic[:2] == b"\x1f\x8b":
-        yield from _gzip_chunks(file, path)
-    elif magic == b"\x28\xb5\x2f\xfd":
-        yield from _zstd_chunks(file)
-    else:
-        while chunk := file.read(_READ_BYTES):
-            yield chunk
-
-
-def _gzip_chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    decompressor = zlib.decompressobj(wbits=31)
-    data, begun = b"", False
-    try:
-        while data or (data := file.read(_GZIP_READ_BYTES)):
-            yield decompressor.decompress(data)
-            data, begun = decompressor.unused_data, not decompressor.eof
-            if decompressor.eof:
-                decompressor = zlib.decompressobj(wbits=31)
-    except zlib.error as error:
-        raise CorruptFile(f"{path} is damaged: {error}") from None
-    if begun:
-        yield _TORN
-
-
-def _zstd_chunks(file: BinaryIO) -> Iterator[bytes]:
-    """Frame by frame: each holds whole lines, and one that is not whole is the last."""
-    data = file.read()
-    while data:
-        decompressor = zstandard.ZstdDecompressor().decompressobj()
-        try:
-            chunk = decompressor.decompress(data)
-        except zstandard.ZstdError:
-            chunk = None
-        if chunk is None or not decompressor.eof:
-            yield _TORN
-            return
-        yield chunk
-        data = decompressor.unused_data

@@ -22,14 +22,13 @@ from xetrade_core.capture.columns import SnapshotColumns
 from xetrade_core.capture.config import HOUR_NS, CaptureConfig
 from xetrade_core.capture.instrument_json import instruments_of
 from xetrade_core.capture.ledger import GapRecord
-from xetrade_core.capture.raw import CONTROL
 from xetrade_core.capture.recorder import BookRecorder, RecorderPlan, Seal
-from xetrade_core.capture.recording import REST_BODY, Control, Line, Recording, is_control, read_control
 from xetrade_core.capture.report import symbol_rows
 from xetrade_core.capture.segments import gap_segments, row_segments
 from xetrade_core.capture.status import SymbolStatus
 from xetrade_core.clock import NS_PER_S, Clock, ManualClock, SystemClock
 from xetrade_core.errors import ConfigError, CorruptFile
+from xetrade_core.feeds.recording import CONTROL, REST_BODY, Control, Line, Recording, is_control, read_control
 from xetrade_core.lake.compaction import CompactionReport, compact_hour
 from xetrade_core.lake.instrument_facts import instrument_metadata
 from xetrade_core.lake.schemas import L2_SEGMENTS
@@ -288,9 +287,9 @@ class _Replay:
         elif line.kind == "tick":
             recorder.tick(received_ns)
         elif line.kind == "skip":
-            recorder.skip_to(line.to, GapCause(line.cause))
+            recorder.skip_to(line.to, line.cause)
         elif line.kind == "lost":
-            self._lose(received_ns, line.symbols, GapCause(line.cause), line.detail)
+            self._lose(received_ns, line.symbols, line.cause, line.detail)
         elif line.kind == "dropped":
             self._lose(received_ns, self.plan.symbols, GapCause.OVERFLOW, "frames are missing from the recording")
         elif line.kind == "instruments":

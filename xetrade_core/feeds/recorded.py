@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError
 from xetrade_core.feeds.feed import FeedSink, FeedStatus, SymbolStatus
-from xetrade_core.feeds.recording import Recorded, RecordedFrame, RecordedLoss, read_recordings
-from xetrade_core.model.book_events import BookEvent, Synced
+from xetrade_core.feeds.recording import REST_BODY, Line, Recording, is_control, read_control
+from xetrade_core.model.book_events import BookEvent, GapCause, Synced
 from xetrade_core.venues.instruments import named_instrument
 from xetrade_core.venues.registry import venue as known_venue
 
@@ -41,51 +42,77 @@ class RecordedFeed:
         self._clock = clock
         self._speed = speed
         self._only = symbols[0] if len(symbols) == 1 else None
+        self._rest_symbol = self._session = ""
+        self._connected = False
         self._resyncs = dict.fromkeys(self.books.sequencers, 0)
         self._frames = 0
-        self._last_ns: int | None = None
 
     async def run(self, sink: FeedSink) -> None:
         """Play the files to their end; raises CorruptFile, or ConfigError for a snapshot that says not whose it is."""
         if self._speed is None:
-            for count, record in enumerate(read_recordings(self._paths)):
-                self.play_one(record, sink)
+            for count, line in enumerate(self._lines()):
+                self._play_one(line, sink, line[0])
                 if count % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
             return
         origin_ns = started_ns = None
-        for record in read_recordings(self._paths):
+        for line in self._lines():
             now = self._clock.monotonic_ns()
             if origin_ns is None or started_ns is None:
-                origin_ns, started_ns = record.received_ns, now
-            due_ns = started_ns + round((record.received_ns - origin_ns) / self._speed)
+                origin_ns, started_ns = line[0], now
+            due_ns = started_ns + round((line[0] - origin_ns) / self._speed)
             if due_ns > now:
                 await self._clock.sleep((due_ns - now) / NS_PER_S)
-            self.play_one(record, sink, self._clock.wall_ns())
+            self._play_one(line, sink, self._clock.wall_ns())
 
     def play(self, sink: FeedSink) -> None:
         """As `run` without pacing, for callers outside an event loop."""
-        for record in read_recordings(self._paths):
-            self.play_one(record, sink)
+        for line in self._lines():
+            self._play_one(line, sink, line[0])
 
-    def play_one(self, record: Recorded, sink: FeedSink, received_ns: int | None = None) -> None:
-        """Apply one record, at its own time or at `received_ns`. Notes that are no event change nothing."""
-        at_ns = record.received_ns if received_ns is None else received_ns
-        self._last_ns = at_ns
-        if isinstance(record, RecordedLoss):
-            symbols = tuple(symbol for symbol in record.symbols if symbol in self.books.sequencers)
-            sink.lost(at_ns, symbols, record.cause)
-            self._told(sink, self.books.lose(symbols, record.cause, at_ns))
-        elif isinstance(record, RecordedFrame):
-            self._frames += 1
-            if record.symbol is None:
-                sink.frame(at_ns, record.frame, "ws")
-                self._told(sink, self.books.feed(record.frame, at_ns))
-            elif (symbol := self._snapshot_symbol(record.symbol)) in self.books.sequencers:
-                sink.frame(at_ns, record.frame, f"rest:{symbol}")
-                self._told(sink, self.books.snapshot(symbol, record.frame, at_ns))
+    def _lines(self) -> Iterator[Line]:
+        """Every line of the files: a sink may want the channels that books do not."""
+        recording = Recording(self._paths, skip_other_channels=False, strict=True)
+        return chain.from_iterable(recording.batches())
 
-    def _snapshot_symbol(self, symbol: str) -> str:
+    def _play_one(self, line: Line, sink: FeedSink, at_ns: int) -> None:
+        """Apply one line, as if it came at `at_ns`. Control lines that are no event of a feed change nothing."""
+        frame = line[1]
+        if is_control(frame):
+            self._control(frame, sink, at_ns)
+            return
+        self._frames += 1
+        if not self._rest_symbol and not frame.startswith(REST_BODY):
+            sink.frame(at_ns, frame, "ws")
+            self._told(sink, self.books.feed(frame, at_ns))
+        elif (symbol := self._snapshot_symbol()) in self.books.sequencers:
+            sink.frame(at_ns, frame, f"rest:{symbol}")
+            self._told(sink, self.books.snapshot(symbol, frame, at_ns))
+
+    def _control(self, frame: bytes, sink: FeedSink, at_ns: int) -> None:
+        line = read_control(frame)
+        everything = tuple(self.books.sequencers)
+        if line.kind == "rest":
+            self._rest_symbol = line.symbol
+        elif line.kind == "lost":
+            self._lose(tuple(one for one in line.symbols if one in everything), line.cause, sink, at_ns)
+        elif line.kind == "dropped":
+            self._lose(everything, GapCause.OVERFLOW, sink, at_ns)
+        elif line.kind == "connect":
+            if self._connected:
+                self._lose(everything, GapCause.DISCONNECT, sink, at_ns)
+            self._connected = True
+        elif line.kind == "session":  # each hour's file of a session begins with it
+            if self._session not in ("", line.session_id):
+                self._lose(everything, GapCause.DISCONNECT, sink, at_ns)
+            self._session = line.session_id
+
+    def _lose(self, symbols: tuple[str, ...], cause: GapCause, sink: FeedSink, at_ns: int) -> None:
+        sink.lost(at_ns, symbols, cause)
+        self._told(sink, self.books.lose(symbols, cause, at_ns))
+
+    def _snapshot_symbol(self) -> str:
+        symbol, self._rest_symbol = self._rest_symbol, ""
         if symbol:
             return symbol
         if self._only is None:

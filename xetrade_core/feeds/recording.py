@@ -1,180 +1,229 @@
-"""Files of recorded frames: reading them, line by line, whatever their compression.
+"""Recorded traffic of one venue, line by line, in the order it was received: the one reader of recordings.
 
-Two formats are read, told apart by their lines (see docs/adding-a-venue.md):
-
-* ours and hftbacktest's: `<receive ns> <frame>`. A frame that begins with `{"xetrade":` is a note of the recorder:
-  `{"xetrade":"rest","symbol":..}` says that the next line is the body of a REST snapshot of that symbol,
-  `{"xetrade":"lost","symbols":[..],"cause":..}` that a connection was lost; other notes are handed on as they are;
-* cryptofeed's websocket dumps: `<unix s>: <frame>`; their lines about connections and sent messages are passed over.
-
-A body that begins with `{"lastUpdateId":` without such a note is a REST snapshot of the only symbol of its file.
+A file is gzip, zstd or plain, and of one of three formats, told apart by its first line:
+* `<receive ns> <frame>`, as hftbacktest writes them; a frame that begins with `{"lastUpdateId":` is the body of a REST
+  snapshot;
+* ours, the same with control lines: a frame that begins with `{"xetrade":` tells what happened to the recorder (see
+  `xetrade_core.capture.raw`, which writes them);
+* cryptofeed's: `<unix s>: <frame>`, with `wss://.. <-> <unix s>` for a connect and `wss://.. <- <unix s>: ..` for
+  what was sent.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import Any, BinaryIO
 
 import msgspec
+import zstandard
 
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import CorruptFile
 from xetrade_core.model.book_events import GapCause
 
-_NOTE = b'{"xetrade":'
-_REST = b'{"lastUpdateId":'
+CONTROL = b'{"xetrade":'
+REST_BODY = b'{"lastUpdateId":'
+
+Line = tuple[int, bytes]
+"""Receive time in ns, and the frame."""
+
+_CONNECT = b'{"xetrade":"connect"}'
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_GZIP_FORMAT = 31  # zlib's name for a gzip header and the largest window
-_BLOCK = 1 << 18
+_READ_BYTES, _PACKED_READ_BYTES = 4 << 20, 512 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFrame:
-    """One frame as it came. `symbol` is set for the body of a REST snapshot, empty if the file does not say whose."""
+class Control(msgspec.Struct, rename={"kind": "xetrade"}):
+    """A control line; which fields it has depends on its kind."""
 
-    received_ns: int
-    frame: bytes
-    symbol: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedLoss:
-    """A connection was lost, and with it the books of these symbols."""
-
-    received_ns: int
-    symbols: tuple[str, ...]
-    cause: GapCause
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedNote:
-    """Another note of the recorder: `kind` and the whole line's JSON."""
-
-    received_ns: int
     kind: str
-    body: bytes
-
-
-Recorded = RecordedFrame | RecordedLoss | RecordedNote
-
-
-class _Note(msgspec.Struct):
-    xetrade: str
-    symbol: str = ""
     symbols: tuple[str, ...] = ()
-    cause: str = ""
+    symbol: str = ""
+    cause: GapCause = GapCause.UNEXPLAINED
+    to: int = 0
+    detail: str | None = None
+    instruments: list[dict[str, str]] = []
+    session_id: str = ""
+    venue: str = ""
+    interval_ns: int = 0
+    depth: int = 0
+    staleness_ns: int = 0
+    opened_ns: int = 0
+    start_ns: int = 0
+    end_ns: int | None = None
 
 
-_NOTE_DECODER = msgspec.json.Decoder(_Note)
+_CONTROL_DECODER = msgspec.json.Decoder(Control)
 
 
-def read_recordings(paths: Sequence[Path]) -> Iterator[Recorded]:
-    """The records of the files, one file after the other. Raises CorruptFile at a broken line."""
-    for path in paths:
-        with _opened(path) as blocks:
-            yield from _records(path, blocks)
+def is_control(frame: bytes) -> bool:
+    """Whether the frame is a control line."""
+    return frame.startswith(CONTROL)
 
 
-def _records(path: Path, blocks: Iterator[bytes]) -> Iterator[Recorded]:
-    rest_symbol: str | None = None
-    for number, line in enumerate(_lines(path, blocks), 1):
-        stamp, separator, frame = line.rstrip(b"\r").partition(b" ")
-        try:
-            received_ns = _nanoseconds(stamp)
-        except ValueError:
-            if b"<-" in line or not line.strip():
-                continue  # cryptofeed: a connect, or a message sent
-            raise CorruptFile(f"{path}:{number}: a line must begin with its receive time, not {stamp[:40]!r}") from None
-        if not separator:
-            raise CorruptFile(f"{path}:{number}: no frame follows the receive time")
-        if frame.startswith(_NOTE):
-            note = _note(path, number, frame)
-            if note.xetrade == "rest":
-                rest_symbol = note.symbol
-            elif note.xetrade == "lost":
-                yield RecordedLoss(received_ns, note.symbols, _cause(path, number, note.cause))
+def read_control(frame: bytes) -> Control:
+    """A frame that begins with `{"xetrade":`. Raises CorruptFile."""
+    try:
+        return _CONTROL_DECODER.decode(frame)
+    except msgspec.DecodeError as error:
+        raise CorruptFile(f"control line {frame[:80]!r} cannot be read: {error}") from None
+
+
+@dataclass(slots=True)
+class Recording:
+    """Several files as one stream. `unreadable_lines` grows while it is read."""
+
+    files: Sequence[Path]
+    skip_other_channels: bool = True
+    """Leave out frames of Binance streams other than depth at once: most of a recording may be trades and tickers."""
+    strict: bool = False
+    """Raise CorruptFile at a line that is none, instead of counting it in `unreadable_lines` and going on."""
+    lines: int = 0
+    unreadable_lines: int = 0
+    first_ns: int | None = None
+    last_ns: int = 0
+    """Of all lines, those left out included."""
+    _path: Path = field(default=Path(), init=False)
+    _block_at: int = field(default=0, init=False)
+    """How many lines of the file came before the block at hand."""
+
+    def batches(self) -> Iterator[list[Line]]:
+        """All lines in order, some thousands at a time. Raises CorruptFile."""
+        for path in self.files:
+            self._path = path
+            blocks = read_lines(path)
+            first = next(blocks, None)
+            if first is None:
+                continue
+            stamp, _, frame = next(filter(None, first), b"").partition(b" ")
+            self._block_at = 0
+            for block in chain((first,), blocks):
+                self.lines += len(block)
+                yield self._plain(block, is_control(frame)) if stamp.isdigit() else self._cryptofeed(block)
+                self._block_at += len(block)
+
+    def _plain(self, block: list[bytes], ours: bool) -> list[Line]:
+        wanted = block
+        if self.skip_other_channels and not ours:
+            wanted = [line for line in block if b"@depth" in line or b"@" not in line]
+        parsed: list[Line] = []
+        for line in wanted:
+            stamp, _, frame = line.partition(b" ")
+            try:
+                received_ns = int(stamp)
+            except ValueError:
+                self._unreadable(line, block)
+                continue
+            if frame:
+                parsed.append((received_ns, frame))
             else:
-                yield RecordedNote(received_ns, note.xetrade, frame)
-        elif rest_symbol is not None or frame.startswith(_REST):
-            yield RecordedFrame(received_ns, frame, rest_symbol or "")
-            rest_symbol = None
-        else:
-            yield RecordedFrame(received_ns, frame)
+                self._unreadable(line, block)
+        self._note_span(block[0].partition(b" ")[0], block[-1].partition(b" ")[0], parsed)
+        return parsed
 
+    def _cryptofeed(self, block: list[bytes]) -> list[Line]:
+        parsed: list[Line] = []
+        for line in block:
+            try:
+                if line.startswith((b"wss://", b"ws://")):
+                    _, arrow, rest = line.partition(b" <-> ")
+                    if arrow:
+                        parsed.append((_nanoseconds(rest), _CONNECT))
+                    continue
+                stamp, _, frame = line.partition(b": ")
+                parsed.append((_nanoseconds(stamp), frame))
+            except ValueError:
+                self._unreadable(line, block)
+        self._note_span(b"", b"", parsed)
+        return parsed
 
-def _note(path: Path, number: int, frame: bytes) -> _Note:
-    try:
-        return _NOTE_DECODER.decode(frame)
-    except msgspec.MsgspecError as error:
-        raise CorruptFile(f"{path}:{number}: the recorder's note cannot be read: {error}") from None
+    def _unreadable(self, line: bytes, block: list[bytes]) -> None:
+        if not line.strip():
+            return
+        if self.strict:
+            number = self._block_at + 1 + next(at for at, one in enumerate(block) if one is line)
+            raise CorruptFile(
+                f"{self._path}:{number}: a line must be its receive time and a frame, "
+                f"like '1723161255030314667 {{..}}', not {line[:40]!r}"
+            )
+        self.unreadable_lines += 1
 
-
-def _cause(path: Path, number: int, text: str) -> GapCause:
-    try:
-        return GapCause(text)
-    except ValueError:
-        raise CorruptFile(f"{path}:{number}: {text!r} is no cause of a gap") from None
+    def _note_span(self, first: bytes, last: bytes, parsed: list[Line]) -> None:
+        """`first` and `last`: receive times of a block's ends, where they are numbers."""
+        if self.first_ns is None and (first.isdigit() or parsed):
+            self.first_ns = int(first) if first.isdigit() else parsed[0][0]
+        self.last_ns = max(self.last_ns, int(last) if last.isdigit() else 0, parsed[-1][0] if parsed else 0)
 
 
 def _nanoseconds(stamp: bytes) -> int:
-    """`1723161253937085768` or `1652459225.5300605:`."""
-    if stamp.isdigit():
-        return int(stamp)
-    whole, dot, part = stamp.removesuffix(b":").partition(b".")
-    if not stamp.endswith(b":") or not whole.isdigit() or (dot and not part.isdigit()):
-        raise ValueError(stamp)
-    return int(whole) * 1_000_000_000 + int(part.ljust(9, b"0")[:9] or b"0")
+    """`1652459225.5037491` -> ns, without the rounding of a float."""
+    whole, _, fraction = stamp.strip().partition(b".")
+    return int(whole) * NS_PER_S + int(fraction[:9].ljust(9, b"0") or b"0")
 
 
-def _lines(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines out of blocks; a torn end (the recorder was killed) ends the file after its last whole line."""
+def read_lines(path: Path) -> Iterator[list[bytes]]:
+    """The lines of a recording (gzip, zstd or plain), some thousands at a time; what a crash tore at its end is left
+    out.
+
+    Raises CorruptFile if the file is damaged elsewhere, or cannot be opened.
+    """
     rest = b""
     try:
-        for block in blocks:
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            yield from lines
-    except (OSError, ValueError, zlib.error) as error:
-        raise CorruptFile(f"{path} cannot be read: {error}") from error
-    if _whole(rest):
-        yield rest
+        with open(path, "rb") as file:
+            for chunk in _chunks(file, path):
+                lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
+                rest = lines.pop()
+                if lines:
+                    if lines[0].endswith(b"\r"):
+                        lines = [line.removesuffix(b"\r") for line in lines]
+                    yield lines
+    except OSError as error:
+        raise CorruptFile(f"cannot read {path}: {error.strerror or error}") from None
+    if _is_whole(rest):
+        yield [rest]
 
 
-def _whole(line: bytes) -> bool:
-    return line.rstrip().endswith((b"}", b"]", b"pong"))
+def _is_whole(line: bytes) -> bool:
+    """Whether a last line that no line break ends is all there: its frame is JSON, or a pong."""
+    frame = line.partition(b" ")[2].strip()
+    if frame == b"pong":
+        return True
+    try:
+        msgspec.json.decode(frame)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Iterator[bytes]]:
-    """The file's bytes in blocks, unpacked if it is gzip or zstd."""
-    with path.open("rb") as raw:
-        magic = raw.read(4)
-        raw.seek(0)
-        if magic[:2] == _GZIP:
-            yield _unzipped(raw)
-        elif magic == _ZSTD:
-            import zstandard
-
-            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as reader:
-                yield _blocks(reader)
-        else:
-            yield _blocks(raw)
+def _chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    magic = file.read(4)
+    file.seek(0)
+    if magic[:2] == _GZIP:
+        yield from _unpacked(file, path, lambda: zlib.decompressobj(wbits=31))
+    elif magic == _ZSTD:
+        yield from _unpacked(file, path, lambda: zstandard.ZstdDecompressor().decompressobj(), _ZSTD)
+    else:
+        while chunk := file.read(_READ_BYTES):
+            yield chunk
 
 
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    while block := file.read(_BLOCK):
-        yield block
+def _unpacked(file: BinaryIO, path: Path, new_part: Callable[[], Any], magic: bytes = b"") -> Iterator[bytes]:
+    """All gzip members or zstd frames of a file, one after the other; of one that was cut off, all there is.
 
-
-def _unzipped(raw: IO[bytes]) -> Iterator[bytes]:
-    """All members of a gzip file; unlike the gzip module it gives all there is of one that was cut off."""
-    member = zlib.decompressobj(_GZIP_FORMAT)
-    for block in _blocks(raw):
-        while block:
-            yield member.decompress(block)
-            block = member.unused_data
-            if member.eof:
-                member = zlib.decompressobj(_GZIP_FORMAT)
+    With `magic`, which begins each part, garbage after the last whole part is a torn end too: a disk that lost its
+    power may leave it. Garbage with a part behind it is damage.
+    """
+    part, data, whole = new_part(), b"", False
+    try:
+        while data or (data := file.read(_PACKED_READ_BYTES)):
+            yield part.decompress(data)
+            rest = b""
+            if part.eof:
+                rest, part, whole = part.unused_data, new_part(), True
+            data = rest
+    except (zlib.error, zstandard.ZstdError) as error:
+        if not (magic and whole) or magic in data[1:] + file.read():
+            raise CorruptFile(f"{path} is damaged: {error}") from None
