@@ -20,7 +20,7 @@ from xetrade_core.cli.output import say
 from xetrade_core.errors import XETradeError
 
 #: modules of this package that add their commands to the application
-COMMANDS = ("sim", "capture", "replay", "upkeep", "ladder", "lake", "doctor", "up")
+COMMANDS = ("sim", "capture", "replay", "upkeep", "ladder", "lake", "doctor", "up", "demo")
 
 app = typer.Typer(
     name="xetrade",
