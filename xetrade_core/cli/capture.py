@@ -262,9 +262,10 @@ def _wanted(settings: Settings, wish: Wish) -> dict[str, tuple[str, ...]]:
 
 def _sessions(spool: Path) -> list[tuple[CaptureStatus, bool]]:
     """Every session that has told its status, oldest first, and whether its process lives."""
+    from xetrade_core.capture.presence import is_alive
     from xetrade_core.capture.spool import sessions
 
-    found = [(one, _alive(directory)) for directory in sessions(spool) if (one := _read(directory)) is not None]
+    found = [(one, is_alive(directory)) for directory in sessions(spool) if (one := _read(directory)) is not None]
     return sorted(found, key=lambda item: item[0].started_ns)
 
 
@@ -276,16 +277,6 @@ def _read(directory: SessionDir) -> CaptureStatus | None:
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return read_status(directory.status_file.read_bytes())
     return None
-
-
-def _alive(directory: SessionDir) -> bool:
-    """Whether the session's process holds its lock."""
-    from xetrade_core.capture.spool import SessionLock
-
-    lock = SessionLock(directory.path)
-    free = lock.acquire()
-    lock.release()
-    return not free
 
 
 def _known(spool: Path, session_id: str) -> tuple[CaptureStatus, bool]:

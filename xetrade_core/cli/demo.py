@@ -1,7 +1,7 @@
 """`xetrade demo`: the main job from end to end on simulated venues, with two faults on purpose, and the proof after it.
 
-Everything is what a real deployment runs: the venues speak their wire protocols on loopback, the recording is the Dagster
-job `capture_l2`, the files are the lake's. The exit code says whether everything was found and accounted for.
+Everything is what a real deployment runs: the venues speak their wire protocols on loopback, the recording is the
+Dagster job `capture_l2`, the files are the lake's. The exit code says whether everything was found and accounted for.
 """
 
 from __future__ import annotations
@@ -88,11 +88,9 @@ def demo(
     with simulator(arguments) as simulated:
         say(f"1. simulated venues: {', '.join(SYMBOLS)}, two symbols each, at {simulated.admin}")
         environment = environment_of(place, simulated)
-        say(
-            f"2. Dagster job capture_l2: {duration_s:g} s, a snapshot a second, {DEPTH} levels; log in {place.root}/capture.log"
-        )
+        say(f"2. job capture_l2: {duration_s:g} s, a snapshot a second, {DEPTH} levels; log: {place.root}/capture.log")
         record(place, environment, simulated, duration_s)
-        say(f"3. Dagster job compact_l2: verify, then merge; log in {place.root}/compact.log")
+        say(f"3. job compact_l2: merge, verify, measure; log: {place.root}/compact.log")
         run_job("compact_l2", {}, place.root / "compact.log", environment)
         findings = Findings.gather(place.lake, SYMBOLS, round(duration_s / INTERVAL_S), simulated.admin)
     say("4. what the lake holds\n")

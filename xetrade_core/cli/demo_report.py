@@ -119,9 +119,15 @@ def _book(venue: str, symbol: str, records: Sequence[QualityRecord], planned: in
     def worst(name: str) -> float | None:
         return max((value for record in records if (value := getattr(record, name)) is not None), default=None)
 
-    counts = {name: total(name) for name in COUNTS}
-    latencies = {"latency_p50_ms": worst("latency_ms_p50"), "latency_p99_ms": worst("latency_ms_p99")}
-    return Book(venue, symbol, **counts, **latencies, bytes_per_snapshot=worst("bytes_per_snapshot"), planned=planned)
+    return Book(
+        venue,
+        symbol,
+        **{name: total(name) for name in COUNTS},
+        latency_p50_ms=worst("latency_ms_p50"),
+        latency_p99_ms=worst("latency_ms_p99"),
+        bytes_per_snapshot=worst("bytes_per_snapshot"),
+        planned=planned,
+    )
 
 
 def ledger(lake: Path, venue: str, symbol: str) -> list[dict[str, Any]]:
@@ -192,8 +198,8 @@ def _equals_truth(lake: Path, book: Book, admin: str) -> tuple[int, int]:
 def show(findings: Findings, lake: Path, picture: Path) -> None:
     """Print the tables, the files, the snippets and what they give; draw the picture."""
     rows = [
-        (book.venue, book.symbol, book.expected, book.captured, book.synced, book.gaps, book.resyncs, book.latency_p50_ms,
-         book.latency_p99_ms, book.bytes_per_snapshot, book.unexplained, book.crossed, book.accounted)
+        (book.venue, book.symbol, book.expected, book.captured, book.synced, book.gaps, book.resyncs,
+         book.latency_p50_ms, book.latency_p99_ms, book.bytes_per_snapshot, book.unexplained, book.crossed, book.accounted)
         for book in findings.books
     ]  # fmt: skip
     emit_table("books", COLUMNS, rows)

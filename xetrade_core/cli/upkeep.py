@@ -78,10 +78,13 @@ def compact(
 
     settings = open_settings(lake)
     store = lake_store(settings)
-    interval_s = seconds(interval, "--interval") if interval is not None else settings.capture.interval_s
+    interval_ns = round(seconds(interval, "--interval") * NS_PER_S) if interval is not None else None
+    usual_ns = round(settings.capture.interval_s * NS_PER_S)
     wanted = instant_ns(hour, "--hour") // NS_PER_HOUR * NS_PER_HOUR if hour is not None else None
     hours = [one for one in pending_hours(store, venue or None) if wanted in (None, one[1])]
-    reports = [compact_hour(store, name, start, interval_ns=round(interval_s * NS_PER_S)) for name, start in hours]
+    reports = [
+        compact_hour(store, name, start, interval_ns=interval_ns, usual_interval_ns=usual_ns) for name, start in hours
+    ]
     records = [symbol.quality for report in reports for symbol in report.symbols]
     complete = all(report.complete for report in reports)
     if as_json:
