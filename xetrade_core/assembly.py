@@ -13,10 +13,12 @@ from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.session import CaptureSession, feed_opener
 from xetrade_core.capture.status import CaptureStatus
 from xetrade_core.clock import Clock
+from xetrade_core.errors import LakeUnavailable
 from xetrade_core.feeds.factory import rest_client
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.settings import Settings
+from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.registry import venue as known_venue
 
@@ -33,6 +35,22 @@ def lake_store(settings: Settings) -> ObjectStore:
             secret_access_key=s3.secret_access_key.get_secret_value() if s3.secret_access_key else None,
         ),
     )
+
+
+def require_lake(settings: Settings) -> ObjectStore:
+    """The lake's store for a recording that is about to start.
+
+    A local lake that cannot be written is a LakeError now and not after an hour. An S3 that does not answer is only
+    logged: what is sampled waits in the spool until it does.
+    """
+    store = lake_store(settings)
+    try:
+        store.check_writable()
+    except LakeUnavailable as error:
+        if not settings.lake.startswith("s3://"):
+            raise
+        get_logger("lake").warning("the lake does not answer; what is sampled waits in the spool", error=str(error))
+    return store
 
 
 def feed_options(settings: Settings, venue: str, depth: int | None = None) -> FeedOptions:
@@ -53,10 +71,10 @@ def capture_session(
     rng: random.Random,
     on_progress: Callable[[CaptureStatus], None] | None = None,
 ) -> CaptureSession:
-    """A session that records `config` from the venues of the settings into the lake of the settings."""
+    """A session that records `config` from the venues of the settings into the lake of the settings. Raises LakeError."""
     options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
     opener = feed_opener(options, clock, rng)
-    return CaptureSession(config, lake_store(settings), opener, clock=clock, rng=rng, on_progress=on_progress)
+    return CaptureSession(config, require_lake(settings), opener, clock=clock, rng=rng, on_progress=on_progress)
 
 
 async def universal_symbols(

@@ -1,4 +1,4 @@
-"""How the command line is run in tests: a process of its own, in an empty directory, with no settings but those given."""
+"""How the command line is run in tests: a process of its own, in an empty directory, no settings but those given."""
 
 from __future__ import annotations
 

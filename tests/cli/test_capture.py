@@ -88,9 +88,6 @@ def test_a_recording_becomes_a_complete_hour(xetrade: Run, venues: dict[str, str
     assert len(book["bids"]) == len(book["asks"]) == 5
     assert book["bids"][0][0] < book["asks"][0][0]
     held = xetrade("lake", "ls", "--json").json["holdings"]
-    assert {one["dataset"] for one in held} == {"l2_snapshots", "l2_gaps", "l2_quality"} or "l2_snapshots" in {
-        one["dataset"] for one in held
-    }
     assert sum(one["rows"] for one in held if one["dataset"] == "l2_snapshots") == 24
 
 
@@ -215,7 +212,8 @@ def test_no_secret_is_in_any_output_log_or_file(xetrade: Run, venues: dict[str, 
 
 
 def test_a_reader_that_leaves_early_is_no_error(venues: dict[str, str], tmp_path: Path) -> None:
-    command = f"{sys.executable} -c 'from xetrade_core.cli.main import run; run()' lake query 'SELECT range FROM range(200000)' --csv"
+    program = f"{sys.executable} -c 'from xetrade_core.cli.main import run; run()'"
+    command = f"{program} lake query 'SELECT range FROM range(200000)' --csv"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -1"],
         cwd=tmp_path,

@@ -199,7 +199,8 @@ def show(findings: Findings, lake: Path, picture: Path) -> None:
     """Print the tables, the files, the snippets and what they give; draw the picture."""
     rows = [
         (book.venue, book.symbol, book.expected, book.captured, book.synced, book.gaps, book.resyncs,
-         book.latency_p50_ms, book.latency_p99_ms, book.bytes_per_snapshot, book.unexplained, book.crossed, book.accounted)
+         book.latency_p50_ms, book.latency_p99_ms, book.bytes_per_snapshot, book.unexplained,
+         book.crossed, book.accounted)
         for book in findings.books
     ]  # fmt: skip
     emit_table("books", COLUMNS, rows)
