@@ -71,7 +71,7 @@ def capture_session(
     rng: random.Random,
     on_progress: Callable[[CaptureStatus], None] | None = None,
 ) -> CaptureSession:
-    """A session that records `config` from the venues of the settings into the lake of the settings. Raises LakeError."""
+    """A session that records `config` from the settings' venues into the settings' lake. Raises LakeError."""
     options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
     opener = feed_opener(options, clock, rng)
     return CaptureSession(config, require_lake(settings), opener, clock=clock, rng=rng, on_progress=on_progress)

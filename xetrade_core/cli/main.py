@@ -7,7 +7,6 @@ exit code 1, with the traceback only after `--debug`. With `--json` standard out
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -63,9 +62,6 @@ def main(arguments: Sequence[str]) -> int:
         return leave.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130, as_json)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, such as `head`, has left
-        return 0
     except typer.exceptions.TyperException as error:
         return _fail(error.format_message(), 2, as_json)
     except XETradeError as error:
