@@ -83,12 +83,22 @@ class LakeResource(dg.ConfigurableResource[None]):
         """The lake's objects; touches nothing yet."""
         return open_store(self.root, s3_client=self.s3.get_client() if self.root.startswith("s3://") else None)
 
-    def settle(self, hour: VenueHour, interval_s: float, expected: Iterable[str] | None) -> HourEvidence:
-        """Compact and audit one hour. With `expected` symbols all of the hour is due, else what was recorded."""
+    def settle(
+        self, hour: VenueHour, interval_s: float | None, usual_interval_s: float, expected: Iterable[str] | None
+    ) -> HourEvidence:
+        """Compact and audit one hour. With `expected` symbols all of the hour is due, else what was recorded.
+
+        `interval_s` must be the one it was recorded at; without it the hour's files say, else `usual_interval_s` holds.
+        """
         window = (hour.start_ns, hour.end_ns) if expected is not None else None
-        interval_ns = round(interval_s * NS_PER_S)
         return settle_hour(
-            self.store(), hour.venue, hour.start_ns, interval_ns=interval_ns, expected=expected or (), window=window
+            self.store(),
+            hour.venue,
+            hour.start_ns,
+            interval_ns=round(interval_s * NS_PER_S) if interval_s is not None else None,
+            usual_interval_ns=round(usual_interval_s * NS_PER_S),
+            expected=expected or (),
+            window=window,
         )
 
     def measure(self, hour: VenueHour) -> MetricsReport:

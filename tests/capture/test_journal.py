@@ -20,6 +20,7 @@ from xetrade_core.capture.wal import read_wal
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import StorageFull
 from xetrade_core.lake import parquet
+from xetrade_core.lake.interval import segment_interval_ns
 from xetrade_core.lake.schemas import L2_SEGMENTS
 from xetrade_core.model.book_events import GapCause
 
@@ -93,6 +94,8 @@ def test_sealing_makes_a_segment_of_the_log_and_then_removes_it(rig: Rig) -> Non
         f"l2_segments/venue=binance/{hour}/{HOUR}-{HOUR + 3 * S}-s1.parquet",
     ]
     assert rig.sealed_rows() == 6
+    for path, _ in rig.directory.waiting():
+        assert segment_interval_ns(parquet.from_bytes(path.read_bytes(), path.name).schema) == S
     assert b'"sealed":true,"rows_through_ns":%d' % (HOUR + 2 * S) in rig.directory.gap_log.read_bytes()
 
 

@@ -20,6 +20,8 @@ from xetrade_core.capture.presence import live_venues, orphans
 from xetrade_core.capture.recovery import KEEP_FINISHED_S, recover
 from xetrade_core.capture.spool import SessionDir, SessionLock, SessionPlan
 from xetrade_core.clock import NS_PER_S, ManualClock
+from xetrade_core.lake import parquet
+from xetrade_core.lake.interval import segment_interval_ns
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.model.book_events import GapCause
 
@@ -64,6 +66,8 @@ async def test_the_log_becomes_segments_and_what_follows_is_recorder_down_until_
     now_ns = killed_ns + 5 * NS_PER_S
     lake = recover_into(tmp_path, dead, now_ns)
     check(lake, start_ns, now_ns)
+    segments = [info.key for prefix in ("l2_segments/", "l2_gap_segments/") for info in lake.list(prefix)]
+    assert {segment_interval_ns(parquet.from_bytes(lake.read(key), key).schema) for key in segments} == {TENTH}
     (gap,) = [one for one in gap_records(lake) if one.cause is GapCause.RECORDER_DOWN and one.symbol == "BTC/USDT"]
     assert killed_ns - gap.from_ns <= NS_PER_S
     assert gap.to_ns == now_ns

@@ -12,13 +12,14 @@ import pytest
 from tests.capture.lake_rows import gap_records, rows_by_symbol, segment_rows
 from tests.capture.ledger_check import check_ledger
 from tests.capture.market import Market
-from tests.capture.test_session import SYMBOLS, TENTH, Rig
+from tests.capture.test_session import SYMBOLS, Rig
 from tests.support.recordings import recording
 from xetrade_core.capture.replay import replay
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, CorruptFile
 from xetrade_core.feeds.recording import read_lines
 from xetrade_core.lake.compaction import compact_hour
+from xetrade_core.lake.hourly import hour_records
 from xetrade_core.lake.layout import hours_between
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.model.book_events import GapCause
@@ -119,7 +120,8 @@ async def test_a_raw_recording_replays_to_the_very_bytes_of_its_live_capture(tmp
     replayed = open_store(tmp_path / "replayed")
     again = replay([raw], "binance", [], replayed)
     for hour_ns in hours_between(report.status.start_ns, report.status.heartbeat_ns):
-        compact_hour(rig.store, "binance", hour_ns, interval_ns=TENTH)
+        compact_hour(rig.store, "binance", hour_ns)  # at what its segments say
+        assert {one.interval_s for one in hour_records(rig.store, "binance", hour_ns)} == {0.1}
     for dataset in ("l2_snapshots/", "l2_gaps/"):
         assert files_of(rig.store, dataset) == files_of(replayed, dataset) != {}
     causes = {gap.cause for gap in again.gaps}

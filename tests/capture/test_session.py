@@ -253,7 +253,7 @@ async def test_instruments_are_in_the_files_metadata(rig: Rig) -> None:
     from xetrade_core.lake.layout import hour_start
 
     report = await rig.run_for(rig.session(), 0.6)
-    compact_hour(rig.store, "binance", hour_start(report.status.start_ns), interval_ns=TENTH)
+    compact_hour(rig.store, "binance", hour_start(report.status.start_ns))
     import pyarrow.parquet as pq
 
     (key,) = [info.key for info in rig.store.list("l2_snapshots/") if "BTC-USDT" in info.key]

@@ -239,16 +239,15 @@ class TestLedger:
         assert compact(local_store).complete
         assert gaps(local_store) == [(3, 7, "recorder_down")]
 
-    @pytest.mark.parametrize(
-        ("sealed", "cause"),
-        [({"sealed": "false"}, "recorder_down"), ({"sealed": "true"}, "unexplained"), ({}, "unexplained")],
-    )
-    def test_the_end_of_the_window_after_a_session(
-        self, local_store: ObjectStore, sealed: dict[str, str], cause: str
+    def test_the_end_of_the_window_after_a_session_is_for_its_recovery_to_explain(
+        self, local_store: ObjectStore
     ) -> None:
-        put_rows(local_store, snapshot_rows(range(5)), **sealed)
+        put_rows(local_store, snapshot_rows(range(5)))
         compact(local_store, window=(HOUR, HOUR + 8 * NS_PER_S))
-        assert gaps(local_store) == [(5, 8, cause)]
+        assert gaps(local_store) == [(5, 8, "unexplained")]
+        put_gaps(local_store, gap_rows({"start": 5, "end": 8, "cause": "recorder_down"}))
+        assert compact(local_store, window=(HOUR, HOUR + 8 * NS_PER_S)).complete
+        assert gaps(local_store) == [(5, 8, "recorder_down")]
 
     def test_a_late_start_is_never_excused(self, local_store: ObjectStore) -> None:
         put_rows(local_store, snapshot_rows(range(5, 8)))

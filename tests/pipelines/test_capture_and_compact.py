@@ -16,6 +16,7 @@ from tests.support.sim import Sim
 from tests.support.snapshots import HOUR, snapshot_rows
 from xetrade_core.capture.spool import SessionPlan, create_session
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import ConfigError
 from xetrade_core.lake import parquet
 from xetrade_core.lake.layout import segment_key
 from xetrade_core.lake.reader import Lake
@@ -35,7 +36,8 @@ def capture(
 def compact(
     defs: dg.Definitions, instance: dg.DagsterInstance, config: Mapping[str, Any], **options: Any
 ) -> dg.ExecuteInProcessResult:
-    run_config = {"ops": {"compact_l2": {"config": {"interval_s": 0.5, **config}}}}
+    """Without `interval_s`: at the half second of the segments, not the second of the settings."""
+    run_config = {"ops": {"compact_l2": {"config": dict(config)}}}
     return defs.get_job_def("compact_l2").execute_in_process(instance=instance, run_config=run_config, **options)
 
 
@@ -68,6 +70,8 @@ def test_a_clean_capture_is_complete_from_launch_to_metrics(
         assert one.metadata["left_in_spool"].value == 0
     assert [one.passed for one in checks(captured).values()] == [True] * len(segments)
 
+    with pytest.raises(ConfigError, match=r"was recorded every 0\.5 s, not every 1 s"):
+        compact(defs, instance, {"interval_s": 1.0})
     compacted = compact(defs, instance, {})
 
     verdicts = checks(compacted)

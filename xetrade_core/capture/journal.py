@@ -351,7 +351,7 @@ class Journal:
                 self._rejected += file.rejected
                 if file.rejected:
                     alarm("rows_rejected", f"{file.rejected} rows break the schema and go to {file.key}")
-        for file in gap_segments(seal.venue, writer, seal.revision, seal.gaps):
+        for file in gap_segments(seal.venue, writer, self._interval_ns, seal.revision, seal.gaps):
             self._ready.put(file.key, file.content)
         done = encode_line(LedgerLine(seal.venue, seal.revision, sealed=True, rows_through_ns=rows_through_ns))
         self._put(_Sealed(done, log))

@@ -202,7 +202,7 @@ def _seal_ledger(
             ledger.missing([symbol], over_ns, end_ns, GapCause.RECORDER_DOWN, "the session died")
     records = ledger.take_pending(NEVER_NS)
     ready = ReadyDirectory(directory.ready)
-    for file in gap_segments(venue, plan.session_id, ledger.revision, records):
+    for file in gap_segments(venue, plan.session_id, plan.interval_ns, ledger.revision, records):
         ready.put(file.key, file.content)
 
 

@@ -138,7 +138,7 @@ class _SegmentStore:
         for file in row_segments(seal.venue, self._writer, self._plan.interval_ns, table, self.metadata):
             self._put(file.key, file.content)
             self.rejected += file.rejected
-        for file in gap_segments(seal.venue, self._writer, seal.revision, seal.gaps):
+        for file in gap_segments(seal.venue, self._writer, self._plan.interval_ns, seal.revision, seal.gaps):
             self._put(file.key, file.content)
         for gap in seal.gaps:
             self.gaps[gap.gap_id, gap.from_ns] = gap

@@ -1,8 +1,9 @@
 """Segments: sampled rows and gap records as guarded, durable Parquet files, named as the lake will name them.
 
 The name of a rows segment comes from its rows and its session, so sealing the same log twice (a crash came between)
-gives the same file again, byte for byte. Rows that the dataset's schema refuses go to the `_rejected` sibling with
-their reasons.
+gives the same file again, byte for byte. For that reason no file says how its session ended: the ledger does. Each
+says its sampling interval, by which compaction judges the hour. Rows that the dataset's schema refuses go to the
+`_rejected` sibling with their reasons.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from xetrade_core.capture.ledger import GapRecord, gap_table
 from xetrade_core.capture.spool import sync_directory, write_durably
 from xetrade_core.lake import parquet
 from xetrade_core.lake.dataset import Dataset
+from xetrade_core.lake.interval import interval_metadata
 from xetrade_core.lake.layout import segment_key
 from xetrade_core.lake.schemas import L2_GAP_SEGMENTS, L2_SEGMENTS
 
@@ -69,17 +71,19 @@ def row_segments(
 ) -> Iterator[SegmentFile]:
     """The rows of one log (all of one hour) as segment files, sorted by symbol and time.
 
-    `metadata` goes into the files: what is known of the instruments.
+    `metadata` goes into the files beside the interval: what is known of the instruments.
     """
     if table.num_rows:
-        table = _sorted(table).replace_schema_metadata(dict(metadata))
+        table = _sorted(table).replace_schema_metadata({**metadata, **interval_metadata(interval_ns)})
         ticks = table.column("timestamp").cast(pa.int64()).to_numpy()
         first_ns, last_ns = int(ticks.min()), int(ticks.max())
         end_ns = min(last_ns + interval_ns, (first_ns // HOUR_NS + 1) * HOUR_NS)
         yield from _guarded(L2_SEGMENTS, table, venue, first_ns, end_ns, writer)
 
 
-def gap_segments(venue: str, writer: str, revision: int, records: Sequence[GapRecord]) -> Iterator[SegmentFile]:
+def gap_segments(
+    venue: str, writer: str, interval_ns: int, revision: int, records: Sequence[GapRecord]
+) -> Iterator[SegmentFile]:
     """Gap records as one file an hour.
 
     The ledger's revision is in the name, as the same gap comes again when it closes.
@@ -90,7 +94,8 @@ def gap_segments(venue: str, writer: str, revision: int, records: Sequence[GapRe
         start_ns = gaps[0].from_ns
         last_ns = max(gap.from_ns if gap.to_ns is None else gap.to_ns for gap in gaps)
         end_ns = min(max(last_ns, start_ns + 1), (hour + 1) * HOUR_NS)
-        for file in _guarded(L2_GAP_SEGMENTS, gap_table(gaps), venue, start_ns, end_ns, f"{writer}.g{revision}"):
+        table = gap_table(gaps).replace_schema_metadata(interval_metadata(interval_ns))
+        for file in _guarded(L2_GAP_SEGMENTS, table, venue, start_ns, end_ns, f"{writer}.g{revision}"):
             yield SegmentFile(file.key, file.content, 0, file.rejected)
 
 

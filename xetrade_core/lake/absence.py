@@ -28,12 +28,11 @@ _SESSION_ABSENCES = (GapCause.STOPPED.value, GapCause.RECORDER_DOWN.value)
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """That a session recorded a symbol: grid times of its first and last row. `sealed` None: not known how it ended."""
+    """That a session recorded a symbol: grid times of its first and last row."""
 
     id: str
     first: int
     last: int
-    sealed: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -45,8 +44,7 @@ def join_presences(presences: Sequence[Presence]) -> list[Presence]:
     for one in presences:
         known = joined.get(one.id)
         if known is not None:
-            latest = one if one.last >= known.last else known
-            one = Presence(one.id, min(one.first, known.first), latest.last, latest.sealed)
+            one = Presence(one.id, min(one.first, known.first), max(one.last, known.last))
         joined[one.id] = one
     return sorted(joined.values(), key=lambda one: (one.first, one.id))
 
@@ -99,14 +97,15 @@ def hour_coverage_state(snapshots_ns: np.ndarray, grid: Grid) -> Coverage:
 
 
 def _cause_of_absence(from_ns: int, to_ns: int, presences: Sequence[Presence]) -> GapCause:
-    """`recorder_down` between two sessions or after one known to have died; one on both sides should have rows."""
+    """`recorder_down` between two sessions; one on both sides should have rows.
+
+    After the last one it is for the ledger to say: whoever ended it, it or its recovery, has left a record.
+    """
     before = [one for one in presences if one.first < from_ns]
     after = [one for one in presences if one.last >= to_ns]
     if any(one.first < from_ns and one.last >= to_ns for one in presences):
         return GapCause.UNEXPLAINED
-    if before and (after or max(before, key=lambda one: one.last).sealed is False):
-        return GapCause.RECORDER_DOWN
-    return GapCause.UNEXPLAINED
+    return GapCause.RECORDER_DOWN if before and after else GapCause.UNEXPLAINED
 
 
 def _missing_pieces(row: dict[str, Any], covered: Coverage) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xetrade_core.clock import Clock, SystemClock
+from xetrade_core.clock import NS_PER_S, Clock, SystemClock
 from xetrade_core.errors import ConfigError, LakeConflict, LakeError
 from xetrade_core.lake import parquet
 from xetrade_core.lake.absence import (
@@ -39,6 +39,7 @@ from xetrade_core.lake.absence import (
 )
 from xetrade_core.lake.dataset import Dataset
 from xetrade_core.lake.instrument_facts import part_facts, with_facts
+from xetrade_core.lake.interval import IntervalRule
 from xetrade_core.lake.layout import NS_PER_HOUR, hour_path, hour_start, part_key
 from xetrade_core.lake.merge import merge_gaps, merge_snapshots
 from xetrade_core.lake.quality import Grid, QualityRecord, coverage, hour_quality
@@ -101,7 +102,9 @@ class _Job:
     store: ObjectStore
     venue: str
     hour_ns: int
-    interval_ns: int
+    rule: IntervalRule
+    told_ns: frozenset[int | None]
+    """The intervals that the hour's segments say."""
     window: Window | None
     observed: Window | None
     clock: Clock
@@ -112,7 +115,8 @@ def compact_hour(
     venue: str,
     hour_start_ns: int,
     *,
-    interval_ns: int,
+    interval_ns: int | None = None,
+    usual_interval_ns: int | None = None,
     expected: Iterable[str] = (),
     window: Window | None = None,
     clock: Clock | None = None,
@@ -122,22 +126,26 @@ def compact_hour(
 
     `expected` symbols get a record even if nothing was captured of them. `window` is what should have been captured
     (clipped to the hour); without it, for each symbol what was, from its first to its last row or gap record.
-    `work_dir` takes temporary files of up to the hour's size. Raises `LakeError` where a file does not read back as
-    written (segments are kept then).
+    Each symbol is judged by the interval that its segments and its record say. `interval_ns` may confirm it, and
+    chooses where they say several; `usual_interval_ns` stands in where none says one. `work_dir` takes temporary files
+    of up to the hour's size. Segments are kept where it raises: `ConfigError` where `interval_ns` contradicts the files
+    or is needed, `LakeError` where a file does not read back as written.
     """
     hour_ns = hour_start(hour_start_ns)
     if window is not None:
         window = max(window[0], hour_ns), min(window[1], hour_ns + NS_PER_HOUR)
         if window[0] > window[1]:
             raise ConfigError.of("window", window, f"give a window within {hour_path(hour_ns)}")
-    job = _Job(store, venue, hour_ns, interval_ns, window, None, clock or SystemClock())
+    rule = IntervalRule(interval_ns, usual_interval_ns)
+    job = _Job(store, venue, hour_ns, rule, frozenset(), window, None, clock or SystemClock())
     with tempfile.TemporaryDirectory(prefix="xetrade-compact-", dir=work_dir) as folder:
         rows = Spill(store, L2_SEGMENTS, L2_SNAPSHOTS.rejected_name, venue, hour_ns, Path(folder))
         gaps = Spill(store, L2_GAP_SEGMENTS, L2_GAPS.rejected_name, venue, hour_ns, Path(folder))
         # Rows first: rows that came before their gap records would look unexplained, the other way round nothing does.
         rows.load()
         gaps.load()
-        job = replace(job, observed=_span_of(rows, interval_ns))
+        told_ns = frozenset(one.interval_ns for spill in (rows, gaps) for of in spill.by_symbol.values() for one in of)
+        job = replace(job, told_ns=told_ns, observed=_span_of(rows))
         symbols = sorted({*expected, *rows.by_symbol, *gaps.by_symbol} - {UNKNOWN_SYMBOL})
         reports = tuple(_compact_symbol(job, symbol, rows, gaps) for symbol in symbols)
         unattributed = sum(one.rejected for one in rows.of(UNKNOWN_SYMBOL) + gaps.of(UNKNOWN_SYMBOL))
@@ -172,6 +180,7 @@ def _merge_symbol(job: _Job, symbol: str, row_spill: Spill, gap_spill: Spill) ->
     record = QualityRecord.from_table(record_file.table) if record_file.table is not None else None
     counted = _counted_sources(record, part)
     new_rows, new_gaps = row_spill.of(symbol, counted), gap_spill.of(symbol, counted)
+    interval_ns = _interval_ns(job, symbol, record, [*row_spill.of(symbol), *gap_spill.of(symbol)])
 
     before = part.table if part.table is not None else L2_SNAPSHOTS.empty()
     merged = merge_snapshots([before, *(one.read() for one in new_rows)], job.venue, symbol)
@@ -182,11 +191,11 @@ def _merge_symbol(job: _Job, symbol: str, row_spill: Spill, gap_spill: Spill) ->
     gap_table = merge_gaps(
         [recorded_gaps(ledger.table or L2_GAPS.empty()), *(_gap_rows(job, symbol, one) for one in new_gaps)]
     )
-    window = job.window or _observed_window(job, record, merged.table, gap_table)
+    window = job.window or _observed_window(job, interval_ns, record, merged.table, gap_table)
     times = merged.table.column("timestamp").cast(pa.int64()).to_numpy()
-    hour_grid = Grid(job.hour_ns, job.hour_ns + NS_PER_HOUR, job.interval_ns)
+    hour_grid = Grid(job.hour_ns, job.hour_ns + NS_PER_HOUR, interval_ns)
     gap_table = cut_to_missing(gap_table, hour_coverage_state(times, hour_grid))
-    covered = coverage(merged.table, gap_table, Grid(*window, job.interval_ns))
+    covered = coverage(merged.table, gap_table, Grid(*window, interval_ns))
     presences = _with_earlier(job, symbol, presences, covered.unexplained_runs())
     gap_table = merge_gaps([gap_table, found_gaps(covered, presences, job.venue, symbol)])
     _store(job, L2_GAPS, symbol, ledger, gap_table)
@@ -199,7 +208,7 @@ def _merge_symbol(job: _Job, symbol: str, row_spill: Spill, gap_spill: Spill) ->
             symbol=symbol,
             window_start_ns=window[0],
             window_end_ns=window[1],
-            interval_ns=job.interval_ns,
+            interval_ns=interval_ns,
             duplicates=merged.duplicates + (record.duplicates if record and counted else 0),
             rejected=sum(one.rejected for one in (*new_rows, *new_gaps))
             + (record.rejected if record and counted else 0),
@@ -226,6 +235,14 @@ def _counted_sources(record: QualityRecord | None, part: _Stored) -> tuple[str, 
     return record.sources if held >= record.captured else ()
 
 
+def _interval_ns(job: _Job, symbol: str, record: QualityRecord | None, segments: Sequence[SymbolRows]) -> int:
+    """By which the symbol's hour is judged; see IntervalRule."""
+    told = [one.interval_ns for one in segments]
+    if record is not None:
+        told.append(round(record.interval_s * NS_PER_S))
+    return job.rule.choose(f"{symbol} of {job.venue} {hour_path(job.hour_ns)}", told, job.told_ns)
+
+
 def _gap_rows(job: _Job, symbol: str, rows: SymbolRows) -> pa.Table:
     """Gap records out of the spill, with their labels again."""
     table = rows.read()
@@ -236,7 +253,7 @@ def _gap_rows(job: _Job, symbol: str, rows: SymbolRows) -> pa.Table:
 
 
 def _presences(record: QualityRecord | None, rows: Sequence[SymbolRows]) -> list[Presence]:
-    known = [Presence(**one) for one in record.sessions] if record is not None else []
+    known = [Presence(one["id"], one["first"], one["last"]) for one in record.sessions] if record is not None else []
     return join_presences(known + [one.presence for one in rows if one.presence is not None])
 
 
@@ -252,27 +269,35 @@ def _with_earlier(
     earlier = _load(replace(job, hour_ns=job.hour_ns - NS_PER_HOUR), L2_QUALITY, symbol).table
     if earlier is None:
         return presences
-    sessions = [Presence(**one) for one in QualityRecord.from_table(earlier).sessions]
+    sessions = _presences(QualityRecord.from_table(earlier), ())
     return join_presences(presences + sorted(sessions, key=lambda one: one.last)[-1:])
 
 
-def _span_of(rows: Spill, interval_ns: int) -> Window | None:
-    """From the first to past the last grid time of any symbol in the segments."""
+def _span_of(rows: Spill) -> Window | None:
+    """The first and the last grid time of any symbol in the segments."""
     seen = [one.presence for entries in rows.by_symbol.values() for one in entries if one.presence is not None]
-    return (min(one.first for one in seen), max(one.last for one in seen) + interval_ns) if seen else None
+    return (min(one.first for one in seen), max(one.last for one in seen)) if seen else None
 
 
-def _observed_window(job: _Job, record: QualityRecord | None, rows: pa.Table, gaps: pa.Table) -> Window:
+def _observed_window(
+    job: _Job, interval_ns: int, record: QualityRecord | None, rows: pa.Table, gaps: pa.Table
+) -> Window:
     """From the first to past the last grid time that rows, gap records or an earlier record of this hour speak of."""
     times = rows.column("timestamp").cast(pa.int64()).to_numpy()
-    bounds = [int(ns) for ns in (times.min(), times.max() + job.interval_ns)] if len(times) else []
+    bounds = [int(times.min()), _after(int(times.max()), interval_ns)] if len(times) else []
     for name in ("from_timestamp", "to_timestamp"):
         bounds += [int(ns) for ns in gaps.column(name).cast(pa.int64()).drop_null().to_numpy()]
     if record is not None:
         bounds += [record.from_timestamp, record.to_timestamp]
     if not bounds:  # an expected symbol of which nothing came: it misses what the others have
-        return job.observed or (job.hour_ns, job.hour_ns)
+        first_ns, last_ns = job.observed or (job.hour_ns, job.hour_ns - 1)
+        bounds = [first_ns, _after(last_ns, interval_ns)]
     return max(min(bounds), job.hour_ns), min(max(bounds), job.hour_ns + NS_PER_HOUR)
+
+
+def _after(ns: int, interval_ns: int) -> int:
+    """The first grid time after `ns`, which may lie on a finer grid."""
+    return (ns // interval_ns + 1) * interval_ns
 
 
 def _load(job: _Job, dataset: Dataset, symbol: str) -> _Stored:

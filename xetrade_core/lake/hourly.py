@@ -29,16 +29,25 @@ def settle_hour(
     venue: str,
     hour_ns: int,
     *,
-    interval_ns: int,
+    interval_ns: int | None = None,
+    usual_interval_ns: int | None = None,
     expected: Iterable[str] = (),
     window: Window | None = None,
 ) -> HourEvidence:
     """Compact one venue and hour and audit the result. Symbols that the hour already has are looked at again.
 
-    `expected` and `window` are those of `compact_hour`. A file that cannot be read is in the evidence, not an error,
-    unless it stands in the way of new rows. Raises LakeError.
+    The options are those of `compact_hour`. A file that cannot be read is in the evidence, not an error,
+    unless it stands in the way of new rows. Raises LakeError and ConfigError.
     """
-    report = compact_hour(store, venue, hour_ns, interval_ns=interval_ns, expected=expected, window=window)
+    report = compact_hour(
+        store,
+        venue,
+        hour_ns,
+        interval_ns=interval_ns,
+        usual_interval_ns=usual_interval_ns,
+        expected=expected,
+        window=window,
+    )
     symbols = {*hour_symbols(store, venue, hour_ns), *(one.symbol for one in report.symbols)}
     audit = audit_hour(store, venue, hour_ns, sorted(symbols))
     return HourEvidence(report, audit, hour_records(store, venue, hour_ns))

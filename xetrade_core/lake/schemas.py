@@ -187,7 +187,7 @@ L2_QUALITY = Dataset(
         ),
         _count("segments", "Segments merged into the hour's file."),
         Column("sources", pa.string(), "Which: JSON list of short digests of their names; a merge is never repeated."),
-        Column("sessions", pa.string(), "Capture sessions of the hour: JSON list of {id, first, last, sealed}."),
+        Column("sessions", pa.string(), "Capture sessions of the hour: JSON list of {id, first, last}."),
         Column("computed_timestamp", TIMESTAMP, "When this record was made.", "ns UTC"),
     ),
     row_check=_quality_reasons,

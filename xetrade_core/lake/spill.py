@@ -21,6 +21,7 @@ from xetrade_core.lake import parquet
 from xetrade_core.lake.absence import Presence
 from xetrade_core.lake.dataset import REJECTED_REASON, Dataset
 from xetrade_core.lake.instrument_facts import segment_facts
+from xetrade_core.lake.interval import segment_interval_ns
 from xetrade_core.lake.layout import NS_PER_HOUR, PartKey, SegmentKey, parse_segment_key, segment_prefix
 from xetrade_core.lake.store import ObjectStore
 
@@ -38,6 +39,8 @@ class SymbolRows:
     file: Path
     batch: int
     presence: Presence | None
+    interval_ns: int | None
+    """At which it was sampled, if the segment says so."""
     facts: dict[str, str]
     rejected: int
 
@@ -101,7 +104,8 @@ class Spill:
                     source,
                     path,
                     position,
-                    _presence(rows, name, table.schema),
+                    _presence(rows, name),
+                    segment_interval_ns(table.schema),
                     segment_facts(table.schema, symbol),
                     refused_by_symbol.get(symbol, 0),
                 )
@@ -135,10 +139,9 @@ class Spill:
         return counts
 
 
-def _presence(rows: pa.Table, name: SegmentKey, schema: pa.Schema) -> Presence | None:
+def _presence(rows: pa.Table, name: SegmentKey) -> Presence | None:
     """That the segment's writer recorded this symbol; None where it has no rows of it."""
     if "timestamp" not in rows.column_names or not len(rows):
         return None
     times = rows.column("timestamp").cast(pa.int64()).to_numpy()
-    sealed = (schema.metadata or {}).get(b"sealed")
-    return Presence(name.writer, int(times.min()), int(times.max()), None if sealed is None else sealed == b"true")
+    return Presence(name.writer, int(times.min()), int(times.max()))

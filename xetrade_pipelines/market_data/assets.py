@@ -62,7 +62,7 @@ def measure(hour: VenueHour, lake: LakeResource) -> Result:
 def settle(hour: VenueHour, config: HourConfig, lake: LakeResource, capture: CaptureResource) -> list[Result]:
     """Compact, audit and draw one hour; the results of its three assets, with their checks."""
     expected = capture.symbols(hour.venue) if config.whole_hour else None
-    evidence = lake.settle(hour, config.interval_s or capture.interval_s(), expected)
+    evidence = lake.settle(hour, config.interval_s, capture.interval_s(), expected)
     return compaction_results(hour, evidence, lake.book_picture(hour, evidence))
 
 

@@ -45,7 +45,8 @@ class HourConfig(dg.Config):
     interval_s: float | None = Field(
         default=None,
         gt=0,
-        description="Seconds between two snapshots when the hour was recorded. Default: capture.interval_s.",
+        description="Seconds between two snapshots when the hour was recorded. The hour's files say it themselves: it "
+        "is needed only to choose where they say several, and refused where it contradicts them.",
     )
     whole_hour: bool = Field(
         default=False,
