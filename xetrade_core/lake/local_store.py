@@ -109,7 +109,7 @@ class LocalStore:
             _sync_directory(path.parent)
             with contextlib.suppress(OSError):  # an hour that is done leaves no empty directories; a filled one stays
                 for parent in path.parents:
-                    if parent == self._root:
+                    if parent in (self._root, self._root / _TEMP):  # a living store counts on its temporary directory
                         break
                     parent.rmdir()
 
@@ -149,7 +149,7 @@ class LocalStore:
     def _temporary(self, source: Source) -> Iterator[Path]:
         """`source` as a synced file in the temporary directory; gone afterwards, whatever happens."""
         folder = self._root / _TEMP
-        if not self._ready:
+        if not self._ready or not folder.is_dir():
             _make_directories(folder)
             _sweep(folder)
             self._ready = True
