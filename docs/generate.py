@@ -63,7 +63,14 @@ def _limits(metadata: list[object]) -> str:
     return f"; above {bounds['gt']:g}, at most {bounds['le']:g}" if {"gt", "le"} <= bounds.keys() else ""
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page}
+def data_dictionary_page() -> str:
+    """Every dataset and column, from the schemas."""
+    from xetrade_core.lake.data_dictionary import render
+
+    return render()
+
+
+PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "data-dictionary.md": data_dictionary_page}
 
 
 def outdated() -> list[str]:
