@@ -18,6 +18,7 @@ import pytest
 from tests.support.sim import Sim, SimError, sim_process
 from xetrade_core.errors import ConfigError, UnknownVenue
 from xetrade_core.simvenue import SimConfig, SimServer, VenueConfig
+from xetrade_core.simvenue.server import SocketWire
 
 SMALL = VenueConfig(symbols=("BTC/USDT",), depth=20)
 CONFIG = SimConfig(venues={"binance": SMALL, "okx": SMALL})
@@ -244,3 +245,21 @@ def test_the_test_client_steps_injects_and_asks() -> None:
         sim.clear()
         with pytest.raises(SimError, match="400"):
             sim.inject(kind="gremlin")
+
+
+async def test_resetting_a_connection_that_the_client_has_just_closed_breaks_nothing() -> None:
+    accepted: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+
+    class Accepting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            accepted.set_result(transport)
+
+    server = await asyncio.get_running_loop().create_server(Accepting, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    transport = await accepted
+    writer.close()
+    while transport.get_extra_info("socket").fileno() >= 0:
+        await asyncio.sleep(0.01)
+    SocketWire(transport).abort()
+    server.close()

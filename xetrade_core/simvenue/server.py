@@ -58,7 +58,8 @@ class SocketWire:
 
     def abort(self) -> None:
         sock = self._transport.get_extra_info("socket")
-        if sock is not None:
+        # The client may have closed it a moment ago, before its handler could tell the hub.
+        if sock is not None and sock.fileno() >= 0:
             # Zero linger turns the close into a reset.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
