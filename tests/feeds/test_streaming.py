@@ -160,7 +160,7 @@ async def test_rotation_overlaps_so_that_no_symbol_is_ever_out_of_sync(sim: Sim,
     async with running(venue, quick(sim, venue, rotation_s=0.5, symbols_per_connection=1)) as run:
         await run.synced()
         run.unsynced.clear()
-        await run.until(lambda: run.feed.status().rotations >= 6, within_s=20)
+        await run.until(lambda: run.feed.status().rotations >= 4, within_s=20)
         status = run.feed.status()
     assert run.unsynced == set()
     assert run.sink.gaps == []
