@@ -49,7 +49,7 @@ def xetrade(tmp_path: Path) -> Callable[..., Ran]:
 
     def run(*arguments: object, timeout_s: float = 60, **variables: str) -> Ran:
         done = subprocess.run(
-            [sys.executable, "-c", "from xetrade_core.cli.main import run; run()", *map(str, arguments)],
+            [sys.executable, "-m", "xetrade_core.cli", *map(str, arguments)],
             cwd=tmp_path,
             env=clean_environment(**variables),
             capture_output=True,

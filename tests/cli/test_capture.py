@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import Ran, clean_environment
 
 Run = Callable[..., Ran]
-PROGRAM = [sys.executable, "-c", "from xetrade_core.cli.main import run; run()"]
+PROGRAM = [sys.executable, "-m", "xetrade_core.cli"]
 CANARY = "canary-9d31c4"
 
 
@@ -205,7 +205,7 @@ def test_no_secret_is_in_any_output_log_or_file(xetrade: Run, venues: dict[str, 
 
 
 def test_a_reader_that_leaves_early_is_no_error(venues: dict[str, str], tmp_path: Path) -> None:
-    program = f"{sys.executable} -c 'from xetrade_core.cli.main import run; run()'"
+    program = f"{sys.executable} -m xetrade_core.cli"
     command = f"{program} lake query 'SELECT range FROM range(200000)' --csv"
     done = subprocess.run(
         ["bash", "-c", f"{command} | head -1"],

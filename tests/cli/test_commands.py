@@ -41,7 +41,7 @@ def test_help_answers_at_once() -> None:
     for _ in range(3):
         began = time.monotonic()
         subprocess.run(
-            [sys.executable, "-c", "from xetrade_core.cli.main import run; run()", "--help"],
+            [sys.executable, "-m", "xetrade_core.cli", "--help"],
             check=True,
             capture_output=True,
             env=clean_environment(),

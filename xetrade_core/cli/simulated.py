@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xetrade_core.errors import XETradeError
+from xetrade_core.supervisor import die_with_parent
 
 if TYPE_CHECKING:
     from xetrade_core.settings import Settings
@@ -35,10 +36,14 @@ def simulator(arguments: Sequence[str]) -> Iterator[Simulated]:
     """`xetrade sim ARGUMENTS...` for as long as the block lasts. Raises XETradeError if it does not start."""
     with tempfile.TemporaryDirectory(prefix="xetrade-sim-") as folder:
         ports = Path(folder) / "ports.json"
-        program = "from xetrade_core.cli.main import run; run()"
-        command = [sys.executable, "-c", program, "sim", *arguments, "--port-file", str(ports)]
+        command = [sys.executable, "-m", "xetrade_core.cli", "sim", *arguments, "--port-file", str(ports)]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
         )
         try:
             yield _wait(process, ports)
