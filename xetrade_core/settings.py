@@ -29,8 +29,8 @@ from xetrade_core.errors import ConfigError
 
 PREFIX = "XETRADE_"
 NESTED = "__"
-#: read by the tests and by the settings loader itself, not settings of the product
-OUTSIDE = frozenset({"XETRADE_CONFIG", "XETRADE_RECORDINGS"})
+#: read by the tests, the supervisor and the settings loader itself, not settings of the product
+OUTSIDE = frozenset({"XETRADE_CONFIG", "XETRADE_RECORDINGS", "XETRADE_SCREENSHOTS", "XETRADE_SUPERVISOR"})
 
 
 def _url(schemes: tuple[str, ...]) -> AfterValidator:
