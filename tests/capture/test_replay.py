@@ -12,8 +12,9 @@ import pytest
 from tests.capture.lake_rows import gap_records, rows_by_symbol, segment_rows
 from tests.capture.ledger_check import check_ledger
 from tests.capture.market import Market
-from tests.capture.test_session import SYMBOLS, Rig
+from tests.capture.test_session import SYMBOLS, TENTH, Rig
 from tests.support.recordings import recording
+from xetrade_core.capture.config import HOUR_NS
 from xetrade_core.capture.replay import replay
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, CorruptFile
@@ -98,6 +99,15 @@ def test_several_files_are_one_stream(tmp_path: Path) -> None:
     assert files_of(whole, "") == files_of(parts, "")
 
 
+def raw_files(rig: Rig, tmp_path: Path) -> list[Path]:
+    """What the lake has of raw recordings, in order, as local files."""
+    files = []
+    for info in rig.store.list("raw_frames/"):
+        files.append(tmp_path / Path(info.key).name)
+        files[-1].write_bytes(rig.store.read(info.key))
+    return files
+
+
 async def test_a_raw_recording_replays_to_the_very_bytes_of_its_live_capture(tmp_path: Path) -> None:
     """With a lost message, a disconnect and an idle end; compared after compaction."""
     rig = Rig(tmp_path)
@@ -114,9 +124,7 @@ async def test_a_raw_recording_replays_to_the_very_bytes_of_its_live_capture(tmp
     report = await running
     assert report.left_in_spool == 0
     assert len(segment_rows(rig.store)) > 20
-    (raw_key,) = [info.key for info in rig.store.list("raw_frames/")]
-    raw = tmp_path / "raw.zst"
-    raw.write_bytes(rig.store.read(raw_key))
+    (raw,) = raw_files(rig, tmp_path)
     replayed = open_store(tmp_path / "replayed")
     again = replay([raw], "binance", [], replayed)
     for hour_ns in hours_between(report.status.start_ns, report.status.heartbeat_ns):
@@ -127,6 +135,61 @@ async def test_a_raw_recording_replays_to_the_very_bytes_of_its_live_capture(tmp
     causes = {gap.cause for gap in again.gaps}
     assert causes == {GapCause.STARTUP, GapCause.SEQUENCE, GapCause.DISCONNECT}
     assert len(again.symbols) == len(SYMBOLS)
+
+
+async def test_recordings_of_two_sessions_in_a_row_replay_to_the_bytes_of_both(tmp_path: Path) -> None:
+    """The second has a window, another depth and a lost message; between them nobody recorded."""
+    rig = Rig(tmp_path)
+    first = await rig.run_for(rig.session(raw=True), 0.8)
+    start_ns = (rig.clock.wall_ns() // TENTH + 5) * TENTH
+    second = rig.session(raw=True, session_id="s2", depth=5, start_ns=start_ns, end_ns=start_ns + 8 * TENTH)
+    running = await rig.start(second)
+    await asyncio.sleep(0.6)
+    rig.feeds["binance"].lose_next = 2
+    report = await running
+    replayed = open_store(tmp_path / "replayed")
+    again = replay(raw_files(rig, tmp_path), "binance", [], replayed)
+    assert [(row.symbol, row.captured, row.synced) for row in again.symbols] == [
+        (row.symbol, row.captured, row.synced) for one in (first, report) for row in one.symbols
+    ]
+    for hour_ns in hours_between(first.status.start_ns, report.status.heartbeat_ns):
+        compact_hour(rig.store, "binance", hour_ns)
+    for dataset in ("l2_snapshots/", "l2_gaps/"):
+        assert files_of(rig.store, dataset) == files_of(replayed, dataset) != {}
+    assert {gap.gap_id.partition("-")[0] for gap in again.gaps} == {"s1", "s2"}
+
+
+async def test_a_session_that_died_before_the_next_one_is_down_from_its_last_line_on(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    end_ns = rig.clock.wall_ns() + 3600 * S
+    await rig.run_for(rig.session(raw=True, end_ns=end_ns), 0.8)
+    await rig.run_for(rig.session(raw=True, session_id="s2"), 0.4)
+    died, after = raw_files(rig, tmp_path)
+    lines = [line for block in read_lines(died) for line in block]
+    died.write_bytes(b"\n".join(lines[: len(lines) * 2 // 3]) + b"\n")
+    last_ns = int(lines[len(lines) * 2 // 3 - 1].partition(b" ")[0])
+    report = replay([died, after], "binance", [], open_store(tmp_path / "replayed"))
+    down = [gap for gap in report.gaps if gap.cause is GapCause.RECORDER_DOWN and gap.symbol == SYMBOLS[0]]
+    assert down[0].from_ns == last_ns // TENTH * TENTH + TENTH
+    assert down[-1].to_ns == end_ns
+    assert [row.symbol for row in report.symbols] == [*SYMBOLS, *SYMBOLS]
+    assert all(row.synced for row in report.symbols)
+
+
+def test_the_file_of_a_sessions_later_hour_says_nothing_of_the_hours_before(tmp_path: Path) -> None:
+    hour_ns = (T0 // HOUR_NS + 1) * HOUR_NS
+    market = Market("BTC/USDT", random.Random(4))
+    facts = b'"venue":"binance","symbols":["BTC/USDT"],"interval_ns":%d,"depth":5,"staleness_ns":%d' % (S, 30 * S)
+    start = b'"session_id":"s1","opened_ns":%d,"start_ns":%d,"end_ns":null' % (T0, T0)
+    lines = [b'%d {"xetrade":"session",%b,%b}' % (hour_ns + 7, start, facts)]
+    lines += [b"%d %b" % (hour_ns + 8, market.snapshot()), b"%d %b" % (hour_ns + 9, market.update(hour_ns))]
+    lines += [b'%d {"xetrade":"tick"}' % (hour_ns + 3 * S)]
+    (tmp_path / "later").write_bytes(b"\n".join(lines) + b"\n")
+    lake = open_store(tmp_path / "lake")
+    report = replay([tmp_path / "later"], "binance", [], lake)
+    assert {key.partition("/date=")[2][:18] for key in report.segments} == {"2023-11-14/hour=23"}
+    assert [(one.hour_ns, [row.rows for row in one.symbols]) for one in report.compactions] == [(hour_ns, [4])]
+    assert report.compactions[0].complete
 
 
 def test_the_okx_recording_of_cryptofeed_is_read_with_its_checksums(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 The same files give the same bytes each time, and a raw recording of ours gives the rows that its live session took:
 control lines repeat what the recorder did, and between them the frames' own times drive the grid. In other recordings
-nothing is late, so every grid time within their span is sampled, however long nothing came.
+nothing is late, so every grid time within their span is sampled, however long nothing came. Where the header of another
+session follows, that session is replayed next, as it was asked for; a file of a session's later hour is replayed from
+the start of that hour.
 
 After a gap a replay can do nothing but wait: the rows are out of sync until the file's next snapshot.
 """
@@ -15,23 +17,22 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import pyarrow as pa
+from msgspec import structs
 
 from xetrade_core.books.book_set import BookSet
-from xetrade_core.capture.columns import SnapshotColumns
 from xetrade_core.capture.config import HOUR_NS, CaptureConfig
 from xetrade_core.capture.instrument_json import instruments_of
 from xetrade_core.capture.ledger import GapRecord
-from xetrade_core.capture.recorder import BookRecorder, RecorderPlan, Seal
+from xetrade_core.capture.recorder import BookRecorder, RecorderPlan
+from xetrade_core.capture.replay_output import SegmentStore
 from xetrade_core.capture.report import symbol_rows
-from xetrade_core.capture.segments import gap_segments, row_segments
+from xetrade_core.capture.sampler import late_bound_ns
 from xetrade_core.capture.status import SymbolStatus
 from xetrade_core.clock import NS_PER_S, Clock, ManualClock, SystemClock
 from xetrade_core.errors import ConfigError, CorruptFile
 from xetrade_core.feeds.recording import CONTROL, REST_BODY, Control, Line, Recording, is_control, read_control
 from xetrade_core.lake.compaction import CompactionReport, compact_hour
 from xetrade_core.lake.instrument_facts import instrument_metadata
-from xetrade_core.lake.schemas import L2_SEGMENTS
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.model.book_events import Applied, GapCause
 from xetrade_core.model.instruments import Instrument
@@ -69,6 +70,7 @@ class ReplayReport:
     from_ns: int
     to_ns: int
     symbols: tuple[SymbolStatus, ...]
+    """One for each session and symbol."""
     gaps: tuple[GapRecord, ...]
     segments: tuple[str, ...]
     compactions: tuple[CompactionReport, ...]
@@ -112,41 +114,14 @@ def replay(
     return run.report(len(files), seconds, run.compact() if compact else ())
 
 
-class _SegmentStore:
-    """RecorderOutput of a replay: rows wait in memory until their segment is complete, and go straight to the lake."""
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One that has been replayed to its end; `applied` counts its book messages."""
 
-    def __init__(self, store: ObjectStore, plan: RecorderPlan, writer: str) -> None:
-        self.keys: list[str] = []
-        self.gaps: dict[tuple[str, int], GapRecord] = {}
-        self.hours: set[int] = set()
-        self.rejected = 0
-        self.metadata: dict[str, str] = {}
-        self._store, self._plan, self._writer = store, plan, writer
-        self._batches: list[pa.RecordBatch] = []
-
-    def rows(self, columns: SnapshotColumns, log_start_ns: int) -> bool:
-        self._batches.append(columns.batch())
-        self.hours.add(log_start_ns // HOUR_NS)
-        return True
-
-    def line(self, line: bytes) -> None:
-        """A replay needs no gap log: it can be run again."""
-
-    def seal(self, seal: Seal) -> None:
-        table = pa.Table.from_batches(self._batches, L2_SEGMENTS.schema)
-        self._batches = []
-        for file in row_segments(seal.venue, self._writer, self._plan.interval_ns, table, self.metadata):
-            self._put(file.key, file.content)
-            self.rejected += file.rejected
-        for file in gap_segments(seal.venue, self._writer, self._plan.interval_ns, seal.revision, seal.gaps):
-            self._put(file.key, file.content)
-        for gap in seal.gaps:
-            self.gaps[gap.gap_id, gap.from_ns] = gap
-            self.hours.add(gap.from_ns // HOUR_NS)
-
-    def _put(self, key: str, content: bytes) -> None:
-        self._store.create(key, content)
-        self.keys.append(key)
+    plan: RecorderPlan
+    output: SegmentStore
+    recorder: BookRecorder
+    applied: int
 
 
 class _Replay:
@@ -159,9 +134,7 @@ class _Replay:
         self._symbols = symbols
         self._options = options
         self._store = store
-        self._books: BookSet | None = None
-        self._rest_symbol = ""
-        self._connected = self._stopped = False
+        self._over: list[_Session] = []
 
     def read(self, recording: Recording) -> None:
         """The whole stream, to the end of its window."""
@@ -171,56 +144,61 @@ class _Replay:
         if first is None or recording.first_ns is None:
             names = ", ".join(str(path) for path in recording.files) or "(no files)"
             raise CorruptFile(f"nothing to replay in {names}: give files of lines like '<receive ns> <frame>'")
-        self._begin(first, recording.first_ns)
+        frame = first[0][1]
+        header = read_control(frame) if is_control(frame) else None
+        self._begin(header if header is not None and header.kind == "session" else None, recording.first_ns)
         for batch in chain((first,), batches):
             self._play(batch)
-        recorder = self.recorder
-        if not self._stopped:
-            recorder.stop(recording.last_ns, "the recording ends here")
-        recorder.finish(cause=GapCause.STOPPED if self._stopped or not self._ours else GapCause.RECORDER_DOWN)
+        self._end(recording.last_ns)
 
     def compact(self) -> tuple[CompactionReport, ...]:
         """Compact the hours this replay has touched; the records are stamped with the recording's own time."""
-        return tuple(
-            compact_hour(
-                self._store,
-                self.venue,
-                hour * HOUR_NS,
-                interval_ns=self.plan.interval_ns,
-                expected=self.plan.symbols,
-                clock=ManualClock(self.recording.last_ns),
+        reports = []
+        for hour in sorted({hour for session in self._over for hour in session.output.hours}):
+            plans = [session.plan for session in self._over if hour in session.output.hours]
+            intervals_ns = {plan.interval_ns for plan in plans}
+            reports.append(
+                compact_hour(
+                    self._store,
+                    self.venue,
+                    hour * HOUR_NS,
+                    interval_ns=intervals_ns.pop() if len(intervals_ns) == 1 else None,
+                    expected={symbol for plan in plans for symbol in plan.symbols},
+                    clock=ManualClock(self.recording.last_ns),
+                )
             )
-            for hour in sorted(self.output.hours)
-        )
+        return tuple(reports)
 
     def report(self, files: int, seconds: float, compactions: tuple[CompactionReport, ...]) -> ReplayReport:
         """What it came to."""
-        rows = tuple(symbol_rows(self.recorder, over=True))
+        rows = tuple(row for session in self._over for row in symbol_rows(session.recorder, over=True))
+        outputs = [session.output for session in self._over]
         return ReplayReport(
             venue=self.venue,
             files=files,
             lines=self.recording.lines,
             unreadable_lines=self.recording.unreadable_lines,
             frames=self.frames,
-            updates=sum(sequencer.applied_count for sequencer in self._need_books().sequencers.values()),
+            updates=sum(session.applied for session in self._over),
             seconds=seconds,
             rows=sum(row.captured for row in rows),
             synced=sum(row.synced for row in rows),
-            rejected=self.output.rejected,
-            from_ns=self.plan.start_ns,
+            rejected=sum(output.rejected for output in outputs),
+            from_ns=min(session.plan.start_ns for session in self._over),
             to_ns=self.recording.last_ns,
             symbols=rows,
-            gaps=tuple(self.output.gaps.values()),
-            segments=tuple(self.output.keys),
+            gaps=tuple(gap for output in outputs for gap in output.gaps.values()),
+            segments=tuple(key for output in outputs for key in output.keys),
             compactions=compactions,
         )
 
-    def _begin(self, first: list[Line], first_ns: int) -> None:
-        """Set up as the header of the recording says, or for its span."""
-        frame = first[0][1]
-        header = read_control(frame) if is_control(frame) else None
-        self._ours = header is not None and header.kind == "session"
-        if header is None or not self._ours:
+    def _begin(self, header: Control | None, first_ns: int) -> None:
+        """Set up as the header of a session says, or without one for a span that begins here."""
+        self._books: BookSet | None = None
+        self._rest_symbol = ""
+        self._connected = self._stopped = False
+        self._ours = header is not None
+        if header is None:
             header = Control("session", opened_ns=first_ns, start_ns=first_ns)
         elif header.venue != self.venue:
             raise ConfigError.of("venue", self.venue, f"the recording is of {header.venue}")
@@ -237,6 +215,9 @@ class _Replay:
         asked = f"{self.venue} {symbols} {config.interval_ns} {config.depth} {config.staleness_s}"
         session_id = header.session_id or f"replay-{first_ns}-{zlib.crc32(asked.encode()):08x}"
         ticks = max(1, _SEGMENT_ROWS // len(symbols))
+        hour_ns = first_ns // HOUR_NS * HOUR_NS
+        if hour_ns - max(header.opened_ns, header.start_ns) > late_bound_ns(config.interval_ns):
+            header = structs.replace(header, opened_ns=hour_ns, start_ns=hour_ns)  # its first file is another one
         self.plan = RecorderPlan(
             venue=self.venue,
             symbols=symbols,
@@ -251,19 +232,29 @@ class _Replay:
             batch_ticks=max(1, _BATCH_ROWS // len(symbols)),
         )
         writer = f"{session_id}.replay" if self._ours else session_id
-        self.output = _SegmentStore(self._store, self.plan, writer)
+        self.output = SegmentStore(self._store, self.plan, writer)
         self.recorder = BookRecorder(self.plan, self.output, None)
         if header.instruments:
             self._attach(instruments_of(header.instruments))
 
+    def _end(self, last_ns: int) -> None:
+        """What was begun is over with its last line, at `last_ns`."""
+        recorder = self.recorder
+        if not self._stopped:
+            recorder.stop(last_ns, "the recording ends here")
+        recorder.finish(cause=GapCause.STOPPED if self._stopped or not self._ours else GapCause.RECORDER_DOWN)
+        applied = sum(sequencer.applied_count for sequencer in self._need_books().sequencers.values())
+        self._over.append(_Session(self.plan, self.output, recorder, applied))
+
     def _play(self, batch: list[Line]) -> None:
         """The hot path: take due samples, apply the frame, tell the ledger what is not just another update."""
         recorder, sampler = self.recorder, self.recorder.sampler
-        feed = self._need_books().feed if self._books is not None else None
+        feed = self._books.feed if self._books is not None else None
         played = 0
         for received_ns, frame in batch:
             if frame.startswith(_SPECIAL):
                 self._special(received_ns, frame)
+                recorder, sampler = self.recorder, self.recorder.sampler
                 feed = self._books.feed if self._books is not None else None
                 continue
             if feed is None:
@@ -303,7 +294,8 @@ class _Replay:
                 self._lose(received_ns, self.plan.symbols, GapCause.DISCONNECT, None)
             self._connected = True
         elif line.kind == "session" and line.session_id != self.plan.session_id:
-            self._lose(received_ns, self.plan.symbols, GapCause.DISCONNECT, "another session's recording follows")
+            self._end(recorder.sampler.last_ns)
+            self._begin(line, received_ns)
 
     def _snapshot(self, received_ns: int, body: bytes) -> None:
         symbol, self._rest_symbol = self._rest_symbol, ""
