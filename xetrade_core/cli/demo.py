@@ -41,6 +41,8 @@ FAULTS: tuple[tuple[float, dict[str, str]], ...] = (
     (0.35, {"kind": "lost", "venue": "binance", "symbol": "BTC/USDT"}),
     (0.65, {"kind": "disconnect", "venue": "okx"}),
 )
+#: within the second: so close to the next sample that a book which is lost then is still away when it is due
+JUST_BEFORE_S = 0.9
 JOB_TIMEOUT_S = 120.0
 
 
@@ -155,6 +157,7 @@ def record(place: Place, environment: Mapping[str, str], simulated: Simulated, d
                 if status is not None:
                     progress.show(status)
                     if waiting and elapsed_s(status) >= waiting[0][0] * duration_s:
+                        time.sleep((JUST_BEFORE_S - time.time()) % INTERVAL_S)
                         inject(simulated.admin, waiting.pop(0)[1])
                 if time.monotonic() > deadline:
                     raise DemoFailed(f"the recording did not end: see {place.root}/capture.log")

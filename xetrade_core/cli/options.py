@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from xetrade_core.settings import Settings
 
 NS_PER_HOUR = 3600 * NS_PER_S
+MOST_LEVELS = 5000
+LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.05, 3600.0  # as in the settings
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 #: quote currencies that end a pair written without a separator, longer ones first
 QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "EUR", "TRY", "BTC", "ETH", "BNB")
@@ -27,7 +29,20 @@ LakeOption = Annotated[str | None, typer.Option("--lake", help="Lake root: a dir
 SpoolOption = Annotated[Path | None, typer.Option("--spool", help="Local directory of running captures.")]
 VenueOption = Annotated[str, typer.Option("--venue", help="Venue id, such as binance, binanceusdm or okx.")]
 IntervalOption = Annotated[str | None, typer.Option("--interval", help="Time between snapshots: 1, 500ms, 5s.")]
-DepthOption = Annotated[int | None, typer.Option("--depth", min=1, max=5000, help="Levels a side.")]
+
+
+def levels(text: str | int) -> int:
+    """A number of levels a side; ConfigError otherwise."""
+    try:
+        depth = int(text)
+    except ValueError:
+        depth = 0
+    if not 1 <= depth <= MOST_LEVELS:
+        raise ConfigError.of("--depth", text, f"a number of levels, 1 to {MOST_LEVELS}")
+    return depth
+
+
+DepthOption = Annotated[int | None, typer.Option("--depth", parser=levels, metavar="N", help="Levels a side.")]
 
 
 def seconds(text: str, name: str) -> float:
@@ -42,6 +57,16 @@ def seconds(text: str, name: str) -> float:
         value = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if not 0 < value < float("inf"):
         raise ConfigError.of(name, text, "must be more than zero")
+    return value
+
+
+def interval_seconds(text: str | None) -> float | None:
+    """The value of `--interval`, None where it was not given; ConfigError where no capture could keep it."""
+    if text is None:
+        return None
+    value = seconds(text, "--interval")
+    if not LEAST_INTERVAL_S <= value <= MOST_INTERVAL_S:
+        raise ConfigError.of("--interval", text, f"{LEAST_INTERVAL_S:g} to {MOST_INTERVAL_S:g} seconds")
     return value
 
 
@@ -98,6 +123,11 @@ def open_settings(lake: str | None = None, spool: Path | None = None) -> Setting
             hint = f"did you mean venues.{nearest[0]}?" if nearest else f"known: {', '.join(known)}"
             raise ConfigError(f"unknown venue in settings venues.{name}: {hint}")
     return settings
+
+
+def pair_as_asked(text: str) -> str:
+    """What a person wrote for a pair, for a venue to look up: `BTC/USDT` may mean the swap where there is no spot."""
+    return text if ":" in text else text.replace("/", "-")
 
 
 def symbol_fits(text: str, symbol: str) -> bool:
