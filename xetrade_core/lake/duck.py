@@ -16,9 +16,8 @@ way.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -32,6 +31,12 @@ from xetrade_core.lake.local_store import LocalStore
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_core.lake.store import ObjectStore
 
+if TYPE_CHECKING:
+    import duckdb
+
+if TYPE_CHECKING:
+    import duckdb
+
 _PATH_SCHEMA = pa.schema({"venue": pa.string(), "date": pa.date32(), "hour": pa.int32()})
 _HIVE_TYPES = "{'venue': VARCHAR, 'symbol': VARCHAR, 'date': DATE, 'hour': INTEGER}"
 # the inverse of symbol_slug; first match only
@@ -43,6 +48,10 @@ def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
 
     Views of a local lake see files that come later; those of a lake in S3 show what was there when this was called.
     """
+    import duckdb
+
+    import duckdb
+
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for dataset in DATASETS.values():

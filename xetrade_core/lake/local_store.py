@@ -106,7 +106,8 @@ class LocalStore:
                 path.unlink()
             except (FileNotFoundError, NotADirectoryError):
                 return
-            _sync_directory(path.parent)
+            with contextlib.suppress(FileNotFoundError):  # another process has emptied the directory and taken it away
+                _sync_directory(path.parent)
             with contextlib.suppress(OSError):  # an hour that is done leaves no empty directories; a filled one stays
                 for parent in path.parents:
                     if parent in (self._root, self._root / _TEMP):  # a living store counts on its temporary directory
