@@ -123,7 +123,7 @@ class PipelinesSettings(Section):
     """The Dagster deployment."""
 
     autostart: bool = Field(
-        default=False, description="start all schedules and sensors by themselves; otherwise somebody turns them on in the UI"
+        default=False, description="start all schedules and sensors by themselves; else turn them on in the UI"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the recorded exchange traffic lies: XETRADE_RECORDINGS, or beside the checkout. Tests skip where it is absent."""
+"""Where the recorded exchange traffic lies: XETRADE_RECORDINGS, or beside the checkout. Tests skip where it is not."""
 
 from __future__ import annotations
 
