@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.snapshots import HOUR, SYMBOL, VENUE, gap_rows, snapshot_rows
@@ -61,6 +61,7 @@ def test_the_same_row_twice_is_one_row_and_no_duplicate() -> None:
     assert merge(rows, rows, rows.slice(1, 2)) == merge(rows)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(writers)
 def test_each_second_stands_once_in_order_and_synced_where_any_writer_was(
     recordings: list[tuple[list[int], list[int], int]],
@@ -74,6 +75,7 @@ def test_each_second_stands_once_in_order_and_synced_where_any_writer_was(
     } == synced
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(writers, st.randoms(use_true_random=False))
 def test_neither_order_nor_repetition_nor_grouping_matters(
     recordings: list[tuple[list[int], list[int], int]], rng: random.Random

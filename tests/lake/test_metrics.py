@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.snapshots import HOUR, SYMBOL, VENUE, snapshot_rows
@@ -89,6 +89,7 @@ def naive(book: dict[str, Any], contract: Contract) -> dict[str, float]:
     return found
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(books, min_size=1, max_size=4), st.sampled_from([SPOT, Contract(0.01), Contract(100.0, inverse=True)]))
 def test_every_metric_of_every_sample_is_the_naive_one(given_books: list[dict[str, Any]], contract: Contract) -> None:
     got = sample_metrics(table_of(given_books), contract)
@@ -97,6 +98,7 @@ def test_every_metric_of_every_sample_is_the_naive_one(given_books: list[dict[st
             assert got[name][i] == pytest.approx(value, rel=1e-9, abs=1e-6, nan_ok=True), name
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(books, min_size=1, max_size=20))
 def test_minutes_are_aggregates_of_their_samples(given_books: list[dict[str, Any]]) -> None:
     table = minute_metrics(table_of(given_books), VENUE, SYMBOL, SPOT)
