@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 
 from xetrade_core.clock import NS_PER_S
@@ -33,9 +32,7 @@ from xetrade_core.lake.store import ObjectStore
 
 if TYPE_CHECKING:
     import duckdb
-
-if TYPE_CHECKING:
-    import duckdb
+    import pyarrow.dataset as ds
 
 _PATH_SCHEMA = pa.schema({"venue": pa.string(), "date": pa.date32(), "hour": pa.int32()})
 _HIVE_TYPES = "{'venue': VARCHAR, 'symbol': VARCHAR, 'date': DATE, 'hour': INTEGER}"
@@ -48,8 +45,6 @@ def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
 
     Views of a local lake see files that come later; those of a lake in S3 show what was there when this was called.
     """
-    import duckdb
-
     import duckdb
 
     connection = duckdb.connect()
@@ -83,6 +78,8 @@ def _local_source(store: LocalStore, dataset: Dataset) -> str:
 
 
 def _arrow_dataset(store: ObjectStore, dataset: Dataset) -> ds.Dataset:
+    import pyarrow.dataset as ds
+
     filesystem = pafs.PyFileSystem(StoreFileSystem(store))
     file_format = ds.ParquetFileFormat()
     # Labels as plain text: DuckDB cannot push a comparison down into an Arrow dictionary.
