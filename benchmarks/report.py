@@ -65,3 +65,14 @@ def _number(value: float) -> str:
 def write_page(path: Path, sections: dict[str, list[Measurement]]) -> None:
     """Replace the page."""
     path.write_text(page(sections))
+
+
+def keep(path: Path, rows: list[Measurement]) -> None:
+    """Remember the rows of one section for the page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([asdict(row) for row in rows]))
+
+
+def recall(path: Path) -> list[Measurement]:
+    """The rows that were kept; none if the section was never measured."""
+    return [Measurement(**row) for row in json.loads(path.read_text())] if path.exists() else []
