@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TextIO
@@ -21,6 +22,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pydantic import SecretStr
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
+WEBHOOK_THREAD = "xetrade-webhook"
 REDACTED = "(secret)"
 #: a key of such a name never shows its value
 SECRET_NAME = re.compile(r"secret|password|passphrase|api_?key|access_key|authorization|webhook_url|(^|_)token$", re.I)
@@ -210,7 +212,7 @@ class Webhook:
         self._timeout_s = timeout_s
 
     def __call__(self, body: dict[str, Any]) -> None:
-        threading.Thread(target=self.deliver, args=(body,), name="xetrade-webhook", daemon=True).start()
+        threading.Thread(target=self.deliver, args=(body,), name=WEBHOOK_THREAD, daemon=True).start()
 
     def deliver(self, body: dict[str, Any]) -> bool:
         """Post once and wait for the answer; False, and a log line, unless the webhook answered 2xx in time."""
@@ -227,6 +229,14 @@ class Webhook:
             reason = redact_text(str(error))
             get_logger("alarm").warning("alarm not delivered: check alerts.webhook_url", error=reason)
             return False
+
+
+def deliver_alarms(within_s: float) -> None:
+    """Wait for alarms that are on their way to a webhook, for a process that is about to end."""
+    deadline_s = time.monotonic() + within_s
+    for thread in threading.enumerate():
+        if thread.name == WEBHOOK_THREAD:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
 
 
 def serve_metrics(port: int, host: str = "127.0.0.1", metrics: Metrics = METRICS) -> tuple[int, Callable[[], None]]:

@@ -21,11 +21,13 @@ from xetrade_core.cli.options import (
     JsonOption,
     LakeOption,
     SpoolOption,
+    interval_seconds,
     names,
     open_settings,
+    pair_as_asked,
     seconds,
 )
-from xetrade_core.cli.output import emit_json, emit_table, emit_text, say
+from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, say
 from xetrade_core.errors import ConfigError, SessionError
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ STOP_WAIT_S = 60.0
 LEAD_S = 2.0
 """From the start of a session to its first sample: time to connect, so that the first rows have books."""
 
-capture = typer.Typer(help="Record order books into the lake; watch and stop recordings.", no_args_is_help=True)
+capture = typer.Typer(help="Record order books; watch and stop recordings.", no_args_is_help=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,21 @@ def start(
     session_id: Annotated[str, typer.Option(help="Name of the session; default: made up.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Record until the duration is over or Ctrl-C, then seal and upload; a second Ctrl-C waits for nothing."""
+    """Record order books until the duration is over or Ctrl-C.
+
+    Then seal and upload; a second Ctrl-C waits for nothing, and `xetrade recover` brings in what is left. Exit code 1
+    if something is left.
+
+    \b
+    xetrade capture start --venues binance,okx --pairs BTC-USDT,ETH-USDT --duration 1h
+    xetrade capture start --sim --interval 500ms --depth 20 --duration 30s
+    xetrade capture start --venues binanceusdm --pairs BTCUSDT --raw
+    """
     settings = open_settings(lake, spool)
     wish = Wish(
         names(venues),
         names(pairs),
-        seconds(interval, "--interval") if interval is not None else None,
+        interval_seconds(interval),
         seconds(duration, "--duration") if duration is not None else None,
         depth,
         raw or settings.capture.raw,
@@ -90,7 +101,12 @@ def status(
     spool: SpoolOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the recordings of the spool, or one of them."""
+    """Show the recordings of this machine, or one of them.
+
+    \b
+    xetrade capture status
+    xetrade capture status --session-id mine --json
+    """
     from xetrade_core.cli.progress import COLUMNS, headline, rows_of
 
     settings = open_settings(None, spool)
@@ -117,7 +133,10 @@ def stop(
     wait: Annotated[str, typer.Option(help="How long to wait for it to seal and upload.")] = f"{STOP_WAIT_S:g}s",
     as_json: JsonOption = False,
 ) -> None:
-    """Tell a recording to stop; it seals and uploads what it has. Without an id: the only one that runs."""
+    """Stop a recording; it seals and uploads what it has.
+
+    Without --session-id: the only one that runs.
+    """
     settings = open_settings(None, spool)
     running = [one for one, alive in _sessions(settings.spool) if alive]
     if session_id:
@@ -133,7 +152,9 @@ def stop(
     if as_json:
         emit_json(_plain(ended))
     else:
-        emit_text(f"{ended.session_id}: {ended.state}, {ended.uploaded_files} files uploaded, {ended.spool_files} left")
+        sent = count(ended.uploaded_files, "file")
+        left = f"; {count(ended.spool_files, 'file')} left: run `xetrade recover`" if ended.spool_files else ""
+        emit_text(f"{ended.session_id}: {ended.state}, {sent} uploaded{left}")
 
 
 def start_capture(
@@ -145,7 +166,13 @@ def start_capture(
     depth: DepthOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """As `capture start`, with the flags of the earlier system; here the duration is in minutes."""
+    """`capture start` by its earlier name and flags.
+
+    Here the duration is in minutes, and the venue `mock` is a simulated binance.
+
+    \b
+    xetrade start-capture --venue mock --pairs BTC-USDT,ETH-USDT --interval 1.0 --duration 10 --storage local
+    """
     settings = open_settings()
     if storage not in ("", "s3", "local"):
         raise ConfigError.of("--storage", storage, "s3 or local")
@@ -159,7 +186,7 @@ def start_capture(
     wish = Wish(
         ("binance",) if simulated else (venue,),
         names(pairs),
-        seconds(str(interval), "--interval"),
+        interval_seconds(str(interval)),
         duration * 60 or None,
         depth,
         settings.capture.raw,
@@ -180,13 +207,20 @@ def _record(settings: Settings, wish: Wish, as_json: bool) -> None:
         report = asyncio.run(_session(settings, wish))
     if as_json:
         emit_json({**_plain(report.status), "reason": report.reason, "left_in_spool": report.left_in_spool})
-        return
+    else:
+        _show_report(report, settings)
+    if report.left_in_spool:
+        raise typer.Exit(1)
+
+
+def _show_report(report: CaptureReport, settings: Settings) -> None:
     from xetrade_core.cli.progress import COLUMNS, headline, rows_of
 
     emit_table(headline(report.status), COLUMNS, rows_of(report.status))
     emit_text(f"{report.reason}; the lake is {settings.lake}: `xetrade compact`, then `xetrade quality`")
     if report.left_in_spool:
-        say(f"{report.left_in_spool} files wait in {settings.spool}: `xetrade recover` sends them")
+        waiting = count(report.left_in_spool, "file")
+        say(f"{waiting} could not be uploaded and wait in {settings.spool}: run `xetrade recover`")
 
 
 async def _session(settings: Settings, wish: Wish) -> CaptureReport:
@@ -249,7 +283,8 @@ def _stop_on_signals(request_stop: Callable[..., None]) -> None:
 def _wanted(settings: Settings, wish: Wish) -> dict[str, tuple[str, ...]]:
     """Pairs by venue: those named, else those of the settings."""
     venues = wish.venues or tuple(name for name, own in settings.venues.items() if own.symbols)
-    wanted = {venue: wish.pairs or settings.venue(venue).symbols for venue in venues}
+    asked = tuple(pair_as_asked(pair) for pair in wish.pairs)
+    wanted = {venue: asked or settings.venue(venue).symbols for venue in venues}
     if not wanted:
         raise ConfigError(
             "nothing to record: name --venues and --pairs, or set venues.<venue>.symbols (docs/settings.md)"

@@ -12,7 +12,10 @@ from xetrade_core.cli.output import emit_json, emit_table
 
 
 def doctor(lake: LakeOption = None, as_json: JsonOption = False) -> None:
-    """Check settings, packages, lake, disk, venues and clock; exit code 1 if something fails."""
+    """Check this machine: what is wrong and what to do.
+
+    Settings, packages, lake, disk, venues and clock; exit code 1 if something fails.
+    """
     from xetrade_core.assembly import lake_store
     from xetrade_core.checkup import State, check_machine
     from xetrade_core.clock import SystemClock

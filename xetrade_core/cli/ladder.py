@@ -16,8 +16,10 @@ from xetrade_core.cli.options import (
     LakeOption,
     VenueOption,
     instant_ns,
+    levels,
     moment,
     open_settings,
+    pair_as_asked,
     seconds,
     symbol_fits,
 )
@@ -53,13 +55,21 @@ class Ladder:
 def l2(
     venue: VenueOption,
     pair: Annotated[str, typer.Option("--pair", help="BTC-USDT, BTC/USDT, BTCUSDT, or the venue's own id.")],
-    depth: Annotated[int, typer.Option(min=1, max=5000, help="Levels a side.")] = 10,
+    depth: Annotated[int, typer.Option(parser=levels, metavar="N", help="Levels a side.")] = 10,
     at: Annotated[str | None, typer.Option("--at", help="The book of that UTC time, from the lake.")] = None,
     timeout: Annotated[str, typer.Option(help="How long to wait for the venue.")] = "15s",
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one order book: bids and asks, best first, with the size up to each level."""
+    """Show one order book, live or from the lake.
+
+    Bids and asks, best first, with the size up to each level.
+
+    \b
+    xetrade l2 --venue binance --pair BTC-USDT --depth 100
+    xetrade l2 --venue okx --pair BTC/USDT:USDT --json
+    xetrade l2 --venue binance --pair BTC-USDT --at 2026-11-20T13:05
+    """
     settings = open_settings(lake)
     if at is not None:
         book = recorded(settings, venue, pair, depth, instant_ns(at, "--at"))
@@ -79,7 +89,7 @@ async def live(settings: Settings, venue: str, pair: str, depth: int, timeout_s:
     from xetrade_core.feeds.factory import open_feed
 
     clock = SystemClock()
-    feed = await open_feed(venue, [pair], feed_options(settings, venue, depth), clock, random.Random())
+    feed = await open_feed(venue, [pair_as_asked(pair)], feed_options(settings, venue, depth), clock, random.Random())
     sink = _UntilSynced()
     running = asyncio.create_task(feed.run(sink))
     synced = asyncio.create_task(sink.synced.wait())
@@ -183,7 +193,8 @@ def _summary(book: Ladder) -> str:
         return f"at {when}, sequence {book.sequence}; one side is empty"
     bid, ask = book.bids[0][0], book.asks[0][0]
     mid = (bid + ask) / 2
-    return f"at {when}, sequence {book.sequence}; mid {mid:g}, spread {ask - bid:g} ({(ask - bid) / mid * 1e4:.2f} bp)"
+    spread = f"{ask - bid:.6g} ({(ask - bid) / mid * 1e4:.2f} bp)"
+    return f"at {when}, sequence {book.sequence}; mid {mid:.10g}, spread {spread}"
 
 
 def add_to(app: typer.Typer) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xetrade_core.cli.options import JsonOption, LakeOption, moment, open_settings
-from xetrade_core.cli.output import emit_json, emit_table, emit_text, say
+from xetrade_core.cli.output import console, count, emit_json, emit_table, emit_text, say
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _open(lake: str | None) -> Lake:
 
 @lake_group.command()
 def ls(lake: LakeOption = None, as_json: JsonOption = False) -> None:
-    """List datasets, venues and symbols, with hours, rows and bytes."""
+    """List datasets, venues and symbols: hours, rows, bytes."""
     reader = _open(lake)
     held = reader.ls()
     if as_json:
@@ -42,7 +43,10 @@ def ls(lake: LakeOption = None, as_json: JsonOption = False) -> None:
          f"{moment(one.first_ns):%F %H:00}", f"{moment(one.last_ns):%F %H:00}")
         for one in held
     ]  # fmt: skip
-    emit_table(reader.store.uri, columns, rows)
+    if rows:
+        emit_table(reader.store.uri, columns, rows)
+    else:
+        emit_text(f"{reader.store.uri} holds nothing: record with `xetrade capture start`, then `xetrade compact`")
 
 
 @lake_group.command()
@@ -53,7 +57,15 @@ def query(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run SQL with DuckDB over the views l2_snapshots, l2_gaps, l2_quality, book_metrics and the segments."""
+    """Run SQL (DuckDB) over the lake.
+
+    Views: l2_snapshots, l2_gaps, l2_quality, book_metrics, and l2_segments for what is not compacted yet. Rows that are
+    too wide for the screen are shown one below the other.
+
+    \b
+    xetrade lake query "SELECT exchange, symbol, count(*) FROM l2_snapshots GROUP BY ALL"
+    xetrade lake query "SELECT timestamp, bid_price[1], ask_price[1] FROM l2_snapshots" --csv > touch.csv
+    """
     import duckdb
 
     connection = _open(lake).duckdb()
@@ -71,17 +83,31 @@ def query(
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([columns, *rows])
     else:
-        emit_table("", columns, [[_short(cell) for cell in row] for row in rows[:limit]])
-        emit_text(f"{min(len(rows), limit)} rows")
+        _show(columns, rows[:limit])
+        emit_text(count(min(len(rows), limit), "row"))
         if len(rows) > limit:
             say(f"only the first {limit} rows are shown: --limit for more, --csv or --json for all")
 
 
-def _short(cell: Any) -> Any:
-    """A list as its first elements and how many there are."""
+def _show(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table, or where that is too wide for the screen, the rows one below the other."""
+    texts = [[_short(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) + 3 for column in zip(columns, *texts, strict=True)]
+    if not rows or sum(widths) <= console().width:
+        emit_table("", columns, rows, _short)
+        return
+    name_width = max(map(len, columns))
+    for number, row in enumerate(texts, 1):
+        emit_text(f"row {number}")
+        for name, cell in zip(columns, row, strict=True):
+            emit_text(f"  {name:<{name_width}}  {cell}")
+
+
+def _short(cell: Any) -> str:
+    """A value as SQL has it: a list as its first elements and how many there are, numbers without separators."""
     if not isinstance(cell, list):
-        return cell
-    shown = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in cell[:SHOWN_ELEMENTS])
+        return f"{cell:.12g}" if isinstance(cell, float) else "NULL" if cell is None else str(cell)
+    shown = ", ".join(map(_short, cell[:SHOWN_ELEMENTS]))
     return f"[{shown}{', ...' if len(cell) > SHOWN_ELEMENTS else ''}] ({len(cell)})"
 
 

@@ -30,9 +30,11 @@ def emit_json(result: object) -> None:
     print(json.dumps(plain(result)))  # noqa: T201 - standard output is the result
 
 
-def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """The result as a table on standard output; numbers stand right."""
-    console().print(table(title, columns, rows))
+def emit_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], text: Callable[[Any], str] | None = None
+) -> None:
+    """The result as a table on standard output; numbers stand right. `text` writes a cell, `cell_text` by default."""
+    console().print(table(title, columns, rows, text))
 
 
 def emit_text(text: str) -> None:
@@ -66,7 +68,9 @@ def working(text: str) -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], text: Callable[[Any], str] | None = None
+) -> Table:
     """A rich table whose column is right-aligned where its cells are numbers."""
     from rich import box
     from rich.table import Table
@@ -78,7 +82,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         numeric = any(isinstance(row[index], (int, float)) for row in cells)
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
-        made.add_row(*(Text(cell_text(cell)) for cell in row))
+        made.add_row(*(Text((text or cell_text)(cell)) for cell in row))
     return made
 
 

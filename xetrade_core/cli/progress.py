@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from xetrade_core.cli.output import console, say, table
+from xetrade_core.cli.output import console, count, say, table
 from xetrade_core.clock import NS_PER_S
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def state_of(book: SymbolStatus, feed: str) -> str:
 def headline(status: CaptureStatus) -> str:
     """The session in one line."""
     elapsed_s = max(0, status.heartbeat_ns - status.start_ns) / NS_PER_S
-    waiting = f"{status.spool_files} files wait for the lake" if status.spool_files else "nothing waits for the lake"
-    line = f"{status.session_id}: {status.state}, {elapsed_s:.0f} s, {status.uploaded_files} files uploaded, {waiting}"
+    waiting = f"{count(status.spool_files, 'file')} waiting for the lake" if status.spool_files else "nothing waits"
+    sent = count(status.uploaded_files, "file")
+    line = f"{status.session_id}: {status.state}, {elapsed_s:.0f} s, {sent} uploaded, {waiting}"
     return f"{line} ({status.upload_error})" if status.upload_error else line
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,17 +15,20 @@ from xetrade_core.cli.options import (
     JsonOption,
     LakeOption,
     VenueOption,
+    interval_seconds,
     names,
     open_settings,
     seconds,
     universal,
 )
-from xetrade_core.cli.output import emit_json, emit_table, emit_text, say
-from xetrade_core.errors import ConfigError
+from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, say, working
+from xetrade_core.errors import ConfigError, UnknownSymbol
 
 if TYPE_CHECKING:
     from xetrade_core.capture.replay import ReplayReport
 
+#: some thousands of lines each
+LOOK_AHEAD_BATCHES = 4
 COLUMNS = ("symbol", "expected", "captured", "synced", "gaps", "resyncs", "refused", "updates")
 
 
@@ -42,7 +47,16 @@ def replay(
     compact: Annotated[bool, typer.Option(help="Compact the hours that were replayed.")] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay recordings of one venue into the lake, as one stream; the same files make the same bytes each time."""
+    """Turn recorded frames into rows of the lake.
+
+    The files are read as one stream; the same files make the same bytes each time. Recordings with `--raw` name their
+    own symbols, interval and depth.
+
+    \b
+    xetrade replay day1.gz day2.gz --venue binance --symbol BTC-USDT
+    xetrade replay usdm.gz --venue binanceusdm --symbol BTCUSDT --interval 100ms --depth 20
+    xetrade replay data/lake/raw_frames/venue=okx/date=2026-11-20/hour=13/*.zst --venue okx
+    """
     from xetrade_core.assembly import lake_store
     from xetrade_core.capture import replay as replaying
 
@@ -50,30 +64,56 @@ def replay(
     missing = next((path for path in files if not path.is_file()), None)
     if missing is not None:
         raise ConfigError.of("FILE", str(missing), "a recorded file that exists")
-    report = replaying.replay(
-        files,
-        venue,
-        tuple(universal(venue, one) for one in names(symbol)),
-        lake_store(settings),
-        interval_s=seconds(interval, "--interval") if interval is not None else None,
-        depth=depth,
-        staleness_s=seconds(staleness, "--staleness") if staleness is not None else None,
-        compact=compact,
-    )
+    symbols = tuple(universal(venue, one) for one in names(symbol))
+    require_recorded(files, venue, symbols)
+    options: dict[str, Any] = {
+        "interval_s": interval_seconds(interval),
+        "depth": depth,
+        "staleness_s": seconds(staleness, "--staleness") if staleness is not None else None,
+    }
+    size_mib = sum(path.stat().st_size for path in files) / 2**20
+    with working(f"replaying {count(len(files), 'file')}, {size_mib:,.1f} MiB"):
+        report = replaying.replay(files, venue, symbols, lake_store(settings), compact=compact, **options)
     if as_json:
         emit_json(_summary(report))
         return
     rows = [tuple(getattr(row, name) for name in COLUMNS) for row in report.symbols]
-    emit_table(f"{venue}, {report.files} files", COLUMNS, rows)
+    emit_table(f"{venue}, {count(report.files, 'file')}", COLUMNS, rows)
     _show_gaps(report)
     complete = [one.complete for one in report.compactions]
     verdict = f"; {sum(complete)} of {len(complete)} hours complete" if complete else ""
     emit_text(
-        f"{report.updates:,} updates in {report.seconds:.2f} s ({report.updates_per_s:,.0f}/s), {report.rows:,} rows "
-        f"in {settings.lake}{verdict}"
+        f"{count(report.updates, 'message')} applied in {report.seconds:.2f} s ({report.updates_per_s:,.0f}/s), "
+        f"{count(report.rows, 'row')} in {settings.lake}{verdict}"
     )
     if report.unreadable_lines:
-        say(f"{report.unreadable_lines} lines could not be read")
+        say(f"{count(report.unreadable_lines, 'line')} could not be read")
+
+
+def require_recorded(files: Sequence[Path], venue: str, symbols: Sequence[str]) -> None:
+    """Look into the recording before anything is written.
+
+    Raises ConfigError where it names no symbols and none are given, UnknownSymbol where its beginning has no word of
+    any that is given: a book of another symbol's snapshot must not come to be.
+    """
+    from xetrade_core.feeds.recording import Recording, is_control, read_control
+    from xetrade_core.venues.instruments import named_instrument
+    from xetrade_core.venues.registry import venue as known_venue
+
+    rules = known_venue(venue)
+    ids = [named_instrument(rules, symbol).venue_id for symbol in symbols]
+    batches = Recording(files).batches()
+    lines = [frame for batch in islice(batches, LOOK_AHEAD_BATCHES) for _, frame in batch]
+    header = read_control(lines[0]) if lines and is_control(lines[0]) else None
+    if header is not None and header.kind == "session":
+        unknown = next((symbol for symbol in symbols if symbol not in header.symbols), None)
+        if unknown is not None:
+            raise UnknownSymbol(unknown, venue, f"the recording has {', '.join(header.symbols)}")
+    elif not symbols:
+        raise ConfigError("--symbol is missing: this recording does not name its symbols; --symbol BTC-USDT,ETH-USDT")
+    elif lines and not any(f'"{venue_id}"'.encode() in line for venue_id in ids for line in lines):
+        wanted = ", ".join(ids)
+        raise UnknownSymbol(", ".join(symbols), venue, f"no frame of {wanted} among the first {len(lines):,} lines")
 
 
 def _show_gaps(report: ReplayReport) -> None:
@@ -81,14 +121,14 @@ def _show_gaps(report: ReplayReport) -> None:
 
     if not report.gaps:
         return
-    columns = ("gap", "symbol", "from", "to", "cause", "from sequence", "to sequence", "detail")
+    columns = ("symbol", "from", "to", "cause", "from sequence", "to sequence", "detail")
     rows = [
-        (gap.gap_id, gap.symbol, f"{moment(gap.from_ns):%F %T.%f}",
+        (gap.symbol, f"{moment(gap.from_ns):%F %T.%f}",
          "open" if gap.to_ns is None else f"{moment(gap.to_ns):%F %T.%f}", str(gap.cause.value),
          str(gap.from_sequence or "-"), str(gap.to_sequence or "-"), gap.detail)
         for gap in report.gaps
     ]  # fmt: skip
-    emit_table("gaps", columns, rows)
+    emit_table("ledger: when there was no book, and why", columns, rows)
 
 
 def _summary(report: ReplayReport) -> dict[str, object]:

@@ -35,7 +35,16 @@ def sim(
     port_file: Annotated[Path | None, typer.Option(help="Also write the addresses to this file, as JSON.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start simulated venues that speak the real venues' wire protocols; print where they are; run until Ctrl-C."""
+    """Start simulated venues, until Ctrl-C.
+
+    They speak the real venues' wire protocols on loopback. Prints the variables that point XETrade at them.
+
+    \b
+    xetrade sim
+    xetrade sim --venues binance --symbols BTC/USDT,ETH/USDT --seed 7
+    xetrade sim --scenario faults.toml --port-file ports.json
+    xetrade sim --venues binance --symbols BTC/USDT --recording recorded.gz
+    """
     from xetrade_core.simvenue.config import load_config
 
     if scenario is not None:

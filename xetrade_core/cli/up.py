@@ -30,7 +30,15 @@ def up(
     seed: Annotated[int, typer.Option(help="Seed of the simulated markets.")] = 1,
     home: Annotated[Path | None, typer.Option(help="DAGSTER_HOME; default: the variable, or ./.dagster.")] = None,
 ) -> None:
-    """Run everything until Ctrl-C: simulated venues, Dagster's code server, daemon and web interface."""
+    """Run the Dagster UI and all it needs, until Ctrl-C.
+
+    Simulated venues (unless --live), Dagster's code server, daemon and web interface, under one supervisor: what dies
+    is started again, and nothing outlives it.
+
+    \b
+    xetrade up
+    xetrade up --live --port 8080
+    """
     open_settings()
     instance = Path("dagster.yaml")
     if not instance.is_file():

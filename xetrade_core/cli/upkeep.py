@@ -13,19 +13,20 @@ from xetrade_core.cli.options import (
     LakeOption,
     SpoolOption,
     instant_ns,
+    interval_seconds,
     moment,
     open_settings,
-    seconds,
     symbol_fits,
     window,
 )
-from xetrade_core.cli.output import emit_json, emit_table, emit_text
+from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, working
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from xetrade_core.lake.compaction import CompactionReport
     from xetrade_core.lake.quality import QualityRecord
     from xetrade_core.lake.store import ObjectStore
 
@@ -35,20 +36,23 @@ ToOption = Annotated[str | None, typer.Option("--to", help="To this UTC time, ex
 AnyVenueOption = Annotated[str, typer.Option("--venue", help="Only this venue.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Exit with code 1 unless everything is complete.")]
 
-QUALITY_COLUMNS = (
-    "hour", "venue", "symbol", "expected", "captured", "synced", "missing", "unexplained", "gaps", "resyncs", "crossed",
-    "stale", "p50 ms", "p99 ms", "bytes/row", "complete", "causes, s",
-)  # fmt: skip
+#: shown only where one is not zero
+RARE = ("missing", "unexplained", "refused", "crossed", "stale")
 
 
 def recover(lake: LakeOption = None, spool: SpoolOption = None, as_json: JsonOption = False) -> None:
-    """Bring what dead sessions left in the spool into the lake; safe beside living ones, and safe to repeat."""
+    """Bring what dead recordings left into the lake.
+
+    Reads the spool: seals orphaned write-ahead logs, uploads what waits. Living recordings are left alone, and it can
+    be repeated at any time. Exit code 1 if something could not be brought in.
+    """
     from xetrade_core import assembly
     from xetrade_core.capture import recovery
     from xetrade_core.clock import SystemClock
 
     settings = open_settings(lake, spool)
-    report = recovery.recover(settings.spool, assembly.lake_store(settings), SystemClock())
+    with working(f"recovering from {settings.spool}"):
+        report = recovery.recover(settings.spool, assembly.lake_store(settings), SystemClock())
     if as_json:
         emit_json(report)
     else:
@@ -58,7 +62,10 @@ def recover(lake: LakeOption = None, spool: SpoolOption = None, as_json: JsonOpt
         ]
         if rows:
             emit_table("", columns, rows)
-        emit_text(f"{len(rows)} sessions recovered, {len(report.live)} live ones left alone, {report.left} files left")
+        emit_text(
+            f"{count(len(rows), 'session')} recovered, {len(report.live)} live left alone, "
+            f"{count(report.left, 'file')} left"
+        )
     if report.left:
         raise typer.Exit(1)
 
@@ -71,31 +78,43 @@ def compact(
     check: CheckOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn segments into sorted, verified hours with ledger and completeness record; all hours that wait, or some."""
+    """Turn segments into sorted, verified hours.
+
+    Makes each hour's rows, gap ledger and completeness record, and deletes segments only after reading back what was
+    written. Every hour that waits, or those of --venue and --hour. Can be repeated at any time.
+
+    \b
+    xetrade compact
+    xetrade compact --venue okx --hour 2026-11-20T13 --check
+    """
     from xetrade_core.assembly import lake_store
     from xetrade_core.lake.compaction import compact_hour
     from xetrade_core.lake.pending import pending_hours
 
     settings = open_settings(lake)
     store = lake_store(settings)
-    interval_ns = round(seconds(interval, "--interval") * NS_PER_S) if interval is not None else None
+    _require_venue(venue)
+    interval_s = interval_seconds(interval)
+    interval_ns = round(interval_s * NS_PER_S) if interval_s is not None else None
     usual_ns = round(settings.capture.interval_s * NS_PER_S)
     wanted = instant_ns(hour, "--hour") // NS_PER_HOUR * NS_PER_HOUR if hour is not None else None
     hours = [one for one in pending_hours(store, venue or None) if wanted in (None, one[1])]
-    reports = [
-        compact_hour(store, name, start, interval_ns=interval_ns, usual_interval_ns=usual_ns) for name, start in hours
-    ]
+    reports: list[CompactionReport] = []
+    with working("") as tell:
+        for number, (name, start) in enumerate(hours, 1):
+            tell(f"hour {number} of {len(hours)}: {name}, {moment(start):%F %H:00}")
+            reports.append(compact_hour(store, name, start, interval_ns=interval_ns, usual_interval_ns=usual_ns))
     records = [symbol.quality for report in reports for symbol in report.symbols]
     complete = all(report.complete for report in reports)
     if as_json:
         emit_json({"complete": complete, "hours": reports})
     else:
         if records:
-            emit_table("", QUALITY_COLUMNS, [_row(record) for record in records])
+            _show(records)
         unreadable = [key for report in reports for key in report.unreadable]
         merged = sum(report.segments_merged for report in reports)
         emit_text(
-            f"{len(reports)} hours compacted from {merged} segments"
+            f"{count(len(reports), 'hour')} compacted from {count(merged, 'segment')}"
             + "".join(f"; unreadable: {key}" for key in unreadable)
         )
     if check and not complete:
@@ -112,16 +131,24 @@ def quality(
     check: CheckOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the completeness records: what each hour should hold, what it holds, and what explains the rest."""
+    """Show what each hour should hold, holds, and why not.
+
+    One completeness record a venue, symbol and hour. Columns of zeros are left out; --json has them all.
+
+    \b
+    xetrade quality --venue binance --symbol BTC-USDT --hour 2026-11-20T13
+    xetrade quality --from 2026-11-20 --to 2026-11-21 --check
+    """
     from xetrade_core.assembly import lake_store
 
     settings = open_settings(lake)
+    _require_venue(venue)
     records = quality_records(lake_store(settings), venue, symbol, *window(hour, start, end))
     complete = bool(records) and all(record.complete for record in records)
     if as_json:
         emit_json({"complete": complete, "records": records})
     elif records:
-        emit_table("", QUALITY_COLUMNS, [_row(record) for record in records])
+        _show(records)
     else:
         emit_text(f"{settings.lake} has no completeness record of that: `xetrade compact` makes them")
     if check and not complete:
@@ -150,13 +177,29 @@ def quality_records(
     return sorted(found, key=lambda record: (record.hour, record.exchange, record.symbol))
 
 
-def _row(record: QualityRecord) -> tuple[object, ...]:
+def _show(records: Sequence[QualityRecord]) -> None:
+    rare = [name for name in RARE if any(getattr(record, name) for record in records)]
+    columns = (
+        "hour", "venue", "symbol", "expected", "captured", "synced", *rare, "gaps", "resyncs", "p50 ms", "p99 ms",
+        "bytes/row", "complete", "causes, s",
+    )  # fmt: skip
+    emit_table("", columns, [_row(record, rare) for record in records])
+
+
+def _row(record: QualityRecord, rare: Sequence[str]) -> tuple[object, ...]:
     causes = ", ".join(f"{cause} {seconds_lost:g}" for cause, seconds_lost in record.causes.items() if seconds_lost)
     return (
         f"{moment(record.hour):%FT%H}", record.exchange, record.symbol, record.expected, record.captured, record.synced,
-        record.missing, record.unexplained, record.gaps, record.resyncs, record.crossed, record.stale,
-        record.latency_ms_p50, record.latency_ms_p99, record.bytes_per_snapshot, record.complete, causes,
+        *(getattr(record, name) for name in rare), record.gaps, record.resyncs, record.latency_ms_p50,
+        record.latency_ms_p99, record.bytes_per_snapshot, record.complete, causes,
     )  # fmt: skip
+
+
+def _require_venue(venue: str) -> None:
+    from xetrade_core.venues.registry import venue as known_venue
+
+    if venue:
+        known_venue(venue)  # raises UnknownVenue
 
 
 def add_to(app: typer.Typer) -> None:
