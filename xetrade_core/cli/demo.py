@@ -42,7 +42,7 @@ FAULTS: tuple[tuple[float, dict[str, str]], ...] = (
     (0.65, {"kind": "disconnect", "venue": "okx"}),
 )
 #: within the second: so close to the next sample that a book which is lost then is still away when it is due
-JUST_BEFORE_S = 0.9
+JUST_BEFORE_S = 0.85
 JOB_TIMEOUT_S = 120.0
 
 
