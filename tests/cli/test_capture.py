@@ -132,6 +132,32 @@ def test_a_killed_recording_is_named_and_recovered(xetrade: Run, venues: dict[st
     assert xetrade("compact", "--check").code == 0
 
 
+def test_what_the_lake_did_not_take_is_left_for_recover_and_exit_code_1(
+    xetrade: Run, venues: dict[str, str], tmp_path: Path
+) -> None:
+    """The S3 is away: a second signal waits no longer; the lake that is back gets all of it."""
+    away = {"XETRADE_LAKE": "s3://bucket/lake", "XETRADE_S3__ENDPOINT_URL": "http://127.0.0.1:1"}
+    keys = {"XETRADE_S3__ACCESS_KEY_ID": "some-key", "XETRADE_S3__SECRET_ACCESS_KEY": "some-secret"}
+    process = start(tmp_path, "--venues", "binance", "--pairs", "BTC-USDT", "--json", **venues, **away, **keys)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while "stopping: " not in (line := process.stderr.readline()):
+        assert line, "it ended before it was told twice"
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert json.loads(out)["left_in_spool"] >= 1
+    assert "Traceback" not in said
+    recovered = xetrade("recover", "--json").json["recovered"]
+    assert [one["left"] for one in recovered] == [0]
+    assert xetrade("compact", "--check").code == 0
+
+
+def test_a_universal_pair_is_the_swap_where_there_is_no_spot(xetrade: Run) -> None:
+    asked = ("--sim", "--venues", "binanceusdm", "--pairs", "BTC/USDT", "--duration", "1s", "--json")
+    assert [book["symbol"] for book in xetrade("capture", "start", *asked).json["symbols"]] == ["BTC/USDT:USDT"]
+
+
 def test_the_earlier_spellings_do_the_same(xetrade: Run) -> None:
     """`mock` is a simulated venue; the duration is in minutes; the session can be named as it was."""
     ran = xetrade(

@@ -27,6 +27,33 @@ def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFi
     assert len(shown.splitlines()) > 4
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("sim",), ("up",), ("capture", "start"), ("replay",), ("compact",), ("quality",), ("l2",), ("lake", "query")],
+)
+def test_a_command_with_options_to_combine_shows_examples(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from docs.check import unknown_commands
+    from xetrade_core.cli.main import main
+
+    main([*words, "--help"])
+    examples = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  xetrade ")]
+    assert examples
+    assert not list(unknown_commands("```\n" + "\n".join(examples) + "\n```", command_options(), set()))
+
+
+def test_the_help_lists_the_commands_in_the_order_of_their_use_and_cuts_none_short(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from xetrade_core.cli.main import ORDER, main
+
+    main(["--help"])
+    lines = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert tuple(line.split()[0] for line in lines[: len(ORDER)]) == ORDER
+    assert [name for name, *rest in map(str.split, lines) if rest[-1].endswith("...")] in ([], ["demo"])
+
+
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words])
 def test_every_command_that_answers_can_answer_in_json(words: tuple[str, ...]) -> None:
     """Groups, and commands that run until they are stopped and print only progress, have nothing to answer."""

@@ -79,7 +79,7 @@ def table(
     cells = [list(row) for row in rows]
     made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
-        numeric = any(isinstance(row[index], (int, float)) for row in cells)
+        numeric = any(isinstance(row[index], (int, float)) and not isinstance(row[index], bool) for row in cells)
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         made.add_row(*(Text((text or cell_text)(cell)) for cell in row))

@@ -1,0 +1,137 @@
+"""What the command line makes of recordings and of the lake: replay, compact, quality, l2, lake."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.capture.market import Market
+from tests.cli.conftest import Ran
+from tests.support.recordings import recording
+from xetrade_core.clock import NS_PER_S
+
+Run = Callable[..., Ran]
+BEGIN_NS = 1_700_000_000 * NS_PER_S  # 2023-11-14 22:13:20 UTC
+REPLAY = ("replay", "frames", "--venue", "binance")
+UNREACHABLE = {
+    "XETRADE_LAKE": "s3://bucket/lake",
+    "XETRADE_S3__ENDPOINT_URL": "http://127.0.0.1:1",
+    "XETRADE_S3__ACCESS_KEY_ID": "no-such-key",
+    "XETRADE_S3__SECRET_ACCESS_KEY": "no-such-secret",
+}
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Ten seconds of BTC/USDT on binance: a snapshot, then ten messages a second; in the directory of `xetrade`."""
+    market = Market("BTC/USDT", random.Random(4))
+    lines = [b"%d %b" % (BEGIN_NS, market.snapshot())]
+    lines += [b"%d %b" % (BEGIN_NS + n * NS_PER_S // 10, market.update(BEGIN_NS)) for n in range(1, 100)]
+    file = tmp_path / "frames"
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    return file
+
+
+@pytest.mark.parametrize("pair", ["BTC-USDT", "BTC/USDT", "BTCUSDT", "btcusdt"])
+def test_replayed_frames_are_rows_however_the_pair_is_written(xetrade: Run, frames: Path, pair: str) -> None:
+    report = xetrade(*REPLAY, "--symbol", pair, "--json").json
+    [row] = report["symbols"]
+    assert (row["symbol"], row["captured"], row["synced"], row["updates"]) == ("BTC/USDT", 10, 9, 89)
+    assert report["complete"] is True
+
+
+def test_the_lake_is_shown_for_people(xetrade: Run, frames: Path) -> None:
+    shown = xetrade(*REPLAY, "--symbol", "BTC-USDT").out
+    assert "99 messages applied" in shown
+    assert "startup" in shown
+    assert "1 of 1 hours complete" in shown
+    quality = xetrade("quality", "--hour", "2023-11-14T22", "--check")
+    assert quality.code == 0
+    assert "2023-11-14T22" in quality.out
+    assert "crossed" not in quality.out, "columns of zeros are left out"
+    assert "l2_snapshots" in xetrade("lake", "ls").out
+    ladder = xetrade("l2", "--venue", "binance", "--pair", "BTCUSDT", "--at", "2023-11-14T22:13:25", "--depth", 2).out
+    assert "BTC/USDT on binance" in ladder
+    assert "at 2023-11-14 22:13:25.000000 UTC" in ladder
+
+
+def test_rows_too_wide_for_the_screen_are_shown_one_below_the_other(xetrade: Run, frames: Path) -> None:
+    xetrade(*REPLAY, "--symbol", "BTC-USDT", "--depth", 5)
+    narrow = xetrade("lake", "query", "SELECT symbol, synced, sequence FROM l2_snapshots WHERE synced LIMIT 2").out
+    assert narrow.count("BTC/USDT   True") == 2, narrow
+    wide = xetrade("lake", "query", "SELECT * FROM l2_snapshots WHERE synced LIMIT 2").out.splitlines()
+    assert [line for line in wide if line.startswith("row ")] == ["row 1", "row 2"]
+    [levels, _] = [line.split(maxsplit=1)[1] for line in wide if line.split()[0] == "bid_price"]
+    assert levels.endswith(", ...] (5)")
+
+
+def test_an_empty_lake_says_what_to_do(xetrade: Run) -> None:
+    assert "record with `xetrade capture start`" in xetrade("lake", "ls").out
+    assert xetrade("lake", "ls", "--json").json["holdings"] == []
+    assert "0 hours compacted" in xetrade("compact").out
+    assert xetrade("quality", "--check").code == 1
+    assert xetrade("recover", "--json").json["recovered"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((*REPLAY,), "--symbol is missing"),
+        ((*REPLAY, "--symbol", "ETH-USDT"), "no frame of ETHUSDT among the first 100 lines"),
+        (("replay", "frames", "--venue", "okx", "--symbol", "BTC-USDT"), "no frame of BTC-USDT"),
+        (("replay", "frames", "--venue", "nasdaq", "--symbol", "BTC-USDT"), "unknown venue 'nasdaq'"),
+        ((*REPLAY, "--symbol", "BTC-USDT", "--depth", "deep"), "--depth = 'deep'"),
+        ((*REPLAY, "--symbol", "BTC-USDT", "--depth", "5001"), "1 to 5000"),
+        ((*REPLAY, "--symbol", "BTC-USDT", "--interval", "1ms"), "0.05 to 3600 seconds"),
+        ((*REPLAY, "--symbol", "BTC-USDT", "--lake", "frames/lake"), "frames/lake"),
+        (("compact", "--venue", "nasdaq"), "unknown venue 'nasdaq'"),
+        (("quality", "--venue", "nasdaq"), "unknown venue 'nasdaq'"),
+        (("quality", "--hour", "yesterday"), "--hour = 'yesterday'"),
+        (("quality", "--from", "2023-11-15", "--to", "2023-11-14"), "must be after --from"),
+    ],
+    ids=lambda value: " ".join(value)[-40:] if isinstance(value, tuple) else None,
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    xetrade: Run, frames: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    ran = xetrade(*arguments)
+    assert ran.code == 2
+    assert says in ran.error
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+
+
+def test_an_unknown_key_of_the_settings_file_names_the_nearest(xetrade: Run, tmp_path: Path) -> None:
+    (tmp_path / "xetrade.toml").write_text("[capture]\ndepht = 20\n")
+    ran = xetrade("lake", "ls")
+    assert ran.code == 2
+    assert "did you mean capture.depth?" in ran.error
+
+
+@pytest.mark.parametrize("arguments", [("lake", "ls"), ("compact",), (*REPLAY, "--symbol", "BTC-USDT")], ids=" ".join)
+def test_an_unreachable_s3_is_one_line_without_the_keys(xetrade: Run, frames: Path, arguments: tuple[str, ...]) -> None:
+    ran = xetrade(*arguments, **UNREACHABLE)
+    assert ran.code == 2
+    assert "is http://127.0.0.1:1 up and reachable?" in ran.error
+    assert "no-such-secret" not in ran.err + ran.out
+
+
+@pytest.mark.recordings
+def test_a_slice_of_real_traffic_is_replayed(xetrade: Run, tmp_path: Path) -> None:
+    """Ten seconds of the recorded USD-M stream at 100 ms, with everything else that was on that connection."""
+    with gzip.open(recording("binance-usdm/btcusdt_20240808.gz")) as file:
+        first = next(file)
+        until_ns = int(first.split(maxsplit=1)[0]) + 10 * NS_PER_S
+        lines = [first, *(line for line in (next(file) for _ in range(20_000)) if int(line.split(b" ")[0]) < until_ns)]
+    (tmp_path / "slice").write_bytes(b"".join(lines))
+    options = ("--venue", "binanceusdm", "--symbol", "BTCUSDT", "--interval", "100ms", "--depth", 20)
+    report = xetrade("replay", "slice", *options, "--json").json
+    [row] = report["symbols"]
+    assert row["symbol"] == "BTC/USDT:USDT"
+    assert row["captured"] in (99, 100)
+    assert (row["gaps"], row["resyncs"], row["refused"]) == (0, 1, 0)
+    assert row["synced"] > 90
+    assert report["complete"] is True
