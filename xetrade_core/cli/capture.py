@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,11 +25,11 @@ from xetrade_core.cli.options import (
     pair_as_asked,
     seconds,
 )
-from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, say
+from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, plain, say
+from xetrade_core.cli.recordings import known_recording, known_recordings, stop_and_wait, summary, verdict
 from xetrade_core.errors import ConfigError, SessionError
 
 if TYPE_CHECKING:
-    from xetrade_core.capture.spool import SessionDir
     from xetrade_core.capture.status import CaptureReport, CaptureStatus
     from xetrade_core.settings import Settings
 
@@ -111,19 +109,19 @@ def status(
 
     settings = open_settings(None, spool)
     if session_id:
-        one, alive = _known(settings.spool, session_id)
+        one, alive = known_recording(settings.spool, session_id)
         if as_json:
-            emit_json({**_plain(one), "alive": alive})
+            emit_json({**plain(one), "alive": alive})
         else:
             emit_table(headline(one), COLUMNS, rows_of(one))
-            emit_text(_verdict(one, alive))
+            emit_text(verdict(one, alive))
         return
-    found = _sessions(settings.spool)
+    found = known_recordings(settings.spool)
     if as_json:
-        emit_json({"sessions": [{**_plain(one), "alive": alive} for one, alive in found]})
+        emit_json({"sessions": [{**plain(one), "alive": alive} for one, alive in found]})
         return
     columns = ("session", "state", "books", "expected", "captured", "synced", "gaps", "waiting files")
-    emit_table(f"recordings in {settings.spool}", columns, [_summary(one, alive) for one, alive in found])
+    emit_table(f"recordings in {settings.spool}", columns, [summary(one, alive) for one, alive in found])
 
 
 @capture.command()
@@ -138,9 +136,9 @@ def stop(
     Without --session-id: the only one that runs.
     """
     settings = open_settings(None, spool)
-    running = [one for one, alive in _sessions(settings.spool) if alive]
+    running = [one for one, alive in known_recordings(settings.spool) if alive]
     if session_id:
-        one, alive = _known(settings.spool, session_id)
+        one, alive = known_recording(settings.spool, session_id)
         if not alive:
             raise SessionError(f"session {one.session_id} does not run: it is {one.state}")
     elif len(running) != 1:
@@ -148,9 +146,9 @@ def stop(
         raise SessionError(f"name the session with --session-id: {which} run in {settings.spool}")
     else:
         one = running[0]
-    ended = _stop(settings.spool, one, seconds(wait, "--wait"))
+    ended = stop_and_wait(settings.spool, one, seconds(wait, "--wait"))
     if as_json:
-        emit_json(_plain(ended))
+        emit_json(plain(ended))
     else:
         sent = count(ended.uploaded_files, "file")
         left = f"; {count(ended.spool_files, 'file')} left: run `xetrade recover`" if ended.spool_files else ""
@@ -206,7 +204,7 @@ def _record(settings: Settings, wish: Wish, as_json: bool) -> None:
             settings = stack.enter_context(simulated_venues(settings, wish.venues, wish.pairs))
         report = asyncio.run(_session(settings, wish))
     if as_json:
-        emit_json({**_plain(report.status), "reason": report.reason, "left_in_spool": report.left_in_spool})
+        emit_json({**plain(report.status), "reason": report.reason, "left_in_spool": report.left_in_spool})
     else:
         _show_report(report, settings)
     if report.left_in_spool:
@@ -293,68 +291,6 @@ def _wanted(settings: Settings, wish: Wish) -> dict[str, tuple[str, ...]]:
         if not pairs:
             raise ConfigError(f"nothing to record on {venue}: name --pairs, or set venues.{venue}.symbols")
     return wanted
-
-
-def _sessions(spool: Path) -> list[tuple[CaptureStatus, bool]]:
-    """Every session that has told its status, oldest first, and whether its process lives."""
-    from xetrade_core.capture.presence import is_alive
-    from xetrade_core.capture.spool import sessions
-
-    found = [(one, is_alive(directory)) for directory in sessions(spool) if (one := _read(directory)) is not None]
-    return sorted(found, key=lambda item: item[0].started_ns)
-
-
-def _read(directory: SessionDir) -> CaptureStatus | None:
-    import msgspec
-
-    from xetrade_core.capture.status import read_status
-
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        return read_status(directory.status_file.read_bytes())
-    return None
-
-
-def _known(spool: Path, session_id: str) -> tuple[CaptureStatus, bool]:
-    found = _sessions(spool)
-    exact = [item for item in found if item[0].session_id == session_id]
-    fitting = exact or [item for item in found if item[0].session_id.startswith(session_id)]
-    if not fitting:
-        known = ", ".join(one.session_id for one, _ in found) or "none"
-        raise SessionError(f"no session {session_id!r} in {spool}: there are {known}")
-    return fitting[-1]
-
-
-def _stop(spool: Path, one: CaptureStatus, wait_s: float) -> CaptureStatus:
-    os.kill(one.pid, signal.SIGTERM)
-    deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline:
-        ended, alive = _known(spool, one.session_id)
-        if not alive:
-            return ended
-        time.sleep(0.1)
-    raise SessionError(f"session {one.session_id} was told to stop but still runs after {wait_s:g} s: see its log")
-
-
-def _summary(one: CaptureStatus, alive: bool) -> tuple[object, ...]:
-    books = one.symbols
-    totals = [sum(getattr(book, name) for book in books) for name in ("expected", "captured", "synced", "gaps")]
-    return one.session_id, _state(one, alive), len(books), *totals, one.spool_files
-
-
-def _state(one: CaptureStatus, alive: bool) -> str:
-    return one.state if alive or one.state in ("finished", "failed") else "dead: run `xetrade recover`"
-
-
-def _verdict(one: CaptureStatus, alive: bool) -> str:
-    alarms = f"; alarms: {'; '.join(one.alarms)}" if one.alarms else ""
-    return f"{_state(one, alive)}{alarms}"
-
-
-def _plain(one: CaptureStatus) -> dict[str, Any]:
-    from xetrade_core.cli.output import plain
-
-    made: dict[str, Any] = plain(one)
-    return made
 
 
 def add_to(app: typer.Typer) -> None:
