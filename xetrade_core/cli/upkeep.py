@@ -19,7 +19,7 @@ from xetrade_core.cli.options import (
     symbol_fits,
     window,
 )
-from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, working
+from xetrade_core.cli.output import cell_text, console, count, emit_json, emit_table, emit_text, working
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError
 
@@ -36,6 +36,9 @@ ToOption = Annotated[str | None, typer.Option("--to", help="To this UTC time, ex
 AnyVenueOption = Annotated[str, typer.Option("--venue", help="Only this venue.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Exit with code 1 unless everything is complete.")]
 
+#: left out one after the other where the terminal is too narrow
+EXPENDABLE = ("bytes/row", "p50 ms", "resyncs", "p99 ms", "captured")
+COLUMN_GAP = 3
 #: shown only where one is not zero
 RARE = ("missing", "unexplained", "refused", "crossed", "stale")
 
@@ -178,21 +181,29 @@ def quality_records(
 
 
 def _show(records: Sequence[QualityRecord]) -> None:
-    rare = [name for name in RARE if any(getattr(record, name) for record in records)]
-    columns = (
-        "hour", "venue", "symbol", "expected", "captured", "synced", *rare, "gaps", "resyncs", "p50 ms", "p99 ms",
-        "bytes/row", "complete", "causes, s",
-    )  # fmt: skip
-    emit_table("", columns, [_row(record, rare) for record in records])
+    """One row a record; columns of zeros are left out, and what a narrow terminal has no room for."""
+    rows = [_row(record) for record in records]
+    shown = [name for name in rows[0] if name not in RARE or any(row[name] for row in rows)]
+    for name in EXPENDABLE:
+        widths = (max(len(column), *(len(cell_text(row[column])) for row in rows)) for column in shown)
+        if sum(widths) + COLUMN_GAP * len(shown) > console().width:
+            shown.remove(name)
+    emit_table("", shown, [[row[name] for name in shown] for row in rows])
 
 
-def _row(record: QualityRecord, rare: Sequence[str]) -> tuple[object, ...]:
-    causes = ", ".join(f"{cause} {seconds_lost:g}" for cause, seconds_lost in record.causes.items() if seconds_lost)
-    return (
-        f"{moment(record.hour):%FT%H}", record.exchange, record.symbol, record.expected, record.captured, record.synced,
-        *(getattr(record, name) for name in rare), record.gaps, record.resyncs, record.latency_ms_p50,
-        record.latency_ms_p99, record.bytes_per_snapshot, record.complete, causes,
-    )  # fmt: skip
+def _row(record: QualityRecord) -> dict[str, object]:
+    names = ("expected", "captured", "synced", *RARE, "gaps", "resyncs")
+    return {
+        "hour": f"{moment(record.hour):%FT%H}",
+        "venue": record.exchange,
+        "symbol": record.symbol,
+        **{name: getattr(record, name) for name in names},
+        "p50 ms": record.latency_ms_p50,
+        "p99 ms": record.latency_ms_p99,
+        "bytes/row": record.bytes_per_snapshot,
+        "complete": record.complete,
+        "causes, s": ", ".join(f"{cause} {lost_s:g}" for cause, lost_s in record.causes.items() if lost_s),
+    }
 
 
 def _require_venue(venue: str) -> None:
