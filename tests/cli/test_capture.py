@@ -60,6 +60,7 @@ def start(directory: Path, *arguments: str, **variables: str) -> subprocess.Pope
     raise AssertionError(process.communicate())
 
 
+@pytest.mark.slow
 def test_a_recording_becomes_a_complete_hour(xetrade: Run, venues: dict[str, str]) -> None:
     """capture start, compact, quality, l2 --at, lake ls, lake query: one tour, all in JSON."""
     asked = ("--venues", "binance,okx", "--pairs", "BTC-USDT,ETHUSDT", "--duration", "3s", "--interval", "500ms")
@@ -91,6 +92,7 @@ def test_a_recording_becomes_a_complete_hour(xetrade: Run, venues: dict[str, str
     assert sum(one["rows"] for one in held if one["dataset"] == "l2_snapshots") == 24
 
 
+@pytest.mark.slow
 def test_the_same_is_readable_without_json(xetrade: Run, venues: dict[str, str]) -> None:
     shown = xetrade("capture", "start", "--venues", "binance", "--pairs", "BTC/USDT", "--duration", "2", **venues)
     assert shown.code == 0, shown.err
@@ -104,6 +106,7 @@ def test_the_same_is_readable_without_json(xetrade: Run, venues: dict[str, str])
     assert csv.out == "exchange,symbol\nbinance,BTC/USDT\n"
 
 
+@pytest.mark.slow
 def test_status_watches_and_stop_seals_and_uploads(xetrade: Run, venues: dict[str, str], tmp_path: Path) -> None:
     process = start(tmp_path, "--venues", "binance", "--pairs", "BTC-USDT", "--session-id", "mine", "--json", **venues)
     [running] = xetrade("capture", "status", "--json").json["sessions"]
@@ -121,6 +124,7 @@ def test_status_watches_and_stop_seals_and_uploads(xetrade: Run, venues: dict[st
     assert "no session 'yours'" in xetrade("capture", "stop", "--session-id", "yours").error
 
 
+@pytest.mark.slow
 def test_a_killed_recording_is_named_and_recovered(xetrade: Run, venues: dict[str, str], tmp_path: Path) -> None:
     process = start(tmp_path, "--venues", "binance", "--pairs", "BTC-USDT", "--session-id", "dead", **venues)
     process.kill()
@@ -158,6 +162,7 @@ def test_a_universal_pair_is_the_swap_where_there_is_no_spot(xetrade: Run) -> No
     assert [book["symbol"] for book in xetrade("capture", "start", *asked).json["symbols"]] == ["BTC/USDT:USDT"]
 
 
+@pytest.mark.slow
 def test_the_earlier_spellings_do_the_same(xetrade: Run) -> None:
     """`mock` is a simulated venue; the duration is in minutes; the session can be named as it was."""
     ran = xetrade(
@@ -207,6 +212,7 @@ def test_what_cannot_be_written_is_one_line(xetrade: Run, venues: dict[str, str]
     assert "file" in ran.error
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_any_output_log_or_file(xetrade: Run, venues: dict[str, str], tmp_path: Path) -> None:
     secrets = {
         "XETRADE_S3__ACCESS_KEY_ID": f"{CANARY}-id",

@@ -44,6 +44,7 @@ def test_replayed_frames_are_rows_however_the_pair_is_written(xetrade: Run, fram
     assert report["complete"] is True
 
 
+@pytest.mark.slow
 def test_the_lake_is_shown_for_people(xetrade: Run, frames: Path) -> None:
     shown = xetrade(*REPLAY, "--symbol", "BTC-USDT").out
     assert "99 messages applied" in shown
