@@ -30,7 +30,18 @@ from xetrade_core.errors import ConfigError
 PREFIX = "XETRADE_"
 NESTED = "__"
 #: read by the tests, the supervisor and the settings loader itself, not settings of the product
-OUTSIDE = frozenset({"XETRADE_CONFIG", "XETRADE_RECORDINGS", "XETRADE_SCREENSHOTS", "XETRADE_SUPERVISOR"})
+#: how alike an unknown variable and a known one are when it is taken for a typing error, not for another program's
+TYPING_ERROR = 0.85
+OUTSIDE = frozenset(
+    {
+        "XETRADE_CONFIG",
+        "XETRADE_KILL_SEEDS",
+        "XETRADE_RECORDINGS",
+        "XETRADE_SCREENSHOTS",
+        "XETRADE_SUPERVISOR",
+        "XETRADE_UPDATE_SNAPSHOTS",
+    }
+)
 
 
 def _url(schemes: tuple[str, ...]) -> AfterValidator:
@@ -209,6 +220,9 @@ def load_settings(**overrides: Any) -> Settings:
     """Read all sources. `overrides` (by top-level name) win over all. Raises ConfigError."""
     if "XETRADE_CONFIG" in os.environ and not config_file().is_file():
         raise ConfigError.of("XETRADE_CONFIG", str(config_file()), "name a settings file that exists")
+    for name, nearest in unknown_variables(dict(os.environ)):
+        if nearest is not None and difflib.SequenceMatcher(None, name.upper(), nearest).ratio() >= TYPING_ERROR:
+            raise ConfigError(f"unknown setting {name} in the environment: did you mean {nearest}?")
     try:
         return Settings(**overrides)
     except ValidationError as error:

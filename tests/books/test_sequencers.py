@@ -384,3 +384,12 @@ def test_a_checksum_that_begins_in_the_middle_of_a_stream_cannot_be_verified_and
     books = in_sync(venue)
     (gap,) = books.feed(venue.change([]).replace(b'"checksum":0', b'"checksum":77'), 1)
     assert gap.cause is GapCause.CHECKSUM
+
+
+def test_a_snapshot_at_the_very_sequence_of_the_book_is_no_restart():
+    venue = Okx()
+    books = in_sync(venue)
+    venue.time_ms += 60_000  # a quiet book, subscribed anew
+    (outcome,) = books.feed(venue.snapshot(), 1)
+    assert isinstance(outcome, Ignored)
+    assert books.sequencers[SYMBOL].gap_count == 0

@@ -139,3 +139,15 @@ def test_a_mistyped_variable_is_found_with_the_nearest_name() -> None:
 def test_every_setting_has_a_variable_and_stands_in_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs/settings.md").read_text()
     assert not [name for name, path in environment_names() if f"| `{path}` | `{name}` |" not in page]
+
+
+def test_a_typing_error_in_the_environment_is_refused_and_strangers_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XETRADE_SOMEBODY_ELSES_THING", "1")
+    load_settings()
+    monkeypatch.setenv("XETRADE_LAKEE", "/elsewhere")
+    with pytest.raises(
+        ConfigError, match="unknown setting XETRADE_LAKEE in the environment: did you mean XETRADE_LAKE"
+    ):
+        load_settings()

@@ -108,7 +108,7 @@ class OkxSequencer(BookSequencer):
             return self.refuse(RefusalReason.CROSSED, received_ns, "the snapshot is crossed")
         lost: Events = ()
         if self.synced and self.sequence is not None and data.seqId is not None and data.seqId <= self.sequence:
-            if data.ts * NS_PER_MS <= (self.exchange_ns or 0):
+            if data.seqId == self.sequence or data.ts * NS_PER_MS <= (self.exchange_ns or 0):
                 self.ignored_count += 1
                 return self._ignored  # a second connection's snapshot, behind the first connection's book
             lost = self.lose(GapCause.SEQUENCE_RESET, received_ns, data.seqId)
@@ -144,7 +144,11 @@ class OkxSequencer(BookSequencer):
         if texts is None:
             return True
         for known, levels in zip(self._texts, (texts.bids, texts.asks), strict=True):
-            known.update((float(level.price), f"{level.price}:{level.size}") for level in levels)
+            for level in levels:
+                if float(level.size):
+                    known[float(level.price)] = f"{level.price}:{level.size}"
+                else:
+                    known.pop(float(level.price), None)
         bid_prices, _, ask_prices, _ = self.book.top(CHECKSUM_LEVELS)
         # A level that came while messages carried no checksum has no text: the checksum cannot fit, and should not.
         bids = [self._texts[0].get(price, "") for price in bid_prices]

@@ -68,6 +68,8 @@ def query(
     """
     import duckdb
 
+    if not duckdb.extract_statements(sql):
+        raise ConfigError.of("SQL", sql, 'a statement, such as "SELECT count(*) FROM l2_snapshots"')
     connection = _open(lake).duckdb()
     try:
         cursor = connection.execute(sql)
