@@ -110,3 +110,12 @@ async def test_renewing_unsubscribes_first_and_a_late_answer_to_that_confirms_no
     await line.subscriptions.renew(["A"])
     assert [op for op, _ in line.sent] == ["unsubscribe", "subscribe", "subscribe"]
     assert line.subscriptions.confirmed == {"A"}
+
+
+async def test_a_closed_connection_ends_the_wait_for_its_answers_at_once() -> None:
+    line = Line(lambda line, *_: line.subscriptions.end())
+    with pytest.raises(VenueUnavailable, match="closed before the venue answered"):
+        await line.subscriptions.renew(["A"])
+    with pytest.raises(VenueUnavailable, match="closed before the venue answered"):
+        await line.subscriptions.add(["A"])
+    assert line.sent == [("unsubscribe", ["A"])], "nothing is asked for on a closed connection"

@@ -131,6 +131,7 @@ class Line:
             interval_s=rules.send_interval_s,
             timeout_s=self._options.ack_timeout_s,
         )
+        connection.closed.add_done_callback(lambda _: subscriptions.end())
         return connection, subscriptions
 
     async def _connect(self) -> None:

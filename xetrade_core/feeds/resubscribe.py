@@ -31,6 +31,7 @@ class Resubscribe:
         self._pacing = ResyncPacing(Backoff(base_s=0.5, cap_s=options.backoff.cap_s), clock, rng)
         self._due: dict[str, int] = {}  # symbol -> when to resubscribe it, monotonic ns
         self._changed = asyncio.Event()
+        self._renewing: set[str] = set()  # lines with a renewal on its way
 
     def want(self, line: Line, symbols: Sequence[str], *, fresh: bool) -> None:
         """See Resync. On a fresh connection the snapshots are on their way: only one that stays out is asked for."""
@@ -49,26 +50,36 @@ class Resubscribe:
             self._due.pop(symbol, None)
 
     async def run(self) -> None:
-        """See Resync."""
-        while True:
-            if not self._due:
-                self._changed.clear()
-                await self._changed.wait()
-            await self._clock.sleep(_GATHER_S)
-            now = self._clock.monotonic_ns()
-            books = self._feed.books.sequencers
-            self._due = {symbol: due for symbol, due in self._due.items() if not books[symbol].synced}
-            ripe = [symbol for symbol, due in self._due.items() if due <= now]
-            if not ripe:
-                await self._clock.sleep(_LOOK_S)
-                continue
-            await asyncio.gather(
-                *(self._renew(line, [s for s in ripe if s in line.venue_ids]) for line in self._feed.lines)
-            )
+        """See Resync. A line that does not answer holds up its own books only: each line is renewed by a task."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                if not self._due:
+                    self._changed.clear()
+                    await self._changed.wait()
+                await self._clock.sleep(_GATHER_S)
+                now = self._clock.monotonic_ns()
+                books = self._feed.books.sequencers
+                self._due = {symbol: due for symbol, due in self._due.items() if not books[symbol].synced}
+                ripe = {symbol for symbol, due in self._due.items() if due <= now}
+                lines = [line for line in self._feed.lines if line.streaming and line.name not in self._renewing]
+                wanted = [(line, mine) for line in lines if (mine := sorted(ripe.intersection(line.venue_ids)))]
+                for line, mine in wanted:
+                    self._renewing.add(line.name)
+                    group.create_task(self._renew(line, mine))
+                if not wanted:
+                    await self._clock.sleep(_LOOK_S)
 
     async def _renew(self, line: Line, symbols: list[str]) -> None:
+        try:
+            await self._ask_anew(line, symbols)
+        except VenueUnavailable as error:
+            _log.warning("resubscription_failed", line=line.name, error=str(error))
+        finally:
+            self._renewing.discard(line.name)
+
+    async def _ask_anew(self, line: Line, symbols: list[str]) -> None:
         subscriptions = line.subscriptions
-        if not symbols or subscriptions is None or not line.streaming:
+        if subscriptions is None:
             return
         for symbol in symbols:  # should no snapshot come of it, it is due again
             delay_ns = round(self._pacing.delay_s(symbol) * NS_PER_S)
@@ -76,7 +87,4 @@ class Resubscribe:
         if subscriptions.requests >= _REQUESTS_MOST:
             line.rotate_soon()
             return
-        try:
-            await subscriptions.renew([line.venue_ids[symbol] for symbol in symbols])
-        except VenueUnavailable as error:
-            _log.warning("resubscription_failed", line=line.name, error=str(error))
+        await subscriptions.renew([line.venue_ids[symbol] for symbol in symbols])

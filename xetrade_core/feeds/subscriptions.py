@@ -78,6 +78,7 @@ class Subscriptions:
         self._ids = itertools.count(1)
         self._open: dict[int, _Request] = {}
         self._turn = asyncio.Lock()
+        self._ended = False
         self.requests = 0
         self.confirmed: set[str] = set()
         self.refused: dict[str, str] = {}
@@ -102,6 +103,12 @@ class Subscriptions:
         await self._request(self._dialect.unsubscribe, venue_ids)
         self.confirmed.difference_update(venue_ids)
         await self.add(venue_ids)
+
+    def end(self) -> None:
+        """The connection is closed: whoever waits for an answer on it gets VenueUnavailable at once."""
+        self._ended = True
+        for request in self._open.values():
+            request.done.set()
 
     def on_reply(self, reply: Reply) -> None:
         """Book an acknowledgement or an error to the request it belongs to."""
@@ -138,9 +145,13 @@ class Subscriptions:
         return None
 
     async def _request(self, build: Callable[[int, Sequence[str]], bytes], venue_ids: Sequence[str]) -> str | None:
-        """Send one request and wait for its answer; the venue's error if it refused the whole of it."""
+        """Send one request and wait for its answer; the venue's error if it refused the whole of it.
+
+        Raises VenueUnavailable when the connection closes before the answer.
+        """
         async with self._turn:
             await self._clock.sleep(max(0, self._next_send_ns - self._clock.monotonic_ns()) / NS_PER_S)
+            self._require_open()
             self._next_send_ns = self._clock.monotonic_ns() + self._interval_ns
             request_id = next(self._ids)
             request = self._open[request_id] = _Request(set(venue_ids), build == self._dialect.unsubscribe)
@@ -153,7 +164,12 @@ class Subscriptions:
                 _log.warning("subscription_unanswered", instruments=len(request.waiting), waited_s=self._timeout_s)
             finally:
                 del self._open[request_id]
+            self._require_open()
         return request.failed
+
+    def _require_open(self) -> None:
+        if self._ended:
+            raise VenueUnavailable("the connection closed before the venue answered on it")
 
 
 def _batches(items: Sequence[str], size: int) -> list[Sequence[str]]:
