@@ -8,7 +8,6 @@ memory it is a plain list<double>.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -47,7 +46,7 @@ def to_bytes(table: pa.Table, *, level: int = FAST, row_group_rows: int = ROW_GR
 
 def from_bytes(data: bytes, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of a Parquet file; `CorruptFile`, with `name` in its message, where it cannot be read."""
-    return read(io.BytesIO(data), name, columns)
+    return read(pa.BufferReader(data), name, columns)
 
 
 def read(source: BinaryIO, name: str, columns: Sequence[str] | None = None, filters: Any = None) -> pa.Table:
