@@ -69,7 +69,7 @@ def measure(symbols: int, seconds: int) -> Load:
 def _capture(urls: dict[str, str], symbols: int, seconds: int, folder: Path) -> Load:
     start_ns = (time.time_ns() // 1_000_000_000 + warm_up_s(symbols)) * 1_000_000_000
     task = {"urls": urls, "symbols": symbols, "start_ns": start_ns, "end_ns": start_ns + seconds * 10**9}
-    task |= {"folder": str(folder), "seconds": seconds}
+    task |= {"folder": str(folder)}
     worker = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.live_load", "--worker", json.dumps(task)], stdout=subprocess.PIPE, text=True
     )
@@ -113,11 +113,12 @@ def _worker(task: dict[str, object]) -> None:
     symbols = default_symbols("binance", int(str(task["symbols"])))
     options = FeedOptions(rest_url=urls["rest"], ws_url=urls["ws"])
     clock, rng = SystemClock(), random.Random(1)
+    end_ns = int(str(task["end_ns"]))
     config = CaptureConfig(
         venues={"binance": symbols},
         spool_dir=folder / "spool",
         start_ns=int(str(task["start_ns"])),
-        end_ns=int(str(task["end_ns"])),
+        end_ns=end_ns,
     )
 
     async def opener(venue: str, wanted: tuple[str, ...]) -> object:
@@ -133,7 +134,7 @@ def _worker(task: dict[str, object]) -> None:
         "synced": sum(row.synced for row in rows),
         "jitter_p99_ms": venue.jitter_p99_ms,
         "jitter_max_ms": venue.jitter_max_ms,
-        "updates_per_s": sum(row.updates for row in rows) / int(str(task["seconds"])),
+        "updates_per_s": sum(row.updates for row in rows) * 1e9 / (end_ns - report.status.started_ns),
     }
     print(json.dumps(told))
 
