@@ -40,6 +40,7 @@ KEEP_FINISHED_S = 24 * 3600
 """How long the status of a session that ended well stays in the spool."""
 
 _STILLBORN_S = 60
+_BURIED = ".gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,10 @@ def recover(spool_dir: Path, store: ObjectStore, clock: Clock) -> RecoveryReport
                 continue  # another recovery has just removed it
             if has_leftovers(directory):
                 recovered.append(_recover_session(directory, store, clock.wall_ns(), starts))
+            elif directory.recovered_mark.is_file():  # killed between the last upload and the burial
+                _bury(directory)
             elif _age_s(directory, clock.wall_ns()) > KEEP_FINISHED_S:
-                shutil.rmtree(directory.path, ignore_errors=True)
+                _bury(directory)
                 cleared.append(directory.session_id)
         finally:
             lock.release()
@@ -130,7 +133,7 @@ def _recover_session(
             break
     left = len(directory.waiting()) + len(directory.logs())
     if not left and problem is None:
-        shutil.rmtree(directory.path, ignore_errors=True)
+        _bury(directory)
     return RecoveredSession(
         directory.session_id, tally.rows, tally.torn_bytes, len(tally.keys), left, tuple(tally.keys), problem
     )
@@ -223,9 +226,20 @@ def _hand_over_raw(directory: SessionDir) -> None:
         hand_over(path, directory.ready, venue, directory.session_id, int(start), int(start))
 
 
+def _bury(directory: SessionDir) -> None:
+    """Remove a session's directory: at once by name, so that a burial which is killed half way leaves no session."""
+    grave = directory.path.with_name(f".{directory.session_id}{_BURIED}")
+    shutil.rmtree(grave, ignore_errors=True)
+    directory.path.rename(grave)
+    shutil.rmtree(grave, ignore_errors=True)
+
+
 def _clear_stillborn(spool_dir: Path, now_ns: int) -> None:
-    """Remove directories of sessions that died before they had their name; nothing was recorded in them."""
+    """Remove directories of sessions that died before they had their name, and what burials left over."""
     for path in spool_dir.glob(".*") if spool_dir.is_dir() else ():
+        if path.name.endswith(_BURIED):
+            shutil.rmtree(path, ignore_errors=True)
+            continue
         lock = SessionLock(path)
         if (path / "lock").is_file() and now_ns / NS_PER_S - path.stat().st_mtime > _STILLBORN_S and lock.acquire():
             shutil.rmtree(path, ignore_errors=True)
