@@ -84,3 +84,7 @@ class StorageFull(XETradeError):
 
 class SessionError(XETradeError):
     """A capture session cannot start, be found or be stopped."""
+
+
+class ClockStepped(XETradeError):
+    """The wall clock went back too far to wait for it; capture seals what it has and stops, a new session can go on."""

@@ -116,6 +116,38 @@ def test_a_step_back_and_forth_again_is_a_clock_step_not_a_stall() -> None:
     assert grid.skipped == [(T0 + S, T0 + 18 * S, GapCause.CLOCK_STEP)]
 
 
+def test_how_far_the_clock_went_back_behind_what_is_decided() -> None:
+    grid = Grid()
+    for _ in range(10):
+        grid.clock.advance(1.0)
+        grid.advance()
+    assert grid.sampler.behind_ns(grid.clock.wall_ns()) == 0
+    grid.clock.step_wall(-3600)
+    grid.advance()
+    assert grid.sampler.behind_ns(grid.clock.wall_ns()) == 3600 * S
+
+
+def test_a_forward_glitch_that_is_corrected_leaves_the_clock_behind() -> None:
+    grid = Grid()
+    grid.advance()
+    grid.clock.step_wall(3600)
+    grid.advance()
+    assert grid.sampler.behind_ns(grid.clock.wall_ns()) == 0
+    grid.clock.step_wall(-3600)
+    grid.advance()
+    assert grid.sampler.behind_ns(grid.clock.wall_ns()) == 3600 * S
+
+
+def test_before_the_first_grid_time_only_a_clock_that_went_back_is_behind() -> None:
+    grid = Grid(start_ns=T0 + 7200 * S)
+    grid.clock.advance(60.0)
+    grid.advance()
+    assert grid.sampler.behind_ns(grid.clock.wall_ns()) == 0
+    grid.clock.step_wall(-3600)
+    grid.advance()
+    assert grid.sampler.behind_ns(grid.clock.wall_ns()) == 3540 * S
+
+
 def test_the_window_ends_before_its_end_time() -> None:
     grid = Grid(end_ns=T0 + 2 * S)
     grid.clock.advance(1.5)

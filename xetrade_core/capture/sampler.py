@@ -7,7 +7,7 @@ does the same when nothing comes in.
 A sample is never faked. One that is due for longer than `late_bound_ns` is skipped and named with its cause: the loop
 stalled (the monotonic clock shows that the time really passed) or the wall clock jumped. After a step back of the
 wall clock the grid times that were taken already are not taken again: the sampler just waits until the clock is past
-them.
+them. How far it is behind them says `behind_ns`: a session does not wait out a large step (`clock_watch`).
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class GridSampler:
         "_end_ns",
         "_lateness",
         "_max_lateness_ns",
+        "_opened_ns",
         "_skip",
         "_take",
         "_taken",
@@ -89,7 +90,7 @@ class GridSampler:
         self._skip = skip
         self._clock = clock
         self._bound_ns = late_bound_ns(interval_ns)
-        self._anchor_wall_ns = clock.wall_ns() if clock else 0
+        self._opened_ns = self._anchor_wall_ns = clock.wall_ns() if clock else 0
         self._anchor_mono_ns = clock.monotonic_ns() if clock else 0
         self._lateness = np.zeros(_LATENESS_KEPT)
         self._max_lateness_ns = 0
@@ -113,6 +114,17 @@ class GridSampler:
                 self._take(tick)
         if self._clock is not None:
             self._anchor_wall_ns, self._anchor_mono_ns = now_ns, self._clock.monotonic_ns()
+
+    def behind_ns(self, now_ns: int) -> int:
+        """How far a wall clock that says `now_ns` has gone back behind the last decided grid time; 0 if it has not.
+
+        Grid times are decided only once the clock has reached them. Before the first one (a window that has yet to
+        begin) the clock is held against what it said when the sampler was made.
+        """
+        if self.next_ns == NEVER_NS:
+            return 0
+        reached_ns = self._opened_ns if self.next_ns == self.first_ns else self.last_ns
+        return max(0, reached_ns - now_ns)
 
     def stop(self) -> None:
         """Take nothing more."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from xetrade_core.capture.clock_watch import ClockWatch
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.journal import Journal
 from xetrade_core.capture.opening import FeedOpener, abandon, feed_opener, open_all
@@ -30,7 +31,7 @@ from xetrade_core.capture.status import CaptureReport, CaptureStatus
 from xetrade_core.capture.upload import Uploader
 from xetrade_core.capture.venue_run import VenueRun
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
-from xetrade_core.errors import SessionError, StorageFull, XETradeError
+from xetrade_core.errors import ClockStepped, SessionError, StorageFull, XETradeError
 from xetrade_core.feeds.feed import Feed
 from xetrade_core.lake.schemas import L2_GAP_SEGMENTS, L2_SEGMENTS
 from xetrade_core.lake.store import ObjectStore
@@ -112,7 +113,8 @@ class CaptureSession:
         """Record until the window ends or a stop is asked for, then seal and upload.
 
         Raises ConfigError, UnknownSymbol and their like before anything is recorded; SessionError if the window is over
-        or the session exists; StorageFull after a clean stop; the venue's error if every venue has failed.
+        or the session exists; StorageFull and ClockStepped after a clean stop; the venue's error if every venue has
+        failed.
         """
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
@@ -270,10 +272,17 @@ class CaptureSession:
     async def _timer(self) -> None:
         """Take due samples when no frame does, and look at the clocks often enough to tell a stall from a step."""
         recorders = [run.recorder for run in self.runs]
+        watch = ClockWatch(self.config.interval_ns, self.session_id)
         while True:
             now_ns = self.clock.wall_ns()
             for recorder in recorders:
                 recorder.tick(now_ns)
+            try:
+                watch.check(max(recorder.sampler.behind_ns(now_ns) for recorder in recorders))
+            except ClockStepped as error:
+                self._failure = self._failure or error
+                self.request_stop(str(error))
+                return
             next_ns = min(recorder.sampler.next_ns for recorder in recorders)
             if next_ns == NEVER_NS:
                 self.request_stop("the window is over")
