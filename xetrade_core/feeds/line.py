@@ -123,7 +123,11 @@ class Line:
     async def _open(self) -> tuple[Connection, Subscriptions]:
         await self._connects.acquire(1)
         rules = self._venue.websocket
-        connection = await Connection.open(self._url, self._on_frame, self._clock, self._options, rules.ping_text)
+        try:
+            connection = await Connection.open(self._url, self._on_frame, self._clock, self._options, rules.ping_text)
+        except RateLimited as error:  # the venue means the address: it binds every line, and rotations too
+            self._connects.pause(error.retry_after_s)
+            raise
         subscriptions = Subscriptions(
             connection.send,
             self._dialect,
