@@ -19,6 +19,7 @@ from xetrade_core.lake.compaction import CompactionReport, compact_hour
 from xetrade_core.lake.dataset import Dataset
 from xetrade_core.lake.instrument_facts import instrument_metadata, part_facts
 from xetrade_core.lake.layout import NS_PER_HOUR, part_key, segment_key
+from xetrade_core.lake.pending import pending_contents, pending_hours
 from xetrade_core.lake.quality import QualityRecord
 from xetrade_core.lake.schemas import L2_GAP_SEGMENTS, L2_GAPS, L2_QUALITY, L2_SEGMENTS, L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectInfo, ObjectStore, Source, open_store
@@ -325,6 +326,38 @@ def test_a_damaged_segment_is_left_alone_and_told(local_store: ObjectStore) -> N
     assert not report.complete
     assert local_store.exists(bad)
     assert seconds(local_store) == list(range(5))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["notes.txt", "part.parquet", f"{HOUR + NS_PER_HOUR}-{HOUR + NS_PER_HOUR + 1}-w1.parquet", "9-1-w1.parquet"],
+    ids=["text", "another table", "a segment of another hour", "times that no segment has"],
+)
+def test_a_foreign_file_is_told_and_left_alone_and_stops_nothing(local_store: ObjectStore, name: str) -> None:
+    segment = put_rows(local_store, snapshot_rows(range(5)))
+    foreign = f"{segment.rpartition('/')[0]}/{name}"
+    local_store.create(foreign, b"read me")
+    local_store.create(f"{L2_SEGMENTS.name}/notes.txt", b"read me")
+    assert pending_hours(local_store) == [(VENUE, HOUR)]
+    report = compact(local_store)
+    assert report.unreadable == (foreign,)
+    assert not report.complete
+    assert seconds(local_store) == list(range(5))
+    assert local_store.read(foreign) == b"read me"
+    assert not local_store.exists(segment)
+    assert pending_hours(local_store) == []
+
+
+def test_what_waits_in_an_hour_has_another_digest_when_a_segment_comes_or_goes(local_store: ObjectStore) -> None:
+    put_rows(local_store, snapshot_rows(range(5)))
+    one = pending_contents(local_store)
+    assert one == pending_contents(local_store, VENUE)
+    late = put_rows(local_store, snapshot_rows(range(3)), "recovered")  # its name sorts before the newest
+    two = pending_contents(local_store)
+    assert list(two) == [(VENUE, HOUR)]
+    assert two != one
+    local_store.delete(late)
+    assert pending_contents(local_store) == one
 
 
 def test_a_damaged_part_stops_compaction_and_keeps_the_segments(local_store: ObjectStore) -> None:

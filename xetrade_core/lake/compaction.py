@@ -70,7 +70,7 @@ class SymbolReport:
 
 @dataclass(frozen=True, slots=True)
 class CompactionReport:
-    """What compaction did. `unreadable` segments are still in the lake; all others that were merged are gone."""
+    """What compaction did. `unreadable` segments and foreign files are still in the lake; what was merged is gone."""
 
     venue: str
     hour_ns: int

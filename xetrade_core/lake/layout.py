@@ -98,7 +98,13 @@ def parse_segment_key(key: str) -> SegmentKey:
         raise LakeError(
             f"{key} is not the key of a segment: expected dataset/venue=/date=/hour=/start-end-writer.parquet"
         )
-    return SegmentKey(found["dataset"], found["venue"], int(found["start"]), int(found["end"]), found["writer"])
+    try:
+        parsed = SegmentKey(found["dataset"], found["venue"], int(found["start"]), int(found["end"]), found["writer"])
+    except ConfigError as error:
+        raise LakeError(f"{key} is not the key of a segment: {error}") from error
+    if str(parsed) != key:
+        raise LakeError(f"{key} is not the key of a segment: its times belong at {parsed}")
+    return parsed
 
 
 def venue_prefix(dataset: str, venue: str) -> str:

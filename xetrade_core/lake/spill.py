@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xetrade_core.errors import CorruptFile, ObjectNotFound, SchemaViolation
+from xetrade_core.errors import CorruptFile, LakeError, ObjectNotFound, SchemaViolation
 from xetrade_core.lake import parquet
 from xetrade_core.lake.absence import Presence
 from xetrade_core.lake.dataset import REJECTED_REASON, Dataset
@@ -52,7 +52,9 @@ class SymbolRows:
 
 @dataclass(slots=True)
 class Spill:
-    """One dataset's segments of one venue and hour. `unreadable` keys stay where they are, for a person to look at."""
+    """One dataset's segments of one venue and hour. `unreadable` keys, damaged or of files that are no segments, stay
+    where they are, for a person to look at.
+    """
 
     store: ObjectStore
     dataset: Dataset
@@ -70,7 +72,12 @@ class Spill:
         """Fetch every segment there is now. Rejected rows are in the lake when this returns."""
         for info in list(self.store.list(segment_prefix(self.dataset.name, self.venue, self.hour_ns))):
             try:
-                self._load_one(parse_segment_key(info.key), info.key)
+                name = parse_segment_key(info.key)
+            except LakeError:  # a foreign file: not ours to read or to delete
+                self.unreadable.append(info.key)
+                continue
+            try:
+                self._load_one(name, info.key)
             except ObjectNotFound:
                 self.vanished.append(info.key)
             except (CorruptFile, SchemaViolation):
