@@ -277,7 +277,8 @@ def describe(error: ValidationError) -> str:
         return f"unknown setting {name}: {hint}"
     allowed = problem["msg"].removeprefix("Value error, ")
     allowed = allowed[:1].lower() + allowed[1:]
-    value = "(secret)" if _is_secret(path) else repr(problem.get("input"))
+    shown = repr(problem.get("input"))
+    value = "(secret)" if _is_secret(path) or ("://" in shown and "@" in shown) else shown  # a URL's password
     variable = PREFIX + NESTED.join(path).upper()
     return f"{name} = {value} is not valid: {allowed} (set {variable}, or {name} in {config_file().name})"
 

@@ -110,7 +110,12 @@ def test_a_wrong_line_in_dotenv_names_the_nearest_key() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [f's3 = "{CANARY}"', f'[s3]\nsecret_access_key = ["{CANARY}"]', f'[alerts]\nwebhook_url = {{ url = "{CANARY}" }}'],
+    [
+        f's3 = "{CANARY}"',
+        f'[s3]\nsecret_access_key = ["{CANARY}"]',
+        f'[alerts]\nwebhook_url = {{ url = "{CANARY}" }}',
+        f'[venues.okx]\nrest_url = "htp://u:{CANARY}@host"',
+    ],
 )
 def test_a_refusal_never_shows_a_secret(text: str) -> None:
     Path("xetrade.toml").write_text(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -14,6 +15,7 @@ import pytest
 
 from tests.support.recordings import recording
 from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue, VenueRetired, VenueUnavailable
+from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.venues import binance_format, okx
 from xetrade_core.venues.instruments import named_instrument, resolve_symbol
@@ -54,6 +56,15 @@ def test_urls_come_from_configuration_alone() -> None:
     usdm = venue("binanceusdm").endpoints(ws_url="ws://127.0.0.1:2/")
     assert usdm.ws == "ws://127.0.0.1:2/public/ws"
     assert venue("okx").endpoints(ws_url="ws://127.0.0.1:2/other").ws == "ws://127.0.0.1:2/other"
+
+
+@pytest.mark.parametrize("setting", ["rest_url", "ws_url"])
+@pytest.mark.parametrize("taker", [venue("binance").endpoints, FeedOptions], ids=["endpoints", "options"])
+def test_a_password_in_a_url_is_refused_and_not_shown(setting: str, taker: Callable[..., object]) -> None:
+    with pytest.raises(ConfigError, match=f"{setting} holds a user name or password") as refusal:
+        taker(**{setting: "wss://someone:hunter2@127.0.0.1:1/ws"})
+    assert "hunter2" not in str(refusal.value)
+    assert "someone" not in str(refusal.value)
 
 
 def test_an_unknown_venue_names_the_known_ones() -> None:

@@ -22,6 +22,7 @@ from xetrade_core.errors import ConfigError
 from xetrade_core.model.book_events import BookEvent, GapCause
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.budget import WeightBudget
+from xetrade_core.venues.venue import require_no_userinfo
 
 
 class FeedSink(Protocol):
@@ -78,6 +79,8 @@ class FeedOptions:
     poll_concurrency: int = 4
 
     def __post_init__(self) -> None:
+        require_no_userinfo(self.rest_url, "rest_url")
+        require_no_userinfo(self.ws_url, "ws_url")
         counts = ("depth", "symbols_per_connection", "snapshot_concurrency", "poll_concurrency", "held_frames_limit")
         for name in counts:
             if getattr(self, name) < 1:

@@ -51,6 +51,12 @@ class Fact:
     source: str
 
 
+def require_no_userinfo(venue_url: str | None, setting: str) -> None:
+    """Raises ConfigError if a URL holds a user name or password: URLs stand in errors and logs. Does not show it."""
+    if venue_url is not None and "@" in urlsplit(venue_url).netloc:
+        raise ConfigError(f"{setting} holds a user name or password: give the venue's URL without what stands before @")
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """`rest` is the base that REST paths are appended to; `ws` is the exact URL that a public websocket connects to."""
@@ -170,8 +176,10 @@ class Venue:
     def endpoints(self, *, testnet: bool = False, rest_url: str | None = None, ws_url: str | None = None) -> Endpoints:
         """Live URLs, the venue's testnet, or others by configuration alone (a proxy, a simulated venue).
 
-        A `ws_url` that is a host alone gets the path that the venue's own has.
+        A `ws_url` that is a host alone gets the path that the venue's own has. Raises ConfigError.
         """
+        require_no_userinfo(rest_url, "rest_url")
+        require_no_userinfo(ws_url, "ws_url")
         if testnet and self.testnet is None:
             raise ConfigError(f"{self.id} has no testnet: use its live URLs, or set rest_url and ws_url")
         base = self.testnet if testnet and self.testnet is not None else self.live
