@@ -24,6 +24,7 @@ from xetrade_core.capture.session import CaptureConfig, CaptureReport, CaptureSe
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, SystemClock
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.model.book_events import GapCause
+from xetrade_core.simvenue.faults import GARBLINGS, KINDS, VARIANTS
 
 VENUES = {
     "binance": ("BTC/USDT", "ETH/USDT"),
@@ -35,21 +36,64 @@ DEPTH = 20
 TENTH = 100 * NS_PER_MS
 C = GapCause
 
-FAULTS: list[tuple[dict[str, Any], set[GapCause]]] = [
-    ({"kind": "lost"}, {C.SEQUENCE}),
-    ({"kind": "doubled", "count": 3}, set()),
-    ({"kind": "reordered"}, {C.SEQUENCE}),
-    ({"kind": "delayed", "delay_s": 0.4}, set()),
-    ({"kind": "garbled", "variant": "truncated"}, {C.MALFORMED, C.SEQUENCE}),
-    ({"kind": "garbled", "variant": "not_json"}, {C.SEQUENCE, C.MALFORMED}),
-    ({"kind": "garbled", "variant": "zero_price"}, {C.MALFORMED}),
-    ({"kind": "garbled", "variant": "crossed"}, {C.CROSSED}),
-    ({"kind": "stall", "variant": "resume", "for_": 0.4}, set()),
-    ({"kind": "stall", "variant": "drop", "for_": 0.4}, {C.SEQUENCE}),
-    ({"kind": "disconnect", "variant": "close"}, {C.DISCONNECT}),
-    ({"kind": "disconnect", "variant": "abort"}, {C.DISCONNECT}),
-    ({"kind": "half_open"}, {C.STALLED}),
+
+@dataclass(frozen=True)
+class Case:
+    """A fault on one venue, and the causes it may have in the ledger; none: the books stay in sync.
+
+    `trigger` is a second fault, without which the first one would not be met.
+    """
+
+    venue: str
+    fault: dict[str, Any]
+    causes: set[GapCause]
+    trigger: dict[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.fault} on {self.venue}"
+
+
+def _rest(venue: str, kind: str, **fields: Any) -> Case:
+    """Binance's books need REST to come back after a lost message."""
+    return Case(venue, {"kind": kind, "path": "/depth", **fields}, {C.SEQUENCE}, {"kind": "lost"})
+
+
+FRAMES = [
+    Case("binance", {"kind": "lost"}, {C.SEQUENCE}),
+    Case("binanceusdm", {"kind": "doubled", "count": 3}, set()),
+    Case("okx", {"kind": "reordered"}, {C.SEQUENCE}),
+    Case("binance", {"kind": "delayed", "delay_s": 0.4}, set()),
+    Case("binanceusdm", {"kind": "garbled", "variant": "truncated"}, {C.MALFORMED, C.SEQUENCE}),
+    Case("okx", {"kind": "garbled", "variant": "not_json"}, {C.SEQUENCE, C.MALFORMED}),
+    Case("binanceusdm", {"kind": "garbled", "variant": "binary"}, {C.SEQUENCE, C.MALFORMED}),
+    Case("okx", {"kind": "garbled", "variant": "wrong_types"}, {C.SEQUENCE, C.MALFORMED}),
+    Case("binance", {"kind": "garbled", "variant": "zero_price"}, {C.MALFORMED}),
+    Case("binanceusdm", {"kind": "garbled", "variant": "negative_size"}, {C.MALFORMED}),
+    Case("okx", {"kind": "garbled", "variant": "nan"}, {C.MALFORMED}),
+    Case("binanceusdm", {"kind": "garbled", "variant": "crossed"}, {C.CROSSED}),
+    Case("binance", {"kind": "garbled", "variant": "unknown_symbol"}, {C.SEQUENCE}),
+    Case("okx", {"kind": "stall", "variant": "resume", "for_": 0.4}, set()),
+    Case("binance", {"kind": "stall", "variant": "drop", "for_": 0.4}, {C.SEQUENCE}),
 ]
+CALLS_AND_CONNECTIONS = [
+    Case("binanceusdm", {"kind": "disconnect", "variant": "close"}, {C.DISCONNECT}),
+    Case("okx", {"kind": "disconnect", "variant": "abort"}, {C.DISCONNECT}),
+    Case("binance", {"kind": "half_open"}, {C.STALLED}),
+    Case("okx", {"kind": "refuse", "for_": 0.6}, {C.DISCONNECT}, {"kind": "disconnect"}),
+    _rest("binance", "rest_delay", delay_s=0.3),
+    _rest("binanceusdm", "rest_error", count=2),
+    _rest("binance", "rest_empty"),
+    _rest("binanceusdm", "rest_garbled"),
+    _rest("binance", "rest_stale", age_s=2.0),
+    _rest("binanceusdm", "rate_limit", retry_after_s=1),
+    Case("okx", {"kind": "clock", "offset_s": 30.0, "for_": 0.6}, set()),
+]
+RENUMBERED = [
+    Case("binanceusdm", {"kind": "sequence_reset"}, {C.SEQUENCE}),
+    Case("okx", {"kind": "sequence_reset"}, set()),  # one message leads from the old numbers to the new ones
+    Case("binance", {"kind": "maintenance", "for_": 0.6}, {C.DISCONNECT}),
+]
+CASES = FRAMES + CALLS_AND_CONNECTIONS + RENUMBERED
 
 
 @pytest.fixture(scope="module")
@@ -131,29 +175,87 @@ async def check_truth(rows: Sequence[dict[str, Any]], sim: Sim, most: int = 150)
             assert mine == truth[f"{side}s"], f"{key} at {row['timestamp']} is not the true book"
 
 
-@pytest.mark.slow
-async def test_every_fault_alone_is_found_and_named(tmp_path: Path, sim: Sim) -> None:
-    clock = SystemClock()
-    spans: list[tuple[dict[str, Any], set[GapCause], str, int, int]] = []
-    async with capturing(tmp_path, sim) as one:
-        for number, (fault, causes) in enumerate(FAULTS):
-            venue = list(VENUES)[number % len(VENUES)]
-            begin_ns = clock.wall_ns()
-            await AsyncSim(sim).inject(venue=venue, **fault)
-            await asyncio.sleep(2.0 if fault["kind"] == "half_open" else 0.8)
-            await one.all_synced()
-            spans.append((fault, causes, venue, begin_ns, clock.wall_ns()))
-            sim.clear()
-            await asyncio.sleep(0.2)
-    check_promise(one)
+def test_no_fault_that_the_simulation_knows_is_left_out() -> None:
+    assert {case.fault["kind"] for case in CASES} == set(KINDS)
+    for kind, variants in VARIANTS.items():
+        assert {case.fault["variant"] for case in CASES if case.fault["kind"] == kind} == set(variants)
+    assert set(VARIANTS["garbled"]) == set(GARBLINGS)
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a case was played."""
+
+    case: Case
+    begin_ns: int
+    end_ns: int
+
+    def covers(self, at_ns: int | None) -> bool:
+        return at_ns is not None and self.begin_ns <= at_ns <= self.end_ns
+
+
+async def play(one: Capture, sim: Sim, case: Case) -> Span:
+    """Inject it, see that it hit, and wait until all the books are back."""
+    begin_ns = one.session.clock.wall_ns()
+    fault_id = await AsyncSim(sim).inject(venue=case.venue, **case.fault)
+    if case.trigger is not None:
+        await asyncio.sleep(0.05)
+        await AsyncSim(sim).inject(venue=case.venue, **case.trigger)
+    await asyncio.sleep(2.0 if case.fault["kind"] == "half_open" else 0.8)
+    await one.all_synced()
+    hits = await AsyncSim(sim).injected(case.fault["kind"])
+    assert fault_id in {hit["fault_id"] for hit in hits}, f"{case} hit nothing"
+    end_ns = one.session.clock.wall_ns()
+    await asyncio.to_thread(sim.clear)
+    await asyncio.sleep(0.2)
+    return Span(case, begin_ns, end_ns)
+
+
+def check_causes(one: Capture, spans: Sequence[Span]) -> None:
+    """Each case is in the ledger of its venue with its causes, and of no other venue."""
     records = latest(gap_records(one.store))
-    for fault, causes, venue, begin_ns, end_ns in spans:
-        found = [gap for gap in records if gap.exchange == venue and begin_ns <= gap.from_ns <= end_ns]
-        assert {gap.cause for gap in found} <= causes, f"{fault} on {venue}: {found}"
-        assert bool(found) == bool(causes), f"{fault} on {venue}"
-        elsewhere = [gap for gap in records if gap.exchange != venue and begin_ns <= gap.from_ns <= end_ns]
-        assert not elsewhere, f"{fault} on {venue} was felt by another venue: {elsewhere}"
-    await check_truth(segment_rows(one.store), sim)
+    for span in spans:
+        case = span.case
+        found = [gap for gap in records if gap.exchange == case.venue and span.covers(gap.from_ns)]
+        assert {gap.cause for gap in found} <= case.causes, f"{case}: {found}"
+        assert bool(found) == bool(case.causes), f"{case}"
+        elsewhere = [gap for gap in records if gap.exchange != case.venue and span.covers(gap.from_ns)]
+        assert not elsewhere, f"{case} was felt by another venue: {elsewhere}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", [FRAMES, CALLS_AND_CONNECTIONS], ids=["frames", "calls and connections"])
+async def test_every_fault_alone_is_found_and_named(tmp_path: Path, sim: Sim, cases: list[Case]) -> None:
+    async with capturing(tmp_path, sim) as one:
+        spans = [await play(one, sim, case) for case in cases]
+    check_promise(one)
+    check_causes(one, spans)
+    rows = segment_rows(one.store)
+    await check_truth(rows, sim)
+    for span in (span for span in spans if span.case.fault["kind"] == "clock"):
+        mine = [row for row in rows if row["exchange"] == span.case.venue and span.covers(row["timestamp"])]
+        skewed = [row for row in mine if row["exchange_timestamp"] - row["received_timestamp"] > 29 * NS_PER_S]
+        assert len(skewed) > 5, "a wrong clock of the venue shows as what it is"
+        assert all(row["synced"] for row in mine), "and refuses nothing"
+
+
+@pytest.mark.slow
+async def test_renumbering_is_found_and_named(tmp_path: Path, sim: Sim) -> None:
+    async with capturing(tmp_path, sim) as one:
+        spans = [await play(one, sim, case) for case in RENUMBERED]
+        await asyncio.sleep(1.5)
+    check_promise(one)
+    check_causes(one, spans)
+    rows = segment_rows(one.store)
+    for symbol in VENUES["okx"]:
+        mine = sorted(
+            (row["timestamp"], row["sequence"])
+            for row in rows
+            if row["symbol"] == symbol and row["sequence"] and row["exchange"] == "okx"
+        )
+        assert mine[-1][1] < mine[0][1], "the books go on by the new, lower numbers"
+    # The venue knows its books by their new numbers only.
+    await check_truth([row for row in rows if row["timestamp"] > spans[-1].end_ns], sim)
 
 
 @pytest.mark.slow
@@ -162,8 +264,8 @@ async def test_faults_mixed_at_random(tmp_path: Path, sim: Sim, seed: int) -> No
     rng = random.Random(seed)
     async with capturing(tmp_path, sim) as one:
         for _ in range(25):
-            fault, _ = rng.choice(FAULTS)
-            await AsyncSim(sim).inject(venue=rng.choice(list(VENUES)), **fault)
+            case = rng.choice(FRAMES + CALLS_AND_CONNECTIONS)
+            await AsyncSim(sim).inject(venue=rng.choice(list(VENUES)), **case.fault)
             await asyncio.sleep(rng.uniform(0.05, 0.5))
         sim.clear()
         await one.all_synced()
