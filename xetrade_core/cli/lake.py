@@ -68,10 +68,10 @@ def query(
     """
     import duckdb
 
-    if not duckdb.extract_statements(sql):
-        raise ConfigError.of("SQL", sql, 'a statement, such as "SELECT count(*) FROM l2_snapshots"')
     connection = _open(lake).duckdb()
     try:
+        if not duckdb.extract_statements(sql):
+            raise ConfigError.of("SQL", sql, 'a statement, such as "SELECT count(*) FROM l2_snapshots"')
         cursor = connection.execute(sql)
         columns = [column[0] for column in cursor.description or ()]
         rows = cursor.fetchall() if as_csv or as_json else cursor.fetchmany(limit + 1)
