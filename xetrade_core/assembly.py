@@ -16,6 +16,7 @@ from xetrade_core.clock import Clock
 from xetrade_core.errors import LakeUnavailable
 from xetrade_core.feeds.factory import rest_client
 from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.feeds.polling import polled_symbols
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
@@ -25,15 +26,17 @@ from xetrade_core.venues.registry import venue as known_venue
 
 def lake_store(settings: Settings) -> ObjectStore:
     """The object store of the lake that the settings name; touches nothing yet."""
+    return open_store(settings.lake, s3_options(settings))
+
+
+def s3_options(settings: Settings) -> S3Options:
+    """How the settings reach the S3."""
     s3 = settings.s3
-    return open_store(
-        settings.lake,
-        S3Options(
-            endpoint_url=s3.endpoint_url,
-            region=s3.region,
-            access_key_id=s3.access_key_id.get_secret_value() if s3.access_key_id else None,
-            secret_access_key=s3.secret_access_key.get_secret_value() if s3.secret_access_key else None,
-        ),
+    return S3Options(
+        endpoint_url=s3.endpoint_url,
+        region=s3.region,
+        access_key_id=s3.access_key_id.get_secret_value() if s3.access_key_id else None,
+        secret_access_key=s3.secret_access_key.get_secret_value() if s3.secret_access_key else None,
     )
 
 
@@ -57,6 +60,8 @@ def feed_options(settings: Settings, venue: str, depth: int | None = None) -> Fe
     """How the feed of one venue connects. `depth` is the least number of levels a side that must be known."""
     own = settings.venue(venue)
     return FeedOptions(
+        feed=own.feed,
+        poll_interval_s=own.poll_interval_s,
         rest_url=own.rest_url,
         ws_url=own.ws_url,
         depth=depth or settings.capture.depth,
@@ -86,8 +91,11 @@ async def universal_symbols(
     """
 
     async def resolve(name: str, pairs: Sequence[str]) -> tuple[str, ...]:
+        options = feed_options(settings, name)
+        if options.feed == "poll":
+            return await polled_symbols(name, pairs, options)
         rules = known_venue(name).require_live()
-        async with rest_client(rules, feed_options(settings, name), clock, rng) as client:
+        async with rest_client(rules, options, clock, rng) as client:
             return tuple(instrument.symbol for instrument in await load_instruments(rules, client, pairs))
 
     resolved = await asyncio.gather(*(resolve(name, pairs) for name, pairs in wanted.items()))

@@ -104,6 +104,10 @@ class VenueSettings(Section):
 
     rest_url: HttpUrl | None = Field(default=None, description="another REST host, e.g. a simulated venue's")
     ws_url: WebsocketUrl | None = Field(default=None, description="another websocket host, e.g. a simulated venue's")
+    feed: Literal["stream", "poll"] = Field(
+        default="stream", description="`poll`: whole books over REST through ccxt, for any venue that ccxt knows"
+    )
+    poll_interval_s: float = Field(default=1.0, ge=0.05, le=3600, description="seconds between two polls of a book")
     symbols: Symbols = Field(default=(), description="what to capture when no pairs are named: `BTC/USDT,ETH/USDT`")
     staleness_s: float | None = Field(
         default=None, gt=0, le=86_400, description="overrides `capture.staleness_s` for this venue"

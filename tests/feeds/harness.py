@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.support.sim import AsyncSim, Sim
 from xetrade_core.clock import SystemClock
-from xetrade_core.feeds.factory import open_feed
+from xetrade_core.feeds.factory import open_streaming_feed
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.streaming import StreamingFeed
 from xetrade_core.model.book_events import BookEvent, Gap, GapCause, Refused, Synced
@@ -128,7 +128,7 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(venue: str, options: FeedOptions, symbols: tuple[str, ...] | None = None) -> AsyncIterator[Running]:
     """A feed of the venue's test symbols, running until the block ends."""
-    feed = await open_feed(venue, symbols or SYMBOLS[venue], options, SystemClock(), random.Random(5))
+    feed = await open_streaming_feed(venue, symbols or SYMBOLS[venue], options, SystemClock(), random.Random(5))
     sink = Remembering()
     task = asyncio.create_task(feed.run(sink))
     try:

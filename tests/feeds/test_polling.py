@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.feeds.harness import DEPTH, Remembering
 from tests.support.sim import Sim
+from xetrade_core.assembly import capture_session, universal_symbols
+from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.polling import PolledBooks, PollingFeed, open_polling_feed
+from xetrade_core.lake.store import open_store
 from xetrade_core.model.book_events import GapCause
+from xetrade_core.settings import Settings, VenueSettings
 from xetrade_core.simvenue import ccxt_config
 from xetrade_core.venues.backoff import Backoff
 
@@ -151,6 +158,40 @@ async def test_any_ccxt_venue_can_be_polled(sim: Sim) -> None:
         truth = sim.truth("binance", "BTC/USDT", sequence, DEPTH)
         assert [[*row] for row in zip(bids, bid_sizes, strict=True)] == truth["bids"]
         assert [[*row] for row in zip(asks, ask_sizes, strict=True)] == truth["asks"]
+
+
+@pytest.mark.slow
+async def test_a_venue_set_to_poll_is_recorded_by_a_session(sim: Sim, tmp_path: Path) -> None:
+    """By settings alone: the unmodified ccxt class, whose URLs `rest_url` moves to the simulated venue."""
+    own = VenueSettings(feed="poll", rest_url=sim.url("binance").rest, poll_interval_s=0.1)
+    settings = Settings(lake=str(tmp_path / "lake"), spool=tmp_path / "spool", venues={"binance": own})
+    clock, rng = SystemClock(), random.Random(1)
+    symbols = await universal_symbols(settings, {"binance": ["BTC-USDT", "BTCUSDT", "ETH/USDT"]}, clock, rng)
+    assert symbols == {"binance": ("BTC/USDT", "ETH/USDT")}
+    config = CaptureConfig(venues=symbols, spool_dir=settings.spool, interval_s=0.1, depth=10, disk_alarm_bytes=0)
+    session = capture_session(config, settings, clock, rng)
+    running = asyncio.create_task(session.run())
+    async with asyncio.timeout(30):
+        while not (session.runs and session.runs[0].feed and session.runs[0].feed.status().frames >= 10):
+            await asyncio.sleep(0.05)
+            if running.done():
+                running.result()
+    assert isinstance(session.runs[0].feed, PollingFeed)
+    session.request_stop()
+    await running
+    store = open_store(settings.lake)
+    segments = [pq.read_table(BytesIO(store.read(row.key))) for row in store.list("l2_segments/")]
+    rows = [row for table in segments for row in table.to_pylist() if row["synced"]]
+    assert {row["symbol"] for row in rows} == {"BTC/USDT", "ETH/USDT"}
+    for row in rows[-4:]:
+        truth = sim.truth("binance", row["symbol"], row["sequence"], 10)
+        assert [[*level] for level in zip(row["bid_price"], row["bid_size"], strict=True)] == truth["bids"]
+        assert [[*level] for level in zip(row["ask_price"], row["ask_size"], strict=True)] == truth["asks"]
+
+
+def test_another_way_to_feed_is_refused() -> None:
+    with pytest.raises(ConfigError, match="feed = 'push' is not valid: stream or poll"):
+        FeedOptions(feed="push")  # type: ignore[arg-type]
 
 
 async def test_opening_says_what_is_wrong(sim: Sim) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError
 from xetrade_core.feeds.binance import BinanceDialect
-from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.okx import OkxDialect
+from xetrade_core.feeds.polling import open_polling_feed
 from xetrade_core.feeds.rest_snapshots import RestSnapshots
 from xetrade_core.feeds.resubscribe import Resubscribe
 from xetrade_core.feeds.streaming import StreamingFeed
@@ -21,16 +22,24 @@ from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.venue import BookProtocol, Venue, WireDialect
 
 
-async def open_feed(
-    venue: str, symbols: Sequence[str], options: FeedOptions, clock: Clock, rng: random.Random
-) -> StreamingFeed:
-    """A websocket feed of these symbols, in any form that `resolve_symbol` reads; asks the venue for its instruments.
+async def open_feed(venue: str, symbols: Sequence[str], options: FeedOptions, clock: Clock, rng: random.Random) -> Feed:
+    """A feed of these symbols, in any form that `resolve_symbol` reads; asks the venue for its instruments.
 
-    Raises UnknownVenue, UnknownSymbol, VenueRetired, ConfigError, and VenueUnavailable when the venue does not answer.
+    Over the websocket, or polled from any venue that ccxt knows where `options.feed` is `poll`. Raises UnknownVenue,
+    UnknownSymbol, VenueRetired, ConfigError, and VenueUnavailable when the venue does not answer.
     """
-    rules = known_venue(venue).require_live()
     if not symbols:
         raise ConfigError(f"no symbols to feed from {venue}: name at least one, like BTC/USDT")
+    if options.feed == "poll":
+        return await open_polling_feed(venue, symbols, options, clock, rng)
+    return await open_streaming_feed(venue, symbols, options, clock, rng)
+
+
+async def open_streaming_feed(
+    venue: str, symbols: Sequence[str], options: FeedOptions, clock: Clock, rng: random.Random
+) -> StreamingFeed:
+    """The websocket feed of a venue of the registry; see `open_feed`."""
+    rules = known_venue(venue).require_live()
     client = rest_client(rules, options, clock, rng)
     try:
         instruments = await load_instruments(rules, client, symbols)

@@ -15,7 +15,7 @@ The one exception are the frames of a connection that is about to replace anothe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.errors import ConfigError
@@ -47,9 +47,11 @@ class FeedOptions:
 
     Times are seconds. `rest_url` and `ws_url` replace the venue's own (a simulated venue, a proxy); a `ws_url` that is
     a host alone gets the venue's own path. `budget` is given to share one among several feeds of a host; None makes one
-    per feed.
+    per feed. `feed`: `stream` is the venue's websocket; `poll` asks for whole books over REST through ccxt, every
+    `poll_interval_s`.
     """
 
+    feed: Literal["stream", "poll"] = "stream"
     rest_url: str | None = None
     ws_url: str | None = None
     testnet: bool = False
@@ -79,13 +81,16 @@ class FeedOptions:
     poll_concurrency: int = 4
 
     def __post_init__(self) -> None:
+        if self.feed not in ("stream", "poll"):
+            raise ConfigError.of("feed", self.feed, "stream or poll")
         require_no_userinfo(self.rest_url, "rest_url")
         require_no_userinfo(self.ws_url, "ws_url")
         counts = ("depth", "symbols_per_connection", "snapshot_concurrency", "poll_concurrency", "held_frames_limit")
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError.of(name, getattr(self, name), "at least 1")
-        for name in ("staleness_limit_s", "connect_timeout_s", "idle_ping_s", "pong_timeout_s", "overlap_s"):
+        times = ("staleness_limit_s", "connect_timeout_s", "idle_ping_s", "pong_timeout_s", "overlap_s")
+        for name in (*times, "poll_interval_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError.of(name, getattr(self, name), "a number of seconds above 0")
 

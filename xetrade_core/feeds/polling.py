@@ -19,10 +19,12 @@ import structlog
 from xetrade_core.books.book_set import NS_PER_MS, BookSet, Millis, Price, Size
 from xetrade_core.books.sequencer import BookSequencer, Events
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import UnknownSymbol, UnknownVenue, VenueUnavailable, XETradeError
+from xetrade_core.errors import UnknownVenue, VenueUnavailable, XETradeError
 from xetrade_core.feeds.feed import FeedOptions, FeedSink, FeedStatus, SymbolStatus
 from xetrade_core.model.book_events import GapCause, RefusalReason, Synced
 from xetrade_core.model.instruments import Instrument, MarketType
+from xetrade_core.venues.instruments import resolve_listed
+from xetrade_core.venues.registry import venues
 
 _log = structlog.get_logger(__name__)
 
@@ -208,32 +210,63 @@ async def open_polling_feed(
     *,
     ccxt_config: dict[str, Any] | None = None,
 ) -> PollingFeed:
-    """A polling feed of universal symbols on any venue that ccxt knows, by ccxt's id.
+    """A polling feed of symbols, in any form that `resolve_symbol` reads, on any venue that ccxt knows, by ccxt's id.
 
-    `ccxt_config` goes to the ccxt class (URLs, options). Raises UnknownVenue, UnknownSymbol, VenueUnavailable.
+    `options.rest_url` replaces the host of every REST URL of ccxt's; `ccxt_config` goes to the ccxt class. Raises
+    UnknownVenue, UnknownSymbol, VenueRetired, VenueUnavailable.
     """
+    source, found = await _open_source(venue, symbols, options, ccxt_config or {})
+    return PollingFeed(venue, found, source, options, clock, rng)
+
+
+async def polled_symbols(venue: str, symbols: Sequence[str], options: FeedOptions) -> tuple[str, ...]:
+    """The universal symbols of what a person wrote, by ccxt's list of the venue's markets; raises as opening does."""
+    source, found = await _open_source(venue, symbols, options, {})
+    await source.close()
+    return found
+
+
+async def _open_source(
+    venue: str, symbols: Sequence[str], options: FeedOptions, config: dict[str, Any]
+) -> tuple[BookSource, tuple[str, ...]]:
+    """ccxt's exchange with its markets loaded, and the symbols found there, each once."""
     import ccxt.async_support as ccxt
 
     if venue not in ccxt.exchanges:
         raise UnknownVenue(venue, ccxt.exchanges)
-    source = getattr(ccxt, venue)({"enableRateLimit": True, **(ccxt_config or {})})
+    rules = next((row.require_live() for row in venues() if row.id == venue), None)
+    if rules is not None and rules.market_types == (MarketType.SPOT,):  # ccxt's class may hold futures as well
+        config = {"options": {"fetchMarkets": {"types": ["spot"]}}, **config}
+    source = getattr(ccxt, venue)({"enableRateLimit": True, **config})
+    if options.rest_url is not None:
+        source.urls["api"] = _moved(source.urls["api"], options.rest_url.rstrip("/"))
     try:
         await source.load_markets()
-        for symbol in symbols:
-            if symbol not in source.markets:
-                raise UnknownSymbol(symbol, venue, f"ccxt lists {len(source.markets)} markets there")
+        listed = [_instrument(venue, row["symbol"], row["id"]) for row in source.markets.values()]
+        found = tuple(dict.fromkeys(resolve_listed(venue, text, listed).symbol for text in symbols))
     except ccxt.BaseError as error:
         await source.close()
         raise VenueUnavailable(f"{venue} gave no list of markets: {error}") from error
     except BaseException:
         await source.close()
         raise
-    return PollingFeed(venue, symbols, source, options, clock, rng)
+    return source, found
 
 
-def _instrument(venue: str, symbol: str) -> Instrument:
-    kind = MarketType.SWAP if ":" in symbol else MarketType.SPOT
-    return Instrument(venue, symbol, symbol, kind, price_tick=Decimal(0), lot=Decimal(0))
+def _moved(urls: Any, base: str) -> Any:
+    """ccxt's table of URLs with another host, each with its own path; websockets stay."""
+    if isinstance(urls, dict):
+        return {key: _moved(inner, base) for key, inner in urls.items()}
+    if isinstance(urls, str) and urls.startswith(("http://", "https://")):
+        _, slash, path = urls.partition("://")[2].partition("/")
+        return f"{base}{slash}{path}"
+    return urls
+
+
+def _instrument(venue: str, symbol: str, venue_id: str = "") -> Instrument:
+    expiring = "-" in symbol.partition(":")[2]
+    kind = MarketType.FUTURE if expiring else MarketType.SWAP if ":" in symbol else MarketType.SPOT
+    return Instrument(venue, symbol, venue_id or symbol, kind, price_tick=Decimal(0), lot=Decimal(0))
 
 
 def _dump(symbol: str, book: dict[str, Any]) -> bytes:

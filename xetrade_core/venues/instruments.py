@@ -32,6 +32,11 @@ def resolve_symbol(venue: Venue, text: str, listed: Iterable[Instrument]) -> Ins
 
     A short form that fits several instruments means the spot market, else the perpetual swap. Raises UnknownSymbol.
     """
+    return resolve_listed(venue.id, text, listed)
+
+
+def resolve_listed(venue_id: str, text: str, listed: Iterable[Instrument]) -> Instrument:
+    """As `resolve_symbol`, on a venue that the registry need not know."""
     rows = list(listed)
     wanted = text.strip().upper()
     for name in (_symbol, _venue_id, _slug):
@@ -44,8 +49,8 @@ def resolve_symbol(venue: Venue, text: str, listed: Iterable[Instrument]) -> Ins
             if len(fits) == 1:
                 return fits[0]
             if fits:
-                raise UnknownSymbol(text, venue.id, f"it can be any of {', '.join(row.symbol for row in fits)}")
-    raise UnknownSymbol(text, venue.id, _near(wanted, rows))
+                raise UnknownSymbol(text, venue_id, f"it can be any of {', '.join(row.symbol for row in fits)}")
+    raise UnknownSymbol(text, venue_id, _near(wanted, rows))
 
 
 def named_instrument(venue: Venue, symbol: str) -> Instrument:
