@@ -18,7 +18,7 @@ import dagster as dg
 import structlog
 from dagster_aws.s3 import S3Resource
 
-from xetrade_core.assembly import feed_options
+from xetrade_core.assembly import feed_options, s3_options
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.presence import live_venues, orphans
 from xetrade_core.capture.recovery import RecoveryReport, recover
@@ -29,8 +29,9 @@ from xetrade_core.clock import NS_PER_S, SystemClock
 from xetrade_core.lake.hour_tables import read_part
 from xetrade_core.lake.hourly import HourEvidence, hour_records, settle_hour
 from xetrade_core.lake.measure import MetricsReport, measure_hour
-from xetrade_core.lake.pending import pending_hours
+from xetrade_core.lake.pending import pending_contents, pending_hours
 from xetrade_core.lake.quality import QualityRecord
+from xetrade_core.lake.s3_store import make_client
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.plots import book_picture
@@ -60,17 +61,13 @@ class SettingsResource(dg.ConfigurableResource[None]):
 
 
 class LakeS3Resource(S3Resource):
-    """dagster-aws's S3 resource, with endpoint, region and keys from the settings at the moment a client is made."""
+    """dagster-aws's S3 resource, with endpoint, region and keys from the settings at the moment a client is made.
+
+    The client is the core's own: dagster-aws's waits for minutes and tries again below the store's own tries.
+    """
 
     def get_client(self) -> Any:
-        s3 = load_settings().s3
-        return S3Resource(
-            endpoint_url=s3.endpoint_url,
-            region_name=s3.region,
-            max_attempts=self.max_attempts,
-            aws_access_key_id=s3.access_key_id.get_secret_value() if s3.access_key_id else None,
-            aws_secret_access_key=s3.secret_access_key.get_secret_value() if s3.secret_access_key else None,
-        ).get_client()
+        return make_client(s3_options(load_settings()))
 
 
 class LakeResource(dg.ConfigurableResource[None]):
@@ -112,6 +109,10 @@ class LakeResource(dg.ConfigurableResource[None]):
     def pending(self) -> list[VenueHour]:
         """The hours that have segments, the oldest first."""
         return [VenueHour(venue, start_ns) for venue, start_ns in pending_hours(self.store())]
+
+    def pending_contents(self) -> dict[VenueHour, str]:
+        """The same hours, each with a digest that changes whenever its segments do."""
+        return {VenueHour(*hour): digest for hour, digest in pending_contents(self.store()).items()}
 
     def book_picture(self, hour: VenueHour, evidence: HourEvidence) -> bytes | None:
         """Depth, mid and spread of the hour's best recorded symbol as a PNG; None where there is no book to draw."""

@@ -53,21 +53,9 @@ _PASSING_CODES = (
 
 
 def make_client(options: S3Options) -> Any:
-    """A boto3 S3 client. Checksums only where the API demands them: servers other than AWS's often know no CRC
-    trailers.
-    """
+    """A boto3 S3 client with the `client_config`."""
     import boto3
 
-    config = Config(
-        connect_timeout=options.connect_timeout_s,
-        read_timeout=options.read_timeout_s,
-        # Tried again by S3Store alone, which knows what may be repeated and how to read a lost answer.
-        retries={"mode": "standard", "total_max_attempts": 1},
-        s3={"addressing_style": options.addressing},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        max_pool_connections=16,
-    )
     return boto3.session.Session().client(
         "s3",
         endpoint_url=options.endpoint_url,
@@ -76,7 +64,24 @@ def make_client(options: S3Options) -> Any:
         aws_secret_access_key=options.secret_access_key,
         aws_session_token=options.session_token,
         verify=options.verify,
-        config=config,
+        config=client_config(options),
+    )
+
+
+def client_config(options: S3Options) -> Config:
+    """How every client of the lake times out, retries, addresses and signs, whoever makes it.
+
+    Checksums only where the API demands them: servers other than AWS's often know no CRC trailers.
+    """
+    return Config(
+        connect_timeout=options.connect_timeout_s,
+        read_timeout=options.read_timeout_s,
+        # Tried again by S3Store alone, which knows what may be repeated and how to read a lost answer.
+        retries={"mode": "standard", "total_max_attempts": 1},
+        s3={"addressing_style": options.addressing},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        max_pool_connections=16,
     )
 
 
