@@ -55,6 +55,11 @@ class VenueHour:
         return cls(by_dimension["venue"], int(start.timestamp()) * NS_PER_S)
 
     @property
+    def has_partition(self) -> bool:
+        """Whether this is a partition at all: recordings may be older, or of a venue that is no longer known."""
+        return self.hour >= FIRST_HOUR and venues.has_partition_key(self.venue)
+
+    @property
     def end_ns(self) -> int:
         """The hour's end, exclusive."""
         return self.start_ns + HOUR_NS

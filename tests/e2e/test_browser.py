@@ -81,6 +81,7 @@ def test_what_starts_by_itself_is_listed_and_off(console: Console) -> None:
         "prune_runs_daily",
         "capture_watchdog",
         "recover_orphans",
+        "compact_late_l2",
         "alert_run_failure",
     )
     console.open("/automation", *names)

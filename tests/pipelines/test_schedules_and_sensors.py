@@ -12,11 +12,19 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from tests.pipelines.deployment import SYMBOLS
+from tests.support.snapshots import snapshot_rows
 from xetrade_core.capture.spool import SessionPlan, create_session
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.lake import parquet
+from xetrade_core.lake.hour_tables import read_part
+from xetrade_core.lake.layout import segment_key
+from xetrade_core.lake.pending import pending_hours
+from xetrade_core.lake.schemas import L2_SEGMENTS, L2_SNAPSHOTS
+from xetrade_core.lake.store import ObjectStore
 from xetrade_core.settings import load_settings
 from xetrade_pipelines.definitions import build_defs, default_resources
 from xetrade_pipelines.market_data.ops import forget_runs
@@ -51,7 +59,7 @@ def tick(name: str, at: datetime) -> dg.ScheduleExecutionData | Any:
 
 def sense(name: str, instance: dg.DagsterInstance, now_ns: int) -> Any:
     sensor = build_defs().get_sensor_def(name)
-    names = ("capture", "clock")
+    names = ("capture", "clock", "lake")
     with dg.build_sensor_context(
         instance=instance, resources=resources(*names, now_ns=now_ns), definitions=build_defs()
     ) as context:
@@ -145,6 +153,105 @@ def test_an_orphan_is_recovered_once_in_ten_minutes_and_a_live_session_never(
         for s in (0, 60, 599, 601)
     ]
     assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+def put_segment(store: ObjectStore, hour: VenueHour, writer: str = "w1", seconds: int = 60) -> None:
+    rows = snapshot_rows(range(seconds), venue=hour.venue, hour=hour.start_ns)
+    key = segment_key(L2_SEGMENTS.name, hour.venue, hour.start_ns, hour.start_ns + seconds * NS_PER_S, writer)
+    store.create(key, parquet.to_bytes(rows.cast(L2_SEGMENTS.schema)))
+
+
+def late(instance: dg.DagsterInstance, now_ns: int) -> dict[str, dg.RunRequest]:
+    """What the sensor asks for, by partition, in its order."""
+    return {str(one.partition_key): one for one in sense("compact_late_l2", instance, now_ns).run_requests}
+
+
+def launch(defs: dg.Definitions, instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    """What the daemon does with a request."""
+    return defs.get_job_def("compact_l2").execute_in_process(
+        instance=instance,
+        partition_key=str(request.partition_key),
+        run_config=request.run_config,
+        tags={RUN_KEY_TAG: str(request.run_key)},
+        raise_on_error=False,
+    )
+
+
+def test_segments_that_come_late_are_compacted_and_later_ones_again(
+    defs: dg.Definitions, instance: dg.DagsterInstance, store: ObjectStore
+) -> None:
+    now_ns = HOUR.end_ns + 3 * HOUR_NS
+    put_segment(store, HOUR)
+    first = late(instance, now_ns)
+    assert list(first) == [str(HOUR.key)]
+    assert late(instance, now_ns + 60 * NS_PER_S)[str(HOUR.key)].run_key == first[str(HOUR.key)].run_key
+    launch(defs, instance, first[str(HOUR.key)])
+    assert pending_hours(store) == []
+    assert late(instance, now_ns) == {}
+    put_segment(store, HOUR, "recovered", seconds=90)
+    second = late(instance, now_ns)
+    assert second[str(HOUR.key)].run_key != first[str(HOUR.key)].run_key
+    launch(defs, instance, second[str(HOUR.key)])
+    assert pending_hours(store) == []
+    assert len(read_part(store, L2_SNAPSHOTS, HOUR.venue, "BTC/USDT", HOUR.start_ns)) == 90
+
+
+def test_the_running_hour_and_the_one_of_the_schedule_are_left_alone(
+    machine: Path, instance: dg.DagsterInstance, store: ObjectStore
+) -> None:
+    put_segment(store, HOUR)
+    for now_ns in (HOUR.start_ns + 1800 * NS_PER_S, HOUR.end_ns - 1, HOUR.end_ns + 300 * NS_PER_S):
+        assert late(instance, now_ns) == {}
+    assert list(late(instance, HOUR.end_ns + 600 * NS_PER_S)) == [str(HOUR.key)]
+
+
+def test_late_hours_are_asked_for_oldest_first_and_a_few_at_a_time(
+    machine: Path, instance: dg.DagsterInstance, store: ObjectStore
+) -> None:
+    hours = [VenueHour("binance", HOUR.start_ns + i * HOUR_NS) for i in range(10)]
+    for hour in reversed(hours):
+        put_segment(store, hour, seconds=1)
+    now_ns = HOUR.start_ns + 24 * HOUR_NS
+    first = late(instance, now_ns)
+    assert list(first) == [str(hour.key) for hour in hours[:8]]
+    for request in first.values():  # they ran, and failed: what is in their way stops no other hour
+        tags = {RUN_KEY_TAG: str(request.run_key)}
+        create_run_for_test(instance, job_name="compact_l2", tags=tags, status=dg.DagsterRunStatus.FAILURE)
+    assert list(late(instance, now_ns)) == [str(hour.key) for hour in hours[8:]]
+    assert list(late(instance, now_ns + 6 * HOUR_NS)) == list(first)
+
+
+def test_an_hour_that_a_run_is_compacting_is_not_asked_for(
+    machine: Path, instance: dg.DagsterInstance, store: ObjectStore
+) -> None:
+    put_segment(store, HOUR)
+    now_ns = HOUR.end_ns + HOUR_NS
+    tags = {PARTITION_NAME_TAG: str(HOUR.key)}
+    run = create_run_for_test(instance, job_name="compact_l2", tags=tags, status=dg.DagsterRunStatus.STARTED)
+    assert late(instance, now_ns) == {}
+    instance.report_run_failed(run)
+    assert list(late(instance, now_ns)) == [str(HOUR.key)]
+
+
+def test_late_hours_are_due_as_a_whole_only_where_the_settings_record_the_venue(
+    machine: Path, instance: dg.DagsterInstance, store: ObjectStore
+) -> None:
+    other = VenueHour("binancecoinm", HOUR.start_ns)
+    for hour in (HOUR, other):
+        put_segment(store, hour, seconds=1)
+    asked = late(instance, HOUR.end_ns + HOUR_NS)
+    assert asked[str(HOUR.key)].run_config == {"ops": {"compact_l2": {"config": {"whole_hour": True}}}}
+    assert asked[str(other.key)].run_config == {}
+
+
+def test_hours_that_are_no_partition_and_foreign_files_stop_no_late_hour(
+    machine: Path, instance: dg.DagsterInstance, store: ObjectStore
+) -> None:
+    put_segment(store, HOUR)
+    put_segment(store, VenueHour("atlantis", HOUR.start_ns), seconds=1)
+    put_segment(store, VenueHour.containing("binance", HOUR.start_ns - 3 * 365 * 24 * HOUR_NS), seconds=1)
+    store.create("l2_segments/notes.txt", b"read me")
+    assert list(late(instance, HOUR.end_ns + HOUR_NS)) == [str(HOUR.key)]
 
 
 def test_schedules_and_sensors_wait_to_be_turned_on_unless_a_setting_says_so(

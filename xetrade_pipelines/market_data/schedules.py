@@ -22,9 +22,9 @@ def _tick_ns(context: dg.ScheduleEvaluationContext) -> int:
     return int(context.scheduled_execution_time.timestamp()) * NS_PER_S
 
 
-def compact_request(hour: VenueHour) -> dg.RunRequest:
-    """Compact all of an hour: what nobody recorded of it is missing, and the record says so."""
-    return dg.RunRequest(run_key=f"compact/{hour.window}", partition_key=hour.key, run_config=WHOLE_HOUR)
+def compact_request(hour: VenueHour, run_key: str, *, whole: bool = True) -> dg.RunRequest:
+    """Compact an hour. As a `whole`, what nobody recorded of it is missing, and the record says so."""
+    return dg.RunRequest(run_key=run_key, partition_key=hour.key, run_config=WHOLE_HOUR if whole else {})
 
 
 def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
@@ -50,14 +50,15 @@ def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
         cron_schedule="5 * * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Compact the hour that ended five minutes ago, when its last segments have been uploaded.",
+        description="Compact the hour that ended five minutes ago, when its last segments have been uploaded. "
+        "What comes later is left to the sensor compact_late_l2.",
     )
     def compact_l2_hourly(
         context: dg.ScheduleEvaluationContext, capture: CaptureResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
         """One run a venue: an hour that fails its checks stops no other venue's."""
         hours = [VenueHour.containing(venue, _tick_ns(context) - HOUR_NS) for venue in capture.venues()]
-        return [compact_request(hour) for hour in hours] or dg.SkipReason(NO_VENUES)
+        return [compact_request(hour, f"compact/{hour.window}") for hour in hours] or dg.SkipReason(NO_VENUES)
 
     prune_runs_daily = dg.ScheduleDefinition(
         name="prune_runs_daily",

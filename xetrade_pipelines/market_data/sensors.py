@@ -6,19 +6,35 @@ twice on the same facts launches once. https://docs.dagster.io/guides/automate/s
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
 import dagster as dg
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 
-from xetrade_pipelines.market_data.jobs import capture_l2, recover_orphans_l2
-from xetrade_pipelines.market_data.schedules import NO_VENUES
-from xetrade_pipelines.market_data.windows import WINDOW_TAG, dead_windows, watchdog_requests
+from xetrade_core.clock import NS_PER_S
+from xetrade_pipelines.market_data.jobs import capture_l2, compact_l2, recover_orphans_l2
+from xetrade_pipelines.market_data.schedules import NO_VENUES, compact_request
+from xetrade_pipelines.market_data.windows import WINDOW_TAG, dead_windows, settled, watchdog_requests
 from xetrade_pipelines.partitions import VenueHour
-from xetrade_pipelines.resources import AlertResource, CaptureResource, ClockResource
+from xetrade_pipelines.resources import AlertResource, CaptureResource, ClockResource, LakeResource
 
 #: how long the same orphans wait for another attempt, if the first did not get them into the lake
 RECOVERY_RETRY_S = 600
+#: how long the same late segments wait for another attempt, if they are still there after the first
+LATE_RETRY_S = 6 * 3600
+#: late hours that one tick asks for; the next ones follow at the next tick
+LATE_HOURS_A_TICK = 8
+#: runs that have yet to end
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED_STATUSES]
 
 
 def _runs_of(instance: dg.DagsterInstance, window: str) -> list[dg.DagsterRun]:
     return list(instance.get_runs(dg.RunsFilter(job_name=capture_l2.name, tags={WINDOW_TAG: window})))
+
+
+def _compaction_asked(instance: dg.DagsterInstance, hour: VenueHour, run_key: str) -> bool:
+    """Whether these very segments had their run, or a run of the hour has yet to end."""
+    own = dg.RunsFilter(job_name=compact_l2.name, tags={RUN_KEY_TAG: run_key})
+    other = dg.RunsFilter(job_name=compact_l2.name, tags={PARTITION_NAME_TAG: str(hour.key)}, statuses=UNFINISHED)
+    return any(instance.get_runs(wanted, limit=1) for wanted in (own, other))
 
 
 def _reason(context: dg.RunFailureSensorContext) -> str:
@@ -64,6 +80,28 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
             return dg.SkipReason("no orphaned session in the spool")
         return dg.RunRequest(run_key=f"recover/{','.join(orphans)}/{attempt}")
 
+    @dg.sensor(
+        job=compact_l2,
+        minimum_interval_seconds=300,
+        default_status=status,
+        description="Compact the past hours whose segments came after the hourly compaction: from a recovered session, "
+        "or when the lake answers again.",
+    )
+    def compact_late_l2(
+        context: dg.SensorEvaluationContext, lake: LakeResource, capture: CaptureResource, clock: ClockResource
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """The oldest first. New segments of an hour ask again at once; the same ones (damaged, say) every six hours."""
+        now_ns, recorded, contents = clock.wall_ns(), set(capture.venues()), lake.pending_contents()
+        attempt = now_ns // (LATE_RETRY_S * NS_PER_S)
+        requests: list[dg.RunRequest] = []
+        for hour in settled(contents, now_ns):
+            run_key = f"late/{hour.window}/{contents[hour]}/{attempt}"
+            if not _compaction_asked(context.instance, hour, run_key):
+                requests.append(compact_request(hour, run_key, whole=hour.venue in recorded))
+            if len(requests) == LATE_HOURS_A_TICK:
+                break
+        return requests or dg.SkipReason("no past hour has segments that were not asked for")
+
     @dg.run_failure_sensor(
         minimum_interval_seconds=15,
         default_status=status,
@@ -76,4 +114,4 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
         told = alerts.run_failed(run.job_name, run.run_id, window, _reason(context))
         return None if told else dg.SkipReason("no webhook is set (alerts.webhook_url), or it did not take the alert")
 
-    return [capture_watchdog, recover_orphans, alert_run_failure]
+    return [capture_watchdog, recover_orphans, compact_late_l2, alert_run_failure]

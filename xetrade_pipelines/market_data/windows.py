@@ -16,6 +16,8 @@ from xetrade_pipelines.partitions import HOUR_NS, VenueHour
 WINDOW_TAG = "xetrade/window"
 #: an hour, the minute before it, and what sealing and uploading may take
 MAX_RUNTIME_S = 3600 + 60 + 15 * 60
+#: an hour's last segments have come, and the hourly schedule has had its turn, this long after the hour
+SETTLED_S = 600
 #: a run needs some 5 s from its request to its first row; for less than this it is not worth starting
 LEAST_REST_S = 30
 
@@ -34,6 +36,11 @@ def dead_windows(venues: Iterable[str], now_ns: int, alive: Collection[str]) -> 
     """The current hour's windows that nobody records; none in the hour's last seconds. `alive` holds venue ids."""
     current = [VenueHour.containing(venue, now_ns) for venue in venues]
     return [w for w in current if w.venue not in alive and w.end_ns - now_ns >= LEAST_REST_S * NS_PER_S]
+
+
+def settled(hours: Iterable[VenueHour], now_ns: int) -> list[VenueHour]:
+    """Those of `hours` that ended long enough ago to be the hourly schedule's no more, and that are partitions."""
+    return [hour for hour in hours if hour.end_ns + SETTLED_S * NS_PER_S <= now_ns and hour.has_partition]
 
 
 def run_request(window: VenueHour, run_key: str) -> dg.RunRequest:
