@@ -10,7 +10,7 @@ from tests.e2e.browser import Console, browser_page
 from tests.e2e.dagster_host import DagsterHost
 from tests.pipelines.deployment import clear_of_the_hour
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment"), pytest.mark.timeout(300)]
 
 CAPTURE = """ops:
   capture_l2:
@@ -29,7 +29,14 @@ def console(host: DagsterHost, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Console(page, host.url, tmp_path_factory.mktemp("pictures"))
 
 
-def test_a_recording_is_launched_watched_and_stopped(console: Console, host: DagsterHost) -> None:
+def test_a_recording_from_launch_to_report(console: Console, host: DagsterHost) -> None:
+    """One story, so one test: each part shows what the part before has recorded."""
+    a_recording_is_launched_watched_and_stopped(console, host)
+    what_was_recorded_is_compacted_and_shown(console, host)
+    the_hourly_report_shows_its_numbers_and_its_picture(console)
+
+
+def a_recording_is_launched_watched_and_stopped(console: Console, host: DagsterHost) -> None:
     clear_of_the_hour(90)
     run = console.launch("capture_l2", CAPTURE.format(duration_s=600))
     console.shows("books in sync", within_ms=30_000)
@@ -44,7 +51,7 @@ def test_a_recording_is_launched_watched_and_stopped(console: Console, host: Dag
     assert all(one["metadata"]["dagster/row_count"] > 0 for one in host.materializations(run))
 
 
-def test_what_was_recorded_is_compacted_and_shown(console: Console, host: DagsterHost) -> None:
+def what_was_recorded_is_compacted_and_shown(console: Console, host: DagsterHost) -> None:
     run = console.launch("compact_l2", "{}")
     assert host.wait_for_status(run, "SUCCESS", "FAILURE") == "SUCCESS"
     assert all(host.check_evaluations(run).values())
@@ -59,7 +66,7 @@ def test_what_was_recorded_is_compacted_and_shown(console: Console, host: Dagste
     console.picture("checks")
 
 
-def test_the_hourly_report_shows_its_numbers_and_its_picture(console: Console) -> None:
+def the_hourly_report_shows_its_numbers_and_its_picture(console: Console) -> None:
     console.open("/assets/l2_quality?view=events", "completeness", "synced_share", "[Show Markdown]")
     console.picture("report")
     console.page.get_by_text("[Show Markdown]").last.click()
