@@ -49,7 +49,7 @@ class Console:
         self.folders = [pictures, *([Path(kept)] if kept else [])]
 
     def open(self, path: str, *texts: str) -> None:
-        """Go to a page and wait until it shows all of `texts`; load it anew meanwhile, for not every page follows news."""
+        """Go to a page and wait until it shows all of `texts`; load it anew meanwhile: not every page follows news."""
         for _ in range(WAIT_MS // RELOAD_MS - 1):
             self.page.goto(f"{self.url}{path}")
             with suppress(TimeoutError):
