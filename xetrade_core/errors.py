@@ -38,8 +38,21 @@ class UnknownSymbol(XETradeError):
         self.venue = venue
 
 
+class NotTrading(XETradeError):
+    """The venue lists the instrument, but it is not trading now."""
+
+    def __init__(self, symbol: str, venue: str, status: str) -> None:
+        super().__init__(f"{symbol} on {venue} is not trading: its status is {status}")
+        self.symbol = symbol
+        self.venue = venue
+
+
 class VenueRetired(XETradeError):
     """The venue has shut down."""
+
+
+class NotSupported(XETradeError):
+    """The venue has no such thing: MAX has no funding, Derive no REST order book."""
 
 
 class VenueUnavailable(XETradeError):

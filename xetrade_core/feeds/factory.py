@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError
@@ -20,6 +20,11 @@ from xetrade_core.venues.http import RestClient
 from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.venue import BookProtocol, Venue, WireDialect
+
+_DIALECTS: dict[WireDialect, Callable[[str], Dialect]] = {
+    WireDialect.BINANCE: BinanceDialect,
+    WireDialect.OKX: OkxDialect,
+}
 
 
 async def open_feed(venue: str, symbols: Sequence[str], options: FeedOptions, clock: Clock, rng: random.Random) -> Feed:
@@ -68,5 +73,4 @@ def rest_client(venue: Venue, options: FeedOptions, clock: Clock, rng: random.Ra
 
 
 def _dialect(venue: Venue) -> Dialect:
-    channel = venue.websocket.channel
-    return BinanceDialect(channel) if venue.websocket.dialect is WireDialect.BINANCE else OkxDialect(channel)
+    return _DIALECTS[venue.websocket.dialect](venue.websocket.channel)

@@ -16,13 +16,25 @@ class MarketType(StrEnum):
     OPTION = "option"
 
 
+class InstrumentStatus(StrEnum):
+    """Whether an instrument can be traded now, the same words for every venue."""
+
+    TRADING = "trading"
+    HALTED = "halted"  # listed, but no order is taken for now: a break, an auction, a suspension
+    CANCEL_ONLY = "cancel_only"  # orders can be cancelled, not placed
+    PRE_LAUNCH = "pre_launch"  # announced, not traded yet
+    SETTLING = "settling"  # at or past its expiry
+    DELISTED = "delisted"
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One instrument of one venue.
 
     `symbol` is universal (`BTC/USDT`, `BTC/USDT:USDT`); `venue_id` is what the venue calls it (`BTCUSDT`, `BTC-USDT-
     SWAP`). `price_tick` is in quote currency; `lot` in base currency for spot and in contracts otherwise;
-    `contract_size` in base currency (linear) or quote currency (inverse), 1 for spot.
+    `contract_size` in base currency (linear) or quote currency (inverse), 1 for spot. `min_amount` and `max_amount`
+    are in the unit of `lot`, `min_notional` in quote currency; None where the venue states none.
     """
 
     venue: str
@@ -32,6 +44,10 @@ class Instrument:
     price_tick: Decimal
     lot: Decimal
     contract_size: Decimal = Decimal(1)
+    status: InstrumentStatus = InstrumentStatus.TRADING
+    min_amount: Decimal | None = None
+    max_amount: Decimal | None = None
+    min_notional: Decimal | None = None
 
 
 def symbol_slug(symbol: str) -> str:

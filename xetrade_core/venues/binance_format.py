@@ -13,12 +13,23 @@ from decimal import Decimal
 import msgspec
 
 from xetrade_core.errors import UnknownSymbol, VenueUnavailable
-from xetrade_core.model.instruments import Instrument, MarketType
-from xetrade_core.venues.symbol_parts import SymbolParts
+from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.venue import RestRequest
 
 # Binance reuses a code that the field knows otherwise; the universal symbol carries the field's name.
 _FIELD_CODES = {"YOYO": "YOYOW"}
+_STATUS = {
+    "TRADING": InstrumentStatus.TRADING,
+    "PRE_TRADING": InstrumentStatus.PRE_LAUNCH,
+    "PENDING_TRADING": InstrumentStatus.PRE_LAUNCH,
+    "PRE_DELIVERING": InstrumentStatus.SETTLING,
+    "DELIVERING": InstrumentStatus.SETTLING,
+    "DELIVERED": InstrumentStatus.DELISTED,
+    "PRE_SETTLE": InstrumentStatus.SETTLING,
+    "SETTLING": InstrumentStatus.SETTLING,
+    "CLOSE": InstrumentStatus.DELISTED,
+}  # the others (BREAK, HALT, END_OF_DAY, ..) are halts
 _PERPETUAL_DELIVERY_MS = 4_133_404_800_000  # 2100-12-25: what Binance writes for "never"
 
 
@@ -61,12 +72,12 @@ class BinanceInstruments:
         return (RestRequest(self.path, weight=self.weight),)
 
     def parse(self, body: bytes) -> list[Instrument]:
-        """All instruments that trade now; those halted or settling are left out, since their books do not move."""
+        """All instruments with their status."""
         try:
             info = _DECODER.decode(body)
         except msgspec.MsgspecError as error:
             raise VenueUnavailable(f"{self.venue} answered {self.path} with no instrument list: {error}") from error
-        return [self.instrument(row) for row in info.symbols if (row.status or row.contractStatus) == "TRADING"]
+        return [self.instrument(row) for row in info.symbols]
 
     def instrument(self, row: _Listing) -> Instrument:
         """One listing as an instrument."""
@@ -88,6 +99,7 @@ class BinanceInstruments:
             price_tick=Decimal(price.tickSize) if price else Decimal(0),
             lot=Decimal(lot.stepSize) if lot else Decimal(0),
             contract_size=row.contractSize,
+            status=_STATUS.get(row.status or row.contractStatus, InstrumentStatus.HALTED),
         )
 
     def venue_id(self, symbol: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from xetrade_core.errors import UnknownSymbol
-from xetrade_core.model.instruments import Instrument, MarketType, symbol_slug
+from xetrade_core.errors import NotTrading, UnknownSymbol
+from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType, symbol_slug
+from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.http import RestClient, gather_bodies
-from xetrade_core.venues.symbol_parts import SymbolParts
 from xetrade_core.venues.venue import Venue
 
 _HINTS = 4
@@ -24,7 +25,19 @@ async def load_instruments(venue: Venue, client: RestClient, symbols: Sequence[s
     """
     requests = venue.require_live().instruments.requests(symbols)
     listed = [row for body in await gather_bodies(client, requests) for row in venue.instruments.parse(body)]
-    return tuple({row.symbol: row for row in (resolve_symbol(venue, text, listed) for text in symbols)}.values())
+    return tuple({row.symbol: row for row in (_tradable(venue, text, listed) for text in symbols)}.values())
+
+
+def _tradable(venue: Venue, text: str, listed: Sequence[Instrument]) -> Instrument:
+    """Prefers what trades: an id may be listed twice, once settled; the book of what does not trade does not move."""
+    trading = [row for row in listed if row.status is InstrumentStatus.TRADING]
+    try:
+        return resolve_symbol(venue, text, trading)
+    except UnknownSymbol:
+        with contextlib.suppress(UnknownSymbol):
+            row = resolve_symbol(venue, text, listed)
+            raise NotTrading(row.symbol, venue.id, row.status) from None
+        raise
 
 
 def resolve_symbol(venue: Venue, text: str, listed: Iterable[Instrument]) -> Instrument:

@@ -11,8 +11,8 @@ import msgspec
 
 from xetrade_core.books.okx import OkxBooks
 from xetrade_core.errors import UnknownSymbol, VenueUnavailable
-from xetrade_core.model.instruments import Instrument, MarketType
-from xetrade_core.venues.symbol_parts import SymbolParts
+from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.venue import (
     BookProtocol,
     Endpoints,
@@ -58,6 +58,14 @@ class _Reply(msgspec.Struct):
 
 _DECODER = msgspec.json.Decoder(_Reply)
 
+_STATUS = {
+    "live": InstrumentStatus.TRADING,
+    "preopen": InstrumentStatus.PRE_LAUNCH,
+    "rebase": InstrumentStatus.HALTED,
+    "suspend": InstrumentStatus.HALTED,
+    "expired": InstrumentStatus.DELISTED,
+}
+
 
 def _decimal(text: str, missing: int) -> Decimal:
     return Decimal(text) if text else Decimal(missing)
@@ -72,14 +80,14 @@ class OkxInstruments:
         return tuple(RestRequest(_PATH, query) for query in wanted)
 
     def parse(self, body: bytes) -> list[Instrument]:
-        """All instruments that are live; others are announced, suspended or expired."""
+        """All instruments that have a price tick, with their status; one that is only announced may have none."""
         try:
             reply = _DECODER.decode(body)
         except msgspec.MsgspecError as error:
             raise VenueUnavailable(f"okx answered {_PATH} with no instrument list: {error}") from error
         if reply.code != "0":
             raise VenueUnavailable(f"okx refused {_PATH}: code {reply.code} {reply.msg}")
-        return [self.instrument(row) for row in reply.data if row.state == "live" and row.tickSz]
+        return [self.instrument(row) for row in reply.data if row.tickSz]
 
     def instrument(self, row: _Listing) -> Instrument:
         """One listing as an instrument; the contract's size is value times multiplier."""
@@ -99,6 +107,7 @@ class OkxInstruments:
             price_tick=Decimal(row.tickSz),
             lot=_decimal(row.lotSz, 0),
             contract_size=_decimal(row.ctVal, 1) * _decimal(row.ctMult, 1),
+            status=_STATUS.get(row.state, InstrumentStatus.HALTED),
         )
 
     def venue_id(self, symbol: str) -> str:

@@ -6,8 +6,8 @@ docs/adding-a-venue.md). Code that needs a venue's rule reads it here and nowher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -132,6 +132,104 @@ class RestRequest:
     weight: int = 1
 
 
+class ErrorKind(StrEnum):
+    """What an error of the venue means for the caller, by its raw code (ccxt's classes depend on the URL)."""
+
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"  # maintenance, overload: a read may be tried again
+    OUTCOME_UNKNOWN = "outcome_unknown"  # an order may have been taken
+    CLOCK = "clock"  # timestamp or nonce outside the venue's window
+    AUTHENTICATION = "authentication"
+    PERMISSION = "permission"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    UNKNOWN_ORDER = "unknown_order"
+    DUPLICATE_CLIENT_ID = "duplicate_client_id"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    ORDER_REJECTED = "order_rejected"  # definitely not taken: price, amount, risk, post-only would take
+    BAD_REQUEST = "bad_request"
+
+
+class Uniqueness(StrEnum):
+    """How far the venue itself refuses a second order of the same client order id."""
+
+    ALWAYS = "always"  # resending is safe
+    OPEN_ORDERS = "open_orders"  # only against orders that rest: a market order could be doubled
+    NEVER = "never"
+    UNVERIFIED = "unverified"  # not documented: treated as never
+
+
+@dataclass(frozen=True, slots=True)
+class ClientIdRule:
+    """The venue's client order id: a full-match `pattern` (its own limit), the parameter that ccxt passes it by.
+
+    `query` and `cancel`: whether an order can be asked for and cancelled by it.
+    """
+
+    pattern: str
+    ccxt_param: str
+    unique: Uniqueness
+    query: bool
+    cancel: bool
+
+
+class Capability(StrEnum):
+    """What a venue may offer; the rows of the capability matrix."""
+
+    BOOK_STREAM = "book_stream"
+    BOOK_REST = "book_rest"
+    QUOTES_ALL = "quotes_all"  # best bid and ask of all symbols in one call
+    FUNDING = "funding"
+    FUNDING_ALL = "funding_all"
+    FUNDING_PREDICTED = "funding_predicted"
+    FUNDING_INTERVAL = "funding_interval"
+    FUNDING_HISTORY = "funding_history"
+    PLACE = "place"
+    PLACE_STREAM = "place_stream"
+    CANCEL = "cancel"
+    CANCEL_ALL = "cancel_all"
+    AMEND = "amend"
+    POST_ONLY = "post_only"
+    REDUCE_ONLY = "reduce_only"
+    ORDER_STREAM = "order_stream"
+    TRADE_STREAM = "trade_stream"
+    POSITION_STREAM = "position_stream"
+    DEAD_MAN_SWITCH = "dead_man_switch"
+    KEY_PERMISSIONS = "key_permissions"
+    TESTNET = "testnet"
+
+
+class Support(StrEnum):
+    """How a venue offers a capability; one that is not named is not offered."""
+
+    NATIVE = "native"
+    EMULATED = "emulated"  # put together from other calls
+
+
+class Paging(StrEnum):
+    """Which rows of an asked range a full page of funding history holds."""
+
+    OLDEST_FIRST = "oldest_first"
+    NEWEST_FIRST = "newest_first"
+    RANGE = "range"  # no page limit that matters, but the range itself is bounded by `max_span_s`
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRules:
+    """What the venue's funding numbers mean, and how its history is paged.
+
+    `live_means` and `predicted_means` say in words what the venue's live and predicted rates are (`predicted_means`
+    None: it predicts nothing). `page_limit` rows a page, `max_span_s` the longest range of one request.
+    """
+
+    live_means: str
+    predicted_means: str | None
+    paging: Paging
+    page_limit: int
+    default_interval_s: float
+    max_span_s: float | None = None
+    page_weight: int = 1
+
+
 class InstrumentCodec(Protocol):
     """How the venue lists instruments and what it calls them."""
 
@@ -140,7 +238,7 @@ class InstrumentCodec(Protocol):
         ...
 
     def parse(self, body: bytes) -> list[Instrument]:
-        """Tradable instruments of one reply; raises VenueUnavailable when the body is not the venue's format."""
+        """Every instrument of one reply with its status; raises VenueUnavailable if it is not the venue's format."""
         ...
 
     def venue_id(self, symbol: str) -> str:
@@ -150,7 +248,11 @@ class InstrumentCodec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """One venue: everything its feeds need to know, and the facts that it was made from."""
+    """One venue: everything its feeds and clients need to know, and the facts that it was made from.
+
+    `errors` maps the venue's raw error codes (as text) to what they mean; a code that is not there is unclassified.
+    `funding` is None where nothing is funded.
+    """
 
     id: str
     name: str
@@ -164,6 +266,10 @@ class Venue:
     instruments: InstrumentCodec
     ccxt_class: str | None
     facts: tuple[Fact, ...]
+    client_ids: ClientIdRule | None = None
+    errors: Mapping[str, ErrorKind] = field(default_factory=dict)
+    capabilities: Mapping[Capability, Support] = field(default_factory=dict)
+    funding: FundingRules | None = None
     status: VenueStatus = VenueStatus.LIVE
     retired_on: date | None = None
 

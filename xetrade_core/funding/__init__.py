@@ -1,0 +1,1 @@
+"""Funding rates: intervals, normalisation, APR and APY. Pure; stands on the model."""
