@@ -10,10 +10,15 @@ from tests.support.snapshots import HOUR
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, LakeError
 from xetrade_core.lake.layout import (
+    NS_PER_DAY,
     NS_PER_HOUR,
+    day_key,
+    day_path,
+    day_start,
     hour_path,
     hour_start,
     hours_between,
+    parse_day_key,
     parse_part_key,
     parse_segment_key,
     part_key,
@@ -58,6 +63,30 @@ def test_a_segment_key_reads_back(venue: str, start: int, length: int, writer: s
     assert (parsed.venue, parsed.start_ns, parsed.end_ns, parsed.writer) == (venue, start, end, writer)
     assert str(parsed) == key
     assert parsed.hour_ns == hour_start(start)
+
+
+@given(st.none() | venues, times)
+def test_a_day_key_reads_back(venue: str | None, ns: int) -> None:
+    key = day_key("instruments", venue, ns)
+    parsed = parse_day_key(check_key(key))
+    assert (parsed.dataset, parsed.venue, parsed.day_ns) == ("instruments", venue, day_start(ns))
+    assert str(parsed) == key
+    assert key.endswith(f"/{day_path(ns)}/part.parquet")
+    assert parsed.day_ns <= ns < parsed.day_ns + NS_PER_DAY
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        part_key("l2_snapshots", "okx", "BTC/USDT", HOUR),
+        segment_key("l2_segments", "okx", HOUR, HOUR + 1, "w"),
+        "instruments/venue=okx/date=2026-02-30/part.parquet",
+        "instruments/venue=okx/part.parquet",
+    ],
+)
+def test_what_is_of_an_hour_or_of_no_day_is_no_day_key(key: str) -> None:
+    with pytest.raises(LakeError):
+        parse_day_key(key)
 
 
 @given(times, st.integers(0, 5 * NS_PER_HOUR))

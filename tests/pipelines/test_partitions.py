@@ -10,7 +10,18 @@ import pytest
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, UnknownVenue
 from xetrade_core.venues import registry
-from xetrade_pipelines.partitions import HOUR_NS, VenueHour, hour_x_venue, hours
+from xetrade_pipelines.partitions import (
+    DAY_NS,
+    HOUR_NS,
+    VenueDay,
+    VenueHour,
+    day_key,
+    day_of_key,
+    day_x_venue,
+    days,
+    hour_x_venue,
+    hours,
+)
 
 
 def _ns(text: str) -> int:
@@ -57,3 +68,23 @@ def test_the_key_survives_as_a_plain_string() -> None:
     key = VenueHour("binanceusdm", _ns("2026-01-31T05:00:00+00:00")).key
     assert isinstance(key, dg.MultiPartitionKey)
     assert VenueHour.from_key(str(key)).key == key
+
+
+def test_a_day_and_its_key_are_the_same_partition() -> None:
+    day = VenueDay.from_key("2026-01-31|okx")
+    assert day == VenueDay.containing("okx", _ns("2026-01-31T23:59:59+00:00"))
+    assert (day.key, day.day) == ("2026-01-31|okx", "2026-01-31")
+    assert day.end_ns - day.start_ns == DAY_NS
+    assert day_x_venue.has_partition_key(day.key)
+    assert day_of_key(day_key(day.start_ns + 1)) == day.start_ns
+
+
+@pytest.mark.parametrize("key", ["", "okx", "2026-01-31", "2026-01-31T05|okx", "2026-01-32|okx", "2026-01-31|mtgox"])
+def test_what_is_no_day_of_a_venue_is_refused(key: str) -> None:
+    with pytest.raises((ConfigError, UnknownVenue), match="okx"):
+        VenueDay.from_key(key)
+
+
+def test_the_running_day_is_addressable() -> None:
+    keys = days.get_partition_keys(current_time=datetime(2026, 1, 31, 0, 1, tzinfo=UTC))
+    assert keys[-1] == "2026-01-31"

@@ -79,14 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
+_FILES = {
+    "part": "venue=V/symbol=S/date=YYYY-MM-DD/hour=HH/part",
+    "segment": "venue=V/date=YYYY-MM-DD/hour=HH/START-END-WRITER",
+    "venue_day": "venue=V/date=YYYY-MM-DD/part",
+    "day": "date=YYYY-MM-DD/part",
+}
+
+
 def _section(dataset: Dataset) -> str:
-    names = (
-        "symbol=S/date=YYYY-MM-DD/hour=HH/part"
-        if dataset.layout == "part"
-        else "date=YYYY-MM-DD/hour=HH/START-END-WRITER"
-    )
     lines = [f"## {dataset.name}", "", f"{dataset.title}. {dataset.description}", ""]
-    lines += [f"One row: {dataset.grain}. Files: `{dataset.name}/venue=V/{names}.parquet`.", ""]
+    lines += [f"One row: {dataset.grain}. Files: `{dataset.name}/{_FILES[dataset.layout]}.parquet`.", ""]
     lines += ["| column | type | unit | meaning |", "|---|---|---|---|", *(_row(column) for column in dataset.columns)]
     return "\n".join([*lines, ""])
 

@@ -2,8 +2,8 @@
 
 The path says `symbol=BTC-USDT` (a slug) and the file says `BTC/USDT`. Read with hive partitioning, DuckDB and Polars
 let the path win. The views turn the slug back into the universal symbol, so that `WHERE symbol = 'BTC/USDT'` means
-what it says and still skips every other symbol's files. The last columns, `venue`, `date` and `hour`, come from the
-path too: a condition on them skips files, so name the date when you ask for a time.
+what it says and still skips every other symbol's files. The last columns, `venue`, `date` and `hour` (those that the
+dataset's path has), come from the path too: a condition on them skips files, so name the date when you ask for a time.
 
 Times are TIMESTAMPTZ in microseconds: DuckDB has no arithmetic on nanoseconds with a time zone. Where the last three
 digits of a receive time matter, use `Lake.read_l2`.
@@ -15,6 +15,7 @@ way.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ import pyarrow.fs as pafs
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, LakeError
 from xetrade_core.lake.dataset import Dataset
-from xetrade_core.lake.layout import parse_part_key, parse_segment_key
+from xetrade_core.lake.layout import DayKey, PartKey, SegmentKey, parse_day_key, parse_part_key, parse_segment_key
 from xetrade_core.lake.local_store import LocalStore
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_core.lake.store import ObjectStore
@@ -34,10 +35,24 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow.dataset as ds
 
-_PATH_SCHEMA = pa.schema({"venue": pa.string(), "date": pa.date32(), "hour": pa.int32()})
-_HIVE_TYPES = "{'venue': VARCHAR, 'symbol': VARCHAR, 'date': DATE, 'hour': INTEGER}"
+_PATH_TYPES = {"venue": pa.string(), "date": pa.date32(), "hour": pa.int32()}
+_PATH_NAMES = {
+    "part": ("venue", "date", "hour"),
+    "segment": ("venue", "date", "hour"),
+    "venue_day": ("venue", "date"),
+    "day": ("date",),
+}
+_HIVE_TYPES = {"venue": "VARCHAR", "symbol": "VARCHAR", "date": "DATE", "hour": "INTEGER"}
 # the inverse of symbol_slug; first match only
 _UNIVERSAL = "regexp_replace(regexp_replace(symbol, '-', '/'), '_', ':')"
+
+
+_PARSERS: dict[str, Callable[[str], PartKey | SegmentKey | DayKey]] = {
+    "part": parse_part_key,
+    "segment": parse_segment_key,
+    "venue_day": parse_day_key,
+    "day": parse_day_key,
+}
 
 
 def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
@@ -68,13 +83,14 @@ def _columns(dataset: Dataset, slug_in_path: bool) -> str:
             chosen.append(f'"{one.name}"::TIMESTAMPTZ AS "{one.name}"')
         else:
             chosen.append(f"{_UNIVERSAL} AS symbol" if one.name == "symbol" and slug_in_path else f'"{one.name}"')
-    return ", ".join([*chosen, *_PATH_SCHEMA.names])
+    return ", ".join([*chosen, *_PATH_NAMES[dataset.layout]])
 
 
 def _local_source(store: LocalStore, dataset: Dataset) -> str:
     files = f"{store.root}/{dataset.name}/**/*.parquet".replace("'", "''")
-    types = _HIVE_TYPES if dataset.layout == "part" else _HIVE_TYPES.replace("'symbol': VARCHAR, ", "")
-    return f"read_parquet('{files}', hive_partitioning = true, hive_types = {types})"
+    names = ("symbol", *_PATH_NAMES["part"]) if dataset.layout == "part" else _PATH_NAMES[dataset.layout]
+    types = ", ".join(f"'{name}': {_HIVE_TYPES[name]}" for name in names)
+    return f"read_parquet('{files}', hive_partitioning = true, hive_types = {{{types}}})"
 
 
 def _arrow_dataset(store: ObjectStore, dataset: Dataset) -> ds.Dataset:
@@ -84,7 +100,7 @@ def _arrow_dataset(store: ObjectStore, dataset: Dataset) -> ds.Dataset:
     file_format = ds.ParquetFileFormat()
     # Labels as plain text: DuckDB cannot push a comparison down into an Arrow dictionary.
     plain = [one.with_type(pa.string()) if pa.types.is_dictionary(one.type) else one for one in dataset.schema]
-    schema = pa.schema([*plain, *_PATH_SCHEMA])
+    schema = pa.schema([*plain, *(pa.field(name, _PATH_TYPES[name]) for name in _PATH_NAMES[dataset.layout])])
     fragments = [
         file_format.make_fragment(info.key, filesystem, partition_expression=known)
         for info in store.list(f"{dataset.name}/")
@@ -96,15 +112,17 @@ def _arrow_dataset(store: ObjectStore, dataset: Dataset) -> ds.Dataset:
 def _known_of(dataset: Dataset, key: str) -> pc.Expression | None:
     """What a file's name proves of all its rows; None for a foreign name."""
     try:
-        place = parse_segment_key(key) if dataset.layout == "segment" else parse_part_key(key)
+        place = _PARSERS[dataset.layout](key)
     except (LakeError, ConfigError):
         return None
-    moment = datetime.fromtimestamp(place.hour_ns // NS_PER_S, UTC)
-    known = (pc.field("exchange") == place.venue) & (pc.field("venue") == place.venue)
-    known &= pc.field("date") == pa.scalar(moment.date(), pa.date32())
-    known &= pc.field("hour") == pa.scalar(moment.hour, pa.int32())
-    symbol = getattr(place, "symbol", None)
-    return known & (pc.field("symbol") == symbol) if symbol is not None else known
+    start_ns = place.day_ns if isinstance(place, DayKey) else place.hour_ns
+    moment = datetime.fromtimestamp(start_ns // NS_PER_S, UTC)
+    known = pc.field("date") == pa.scalar(moment.date(), pa.date32())
+    if not isinstance(place, DayKey):
+        known &= pc.field("hour") == pa.scalar(moment.hour, pa.int32())
+    if place.venue is not None:
+        known &= (pc.field("exchange") == place.venue) & (pc.field("venue") == place.venue)
+    return known & (pc.field("symbol") == place.symbol) if isinstance(place, PartKey) else known
 
 
 class StoreFileSystem(pafs.FileSystemHandler):  # type: ignore[misc]

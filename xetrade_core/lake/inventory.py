@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xetrade_core.errors import ConfigError, LakeError
-from xetrade_core.lake.layout import NS_PER_HOUR, parse_part_key, parse_segment_key
+from xetrade_core.lake.layout import NS_PER_DAY, NS_PER_HOUR, parse_day_key, parse_part_key, parse_segment_key
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_core.lake.store import ObjectInfo, ObjectStore
 
@@ -19,10 +20,10 @@ _READERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One dataset of one symbol; `symbol` is empty for segments, which hold many. Times bound the hours held, in UTC
-    ns.
+    """One dataset of one symbol; `symbol` is empty for files that hold many, `venue` for those of no one venue.
 
-    `rows` is None where they were not counted, `files` differs from `hours` for segments only.
+    `hours` counts the hours covered (24 a day's file), times bound them, in UTC ns. `rows` is None where they were not
+    counted.
     """
 
     dataset: str
@@ -36,15 +37,25 @@ class Holding:
     last_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One file, and the hours that it is of."""
+
+    start_ns: int
+    hours: int
+    info: ObjectInfo
+
+
 def holdings(store: ObjectStore, count_rows: bool) -> list[Holding]:
     """One holding a dataset, venue and symbol, sorted. Objects of foreign names are passed over."""
-    groups: dict[tuple[str, str, str], list[tuple[int, ObjectInfo]]] = {}
+    groups: dict[tuple[str, str, str], list[_Member]] = {}
     for name in sorted(DATASETS):
         for suffix in ("", "_rejected"):
             for info in store.list(f"{name}{suffix}/"):
                 place = _place(info.key)
                 if place is not None:
-                    groups.setdefault(place[:3], []).append((place[3], info))
+                    group, start_ns, hours = place
+                    groups.setdefault(group, []).append(_Member(start_ns, hours, info))
     with ThreadPoolExecutor(_READERS) as pool:
         return [_holding(store, pool, group, members, count_rows) for group, members in sorted(groups.items())]
 
@@ -53,19 +64,19 @@ def _holding(
     store: ObjectStore,
     pool: ThreadPoolExecutor,
     group: tuple[str, str, str],
-    members: list[tuple[int, ObjectInfo]],
+    members: list[_Member],
     count_rows: bool,
 ) -> Holding:
-    hours = {hour for hour, _ in members}
-    rows = sum(pool.map(lambda member: _rows(store, member[1].key), members)) if count_rows else None
+    rows = sum(pool.map(lambda member: _rows(store, member.info.key), members)) if count_rows else None
+    spans = {(member.start_ns, member.hours) for member in members}
     return Holding(
         *group,
-        hours=len(hours),
+        hours=sum(hours for _, hours in spans),
         files=len(members),
         rows=rows,
-        bytes=_total(info.size for _, info in members),
-        first_ns=min(hours),
-        last_ns=max(hours) + NS_PER_HOUR,
+        bytes=_total(member.info.size for member in members),
+        first_ns=min(start_ns for start_ns, _ in spans),
+        last_ns=max(start_ns + hours * NS_PER_HOUR for start_ns, hours in spans),
     )
 
 
@@ -81,15 +92,15 @@ def _rows(store: ObjectStore, key: str) -> int:
         return 0
 
 
-def _place(key: str) -> tuple[str, str, str, int] | None:
-    """Dataset, venue, symbol (empty for a segment) and hour that a key names."""
-    try:
+def _place(key: str) -> tuple[tuple[str, str, str], int, int] | None:
+    """Dataset, venue and symbol (empty where the file is of none alone) that a key names; its start and its hours."""
+    with contextlib.suppress(LakeError):
         part = parse_part_key(key)
-        return part.dataset, part.venue, part.symbol, part.hour_ns
-    except LakeError:
-        pass
-    try:
+        return (part.dataset, part.venue, part.symbol), part.hour_ns, 1
+    with contextlib.suppress(LakeError, ConfigError):
         segment = parse_segment_key(key)
-        return segment.dataset, segment.venue, "", segment.hour_ns
-    except (LakeError, ConfigError):
-        return None
+        return (segment.dataset, segment.venue, ""), segment.hour_ns, 1
+    with contextlib.suppress(LakeError):
+        day = parse_day_key(key)
+        return (day.dataset, day.venue or "", ""), day.day_ns, NS_PER_DAY // NS_PER_HOUR
+    return None

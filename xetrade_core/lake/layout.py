@@ -1,8 +1,9 @@
-"""The names of the lake's objects, and the hours they are cut into.
+"""The names of the lake's objects, and the hours and days they are cut into.
 
 `<dataset>/venue=V/symbol=SLUG/date=YYYY-MM-DD/hour=HH/part.parquet` for what readers use (a "part"), and
 `<dataset>/venue=V/date=YYYY-MM-DD/hour=HH/<startns>-<endns>-<writer>.parquet` for what captures upload (a "segment").
-Hours are UTC; every object belongs to exactly one.
+What is of a day is `<dataset>/venue=V/date=YYYY-MM-DD/part.parquet`, all symbols of the venue in one file, and what is
+of no one venue `<dataset>/date=YYYY-MM-DD/part.parquet`. Hours and days are UTC; every object belongs to exactly one.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from xetrade_core.errors import ConfigError, LakeError
 from xetrade_core.model.instruments import slug_symbol, symbol_slug
 
 NS_PER_HOUR = 3600 * NS_PER_S
+NS_PER_DAY = 24 * NS_PER_HOUR
 
 _HOUR = r"date=(?P<date>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})"
 _PART = re.compile(rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/symbol=(?P<slug>[^/]+)/{_HOUR}/(?P<name>[^/]+)\.parquet")
 _SEGMENT = re.compile(
     rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/{_HOUR}/(?P<start>\d+)-(?P<end>\d+)-(?P<writer>[^/]+)\.parquet"
+)
+_DAY = re.compile(
+    r"(?P<dataset>\w+)/(?:venue=(?P<venue>[^/]+)/)?date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>[^/]+)\.parquet"
 )
 _WRITER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -70,6 +75,22 @@ class SegmentKey:
         return f"{segment_prefix(self.dataset, self.venue, self.hour_ns)}{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class DayKey:
+    """What the key of a day's file says; `venue` is None where the file is of no one venue.
+
+    `name` is `part` but for rejected rows.
+    """
+
+    dataset: str
+    venue: str | None
+    day_ns: int
+    name: str = "part"
+
+    def __str__(self) -> str:
+        return f"{day_prefix(self.dataset, self.venue)}{day_path(self.day_ns)}/{self.name}.parquet"
+
+
 def part_key(dataset: str, venue: str, symbol: str, hour_ns: int) -> str:
     """The key of the compacted file of one symbol and hour; `hour_ns` may lie anywhere in the hour."""
     return str(PartKey(dataset, venue, symbol, hour_start(hour_ns)))
@@ -78,6 +99,11 @@ def part_key(dataset: str, venue: str, symbol: str, hour_ns: int) -> str:
 def segment_key(dataset: str, venue: str, start_ns: int, end_ns: int, writer: str) -> str:
     """The key of one segment; see `SegmentKey`."""
     return str(SegmentKey(dataset, venue, start_ns, end_ns, writer))
+
+
+def day_key(dataset: str, venue: str | None, day_ns: int) -> str:
+    """The key of the file of one venue and day, or of one day; `day_ns` may lie anywhere in the day."""
+    return str(DayKey(dataset, venue, day_start(day_ns)))
 
 
 def parse_part_key(key: str) -> PartKey:
@@ -107,6 +133,14 @@ def parse_segment_key(key: str) -> SegmentKey:
     return parsed
 
 
+def parse_day_key(key: str) -> DayKey:
+    """The inverse of `day_key`; `LakeError` for any other key."""
+    found = _DAY.fullmatch(key)
+    if found is None:
+        raise LakeError(f"{key} is not the key of a day's file: expected dataset/[venue=/]date=/part.parquet")
+    return DayKey(found["dataset"], found["venue"], _parse_hour(found["date"], "00"), found["name"])
+
+
 def venue_prefix(dataset: str, venue: str) -> str:
     """Prefix of everything of one dataset and venue."""
     return f"{dataset}/venue={venue}/"
@@ -122,6 +156,11 @@ def segment_prefix(dataset: str, venue: str, hour_ns: int) -> str:
     return f"{dataset}/venue={venue}/{hour_path(hour_ns)}/"
 
 
+def day_prefix(dataset: str, venue: str | None) -> str:
+    """Prefix of the files of a dataset by day: of one venue, or of none."""
+    return f"{dataset}/" if venue is None else venue_prefix(dataset, venue)
+
+
 def hour_start(ns: int) -> int:
     """The start of the UTC hour that holds `ns`."""
     return ns - ns % NS_PER_HOUR
@@ -130,6 +169,16 @@ def hour_start(ns: int) -> int:
 def hour_path(ns: int) -> str:
     """`date=YYYY-MM-DD/hour=HH` of the UTC hour that holds `ns`."""
     return datetime.fromtimestamp(hour_start(ns) // NS_PER_S, UTC).strftime("date=%Y-%m-%d/hour=%H")
+
+
+def day_start(ns: int) -> int:
+    """The start of the UTC day that holds `ns`."""
+    return ns - ns % NS_PER_DAY
+
+
+def day_path(ns: int) -> str:
+    """`date=YYYY-MM-DD` of the UTC day that holds `ns`."""
+    return hour_path(ns).partition("/")[0]
 
 
 def hours_between(start_ns: int, end_ns: int) -> Iterator[int]:
