@@ -17,9 +17,10 @@ from zlib import crc32
 
 import msgspec
 
-from xetrade_core.books.book_set import NS_PER_MS, BookSet, Millis, Price, SequenceId, Size, looks_whole
-from xetrade_core.books.sequencer import BookSequencer, Events
-from xetrade_core.model.book_events import GapCause, RefusalReason
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.channel import ChannelSequencer
+from xetrade_core.books.sequencer import Events
+from xetrade_core.model.book_events import RefusalReason
 from xetrade_core.model.instruments import Instrument
 
 CHANNEL_LEVELS = 400
@@ -79,70 +80,35 @@ class TextMessage(msgspec.Struct, gc=False):
     data: list[BookTexts]
 
 
-class OkxSequencer(BookSequencer):
+class OkxSequencer(ChannelSequencer):
     """One instrument: snapshots and updates of the same channel."""
 
-    __slots__ = ("_texts",)
+    __slots__ = ("_proof", "_texts", "_texts_epoch")
 
     def __init__(self, symbol: str) -> None:
         super().__init__(symbol, most_levels=CHANNEL_LEVELS)
         self._texts: tuple[dict[float, str], dict[float, str]] = ({}, {})  # "price:size" as sent, bids and asks
+        self._texts_epoch = 0
+        self._proof: tuple[BookTexts, int] | None = None  # the message at hand as text, and its checksum
 
     def message(self, action: str, data: BookData, texts: BookTexts | None, received_ns: int) -> Events:
         """Apply, ignore or find a gap. `texts` is given where the message carries a checksum to be verified."""
+        self._proof = None if texts is None else (texts, data.checksum)
         if action == "snapshot":
-            return self._snapshot(data, texts, received_ns)
+            return self.enter(_pairs(data.bids), _pairs(data.asks), data.seqId, data.ts, received_ns)
         if not self.synced:
-            self.ignored_count += 1
-            return self._ignored  # the snapshot of the coming subscription includes it
-        if data.seqId is None:
-            return self._apply(data, texts, received_ns)
-        if data.prevSeqId != self.sequence:
-            if self.sequence is not None and data.seqId <= self.sequence:
-                return self._ignore_old(data.ts * NS_PER_MS > (self.exchange_ns or 0), received_ns, data.seqId)
-            return self.lose(GapCause.SEQUENCE, received_ns, data.seqId)
-        return self._apply(data, texts, received_ns)
+            return self.early()
+        if data.seqId is not None and data.prevSeqId != self.sequence:
+            return self.unfit(data.seqId, data.seqId, data.ts, received_ns)
+        return self.follow(_pairs(data.bids), _pairs(data.asks), data.seqId, data.ts, received_ns)
 
-    def _snapshot(self, data: BookData, texts: BookTexts | None, received_ns: int) -> Events:
-        if _cross(data):
-            return self.refuse(RefusalReason.CROSSED, received_ns, "the snapshot is crossed")
-        lost: Events = ()
-        if self.synced and self.sequence is not None and data.seqId is not None and data.seqId <= self.sequence:
-            if data.seqId == self.sequence or data.ts * NS_PER_MS <= (self.exchange_ns or 0):
-                self.ignored_count += 1
-                return self._ignored  # a second connection's snapshot, behind the first connection's book
-            lost = self.lose(GapCause.SEQUENCE_RESET, received_ns, data.seqId)
-        self.book.replace(_pairs(data.bids), _pairs(data.asks))
-        self._texts = ({}, {})
-        self.synced = True
-        self.epoch += 1
-        if not self._verified(data, texts):
-            return (*lost, *self.lose(GapCause.CHECKSUM, received_ns, data.seqId))
-        self._stamp(data, received_ns)
-        return (*lost, self._joined(received_ns))
-
-    def _apply(self, data: BookData, texts: BookTexts | None, received_ns: int) -> Events:
-        book = self.book
-        book.bids.apply(_pairs(data.bids))
-        book.asks.apply(_pairs(data.asks))
-        if book.crossed:
-            return self.refuse(RefusalReason.CROSSED, received_ns, f"best bid {book.best_bid} >= ask {book.best_ask}")
-        if not self._verified(data, texts):
-            return self.lose(GapCause.CHECKSUM, received_ns, data.seqId)
-        self._stamp(data, received_ns)
-        self.applied_count += 1
-        return self._applied
-
-    def _stamp(self, data: BookData, received_ns: int) -> None:
-        self.sequence = data.seqId
-        self.exchange_ns = data.ts * NS_PER_MS
-        self.received_ns = received_ns
-        self._old_run = 0
-
-    def _verified(self, data: BookData, texts: BookTexts | None) -> bool:
+    def _proven(self) -> bool:
         """Whether the book's best 25 levels give the checksum of the message; True where it carries none."""
-        if texts is None:
+        if self._proof is None:
             return True
+        texts, expected = self._proof
+        if self._texts_epoch != self.epoch:
+            self._texts, self._texts_epoch = ({}, {}), self.epoch
         for known, levels in zip(self._texts, (texts.bids, texts.asks), strict=True):
             for level in levels:
                 if float(level.size):
@@ -153,7 +119,7 @@ class OkxSequencer(BookSequencer):
         # A level that came while messages carried no checksum has no text: the checksum cannot fit, and should not.
         bids = [self._texts[0].get(price, "") for price in bid_prices]
         asks = [self._texts[1].get(price, "") for price in ask_prices]
-        return checksum(bids, asks) == data.checksum
+        return checksum(bids, asks) == expected
 
 
 def checksum(bids: list[str], asks: list[str]) -> int:
@@ -205,7 +171,3 @@ class OkxBooks(BookSet):
 
 def _pairs(levels: list[Level]) -> list[tuple[float, float]]:
     return [(level.price, level.size) for level in levels]
-
-
-def _cross(data: BookData) -> bool:
-    return bool(data.bids and data.asks) and max(b.price for b in data.bids) >= min(a.price for a in data.asks)

@@ -1,0 +1,82 @@
+"""A book that comes on one channel: first a snapshot, then changes, each of which names what it follows.
+
+What OKX, Deribit, MAX and Derive have in common. The rule by which a message follows on is the venue's; what comes of
+a snapshot, of a change that fits and of one that does not, is told here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xetrade_core.books.book import Level
+from xetrade_core.books.book_set import NS_PER_MS
+from xetrade_core.books.sequencer import BookSequencer, Events
+from xetrade_core.model.book_events import GapCause, RefusalReason
+
+
+class ChannelSequencer(BookSequencer):
+    """One instrument. Times are the venue's, in ms since the epoch; `sequence` is None where it numbers nothing."""
+
+    __slots__ = ()
+
+    def enter(
+        self, bids: Sequence[Level], asks: Sequence[Level], sequence: int | None, time_ms: int, received_ns: int
+    ) -> Events:
+        """A snapshot: the book starts over from it, unless it is behind the book.
+
+        One behind is a second connection's; one with a lower number and a later time shows a restarted numbering.
+        """
+        if bids and asks and max(bids)[0] >= min(asks)[0]:
+            return self.refuse(RefusalReason.CROSSED, received_ns, "the snapshot is crossed")
+        lost: Events = ()
+        if self.synced and self.sequence is not None and sequence is not None and sequence <= self.sequence:
+            if sequence == self.sequence or not self._later(time_ms):
+                self.ignored_count += 1
+                return self._ignored
+            lost = self.lose(GapCause.SEQUENCE_RESET, received_ns, sequence)
+        self.book.replace(bids, asks)
+        self.synced = True
+        self.epoch += 1
+        if not self._proven():
+            return (*lost, *self.lose(GapCause.CHECKSUM, received_ns, sequence))
+        self._stamp(sequence, time_ms, received_ns)
+        return (*lost, self._joined(received_ns))
+
+    def follow(
+        self, bids: Sequence[Level], asks: Sequence[Level], sequence: int | None, time_ms: int, received_ns: int
+    ) -> Events:
+        """A change that fits the book, with absolute sizes."""
+        book = self.book
+        book.bids.apply(bids)
+        book.asks.apply(asks)
+        if book.crossed:
+            return self.refuse(RefusalReason.CROSSED, received_ns, f"best bid {book.best_bid} >= ask {book.best_ask}")
+        if not self._proven():
+            return self.lose(GapCause.CHECKSUM, received_ns, sequence)
+        self._stamp(sequence, time_ms, received_ns)
+        self.applied_count += 1
+        return self._applied
+
+    def unfit(self, first: int, last: int, time_ms: int, received_ns: int) -> Events:
+        """A change with the ids `first` to `last` that does not fit: an old one, or the sign of a gap."""
+        if self.sequence is not None and last <= self.sequence:
+            return self._ignore_old(self._later(time_ms), received_ns, first)
+        return self.lose(GapCause.SEQUENCE, received_ns, first)
+
+    def early(self) -> Events:
+        """A change while the book is out of sync: the snapshot of the coming subscription includes it."""
+        self.ignored_count += 1
+        return self._ignored
+
+    def _proven(self) -> bool:
+        """Whether the venue's own proof of the book fits it (a checksum); True where there is none."""
+        return True
+
+    def _later(self, time_ms: int) -> bool:
+        return time_ms * NS_PER_MS > (self.exchange_ns or 0)
+
+    def _stamp(self, sequence: int | None, time_ms: int, received_ns: int) -> None:
+        self.sequence = sequence
+        self.exchange_ns = time_ms * NS_PER_MS
+        self.received_ns = received_ns
+        self._old_run = 0
