@@ -37,6 +37,8 @@ _DECODER = msgspec.json.Decoder(_Control)
 class BinanceDialect:
     """Spot, USD-M and COIN-M alike."""
 
+    opening: Sequence[bytes] = ()
+
     def __init__(self, channel: str) -> None:
         """`channel` names a stream, like `{id_lower}@depth@100ms`."""
         self._channel = channel

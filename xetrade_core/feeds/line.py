@@ -20,7 +20,7 @@ from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import RateLimited, VenueUnavailable
 from xetrade_core.feeds.connection import Connection, LocationRefused
 from xetrade_core.feeds.feed import FeedOptions
-from xetrade_core.feeds.subscriptions import Dialect, Subscriptions
+from xetrade_core.feeds.subscriptions import Dialect, Reply, Subscriptions
 from xetrade_core.model.book_events import GapCause
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.venues.budget import WeightBudget
@@ -136,6 +136,8 @@ class Line:
             timeout_s=self._options.ack_timeout_s,
         )
         connection.closed.add_done_callback(lambda _: subscriptions.end())
+        for text in self._dialect.opening:
+            connection.send(text)
         return connection, subscriptions
 
     async def _connect(self) -> None:
@@ -233,7 +235,7 @@ class Line:
             self._owner.apply(self, connection, frame)
         elif connection is self._next and self._next_subscriptions is not None:
             if (reply := self._dialect.read(frame)) is not None:
-                self._next_subscriptions.on_reply(reply)
+                self._heard(connection, self._next_subscriptions, reply)
             elif len(self._held) >= self._options.held_frames_limit:
                 self._overflowed = True
             else:
@@ -250,7 +252,14 @@ class Line:
             _log.info("venue_will_close", line=self.name)
             self._rotate.set()
         elif self.subscriptions is not None:
-            self.subscriptions.on_reply(reply)
+            self._heard(connection, self.subscriptions, reply)
+
+    @staticmethod
+    def _heard(connection: Connection, subscriptions: Subscriptions, reply: Reply) -> None:
+        if reply.answer is not None:
+            connection.send(reply.answer)
+        else:
+            subscriptions.on_reply(reply)
 
     def _rotation_s(self) -> float:
         if self._options.rotation_s is not None:

@@ -38,6 +38,8 @@ _DECODER = msgspec.json.Decoder(_Control)
 class OkxDialect:
     """The public channels."""
 
+    opening: Sequence[bytes] = ()
+
     def __init__(self, channel: str) -> None:
         """`channel` is the book channel: `books`."""
         self._channel = channel

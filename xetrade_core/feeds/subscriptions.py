@@ -23,7 +23,8 @@ class Reply:
     """A control message of the venue. `venue_ids` are those it names, empty where it speaks of the whole request.
 
     `error` is None for an acknowledgement, of an unsubscription if `unsubscribed`. `transient`: the error is about now,
-    not about the instrument. `closing`: the venue announces that it will close this connection.
+    not about the instrument. `whole`: it names all that was taken of the request, so what it does not name is refused.
+    `closing`: the venue announces that it will close this connection. `answer`: what the venue wants to hear back.
     """
 
     request_id: int | None = None
@@ -31,11 +32,16 @@ class Reply:
     error: str | None = None
     unsubscribed: bool = False
     transient: bool = False
+    whole: bool = False
     closing: bool = False
+    answer: bytes | None = None
 
 
 class Dialect(Protocol):
     """The venue's words for subscribing."""
+
+    opening: Sequence[bytes]
+    """What is said first on a new connection."""
 
     def subscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
         """The request that starts these books."""
@@ -117,9 +123,13 @@ class Subscriptions:
             if reply.error is not None:
                 _log.warning("unexpected_error_reply", error=reply.error)
             return
-        about = request.waiting.intersection(reply.venue_ids) if reply.venue_ids else set(request.waiting)
+        named = reply.venue_ids or reply.whole
+        about = request.waiting.intersection(reply.venue_ids) if named else set(request.waiting)
         if reply.error is None:
             self.confirmed |= about
+            if reply.whole:
+                self._refuse_unnamed(request, request.waiting - about)
+                about = set(request.waiting)
         elif reply.transient:
             _log.warning("subscription_put_off", error=reply.error)  # still missing: the next attempt asks again
             about = set(request.waiting)
@@ -133,6 +143,11 @@ class Subscriptions:
         request.waiting -= about
         if not request.waiting:
             request.done.set()
+
+    def _refuse_unnamed(self, request: _Request, missing: set[str]) -> None:
+        if missing and not request.unsubscribes:
+            self.refused.update(dict.fromkeys(missing, "not among the channels that the venue says it sends"))
+            _log.error("subscription_refused", instruments=sorted(missing))
 
     def _find(self, reply: Reply) -> _Request | None:
         if reply.request_id is not None:
