@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from xetrade_core.errors import ConfigError, XETradeError
 from xetrade_core.simvenue.faults import Fault
-from xetrade_core.simvenue.instruments import VENUES, default_symbols, listing
+from xetrade_core.simvenue.instruments import DEFAULT_VENUES, VENUES, default_symbols, listing
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -58,7 +58,7 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole simulation. `auto` False stops time: it then moves only by `SimServer.step` or `POST /admin/step`."""
 
     venues: dict[str, VenueConfig] = msgspec.field(
-        default_factory=lambda: {venue: VenueConfig() for venue in VENUES if venue != "binancecoinm"}
+        default_factory=lambda: {venue: VenueConfig() for venue in DEFAULT_VENUES}
     )
     seed: int = 1
     host: str = "127.0.0.1"

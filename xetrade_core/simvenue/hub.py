@@ -207,7 +207,7 @@ class Hub:
         elif fate.kind == "stall" and variant != "drop":
             topic.held.append(_Held(fate.end_ns or _FOREVER_NS, fate.fault_id, payload, None))
         elif fate.kind == "garbled" and variant is not None:
-            spoiled = garble(payload, variant, fate.rng)
+            spoiled = garble(payload, variant, fate.rng, self.dialect.book_shape)
             self._send(spoiled, topic.sessions, plain=variant in ("not_json", "binary"), binary=variant == "binary")
         elif fate.kind == "reordered":
             self._release(topic, payload)

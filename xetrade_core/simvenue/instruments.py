@@ -105,6 +105,7 @@ _BASES = {
 _SYNTHETIC = _base("100", "0.01", "0.001", "0.001", "10", "1")
 _DEFAULT_BASES = ("BTC", "ETH", "SOL")
 VENUES = ("binance", "binanceusdm", "binancecoinm", "okx")
+DEFAULT_VENUES = ("binance", "binanceusdm", "okx")  # what a simulation without a scenario serves: enough for a look
 
 
 def default_symbols(venue: str, count: int | None = None) -> tuple[str, ...]:

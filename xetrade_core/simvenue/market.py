@@ -10,14 +10,20 @@ from xetrade_core.simvenue.instruments import Listing, WireNumbers
 from xetrade_core.simvenue.levels import Levels, TruthLog
 
 _GAP_TABLE = 1024
+_JUMP = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """How a venue numbers level changes: the first id, and the largest step between two of them (1 = contiguous)."""
+    """How a venue numbers level changes: the first id, and the largest step between two of them (1 = contiguous).
+
+    `restarts_chained`: in maintenance the numbering restarts lower, and the first message names the old id as the one
+    before it (OKX); otherwise it jumps ahead and leaves a hole (Binance).
+    """
 
     first_id: int
     largest_step: int
+    restarts_chained: bool = False
 
     def steps(self, rng: random.Random) -> list[int]:
         """A cycle of steps; 1, 1, 1... for contiguous numbering."""
@@ -55,6 +61,7 @@ class Market:
         self._first_id = self.sequence = numbering.first_id + offset
         self.published_id = self.sequence
         self._steps = numbering.steps(rng)
+        self._chained = numbering.restarts_chained
         self._step_at = 0
         self.truth = TruthLog(truth_changes, self.sequence, self.levels)
         self.trades: list[Trade] = []  # since the last flush
@@ -102,11 +109,10 @@ class Market:
         trades, self.trades = self.trades, []
         return trades
 
-    def renumber(self, sequence: int, *, chained: bool) -> None:
-        """Restart the numbering at `sequence`, as a venue does in maintenance; the book stays.
-
-        `chained`: the next flush still names the old id as its previous one (OKX); otherwise it names `sequence`.
-        """
+    def renumber(self) -> None:
+        """Restart the numbering as the venue does in maintenance; the book stays."""
+        chained = self._chained
+        sequence = self._reset_id() if chained else self.sequence + _JUMP
         self.sequence = sequence
         self.truth.restart(sequence)
         if self._pending_first is not None:
@@ -114,8 +120,7 @@ class Market:
         if not chained:
             self.published_id = sequence
 
-    @property
-    def reset_id(self) -> int:
+    def _reset_id(self) -> int:
         """Where a numbering that was reset restarts: below every id ever used, so that ids stay unambiguous."""
         self._first_id -= min(10_000_000, self._first_id // 2)
         return self._first_id

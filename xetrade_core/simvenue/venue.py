@@ -22,7 +22,7 @@ _NUMBERING = {
     "binance": Numbering(50_000_000_000, 1),
     "binanceusdm": Numbering(5_000_000_000_000, 120),
     "binancecoinm": Numbering(900_000_000_000, 120),
-    "okx": Numbering(30_000_000_000, 9),
+    "okx": Numbering(30_000_000_000, 9, restarts_chained=True),
 }
 _KEPT_FLUSHES = 1_200  # two minutes at 100 ms: how old a stale snapshot can be
 
@@ -128,11 +128,8 @@ class Venue:
         return [activity.publish(now_ns) for activity in self._by_slot[slot]]
 
     def reset_sequences(self, symbol: str | None = None) -> list[Market]:
-        """Renumber one market or all, as maintenance does: OKX backwards and chained, Binance forwards, unchained."""
+        """Renumber one market or all, as maintenance does."""
         chosen = list(self.markets.values()) if symbol is None else [self.market(symbol)]
         for market in chosen:
-            if self.venue == "okx":
-                market.renumber(market.reset_id, chained=True)
-            else:
-                market.renumber(market.sequence + 1_000_000, chained=False)
+            market.renumber()
         return chosen

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -29,7 +31,22 @@ def close_frame(code: int, reason: str) -> bytes:
     return encode_frame(CLOSE, struct.pack("!H", code) + reason.encode())
 
 
-def garble(payload: bytes, variant: str, rng: random.Random) -> bytes:
+@dataclass(frozen=True, slots=True)
+class BookShape:
+    """Where a venue's book message holds what can be spoiled.
+
+    `body` leads from the message to the object with the sides, `bids` from there to the bids, `symbol` from the message
+    to the instrument's name; each step is a key or an index. `ids` are the body's sequence fields, `row` makes a level.
+    """
+
+    ids: tuple[str, ...]
+    symbol: tuple[str | int, ...]
+    body: tuple[str | int, ...] = ()
+    bids: tuple[str, ...] = ("bids",)
+    row: Callable[[str, str], list[str]] = lambda price, size: [price, size]
+
+
+def garble(payload: bytes, variant: str, rng: random.Random, shape: BookShape) -> bytes:
     """A spoiled copy of a book message; `binary` gives random bytes, to be sent in a binary frame."""
     if variant == "truncated":
         return payload[: rng.randint(1, len(payload) - 1)]
@@ -37,9 +54,16 @@ def garble(payload: bytes, variant: str, rng: random.Random) -> bytes:
         return b"<html><body>502 Bad Gateway</body></html>"
     if variant == "binary":
         return rng.randbytes(64)
-    message: dict[str, Any] = msgspec.json.decode(payload)
-    body: dict[str, Any] = message["data"][0] if isinstance(message.get("data"), list) else message
-    _SPOILERS[variant](message, body)
+    message = msgspec.json.decode(payload)
+    body = _at(message, shape.body)
+    sides = _at(body, shape.bids[:-1])
+    if variant == "wrong_types":
+        body.update((key, "not a number") for key in shape.ids if key in body)
+        sides[shape.bids[-1]] = {"price": 1}
+    elif variant == "unknown_symbol":
+        _at(message, shape.symbol[:-1])[shape.symbol[-1]] = "NO-SUCHSYMBOL"
+    else:
+        sides[shape.bids[-1]].append(shape.row(*_BAD_LEVELS[variant]))
     return msgspec.json.encode(message)
 
 
@@ -48,35 +72,15 @@ def spoil_body(body: bytes, rng: random.Random) -> bytes:
     return body[: rng.randint(0, max(0, len(body) - 1))]
 
 
-def _bids(body: dict[str, Any]) -> list[Any]:
-    bids: list[Any] = body["b" if "b" in body else "bids"]
-    return bids
-
-
-def _add_bid(body: dict[str, Any], price: object, size: object) -> None:
-    rest = ["0", "1"] if "bids" in body else []
-    _bids(body).append([price, size, *rest])
-
-
-def _wrong_types(message: dict[str, Any], body: dict[str, Any]) -> None:
-    for key in ("u", "U", "seqId"):
-        if key in body:
-            body[key] = "not a number"
-    body["b" if "b" in body else "bids"] = {"price": 1}
-
-
-def _unknown_symbol(message: dict[str, Any], body: dict[str, Any]) -> None:
-    if "s" in message:
-        message["s"] = "NOSUCHSYMBOL"
-    else:
-        message["arg"]["instId"] = "NO-SUCHSYMBOL"
-
-
-_SPOILERS = {
-    "wrong_types": _wrong_types,
-    "zero_price": lambda message, body: _add_bid(body, "0", "1"),
-    "negative_size": lambda message, body: _add_bid(body, "1", "-1"),
-    "nan": lambda message, body: _add_bid(body, "NaN", "1"),
-    "crossed": lambda message, body: _add_bid(body, "99999999", "1"),
-    "unknown_symbol": _unknown_symbol,
+_BAD_LEVELS = {
+    "zero_price": ("0", "1"),
+    "negative_size": ("1", "-1"),
+    "nan": ("NaN", "1"),
+    "crossed": ("99999999", "1"),
 }
+
+
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        value = value[step]
+    return value

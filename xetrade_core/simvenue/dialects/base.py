@@ -16,6 +16,7 @@ from typing import ClassVar, Protocol
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
+from xetrade_core.simvenue.wire import BookShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Dialect(ABC):
     """The base of all dialects, bound to one venue."""
 
     book_kinds: ClassVar[frozenset[str]]  # incremental book channels: frame faults hit these
+    book_shape: ClassVar[BookShape]
     greeted_kinds: ClassVar[frozenset[str]] = frozenset()  # a new subscriber first gets `greeting`, not the next update
 
     def __init__(self, venue: Venue) -> None:

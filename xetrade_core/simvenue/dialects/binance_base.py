@@ -23,6 +23,7 @@ from xetrade_core.simvenue.engine import Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
+from xetrade_core.simvenue.wire import BookShape
 
 _STREAM = re.compile(r"^([a-z0-9_]+)@(depth(?:5|10|20)?|bookTicker|trade)(?:@(\d+)ms)?$")
 _PATH = re.compile(r"^((?:/[a-z]+)*?)/(stream/ws|stream|ws)(?:/(.*))?$")
@@ -42,6 +43,7 @@ class BinanceDialect(Dialect):
     """What the three Binance venues share; the subclasses hold what differs."""
 
     book_kinds = frozenset({"depth"})
+    book_shape = BookShape(ids=("u", "U"), symbol=("s",), bids=("b",))
     prefix: ClassVar[str]
     weight_limit: ClassVar[int]
     messages_per_s: ClassVar[int]

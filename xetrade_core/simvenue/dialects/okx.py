@@ -20,6 +20,7 @@ from xetrade_core.simvenue.dialects.okx_recorded import read_okx
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Flush, Market
 from xetrade_core.simvenue.venue import Publication, Venue
+from xetrade_core.simvenue.wire import BookShape
 
 _BOOKS_DEPTH = 400
 _CHECKSUM_DEPTH = 25
@@ -39,6 +40,12 @@ class Okx(Dialect):
     """www.okx.com and ws.okx.com."""
 
     book_kinds = frozenset({"books"})
+    book_shape = BookShape(
+        ids=("seqId",),
+        symbol=("arg", "instId"),
+        body=("data", 0),
+        row=lambda price, size: [price, size, "0", "1"],
+    )
     greeted_kinds = frozenset({"books", "books5", "bbo-tbt", "tickers"})
 
     def __init__(self, venue: Venue) -> None:
