@@ -71,7 +71,7 @@ format: install ## put the code into ruff's format
 	@$(BIN)/ruff format .
 
 lock: $(BIN)/uv ## renew the hashed locks after a change of pyproject.toml
-	@$(UV) $(COMPILE) --extra polars -o requirements/runtime.txt
+	@$(UV) $(COMPILE) --extra polars --extra postgres -o requirements/runtime.txt
 	@$(UV) $(COMPILE) --all-extras --group dev -o requirements/dev.txt -c requirements/runtime.txt
 	@$(UV) $(COMPILE) --all-extras --group dev --group bench -o requirements/bench.txt -c requirements/dev.txt
 
