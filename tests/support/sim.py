@@ -80,6 +80,23 @@ class Sim:
         """Move time where the scenario says `auto = false`."""
         return self._call("POST", "/admin/step", {"ticks": ticks})
 
+    def funding(self, venue: str, symbol: str, start_ms: int | None = None, end_ms: int | None = None) -> list[Any]:
+        """The fundings that the venue shows with start_ms <= time <= end_ms, oldest first."""
+        query: dict[str, object] = {"venue": venue, "symbol": symbol}
+        query |= {name: at for name, at in (("start", start_ms), ("end", end_ms)) if at is not None}
+        rows: list[Any] = self._call("GET", "/admin/funding?" + urllib.parse.urlencode(query))["rows"]
+        return rows
+
+    def change_funding(
+        self, venue: str, symbol: str, at: str, until: str | None = None, rate: float | None = None
+    ) -> None:
+        """From now on the venue shows another `rate` for a funding, or, without a rate, no row at all."""
+        self._call("POST", "/admin/funding", {"venue": venue, "symbol": symbol, "at": at, "until": until, "rate": rate})
+
+    def restore_funding(self, venue: str, symbol: str) -> None:
+        """The venue shows again what it paid."""
+        self._call("DELETE", "/admin/funding?" + urllib.parse.urlencode({"venue": venue, "symbol": symbol}))
+
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.admin_url + path, data=data, method=method)

@@ -5,6 +5,9 @@ GET    /admin/truth?venue=binance&symbol=BTC/USDT&sequence=50000001234&depth=100
 GET    /admin/faults                 -> {"active": [...], "injected": [...]}
 POST   /admin/faults   {"kind": "lost", "venue": "binance", "symbol": "BTC/USDT"}  -> {"id": 1}
 DELETE /admin/faults[?id=1]          takes back one or all; the list of injections stays
+GET    /admin/funding?venue=okx&symbol=BTC/USDT:USDT&start=1795000000000&end=1795100000000  -> {"rows": [...]}
+POST   /admin/funding  {"venue": "okx", "symbol": "BTC/USDT:USDT", "at": "2026-11-01T08:00:00Z", "rate": 0.0005}
+DELETE /admin/funding?venue=okx&symbol=BTC/USDT:USDT    the venue shows again what it paid
 POST   /admin/step     {"ticks": 10} where `auto` is false
 """
 
@@ -16,14 +19,20 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
+from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import ConfigError, XETradeError
 from xetrade_core.simvenue.faults import Fault
+from xetrade_core.simvenue.funding import FundingChange, FundingCurve
 from xetrade_core.simvenue.levels import TruthForgotten
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.simulation import Place, Simulation
 
 _DEFAULT_DEPTH = 100
 _T = TypeVar("_T")
+
+
+class _FundingChange(FundingChange, frozen=True, kw_only=True):
+    venue: str
 
 
 class _Step(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,7 +116,26 @@ def admin_routes(simulation: Simulation, step: Callable[[int], Awaitable[None]])
         await step(_decode(await request.read() or b"{}", _Step).ticks)
         return _json({"now_ns": simulation.now_ns, "ticks": simulation.ticks})
 
+    async def get_funding(request: web.Request) -> web.Response:
+        query = request.query
+        curve = _funding(simulation, query.get("venue", ""), query.get("symbol", ""))
+        start_ms, end_ms = _integer(query.get("start"), "start"), _integer(query.get("end"), "end")
+        last_ms = simulation.now_ns // NS_PER_MS
+        return _json({"rows": curve.page(start_ms, last_ms if end_ms is None else min(end_ms, last_ms))})
+
+    async def post_funding(request: web.Request) -> web.Response:
+        change = _decode(await request.read(), _FundingChange)
+        _funding(simulation, change.venue, change.symbol).change(change)
+        return _json({})
+
+    async def delete_funding(request: web.Request) -> web.Response:
+        _funding(simulation, request.query.get("venue", ""), request.query.get("symbol", "")).restore()
+        return _json({})
+
     return [
+        web.get("/admin/funding", _guarded(get_funding)),
+        web.post("/admin/funding", _guarded(post_funding)),
+        web.delete("/admin/funding", _guarded(delete_funding)),
         web.get("/admin/state", _guarded(get_state)),
         web.get("/admin/truth", _guarded(get_truth)),
         web.get("/admin/faults", _guarded(get_faults)),
@@ -115,6 +143,14 @@ def admin_routes(simulation: Simulation, step: Callable[[int], Awaitable[None]])
         web.delete("/admin/faults", _guarded(delete_faults)),
         web.post("/admin/step", _guarded(post_step)),
     ]
+
+
+def _funding(simulation: Simulation, venue: str, symbol: str) -> FundingCurve:
+    place = simulation.place(venue)
+    curve = place.venue.funding.get(place.venue.market(symbol).symbol)
+    if curve is None:
+        raise ConfigError.of("symbol", symbol, f"a perpetual: {', '.join(place.venue.funding) or 'none is simulated'}")
+    return curve
 
 
 _Endpoint = Callable[[web.Request], Awaitable[web.Response]]

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from xetrade_core.errors import ConfigError, XETradeError
 from xetrade_core.simvenue.faults import Fault
+from xetrade_core.simvenue.funding import FundingConfig, FundingCurve, is_funded
 from xetrade_core.simvenue.instruments import DEFAULT_VENUES, VENUES, default_symbols, listing
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -47,6 +48,7 @@ class VenueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_limit: Annotated[int, Meta(ge=0)] | None = None  # REST weight a minute; 0 = unlimited, None = as the venue
     checksum: bool = False  # OKX: a real CRC32 instead of 0
     recording: RecordingConfig | None = None
+    funding: FundingConfig = FundingConfig()
 
     def symbol_names(self, venue: str) -> tuple[str, ...]:
         if isinstance(self.symbols, tuple):
@@ -82,8 +84,24 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     listing(venue, symbol)
                 except XETradeError as error:
                     raise ConfigError(f"venues.{venue}.symbols: {error}") from None
+            _check_funding(venue, config)
         for fault in self.faults:
             fault.check(self.venues)
+
+
+def _check_funding(venue: str, config: VenueConfig) -> None:
+    """Raises ConfigError for intervals or symbols that the venue cannot have."""
+    listings = [listing(venue, symbol) for symbol in config.symbol_names(venue)]
+    funded = {one.instrument.symbol: one for one in listings if is_funded(one)}
+    for symbol in [*config.funding.intervals, *(change.symbol for change in config.funding.changes)]:
+        if symbol not in funded:
+            allowed = f"one of {', '.join(funded)}" if funded else f"{venue} lists no perpetuals here"
+            raise ConfigError.of(f"venues.{venue}.funding", symbol, allowed)
+    for one in funded.values():
+        try:
+            FundingCurve(venue, one, config.funding, 0)
+        except ConfigError as error:
+            raise ConfigError(f"venues.{venue}.funding.{error}") from None
 
 
 def load_config(path: Path) -> SimConfig:

@@ -14,6 +14,7 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import UnknownSymbol
 from xetrade_core.simvenue.config import VenueConfig
 from xetrade_core.simvenue.engine import Trade
+from xetrade_core.simvenue.funding import FundingCurve, is_funded
 from xetrade_core.simvenue.generator import LevelFlow, MarketFlow, OrderFlow
 from xetrade_core.simvenue.instruments import listing
 from xetrade_core.simvenue.market import Flush, Market, Numbering
@@ -84,12 +85,16 @@ class Venue:
         self.markets: dict[str, Market] = {}
         self.by_id: dict[str, Market] = {}
         self.activities: dict[str, Activity] = {}
+        self.funding: dict[str, FundingCurve] = {}  # of the perpetuals
         self._slots = config.flush_ms // tick_ms
         self._by_slot: list[list[Activity]] = [[] for _ in range(self._slots)]
         self._ticks = 0
         self.maintenance = False
         for index, symbol in enumerate(config.symbol_names(venue)):
             self._list(symbol, index, random.Random(f"{seed}:{venue}:{symbol}"))
+        for market in self.markets.values():
+            if is_funded(market.listing):
+                self.funding[market.symbol] = FundingCurve(venue, market.listing, config.funding, seed)
 
     def _list(self, symbol: str, index: int, rng: random.Random) -> None:
         config = self.config

@@ -12,6 +12,7 @@ class BinanceCoinm(BinanceUsdm):
 
     prefix = "/dapi/v1"
     single_rows = False
+    needs_symbol = True
 
     def depth_body(self, market: Market, last_id: int, levels: Levels, limit: int, now_ms: int) -> dict[str, object]:
         body = super().depth_body(market, last_id, levels, limit, now_ms)

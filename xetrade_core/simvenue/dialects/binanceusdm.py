@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from xetrade_core.simvenue.dialects.base import Handler, Reply, Request
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
+from xetrade_core.simvenue.dialects.binance_funding import FundingRefused, funding_history, funding_info, running
+from xetrade_core.simvenue.dialects.call_meter import CallMeter
 from xetrade_core.simvenue.engine import Side, Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
-from xetrade_core.simvenue.venue import Publication
+from xetrade_core.simvenue.venue import Publication, Venue
 
 
 class BinanceUsdm(BinanceDialect):
@@ -19,11 +21,21 @@ class BinanceUsdm(BinanceDialect):
     prefix = "/fapi/v1"
     weight_limit = 2_400
     messages_per_s = 10
+    funding_calls = 500  # in 5 minutes
     _limits: ClassVar[dict[str, int]] = {"5": 2, "10": 2, "20": 2, "50": 2, "100": 5, "500": 10, "1000": 20}
+
+    def __init__(self, venue: Venue) -> None:
+        super().__init__(venue)
+        self._funding_calls = CallMeter(0 if venue.config.weight_limit == 0 else self.funding_calls, 300_000)
 
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:
-        return {**super().routes, ("GET", f"{self.prefix}/premiumIndex"): self._premium_index}
+        return {
+            **super().routes,
+            ("GET", f"{self.prefix}/premiumIndex"): self._premium_index,
+            ("GET", f"{self.prefix}/fundingRate"): self._funding_rate,
+            ("GET", f"{self.prefix}/fundingInfo"): self._funding_info,
+        }
 
     def depth_cost(self, limit: str | None) -> tuple[int | None, int]:
         wanted = limit or "500"
@@ -67,24 +79,32 @@ class BinanceUsdm(BinanceDialect):
         chosen = self._chosen(request)
         if chosen is None:
             return self._error(-1121, "Invalid symbol.")
-        rows = []
-        for market in chosen:
-            bid = self._touch(market)[0]
-            next_funding = (request.now_ms // 28_800_000 + 1) * 28_800_000
-            rows.append(
-                {
-                    "symbol": market.venue_id,
-                    **self.rest_pair(market),
-                    "markPrice": bid,
-                    "indexPrice": bid,
-                    "estimatedSettlePrice": bid,
-                    "lastFundingRate": "0.00010000",
-                    "interestRate": "0.00010000",
-                    "nextFundingTime": next_funding,
-                    "time": request.now_ms,
-                }
-            )
-        return self._answer(request, 1, rows[0] if "symbol" in request.query and self.single_rows else rows)
+        rows = [self._premium_row(market, request.now_ms) for market in chosen]
+        weight = 1 if "symbol" in request.query else 10
+        return self._answer(request, weight, rows[0] if "symbol" in request.query and self.single_rows else rows)
+
+    def _premium_row(self, market: Market, now_ms: int) -> dict[str, object]:
+        bid = self._touch(market)[0]
+        row: dict[str, object] = {"symbol": market.venue_id, **self.rest_pair(market)}
+        row |= {"markPrice": bid, "indexPrice": bid, "estimatedSettlePrice": bid}
+        return {**row, **running(self.venue.funding[market.symbol], now_ms), "time": now_ms}
+
+    def _funding_rate(self, request: Request) -> Reply:
+        return self._limited_answer(request, funding_history(self.venue, request, needs_symbol=self.needs_symbol))
+
+    def _funding_info(self, request: Request) -> Reply:
+        return self._limited_answer(request, funding_info(self.venue, request.now_ms))
+
+    def _limited_answer(self, request: Request, body: list[dict[str, object]] | FundingRefused) -> Reply:
+        """`fundingRate` and `fundingInfo` cost no weight; they share a limit of their own."""
+        wait_s = self._funding_calls.take(request.now_ms)
+        if wait_s is not None:
+            return self.limited(429, wait_s)
+        if isinstance(body, FundingRefused):
+            return self._error(body.code, body.message)
+        return self._answer(request, 0, body)
+
+    needs_symbol: ClassVar[bool] = False
 
     def rest_pair(self, market: Market) -> dict[str, object]:
         return {}

@@ -15,6 +15,8 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.dialects.call_meter import CallMeter
+from xetrade_core.simvenue.dialects.okx_funding import funding_history, funding_now
 from xetrade_core.simvenue.dialects.okx_listings import instrument_row, instrument_type, ticker_row
 from xetrade_core.simvenue.dialects.okx_recorded import read_okx
 from xetrade_core.simvenue.levels import Levels
@@ -52,6 +54,7 @@ class Okx(Dialect):
         super().__init__(venue)
         self._views: dict[str, tuple[set[int] | None, int]] = {}  # symbol -> what `books` showed last, and when (ns)
         self._recorded_ids = self._recorded_checksums = True  # whether a played recording carries them
+        self._funding_calls: dict[tuple[str, str], CallMeter] = {}
         self._tops: dict[tuple[str, str], object] = {}
 
     # --- REST -------------------------------------------------------------------------------------------------------
@@ -62,6 +65,7 @@ class Okx(Dialect):
             ("GET", "/api/v5/public/time"): lambda request: _data([{"ts": str(request.now_ms)}]),
             ("GET", "/api/v5/public/instruments"): self._instruments,
             ("GET", "/api/v5/public/funding-rate"): self._funding_rate,
+            ("GET", "/api/v5/public/funding-rate-history"): self._funding_history,
             ("GET", "/api/v5/market/books"): lambda request: self._books(request, 1, _BOOKS_DEPTH),
             ("GET", "/api/v5/market/books-full"): lambda request: self._books(request, 1, 5_000),
             ("GET", "/api/v5/market/ticker"): self._ticker,
@@ -112,14 +116,19 @@ class Okx(Dialect):
         return _data([ticker_row(market, request.now_ms) for market in markets])
 
     def _funding_rate(self, request: Request) -> Reply:
-        market = self.venue.by_id.get(request.query.get("instId", ""))
-        if market is None or instrument_type(market) != "SWAP":
-            return _missing_instrument()
-        period = 28_800_000
-        funding = (request.now_ms // period + 1) * period
-        row = {"fundingRate": "0.0001", "fundingTime": str(funding), "instId": market.venue_id, "instType": "SWAP"}
-        row |= {"method": "current_period", "nextFundingRate": "", "nextFundingTime": str(funding + period)}
-        return _data([{**row, "premium": "0", "settState": "settled", "ts": str(request.now_ms)}])
+        return self._funding_answer(request, funding_now(self.venue, request))
+
+    def _funding_history(self, request: Request) -> Reply:
+        return self._funding_answer(request, funding_history(self.venue, request))
+
+    def _funding_answer(self, request: Request, rows: list[dict[str, object]] | None) -> Reply:
+        """10 calls in 2 s for each of the two endpoints and each instrument."""
+        key = request.path, request.query.get("instId", "")
+        meter = self._funding_calls.setdefault(key, CallMeter(0 if self.venue.config.weight_limit == 0 else 10, 2_000))
+        wait_s = meter.take(request.now_ms)
+        if wait_s is not None:
+            return self.limited(429, wait_s)
+        return _missing_instrument() if rows is None else _data(rows)
 
     def _status(self, request: Request) -> Reply:
         if not self.venue.maintenance:
