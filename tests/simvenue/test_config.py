@@ -8,7 +8,8 @@ import pytest
 
 from xetrade_core.errors import ConfigError
 from xetrade_core.simvenue import Fault, SimConfig, VenueConfig, load_config
-from xetrade_core.simvenue.instruments import VENUES, WireNumbers, default_symbols, listing
+from xetrade_core.simvenue.instruments import VENUES, default_symbols, listing
+from xetrade_core.simvenue.listing import WireNumbers
 
 
 def read(tmp_path: Path, text: str) -> SimConfig:

@@ -1,93 +1,29 @@
 """What the simulated venues list: real-looking instruments, and any number of synthetic ones.
 
 Ticks, lots and contract sizes of the known bases follow what the real venues publish; the start prices only have to be
-plausible.
+plausible. A new venue is one builder and one row in the table.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from xetrade_core.errors import ConfigError, UnknownSymbol
 from xetrade_core.model.instruments import Instrument, MarketType
+from xetrade_core.simvenue.listing import BaseFacts, Listing, Wanted, decimals
 
 SYNTHETIC_PREFIX = "SIM"
+_SYMBOL = re.compile(
+    r"(?P<base>[^/:\s]+)/(?P<quote>[^/:\s-]+)"
+    r"(?::(?P<settle>[^/:\s-]+)(?:-(?P<expiry>\d{6})(?:-(?P<strike>[\d.]+)-(?P<side>[CP]))?)?)?"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """An instrument and what the simulation needs beside it.
-
-    `price_decimals` and `size_decimals` are the digits on the wire; `trim` drops trailing zeros as OKX does.
-    `typical_lots` is the median size of a level.
-    """
-
-    instrument: Instrument
-    base: str
-    quote: str
-    settle: str | None
-    start_ticks: int
-    typical_lots: int
-    price_decimals: int
-    size_decimals: int
-    trim: bool
-
-
-class WireNumbers:
-    """Renders ticks and lots of one instrument as its venue does, and reads them back. Rendered prices are cached."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._price_scale = 10**listing.price_decimals
-        self._size_scale = 10**listing.size_decimals
-        self._price_step = int(listing.instrument.price_tick * self._price_scale)
-        self._size_step = int(listing.instrument.lot * self._size_scale)
-        self._price_decimals, self._size_decimals = listing.price_decimals, listing.size_decimals
-        self._tick, self._lot = listing.instrument.price_tick, listing.instrument.lot
-        self._trim = listing.trim
-        self._prices: dict[int, str] = {}
-
-    def price(self, ticks: int) -> str:
-        text = self._prices.get(ticks)
-        if text is None:
-            if len(self._prices) > 20_000:  # a drifting price must not grow the cache for ever
-                self._prices.clear()
-            text = self._prices[ticks] = self._render(ticks * self._price_step, self._price_scale, self._price_decimals)
-        return text
-
-    def size(self, lots: int) -> str:
-        return self._render(lots * self._size_step, self._size_scale, self._size_decimals)
-
-    def _render(self, value: int, scale: int, decimals: int) -> str:
-        if not decimals:
-            return str(value)
-        whole, part = divmod(value, scale)
-        text = f"{whole}.{part:0{decimals}d}"
-        return text.rstrip("0").rstrip(".") if self._trim else text
-
-    def ticks(self, price: str) -> int:
-        """Ticks of a price as it stands on the wire (recordings)."""
-        return round(Decimal(price) / self._tick)
-
-    def lots(self, size: str) -> int:
-        """Lots of a size as it stands on the wire (recordings)."""
-        return round(Decimal(size) / self._lot)
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """A base currency: plausible price in USD, ticks and lots by market."""
-
-    price: Decimal
-    tick: Decimal
-    spot_lot: Decimal
-    linear_lot: Decimal
-    inverse_contract: Decimal  # USD a contract on COIN-M
-    okx_contract: Decimal  # base currency a contract on OKX
-
-
-def _base(price: str, tick: str, spot_lot: str, linear_lot: str, inverse: str, okx: str) -> _Base:
-    return _Base(*(Decimal(text) for text in (price, tick, spot_lot, linear_lot, inverse, okx)))
+def _base(price: str, tick: str, spot_lot: str, linear_lot: str, inverse: str, okx: str) -> BaseFacts:
+    return BaseFacts(*(Decimal(text) for text in (price, tick, spot_lot, linear_lot, inverse, okx)))
 
 
 _BASES = {
@@ -104,26 +40,85 @@ _BASES = {
 }
 _SYNTHETIC = _base("100", "0.01", "0.001", "0.001", "10", "1")
 _DEFAULT_BASES = ("BTC", "ETH", "SOL")
-VENUES = ("binance", "binanceusdm", "binancecoinm", "okx")
+
+
+def _spot_binance(wanted: Wanted) -> Listing:
+    if wanted.settle:
+        raise UnknownSymbol(wanted.symbol, "binance", "only spot is listed there, such as BTC/USDT")
+    facts = wanted.facts
+    venue_id = wanted.base + wanted.quote
+    instrument = Instrument("binance", wanted.symbol, venue_id, MarketType.SPOT, facts.tick, facts.spot_lot)
+    return wanted.listed(instrument, 8, 8)
+
+
+def _linear_binance(wanted: Wanted) -> Listing:
+    if wanted.settle != wanted.quote or wanted.expiry:
+        raise UnknownSymbol(wanted.symbol, "binanceusdm", "only linear swaps are listed there, such as BTC/USDT:USDT")
+    facts, venue_id = wanted.facts, wanted.base + wanted.quote
+    tick, lot = _ten_ticks_of_btc(wanted), facts.linear_lot
+    instrument = Instrument("binanceusdm", wanted.symbol, venue_id, MarketType.SWAP, tick, lot)
+    return wanted.listed(instrument, decimals(facts.tick), decimals(lot))
+
+
+def _inverse_binance(wanted: Wanted) -> Listing:
+    if not wanted.inverse or wanted.quote != "USD" or wanted.expiry:
+        raise UnknownSymbol(wanted.symbol, "binancecoinm", "only inverse swaps are listed there, such as BTC/USD:BTC")
+    tick, venue_id = _ten_ticks_of_btc(wanted), f"{wanted.base}{wanted.quote}_PERP"
+    size = wanted.facts.inverse_contract
+    instrument = Instrument("binancecoinm", wanted.symbol, venue_id, MarketType.SWAP, tick, Decimal(1), size)
+    return wanted.listed(instrument, decimals(tick), 0)
+
+
+def _okx(wanted: Wanted) -> Listing:
+    symbol, pair, tick = wanted.symbol, f"{wanted.base}-{wanted.quote}", _ten_ticks_of_btc(wanted)
+    if wanted.settle is None:
+        lot = Decimal("0.00000001") if wanted.base == "BTC" else Decimal("0.000001")
+        instrument = Instrument("okx", symbol, pair, MarketType.SPOT, tick, lot)
+    elif wanted.settle in (wanted.quote, wanted.base) and not wanted.expiry:
+        size = Decimal(100) if wanted.inverse else wanted.facts.okx_contract
+        lot = Decimal(1) if wanted.inverse else Decimal("0.01")
+        instrument = Instrument("okx", symbol, f"{pair}-SWAP", MarketType.SWAP, tick, lot, size)
+    else:
+        raise UnknownSymbol(symbol, "okx", "swaps settle in their quote or base currency, such as BTC/USDT:USDT")
+    return wanted.listed(instrument, decimals(tick), decimals(lot), trim=True)
+
+
+def _ten_ticks_of_btc(wanted: Wanted) -> Decimal:
+    return wanted.facts.tick * 10 if wanted.base == "BTC" else wanted.facts.tick
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """How a venue lists an instrument, and the forms of its symbols; the first is the one that is listed in numbers."""
+
+    build: Callable[[Wanted], Listing]
+    forms: tuple[str, ...]
+
+
+_RULES = {
+    "binance": _Rule(_spot_binance, ("{0}/USDT",)),
+    "binanceusdm": _Rule(_linear_binance, ("{0}/USDT:USDT",)),
+    "binancecoinm": _Rule(_inverse_binance, ("{0}/USD:{0}",)),
+    "okx": _Rule(_okx, ("{0}/USDT", "{0}/USDT:USDT")),
+}
+VENUES = tuple(_RULES)
 DEFAULT_VENUES = ("binance", "binanceusdm", "okx")  # what a simulation without a scenario serves: enough for a look
+
+
+def _rule(venue: str) -> _Rule:
+    try:
+        return _RULES[venue]
+    except KeyError:
+        raise ConfigError.of("venue", venue, f"one of {', '.join(VENUES)}") from None
 
 
 def default_symbols(venue: str, count: int | None = None) -> tuple[str, ...]:
     """What a venue lists when nothing is configured, or `count` symbols: the known bases first, then synthetic ones."""
-    bases = list(_DEFAULT_BASES)
-    if count is not None:
-        bases = [*_BASES, *(f"{SYNTHETIC_PREFIX}{n:03d}" for n in range(max(0, count - len(_BASES))))]
-    if venue == "binance":
-        symbols = [f"{base}/USDT" for base in bases]
-    elif venue == "binanceusdm":
-        symbols = [f"{base}/USDT:USDT" for base in bases]
-    elif venue == "binancecoinm":
-        symbols = [f"{base}/USD:{base}" for base in bases]
-    elif count is None:
-        symbols = [f"{base}/USDT{settle}" for settle in ("", ":USDT") for base in bases]
-    else:
-        symbols = [f"{base}/USDT" for base in bases]
-    return tuple(symbols if count is None else symbols[:count])
+    forms = _rule(venue).forms
+    if count is None:
+        return tuple(form.format(base) for form in forms for base in _DEFAULT_BASES)
+    bases = [*_BASES, *(f"{SYNTHETIC_PREFIX}{n:03d}" for n in range(max(0, count - len(_BASES))))]
+    return tuple(forms[0].format(base) for base in bases[:count])
 
 
 def listing(venue: str, symbol: str) -> Listing:
@@ -131,82 +126,9 @@ def listing(venue: str, symbol: str) -> Listing:
 
     Raises UnknownSymbol where the venue has no such kind of market.
     """
-    pair, _, settle = symbol.partition(":")
-    base, _, quote = pair.partition("/")
-    if not base or not quote:
+    build = _rule(venue).build
+    match = _SYMBOL.fullmatch(symbol)
+    if match is None:
         raise UnknownSymbol(symbol, venue, "write it as BASE/QUOTE or BASE/QUOTE:SETTLE")
-    facts = _BASES.get(base, _SYNTHETIC)
-    try:
-        build = _BUILDERS[venue]
-    except KeyError:
-        raise ConfigError.of("venue", venue, f"one of {', '.join(VENUES)}") from None
-    return build(symbol, base, quote, settle or None, facts)
-
-
-def _spot_binance(symbol: str, base: str, quote: str, settle: str | None, facts: _Base) -> Listing:
-    if settle:
-        raise UnknownSymbol(symbol, "binance", "only spot is listed there, such as BTC/USDT")
-    instrument = Instrument("binance", symbol, base + quote, MarketType.SPOT, facts.tick, facts.spot_lot)
-    return _listing(instrument, base, quote, None, facts, 8, 8, trim=False)
-
-
-def _linear_binance(symbol: str, base: str, quote: str, settle: str | None, facts: _Base) -> Listing:
-    if settle != quote:
-        raise UnknownSymbol(symbol, "binanceusdm", "only linear swaps are listed there, such as BTC/USDT:USDT")
-    tick = facts.tick * 10 if base == "BTC" else facts.tick
-    instrument = Instrument("binanceusdm", symbol, base + quote, MarketType.SWAP, tick, facts.linear_lot)
-    return _listing(
-        instrument, base, quote, settle, facts, _decimals(facts.tick), _decimals(facts.linear_lot), trim=False
-    )
-
-
-def _inverse_binance(symbol: str, base: str, quote: str, settle: str | None, facts: _Base) -> Listing:
-    if settle != base or quote != "USD":
-        raise UnknownSymbol(symbol, "binancecoinm", "only inverse swaps are listed there, such as BTC/USD:BTC")
-    tick = facts.tick * 10 if base == "BTC" else facts.tick
-    one = Decimal(1)
-    instrument = Instrument(
-        "binancecoinm", symbol, f"{base}{quote}_PERP", MarketType.SWAP, tick, one, facts.inverse_contract
-    )
-    return _listing(instrument, base, quote, settle, facts, _decimals(tick), 0, trim=False)
-
-
-def _okx(symbol: str, base: str, quote: str, settle: str | None, facts: _Base) -> Listing:
-    tick = facts.tick * 10 if base == "BTC" else facts.tick
-    if settle is None:
-        lot = Decimal("0.00000001") if base == "BTC" else Decimal("0.000001")
-        instrument = Instrument("okx", symbol, f"{base}-{quote}", MarketType.SPOT, tick, lot)
-    elif settle in (quote, base):
-        size = facts.okx_contract if settle == quote else Decimal(100)
-        lot = Decimal("0.01") if settle == quote else Decimal(1)
-        instrument = Instrument("okx", symbol, f"{base}-{quote}-SWAP", MarketType.SWAP, tick, lot, size)
-    else:
-        raise UnknownSymbol(symbol, "okx", "swaps settle in their quote or base currency, such as BTC/USDT:USDT")
-    return _listing(instrument, base, quote, settle, facts, _decimals(tick), _decimals(lot), trim=True)
-
-
-_BUILDERS = {"binance": _spot_binance, "binanceusdm": _linear_binance, "binancecoinm": _inverse_binance, "okx": _okx}
-
-
-def _listing(
-    instrument: Instrument,
-    base: str,
-    quote: str,
-    settle: str | None,
-    facts: _Base,
-    price_decimals: int,
-    size_decimals: int,
-    *,
-    trim: bool,
-) -> Listing:
-    inverse = settle is not None and settle == base
-    # A typical level holds 5,000 USD: in lots of base currency, or of contracts.
-    lot_value = instrument.lot * instrument.contract_size * (Decimal(1) if inverse else facts.price)
-    typical = max(1, int(Decimal(5_000) / lot_value))
-    start = int(facts.price / instrument.price_tick)
-    return Listing(instrument, base, quote, settle, start, typical, price_decimals, size_decimals, trim)
-
-
-def _decimals(step: Decimal) -> int:
-    exponent = step.normalize().as_tuple().exponent
-    return max(0, -int(exponent))
+    parts = match.groupdict()
+    return build(Wanted(symbol=symbol, facts=_BASES.get(parts["base"], _SYNTHETIC), **parts))

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from xetrade_core.simvenue.engine import MatchingEngine, Side, Trade
-from xetrade_core.simvenue.instruments import Listing, WireNumbers
 from xetrade_core.simvenue.levels import Levels, TruthLog
+from xetrade_core.simvenue.listing import Listing, WireNumbers
 
 _GAP_TABLE = 1024
 _JUMP = 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xetrade_core.simvenue.instruments import Listing
+from xetrade_core.simvenue.listing import Listing
 from xetrade_core.simvenue.market import Market
 
 _PERPETUAL_DELIVERY_MS = 4_133_404_800_000

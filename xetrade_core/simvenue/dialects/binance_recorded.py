@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from xetrade_core.simvenue.dialects.base import Recorded
-from xetrade_core.simvenue.instruments import WireNumbers
+from xetrade_core.simvenue.listing import WireNumbers
 from xetrade_core.simvenue.venue import Venue
 
 _EVENT_KINDS = {"depthUpdate": "depth", "bookTicker": "bookTicker", "trade": "trade"}
