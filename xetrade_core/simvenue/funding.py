@@ -28,7 +28,7 @@ from msgspec import Meta
 
 from xetrade_core.errors import ConfigError
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.simvenue.instruments import Listing
+from xetrade_core.simvenue.listing import Listing
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
