@@ -20,6 +20,7 @@ from xetrade_core.feeds.polling import polled_symbols
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
+from xetrade_core.venues.clients import ClientOptions
 from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.registry import venue as known_venue
 
@@ -67,6 +68,11 @@ def feed_options(settings: Settings, venue: str, depth: int | None = None) -> Fe
         depth=depth or settings.capture.depth,
         staleness_limit_s=own.staleness_s or settings.capture.staleness_s,
     )
+
+
+def client_options(settings: Settings, venue: str) -> ClientOptions:
+    """How the client of one venue's market data connects."""
+    return ClientOptions(rest_url=settings.venue(venue).rest_url)
 
 
 def capture_session(

@@ -55,6 +55,13 @@ class Sim:
             fault["for"] = fault.pop("for_")
         return int(self._call("POST", "/admin/faults", fault)["id"])
 
+    def begin(self, **fault: Any) -> int:
+        """`inject`, and wait until it acts: the simulation takes faults at its ticks."""
+        fault_id = self.inject(**fault)
+        while any(row["id"] == fault_id and not row["begun"] for row in self._call("GET", "/admin/faults")["active"]):
+            time.sleep(0.005)
+        return fault_id
+
     def clear(self, fault_id: int | None = None) -> None:
         """Take back one fault or all."""
         self._call("DELETE", "/admin/faults" + ("" if fault_id is None else f"?id={fault_id}"))

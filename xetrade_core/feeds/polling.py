@@ -23,6 +23,7 @@ from xetrade_core.errors import UnknownVenue, VenueUnavailable, XETradeError
 from xetrade_core.feeds.feed import FeedOptions, FeedSink, FeedStatus, SymbolStatus
 from xetrade_core.model.book_events import GapCause, RefusalReason, Synced
 from xetrade_core.model.instruments import Instrument, MarketType
+from xetrade_core.venues.ccxt_markets import moved_urls
 from xetrade_core.venues.instruments import resolve_listed
 from xetrade_core.venues.registry import venues
 
@@ -239,7 +240,7 @@ async def _open_source(
         config = {"options": {"fetchMarkets": {"types": ["spot"]}}, **config}
     source = getattr(ccxt, venue)({"enableRateLimit": True, **config})
     if options.rest_url is not None:
-        source.urls["api"] = _moved(source.urls["api"], options.rest_url.rstrip("/"))
+        source.urls["api"] = moved_urls(source.urls["api"], options.rest_url.rstrip("/"))
     try:
         await source.load_markets()
         listed = [_instrument(venue, row["symbol"], row["id"]) for row in source.markets.values()]
@@ -251,16 +252,6 @@ async def _open_source(
         await source.close()
         raise
     return source, found
-
-
-def _moved(urls: Any, base: str) -> Any:
-    """ccxt's table of URLs with another host, each with its own path; websockets stay."""
-    if isinstance(urls, dict):
-        return {key: _moved(inner, base) for key, inner in urls.items()}
-    if isinstance(urls, str) and urls.startswith(("http://", "https://")):
-        _, slash, path = urls.partition("://")[2].partition("/")
-        return f"{base}{slash}{path}"
-    return urls
 
 
 def _instrument(venue: str, symbol: str, venue_id: str = "") -> Instrument:

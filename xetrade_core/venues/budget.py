@@ -35,6 +35,7 @@ class WeightBudget:
         if not 0 <= headroom < 1:
             raise ConfigError.of("headroom", headroom, "a share of the venue's limit, at least 0 and below 1")
         self.limit = max(1, int(rule.limit * (1 - headroom)))
+        self.rule = rule
         self._window_ns = round(rule.window_s * NS_PER_S)
         self._clock = clock
         self._spent: deque[tuple[int, int]] = deque()

@@ -66,6 +66,15 @@ def resolve_listed(venue_id: str, text: str, listed: Iterable[Instrument]) -> In
     raise UnknownSymbol(text, venue_id, _near(wanted, rows))
 
 
+def near_symbols(symbol: str, known: Iterable[str]) -> str:
+    """A hint for an unknown universal symbol: the near ones, else some that exist."""
+    names = list(known)
+    close = difflib.get_close_matches(symbol, names, n=_HINTS, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"it lists {len(names)} instruments, such as {', '.join(names[:_HINTS])}"
+
+
 def named_instrument(venue: Venue, symbol: str) -> Instrument:
     """The instrument of a universal symbol by the venue's naming rule alone, for reading recordings without a network.
 

@@ -106,8 +106,8 @@ class RestRules:
     """The public REST side: its budget per IP, and where the book snapshot is (None: the protocol needs none).
 
     `weights` is ordered by limit. `used_weight_header` names the reply header that tells how much of the budget the
-    venue has counted, None where it tells nothing. `time_path` is
-    where the venue tells its clock.
+    venue has counted, None where it tells nothing. `time_path` is where the venue tells its clock. `book_limits` are
+    the only numbers of levels that a book may be asked for over REST, empty where any will do up to the venue's most.
     """
 
     budget: RateRule
@@ -115,6 +115,12 @@ class RestRules:
     weights: tuple[SnapshotWeight, ...] = ()
     used_weight_header: str | None = None
     time_path: str | None = None
+    book_limits: tuple[int, ...] = ()
+
+    def book_limit(self, depth: int) -> int:
+        """The number of levels to ask for to get at least `depth` a side, or the most there is."""
+        allowed = self.book_limits or tuple(row.limit for row in self.weights)
+        return next((limit for limit in allowed if limit >= depth), allowed[-1] if allowed else depth)
 
     def snapshot_for(self, levels: int) -> SnapshotWeight:
         """The cheapest snapshot of at least `levels` a side, or the deepest there is."""
@@ -218,7 +224,8 @@ class FundingRules:
     """What the venue's funding numbers mean, and how its history is paged.
 
     `live_means` and `predicted_means` say in words what the venue's live and predicted rates are (`predicted_means`
-    None: it predicts nothing). `page_limit` rows a page, `max_span_s` the longest range of one request.
+    None: it predicts nothing). `page_limit` rows a page, `max_span_s` the longest range of one request. `end_param` is
+    what ccxt passes the end of the range by, in ms.
     """
 
     live_means: str
@@ -228,6 +235,7 @@ class FundingRules:
     default_interval_s: float
     max_span_s: float | None = None
     page_weight: int = 1
+    end_param: str = "until"
 
 
 class InstrumentCodec(Protocol):

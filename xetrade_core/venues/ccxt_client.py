@@ -1,0 +1,270 @@
+"""Market data through the unmodified ccxt class of a venue.
+
+ccxt brings the venue's words and the universal symbols; the connections, the budget and the errors are ours. A URL is
+all that tells a simulated venue from a live one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from xetrade_core.clock import NS_PER_MS, Clock
+from xetrade_core.errors import NotSupported, UnknownSymbol, VenueUnavailable
+from xetrade_core.model.funding import FundingQuote, FundingRate
+from xetrade_core.model.instruments import Instrument, MarketType
+from xetrade_core.model.quotes import BookSnapshot, Level, Quote
+from xetrade_core.venues.ccxt_errors import translated
+from xetrade_core.venues.ccxt_markets import ccxt_exchange, market_instrument
+from xetrade_core.venues.instruments import near_symbols
+from xetrade_core.venues.transport import Call, Transport, calling
+from xetrade_core.venues.venue import Capability, Support, Venue
+
+_FUNDED = (MarketType.SWAP, MarketType.FUTURE)
+_PAGE_LIMIT = 100  # where the venue's funding rules are not stated
+_UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+_T = TypeVar("_T")
+
+
+class CcxtMarketData:
+    """`MarketData` of one venue. The first call that needs them loads the venue's markets."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        transport: Transport,
+        clock: Clock,
+        *,
+        rest_url: str | None = None,
+        testnet: bool = False,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """`rest_url` replaces the host of every REST URL of ccxt's. Needs a running loop. The transport is closed with
+        this client.
+        """
+        self.venue = venue.id
+        self.rules = venue
+        self.transport = transport
+        self._clock = clock
+        self._exchange = ccxt_exchange(venue, transport, rest_url, testnet, timeout_s)
+
+    async def close(self) -> None:
+        """See MarketData."""
+        await self._exchange.close()
+        await self.transport.close()
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """See MarketData."""
+        await self._load()
+        mode = self._exchange.precisionMode
+        try:
+            return tuple(market_instrument(self.venue, row, mode) for row in self._exchange.markets.values())
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise VenueUnavailable(f"{self.venue} lists a market that cannot be read: {error!r}") from error
+
+    async def book(self, symbol: str, depth: int) -> BookSnapshot:
+        """See MarketData. Raises NotSupported where the venue has no book over REST (Derive)."""
+        what = f"order book of {symbol}"
+        self._require("fetchOrderBook", "REST order book: its books come over the websocket alone")
+        await self._market(symbol)
+        limit = self.rules.rest.book_limit(depth)
+        weight = self.rules.rest.snapshot_for(limit).weight if self.rules.rest.weights else None
+        book = await self._read(what, lambda: self._exchange.fetch_order_book(symbol, limit), Call(weight=weight))
+        received_ns = self._clock.wall_ns()
+        with self._readable(what):
+            if not (book["bids"] or book["asks"] or book.get("nonce") or book.get("timestamp")):
+                raise ValueError("an empty book without id and time")  # what ccxt makes of a reply without a book
+            return BookSnapshot(
+                venue=self.venue,
+                symbol=symbol,
+                bids=_levels(book["bids"], depth),
+                asks=_levels(book["asks"], depth),
+                received_ns=received_ns,
+                exchange_ns=_ns(book.get("timestamp")),
+                sequence=book.get("nonce"),
+            )
+
+    async def quotes(self, symbols: Sequence[str]) -> dict[str, Quote]:
+        """See MarketData. Where ccxt's ticker has no bid and no ask, the best level of the book stands in for it."""
+        wanted = tuple(dict.fromkeys(symbols))
+        for symbol in wanted:
+            await self._market(symbol)
+        if self._quotes_all() and wanted:
+            rows = await self._read("best quotes", lambda: self._all_tickers(list(wanted)))
+        else:
+            tickers = await asyncio.gather(*(self._ticker(symbol) for symbol in wanted))
+            rows = dict(zip(wanted, tickers, strict=True))
+        received_ns = self._clock.wall_ns()
+        with self._readable("best quotes"):
+            found = {symbol: _quote(self.venue, symbol, rows.get(symbol) or {}, received_ns) for symbol in wanted}
+        empty = [symbol for symbol, quote in found.items() if quote.bid is None and quote.ask is None]
+        if empty and self._has("fetchOrderBook"):
+            books = await asyncio.gather(*(self.book(symbol, 1) for symbol in empty))
+            found.update((book.symbol, book.quote()) for book in books)
+        return found
+
+    async def funding(self, symbol: str) -> FundingQuote:
+        """See MarketData."""
+        what = f"funding rate of {symbol}"
+        self._require("fetchFundingRate", what)
+        await self._funded(symbol)
+        row = await self._read(what, lambda: self._exchange.fetch_funding_rate(symbol))
+        received_ns = self._clock.wall_ns()
+        with self._readable(what):
+            return FundingQuote(
+                venue=self.venue,
+                symbol=symbol,
+                received_ns=received_ns,
+                rate=_number(row.get("fundingRate")),
+                next_funding_ns=_ns(row.get("fundingTimestamp")),
+                predicted_rate=_number(row.get("nextFundingRate")),
+                predicted_funding_ns=_ns(row.get("nextFundingTimestamp")),
+                interval_s=interval_s(row.get("interval")),
+                mark_price=_number(row.get("markPrice")),
+                index_price=_number(row.get("indexPrice")),
+                exchange_ns=_ns(row.get("timestamp")),
+            )
+
+    async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
+        """See MarketData."""
+        what = f"funding history of {symbol}"
+        self._require("fetchFundingRateHistory", what)
+        await self._funded(symbol)
+        rules = self.rules.funding
+        limit = _PAGE_LIMIT if rules is None else rules.page_limit
+        until = {"until" if rules is None else rules.end_param: -(-end_ns // NS_PER_MS)}
+        rows = await self._read(
+            what,
+            lambda: self._exchange.fetch_funding_rate_history(symbol, start_ns // NS_PER_MS, limit, until),
+            Call(weight=None if rules is None else rules.page_weight),
+        )
+        with self._readable(what):
+            found = {row["timestamp"] * NS_PER_MS: row["fundingRate"] for row in rows}
+            return tuple(
+                FundingRate(self.venue, symbol, at_ns, float(rate))
+                for at_ns, rate in sorted(found.items())
+                if start_ns <= at_ns < end_ns
+            )
+
+    async def server_time_ns(self) -> int:
+        """See MarketData."""
+        self._require("fetchTime", "clock")
+        millis = await self._read("time", lambda: self._exchange.fetch_time())
+        with self._readable("time"):
+            return int(millis) * NS_PER_MS
+
+    # --- ccxt -------------------------------------------------------------------------------------------------------
+
+    async def _read(self, what: str, ask: Callable[[], Awaitable[_T]], call: Call | None = None) -> _T:
+        """One read of ccxt's; whatever it raises becomes an error of ours."""
+        with calling(call or Call()) as under_way:
+            try:
+                return await ask()
+            except Exception as error:  # ccxt's parsers raise anything (IndexError, TypeError) on a garbled reply
+                pause_s = self.transport.budget.rule.window_s
+                raise translated(error, under_way, self.rules, what, pause_s) from None
+
+    async def _load(self) -> None:
+        """The venue's markets, once; callers that come meanwhile wait for the same answer."""
+        if not self._exchange.markets:
+            await self._read("list of markets", self._exchange.load_markets)
+
+    async def _market(self, symbol: str) -> dict[str, Any]:
+        await self._load()
+        row: dict[str, Any] | None = self._exchange.markets.get(symbol)
+        if row is None:
+            raise UnknownSymbol(symbol, self.venue, near_symbols(symbol, self._exchange.markets))
+        return row
+
+    async def _funded(self, symbol: str) -> None:
+        row = await self._market(symbol)
+        if MarketType(row["type"]) not in _FUNDED:
+            raise NotSupported(f"{symbol} on {self.venue} is {row['type']}: only perpetual contracts are funded")
+
+    def _has(self, method: str) -> bool:
+        return bool(self._exchange.has.get(method))
+
+    def _require(self, method: str, what: str) -> None:
+        if not self._has(method):
+            raise NotSupported(f"{self.venue} has no {what}")
+
+    def _quotes_all(self) -> bool:
+        """Whether one call brings many quotes: as the venue's facts say, else as ccxt does."""
+        if self.rules.capabilities:
+            return self.rules.capabilities.get(Capability.QUOTES_ALL) is Support.NATIVE
+        return self._has("fetchBidsAsks") or self._has("fetchTickers")
+
+    async def _all_tickers(self, symbols: list[str]) -> dict[str, Any]:
+        """One call for each kind of market among the symbols: no venue mixes them."""
+        exchange = self._exchange
+        kinds: dict[tuple[Any, ...], list[str]] = {}
+        for symbol in symbols:
+            market = exchange.markets[symbol]
+            kinds.setdefault((market["type"], market.get("linear")), []).append(symbol)
+        ask = exchange.fetch_bids_asks if exchange.has.get("fetchBidsAsks") is True else exchange.fetch_tickers
+        found: dict[str, Any] = {}
+        for answer in await asyncio.gather(*(ask(group) for group in kinds.values())):
+            found.update(answer)
+        return found
+
+    async def _ticker(self, symbol: str) -> dict[str, Any]:
+        ticker: dict[str, Any] = await self._read(f"quote of {symbol}", lambda: self._exchange.fetch_ticker(symbol))
+        return ticker
+
+    def _readable(self, what: str) -> _Readable:
+        return _Readable(f"{self.venue} {what}")
+
+
+class _Readable:
+    """Turns what goes wrong while ccxt's structures are read into VenueUnavailable."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)):
+            raise VenueUnavailable(f"{self._what}: its reply cannot be read: {error!r}"[:300]) from None
+
+
+def _levels(side: Sequence[Sequence[Any]], depth: int) -> tuple[Level, ...]:
+    levels = tuple((float(row[0]), float(row[1])) for row in side[:depth])
+    if not all(0 < price < math.inf and 0 <= size < math.inf for price, size in levels):
+        raise ValueError("a level without a price above 0 and a size")
+    return levels
+
+
+def _quote(venue: str, symbol: str, row: dict[str, Any], received_ns: int) -> Quote:
+    """ccxt's ticker; a price of 0 is how venues write that a side is empty."""
+    bid, ask = _number(row.get("bid")) or None, _number(row.get("ask")) or None
+    return Quote(
+        venue=venue,
+        symbol=symbol,
+        bid=bid,
+        bid_size=None if bid is None else _number(row.get("bidVolume")),
+        ask=ask,
+        ask_size=None if ask is None else _number(row.get("askVolume")),
+        received_ns=received_ns,
+        exchange_ns=_ns(row.get("timestamp")),
+    )
+
+
+def _number(value: Any) -> float | None:
+    number = None if value is None else float(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _ns(millis: Any) -> int | None:
+    return None if millis is None else int(millis) * NS_PER_MS
+
+
+def interval_s(text: str | None) -> float | None:
+    """ccxt's interval in seconds (`8h` is 28800.0); None for none, or one that is not of that form."""
+    if not text or text[-1] not in _UNITS_S or not text[:-1].isdigit():
+        return None
+    return float(int(text[:-1]) * _UNITS_S[text[-1]])

@@ -1,0 +1,65 @@
+"""From a venue's name to a client of its market data: ccxt's class, or a client of our own where ccxt has none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xetrade_core.clock import Clock
+from xetrade_core.errors import ConfigError, NotSupported
+from xetrade_core.venues.budget import WeightBudget
+from xetrade_core.venues.ccxt_client import CcxtMarketData
+from xetrade_core.venues.market_data import MarketData
+from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.transport import Transport
+from xetrade_core.venues.venue import Venue, require_no_userinfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """How a client of market data connects. Times are seconds.
+
+    `rest_url` replaces the host of every REST URL (a simulated venue, a proxy). `budget` is given to share one among
+    several clients of a host; None makes one of `budget_headroom`.
+    """
+
+    rest_url: str | None = None
+    testnet: bool = False
+    request_timeout_s: float = 10.0
+    budget: WeightBudget | None = None
+    budget_headroom: float = 0.2
+
+    def __post_init__(self) -> None:
+        require_no_userinfo(self.rest_url, "rest_url")
+        if self.request_timeout_s <= 0:
+            raise ConfigError.of("request_timeout_s", self.request_timeout_s, "a number of seconds above 0")
+
+
+ClientFactory = Callable[[Venue, Transport, ClientOptions, Clock, random.Random], MarketData]
+
+#: clients of our own, by venue id: for venues that ccxt does not know
+OWN_CLIENTS: dict[str, ClientFactory] = {}
+
+
+def open_market_data(venue_id: str, options: ClientOptions, clock: Clock, rng: random.Random) -> MarketData:
+    """A client of a venue of the registry; close it after use. Needs a running event loop; asks the venue nothing yet.
+
+    Raises UnknownVenue, VenueRetired, ConfigError, and NotSupported for a venue that has no client.
+    """
+    venue = known_venue(venue_id).require_live()
+    venue.endpoints(testnet=options.testnet, rest_url=options.rest_url)  # refuses what the venue does not have
+    budget = options.budget or WeightBudget(venue.rest.budget, clock, headroom=options.budget_headroom)
+    transport = Transport(budget, clock, used_weight_header=venue.rest.used_weight_header)
+    if (own := OWN_CLIENTS.get(venue_id)) is not None:
+        return own(venue, transport, options, clock, rng)
+    if venue.ccxt_class is None:
+        raise NotSupported(f"{venue.name} has no client of market data: ccxt does not know it")
+    return CcxtMarketData(
+        venue,
+        transport,
+        clock,
+        rest_url=options.rest_url,
+        testnet=options.testnet,
+        timeout_s=options.request_timeout_s,
+    )
