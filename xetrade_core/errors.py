@@ -67,6 +67,10 @@ class RateLimited(VenueUnavailable):
         self.retry_after_s = retry_after_s
 
 
+class BookTooThin(XETradeError):
+    """The known levels of a book do not hold the amount that was asked for."""
+
+
 class LakeError(XETradeError):
     """The lake cannot do what was asked."""
 

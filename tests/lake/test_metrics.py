@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
@@ -17,12 +18,13 @@ from xetrade_core.lake import parquet
 from xetrade_core.lake.instrument_facts import instrument_metadata, segment_facts, with_facts
 from xetrade_core.lake.layout import part_key
 from xetrade_core.lake.measure import hour_symbols, measure_hour
-from xetrade_core.lake.metrics import Contract, minute_metrics, sample_metrics
+from xetrade_core.lake.metrics import minute_metrics, sample_metrics
 from xetrade_core.lake.schemas import BOOK_METRICS, DEPTH_BANDS_BPS, IMPACT_NOTIONALS, L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore
+from xetrade_core.model.contracts import SPOT, Contract
 from xetrade_core.model.instruments import Instrument, MarketType
 
-SPOT = Contract()
+CONTRACTS = [SPOT, Contract(Decimal("0.01")), Contract(Decimal(100), inverse=True)]
 steps = st.lists(st.integers(1, 400), min_size=1, max_size=12)
 sizes = st.lists(st.floats(0.001, 50.0), min_size=12, max_size=12)
 books = st.builds(
@@ -72,7 +74,7 @@ def naive(book: dict[str, Any], contract: Contract) -> dict[str, float]:
         found[f"imbalance_{levels}"] = (one - other) / (one + other)
 
     def worth(price: float, size: float) -> float:
-        return size * contract.size * (1.0 if contract.inverse else price)
+        return size * float(contract.size) * (1.0 if contract.inverse else price)
 
     for name, side in (("bid", bids), ("ask", asks)):
         for band in DEPTH_BANDS_BPS:
@@ -90,7 +92,7 @@ def naive(book: dict[str, Any], contract: Contract) -> dict[str, float]:
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.lists(books, min_size=1, max_size=4), st.sampled_from([SPOT, Contract(0.01), Contract(100.0, inverse=True)]))
+@given(st.lists(books, min_size=1, max_size=4), st.sampled_from(CONTRACTS))
 def test_every_metric_of_every_sample_is_the_naive_one(given_books: list[dict[str, Any]], contract: Contract) -> None:
     got = sample_metrics(table_of(given_books), contract)
     for i, book in enumerate(given_books):

@@ -88,6 +88,11 @@ class BookSide:
         self.bound = max(newest, ranks[-1] if ranks else NOWHERE)
         return None if self.bound == NOWHERE else self.bound * sign
 
+    def touch(self) -> Level | None:
+        """Price and size of the best level, or None if the side is empty."""
+        price = self.best()
+        return None if price is None else (price, self._sizes[price])
+
     def top(self, depth: int) -> tuple[list[float], list[float]]:
         """Prices and sizes of the best levels, best first, at most `depth`; see `known` for which are beyond doubt."""
         if len(self._ranks) + len(self._fresh) > NEAR_MOST or len(self._sizes) > ENTRIES_MOST:

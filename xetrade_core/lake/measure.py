@@ -6,14 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from xetrade_core.errors import LakeError
 from xetrade_core.lake import parquet
 from xetrade_core.lake.instrument_facts import part_facts
 from xetrade_core.lake.layout import hour_path, hour_start, part_key, venue_prefix
-from xetrade_core.lake.metrics import Contract, minute_metrics
+from xetrade_core.lake.metrics import minute_metrics
 from xetrade_core.lake.schemas import BOOK_METRICS, L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore
+from xetrade_core.model.contracts import Contract
 from xetrade_core.model.instruments import slug_symbol
 
 _ATTEMPTS = 8
@@ -50,7 +52,7 @@ def _measure(store: ObjectStore, venue: str, hour_ns: int, symbol: str) -> int:
         if before is None:
             return 0
         rows = parquet.from_bytes(store.read(source), f"{store.uri}/{source}")
-        size = float(part_facts(rows.schema).get("contract_size", "1"))
+        size = Decimal(part_facts(rows.schema).get("contract_size", "1"))
         checked = BOOK_METRICS.validate(minute_metrics(rows, venue, symbol, Contract.of(symbol, size)))
         if len(checked.rejected):
             reason = checked.rejected.column("rejected_reason")[0].as_py()

@@ -17,25 +17,12 @@ import pyarrow as pa
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.levels import Levels
 from xetrade_core.lake.schemas import BOOK_METRICS, DEPTH_BANDS_BPS, IMBALANCE_LEVELS, IMPACT_NOTIONALS
+from xetrade_core.model.contracts import Contract
 
 BPS = 1e4
 _NS_PER_MINUTE = 60 * NS_PER_S
 _BLOCK_ROWS = 3600
 """Samples worked on at once: 100 levels a side of these are 12 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """What one unit of size is worth. Spot: size 1, not inverse."""
-
-    size: float = 1.0
-    inverse: bool = False
-
-    @classmethod
-    def of(cls, symbol: str, size: float = 1.0) -> Contract:
-        """From a universal symbol: a contract that settles in its base is inverse."""
-        pair, _, settle = symbol.partition(":")
-        return cls(size, bool(settle) and settle.split("-")[0] == pair.split("/")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +159,7 @@ def _side(rows: pa.Table, name: str, contract: Contract) -> Side:
     size = Levels.of(rows, f"{name}_size").padded(price.shape[1])
     width = max(price.shape[1], 1)  # so that column 0 exists even where there is no row
     price, size = (np.resize(one, (len(rows), width)) if not one.shape[1] else one for one in (price, size))
-    return Side(price, size, size * contract.size * (1.0 if contract.inverse else price))
+    return Side(price, size, size * float(contract.size) * (1.0 if contract.inverse else price))
 
 
 def _blocks(snapshots: pa.Table) -> Iterator[pa.Table]:

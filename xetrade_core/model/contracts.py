@@ -1,0 +1,31 @@
+"""What one unit of a book's size is worth: a coin on a spot market, a contract on any other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract of `size` base currency, or of `size` quote currency where it is inverse. Spot: size 1, not inverse.
+
+    A linear contract's notional moves with the price, an inverse one's is fixed: 1 BTC/USD:BTC of Binance is 100 USD
+    at any price.
+    """
+
+    size: Decimal = Decimal(1)
+    inverse: bool = False
+
+    @classmethod
+    def of(cls, symbol: str, size: Decimal = Decimal(1)) -> Contract:
+        """From a universal symbol: a contract that settles in its base is inverse."""
+        pair, _, settle = symbol.partition(":")
+        return cls(size, bool(settle) and settle.split("-")[0] == pair.split("/")[0])
+
+    def base(self, price: float, size: float) -> float:
+        """What `size` is in base currency at `price`."""
+        return size * float(self.size) / price if self.inverse else size * float(self.size)
+
+
+SPOT = Contract()
