@@ -16,6 +16,7 @@ from benchmarks.report import Measurement, keep, print_json, recall, write_page
 SECTIONS = {
     "book_replay": "From recorded frames to Parquet",
     "sampling": "Sampling a deep book",
+    "best_quotes": "Best bid and ask across venues",
     "lake_read": "The lake beside gzip CSV",
     "live_load": "Live against the simulated venue",
 }

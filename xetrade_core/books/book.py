@@ -75,13 +75,16 @@ class BookSide:
         if len(self._fresh) > FRESH_FEW:
             self._merge_fresh()
         ranks, fresh, sizes, sign = self._ranks, self._fresh, self._sizes, self._sign
+        if ranks and not fresh and sizes[price := ranks[-1] * sign]:  # mostly: nothing new, and the best still stands
+            self.bound = ranks[-1]
+            return price
         while ranks and not sizes[ranks[-1] * sign]:
             self._bury(ranks.pop())
-        newest = max(fresh, default=NOWHERE)
+        newest = max(fresh) if fresh else NOWHERE
         while fresh and not sizes[newest * sign]:
             fresh.remove(newest)
             self._bury(newest)
-            newest = max(fresh, default=NOWHERE)
+            newest = max(fresh) if fresh else NOWHERE
         if not ranks and not fresh:
             self._tidy(1)
             ranks = self._ranks
