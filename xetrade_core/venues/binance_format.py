@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
-from xetrade_core.errors import UnknownSymbol, VenueUnavailable
-from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.errors import VenueUnavailable
+from xetrade_core.model.instruments import Instrument, InstrumentStatus
+from xetrade_core.symbols.naming import naming
+from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.venue import RestRequest
 
-# Binance reuses a code that the field knows otherwise; the universal symbol carries the field's name.
-_FIELD_CODES = {"YOYO": "YOYOW"}
 _STATUS = {
     "TRADING": InstrumentStatus.TRADING,
     "PRE_TRADING": InstrumentStatus.PRE_LAUNCH,
@@ -83,19 +82,14 @@ class BinanceInstruments:
         """One listing as an instrument."""
         filters = {each.filterType: each for each in row.filters}
         price, lot = filters.get("PRICE_FILTER"), filters.get("LOT_SIZE")
-        symbol = f"{_field_code(row.baseAsset)}/{_field_code(row.quoteAsset)}"
-        kind = MarketType.SPOT
-        if row.marginAsset:
-            symbol += f":{_field_code(row.marginAsset)}"
-            kind = MarketType.SWAP
-            if row.deliveryDate and row.deliveryDate != _PERPETUAL_DELIVERY_MS and "PERPETUAL" not in row.contractType:
-                symbol += f"-{datetime.fromtimestamp(row.deliveryDate / 1000, UTC):%y%m%d}"
-                kind = MarketType.FUTURE
+        dated = row.marginAsset and row.deliveryDate not in (None, 0, _PERPETUAL_DELIVERY_MS)
+        expiry_ms = row.deliveryDate if dated and "PERPETUAL" not in row.contractType else None
+        parts = listed_parts(self.venue, row.baseAsset, row.quoteAsset, row.marginAsset, expiry_ms=expiry_ms)
         return Instrument(
             venue=self.venue,
-            symbol=symbol,
+            symbol=parts.symbol,
             venue_id=row.symbol,
-            market_type=kind,
+            market_type=parts.market_type,
             price_tick=Decimal(price.tickSize) if price else Decimal(0),
             lot=Decimal(lot.stepSize) if lot else Decimal(0),
             contract_size=row.contractSize,
@@ -104,21 +98,4 @@ class BinanceInstruments:
 
     def venue_id(self, symbol: str) -> str:
         """`BTC/USDT` -> `BTCUSDT`, `BTC/USDT:USDT-261225` -> `BTCUSDT_261225`, `BTC/USD:BTC` -> `BTCUSD_PERP`."""
-        parts = SymbolParts.parse(symbol, self.venue)
-        pair = _venue_code(parts.base) + _venue_code(parts.quote)
-        spot_market, inverse_market = self.venue == "binance", self.venue == "binancecoinm"
-        fits = parts.settle is None if spot_market else parts.settle == (parts.base if inverse_market else parts.quote)
-        if not fits or parts.strike is not None:
-            form = "BTC/USDT" if spot_market else "BTC/USD:BTC" if inverse_market else "BTC/USDT:USDT"
-            raise UnknownSymbol(symbol, self.venue, f"its symbols look like {form}")
-        if parts.expiry is not None:
-            return f"{pair}_{parts.expiry}"
-        return f"{pair}_PERP" if inverse_market else pair
-
-
-def _field_code(code: str) -> str:
-    return _FIELD_CODES.get(code, code)
-
-
-def _venue_code(code: str) -> str:
-    return next((venue for venue, field in _FIELD_CODES.items() if field == code), code)
+        return naming(self.venue).write(SymbolParts.parse(symbol, self.venue))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 import msgspec
 
 from xetrade_core.books.okx import OkxBooks
-from xetrade_core.errors import UnknownSymbol, VenueUnavailable
+from xetrade_core.errors import VenueUnavailable
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.symbols.naming import naming
+from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.venue import (
     BookProtocol,
@@ -28,7 +30,6 @@ from xetrade_core.venues.venue import (
 _CHECKED = date(2026, 11, 20)
 _DOCS = "https://www.okx.com/docs-v5/en/"
 _PATH = "/api/v5/public/instruments"
-_FIELD_CODES = {"AE": "AET"}  # OKX's AE is the ERC-20 token that the field calls AET
 _KINDS = {"SPOT": MarketType.SPOT, "SWAP": MarketType.SWAP, "FUTURES": MarketType.FUTURE, "OPTION": MarketType.OPTION}
 _OPTION_ID = re.compile(r"(?P<family>[^-]+-[^-]+)-\d{6}-[\d.]+-[CP]")
 
@@ -92,16 +93,12 @@ class OkxInstruments:
     def instrument(self, row: _Listing) -> Instrument:
         """One listing as an instrument; the contract's size is value times multiplier."""
         base, quote = (row.baseCcy, row.quoteCcy) if row.instType == "SPOT" else tuple(row.uly.split("-")[:2])
-        symbol = f"{_FIELD_CODES.get(base, base)}/{_FIELD_CODES.get(quote, quote)}"
-        if row.settleCcy:
-            symbol += f":{_FIELD_CODES.get(row.settleCcy, row.settleCcy)}"
-        if row.expTime:
-            symbol += f"-{datetime.fromtimestamp(int(row.expTime) / 1000, UTC):%y%m%d}"
-        if row.stk:
-            symbol += f"-{row.stk}-{row.optType}"
+        parts = listed_parts(
+            "okx", base, quote, row.settleCcy, expiry_ms=int(row.expTime or 0) or None, strike=row.stk, side=row.optType
+        )
         return Instrument(
             venue="okx",
-            symbol=symbol,
+            symbol=parts.symbol,
             venue_id=row.instId,
             market_type=_KINDS[row.instType],
             price_tick=Decimal(row.tickSz),
@@ -112,16 +109,7 @@ class OkxInstruments:
 
     def venue_id(self, symbol: str) -> str:
         """`BTC/USDT` -> `BTC-USDT`, `BTC/USDT:USDT` -> `BTC-USDT-SWAP`, `BTC/USD:BTC-261225` -> `BTC-USD-261225`."""
-        parts = SymbolParts.parse(symbol, "okx")
-        names = {field: venue for venue, field in _FIELD_CODES.items()}
-        pair = f"{names.get(parts.base, parts.base)}-{names.get(parts.quote, parts.quote)}"
-        if parts.settle is None:
-            return pair
-        if parts.settle not in (parts.base, parts.quote):
-            raise UnknownSymbol(symbol, "okx", "contracts settle in their base or quote, like BTC/USDT:USDT")
-        if parts.expiry is None:
-            return f"{pair}-SWAP"
-        return f"{pair}-{parts.expiry}" + (f"-{parts.strike}-{parts.side}" if parts.strike else "")
+        return naming("okx").write(SymbolParts.parse(symbol, "okx"))
 
 
 def _queries(symbol: str) -> list[tuple[tuple[str, str], ...]]:
