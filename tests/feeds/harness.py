@@ -15,14 +15,21 @@ from xetrade_core.feeds.factory import open_streaming_feed
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.streaming import StreamingFeed
 from xetrade_core.model.book_events import BookEvent, Gap, GapCause, Refused, Synced
+from xetrade_core.simvenue.instruments import default_symbols
 from xetrade_core.venues.backoff import Backoff
+from xetrade_core.venues.registry import venues
+from xetrade_core.venues.venue import VenueStatus
 
-SYMBOLS = {
-    "binance": ("BTC/USDT", "ETH/USDT"),
-    "binanceusdm": ("BTC/USDT:USDT", "ETH/USDT:USDT"),
-    "binancecoinm": ("BTC/USD:BTC", "ETH/USD:ETH"),
-    "okx": ("BTC/USDT", "BTC/USDT:USDT"),
-}
+
+def _chosen(venue: str) -> tuple[str, str]:
+    """Two symbols of a venue: of both kinds, spot and contract, where its double lists both."""
+    listed = default_symbols(venue)
+    firsts = [next((one for one in listed if (":" in one) is contract), "") for contract in (False, True)]
+    first, second, *_ = dict.fromkeys([*filter(None, firsts), *listed])
+    return first, second
+
+
+SYMBOLS = {row.id: _chosen(row.id) for row in venues() if row.status is VenueStatus.LIVE}
 VENUES = tuple(SYMBOLS)
 SCENARIO = "seed = 7\n" + "".join(
     f"[venues.{venue}]\nsymbols = {list(names)}\nflush_ms = 50\n" for venue, names in SYMBOLS.items()

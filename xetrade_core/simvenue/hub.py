@@ -13,7 +13,7 @@ from typing import Protocol
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.simvenue.dialects.base import Dialect
-from xetrade_core.simvenue.faults import GARBLINGS, ActiveFault, FaultBoard, Injection
+from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
 from xetrade_core.simvenue.market import Flush
 from xetrade_core.simvenue.venue import Publication
 from xetrade_core.simvenue.wire import BINARY, PING, TEXT, close_frame, encode_frame, garble
@@ -47,7 +47,7 @@ class WireSession:
         self.muted = False  # before the handshake is answered nothing may be sent
         self.half_open = False  # neither sends nor answers any more, but the socket stays open
         self.closed = False
-        self.opened_ns = self.active_ns = self.pinged_ns = now_ns
+        self.opened_ns = self.active_ns = self.heard_ns = self.pinged_ns = now_ns
         self._outbox: list[bytes] = []
 
     def reply(self, payload: bytes) -> None:
@@ -154,8 +154,9 @@ class Hub:
             return
         for kind, topic in topics.items():
             if topic.sessions:
-                for payload in self.dialect.render(kind, publication, venue_ns):
-                    self._dispatch(kind, topic, publication, payload)
+                for part in self.dialect.parts(kind, publication):
+                    for payload in self.dialect.render(kind, part, venue_ns):
+                        self._dispatch(kind, topic, part, payload)
             if topic.joining:
                 self._greet(kind, topic, publication, venue_ns)
 
@@ -189,7 +190,7 @@ class Hub:
         if fate is not None:
             variant = fate.fault.variant
             if fate.kind == "garbled" and variant is None:
-                variant = fate.rng.choice(GARBLINGS)
+                variant = fate.rng.choice(self.dialect.garblings)
             self._note(fate, variant, symbol, publication.flush, len(topic.sessions))
             self._injure(fate, variant, topic, payload)
         else:
@@ -277,12 +278,14 @@ class Hub:
     def keep_alive(self, now_ns: int) -> None:
         """Ping, and close connections that are idle or have reached their age."""
         config, dialect = self.dialect.venue.config, self.dialect
-        ping_s, idle_s = dialect.ping_interval_s(), dialect.idle_limit_s()
+        ping_s, idle_s, silence_s = dialect.ping_interval_s(), dialect.idle_limit_s(), dialect.silence_limit_s()
         for session in list(self.sessions):
             if now_ns - session.opened_ns >= config.connection_limit_s * NS_PER_S:
                 session.close(1001, "connection age limit")
             elif idle_s is not None and now_ns - session.active_ns >= idle_s * NS_PER_S:
                 session.close(4004, "No data received in 30s.")
+            elif silence_s is not None and now_ns - session.heard_ns >= silence_s * NS_PER_S:
+                session.close(1000, "no ping of the client")
             elif ping_s is not None and now_ns - session.pinged_ns >= ping_s * NS_PER_S:
                 session.pinged_ns = now_ns
                 session.send(encode_frame(PING, b""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from enum import Enum
 
 from xetrade_core.simvenue.engine import MatchingEngine, Side, Trade
 from xetrade_core.simvenue.levels import Levels, TruthLog
@@ -13,17 +14,30 @@ _GAP_TABLE = 1024
 _JUMP = 1_000_000
 
 
+class Restart(Enum):
+    """How a venue's numbering goes on after maintenance."""
+
+    JUMP = "jump"  # ahead, with a hole that looks like a lost message (Binance)
+    CHAINED = "chained"  # lower, while the first message names the old id as the one before it (OKX)
+    ANEW = "anew"  # from 1, which is a snapshot (Bybit)
+
+
+class Unit(Enum):
+    """What a venue gives an id to."""
+
+    NETTED = "netted"  # each change; a message carries the netted changes of its interval and spans their ids
+    CHANGE = "change"  # each change, and every one is sent (KuCoin)
+    MESSAGE = "message"  # each message (Bybit)
+
+
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """How a venue numbers level changes: the first id, and the largest step between two of them (1 = contiguous).
-
-    `restarts_chained`: in maintenance the numbering restarts lower, and the first message names the old id as the one
-    before it (OKX); otherwise it jumps ahead and leaves a hole (Binance).
-    """
+    """How a venue numbers: the first id, the largest step between two ids (1 = contiguous), what has one, restarts."""
 
     first_id: int
-    largest_step: int
-    restarts_chained: bool = False
+    largest_step: int = 1
+    unit: Unit = Unit.NETTED
+    restart: Restart = Restart.JUMP
 
     def steps(self, rng: random.Random) -> list[int]:
         """A cycle of steps; 1, 1, 1... for contiguous numbering."""
@@ -34,10 +48,10 @@ class Numbering:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """The level changes of one publication interval, netted: what a depth message carries.
+    """The level changes of one publication interval: what a depth message carries.
 
-    `changes` are (signed price, lots), bids best first and then asks best first. Without changes `last_id` equals
-    `previous_id`.
+    `changes` are (signed price, lots), netted, bids best first and then asks best first; or where every change is sent
+    (`Unit.CHANGE`) as they came, the first with `first_id`. Without changes `last_id` equals `previous_id`.
     """
 
     previous_id: int
@@ -61,17 +75,23 @@ class Market:
         self._first_id = self.sequence = numbering.first_id + offset
         self.published_id = self.sequence
         self._steps = numbering.steps(rng)
-        self._chained = numbering.restarts_chained
         self._step_at = 0
         self.truth = TruthLog(truth_changes, self.sequence, self.levels)
         self.trades: list[Trade] = []  # since the last flush
+        self._numbering = numbering
+        self.restarts = 0
+        """How often the numbering was restarted."""
         self._pending: dict[int, int] = {}
+        self._every: list[tuple[int, int]] | None = [] if numbering.unit is Unit.CHANGE else None
         self._pending_first: int | None = None
         self._trade_id = 0
         self.change_count = 0
 
     def change(self, signed_price: int, size: int) -> None:
         """Set a level to `size` lots under the venue's next id."""
+        if self._numbering.unit is Unit.MESSAGE:
+            self._set(self.published_id + 1, signed_price, size)
+            return
         at = self._step_at
         steps = self._steps
         self._step_at = at + 1 if at + 1 < len(steps) else 0
@@ -85,7 +105,10 @@ class Market:
         self.truth.append(change_id, signed_price, size)
         self.levels.set(signed_price, size)
         self.sequence = change_id
-        self._pending[signed_price] = size
+        if self._every is None:
+            self._pending[signed_price] = size
+        else:
+            self._every.append((signed_price, size))
         if self._pending_first is None:
             self._pending_first = change_id
         self.change_count += 1
@@ -98,8 +121,12 @@ class Market:
     def flush(self) -> Flush:
         """What has changed since the last flush."""
         previous, first = self.published_id, self._pending_first
-        changes = tuple(sorted(self._pending.items(), reverse=True))
-        self._pending.clear()
+        if self._every is None:
+            changes = tuple(sorted(self._pending.items(), reverse=True))
+            self._pending.clear()
+        else:
+            changes = tuple(self._every)
+            self._every.clear()
         self._pending_first = None
         self.published_id = self.sequence
         return Flush(previous, previous if first is None else first, self.sequence, changes)
@@ -111,16 +138,15 @@ class Market:
 
     def renumber(self) -> None:
         """Restart the numbering as the venue does in maintenance; the book stays."""
-        chained = self._chained
-        sequence = self._reset_id() if chained else self.sequence + _JUMP
-        self.sequence = sequence
-        self.truth.restart(sequence)
-        if self._pending_first is not None:
-            self._pending_first = sequence
-        if not chained:
-            self.published_id = sequence
-
-    def _reset_id(self) -> int:
-        """Where a numbering that was reset restarts: below every id ever used, so that ids stay unambiguous."""
-        self._first_id -= min(10_000_000, self._first_id // 2)
-        return self._first_id
+        restart = self._numbering.restart
+        self.restarts += 1
+        if restart is Restart.CHAINED:
+            # Below every id ever used, so that ids stay unambiguous.
+            self._first_id -= min(10_000_000, self._first_id // 2)
+            self.sequence = self._first_id
+            if self._pending_first is not None:
+                self._pending_first = self.sequence
+        else:
+            self.sequence = self.sequence + _JUMP if restart is Restart.JUMP else 0
+            self.flush()  # whoever follows needs a snapshot now, and that has it all
+        self.truth.restart(self.sequence)

@@ -149,7 +149,7 @@ class _Door:
                 return
             if session.half_open:
                 continue
-            session.active_ns = self._simulation.now_ns
+            session.active_ns = session.heard_ns = self._simulation.now_ns
             if message.type is WSMsgType.CLOSE:
                 session.close(message.data or 1000, "")
                 return

@@ -17,13 +17,13 @@ from xetrade_core.simvenue.engine import Trade
 from xetrade_core.simvenue.funding import FundingCurve, is_funded
 from xetrade_core.simvenue.generator import LevelFlow, MarketFlow, OrderFlow
 from xetrade_core.simvenue.instruments import listing
-from xetrade_core.simvenue.market import Flush, Market, Numbering
+from xetrade_core.simvenue.market import Flush, Market, Numbering, Restart
 
 _NUMBERING = {
-    "binance": Numbering(50_000_000_000, 1),
+    "binance": Numbering(50_000_000_000),
     "binanceusdm": Numbering(5_000_000_000_000, 120),
     "binancecoinm": Numbering(900_000_000_000, 120),
-    "okx": Numbering(30_000_000_000, 9, restarts_chained=True),
+    "okx": Numbering(30_000_000_000, 9, restart=Restart.CHAINED),
 }
 _KEPT_FLUSHES = 1_200  # two minutes at 100 ms: how old a stale snapshot can be
 
@@ -138,3 +138,8 @@ class Venue:
         for market in chosen:
             market.renumber()
         return chosen
+
+
+def restart_is_chained(venue: str) -> bool:
+    """Whether a restarted numbering is linked to the old one, so that a follower has no gap."""
+    return _NUMBERING[venue].restart is Restart.CHAINED

@@ -36,14 +36,15 @@ class BookShape:
     """Where a venue's book message holds what can be spoiled.
 
     `body` leads from the message to the object with the sides, `bids` from there to the bids, `symbol` from the message
-    to the instrument's name; each step is a key or an index. `ids` are the body's sequence fields, `row` makes a level.
+    to the instrument's name; each step is a key or an index. `ids` are the body's sequence fields. `row` makes a level:
+    a list, to be added to the bids, or the text of the only one that a message holds.
     """
 
     ids: tuple[str, ...]
     symbol: tuple[str | int, ...]
     body: tuple[str | int, ...] = ()
     bids: tuple[str, ...] = ("bids",)
-    row: Callable[[str, str], list[str]] = lambda price, size: [price, size]
+    row: Callable[[str, str], list[str] | str] = lambda price, size: [price, size]
 
 
 def garble(payload: bytes, variant: str, rng: random.Random, shape: BookShape) -> bytes:
@@ -63,7 +64,8 @@ def garble(payload: bytes, variant: str, rng: random.Random, shape: BookShape) -
     elif variant == "unknown_symbol":
         _at(message, shape.symbol[:-1])[shape.symbol[-1]] = "NO-SUCHSYMBOL"
     else:
-        sides[shape.bids[-1]].append(shape.row(*_BAD_LEVELS[variant]))
+        row = shape.row(*_BAD_LEVELS[variant])
+        sides[shape.bids[-1]] = row if isinstance(row, str) else [*sides[shape.bids[-1]], row]
     return msgspec.json.encode(message)
 
 

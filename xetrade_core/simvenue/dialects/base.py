@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.simvenue.faults import GARBLINGS
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
 from xetrade_core.simvenue.wire import BookShape
@@ -93,6 +94,7 @@ class Dialect(ABC):
     book_kinds: ClassVar[frozenset[str]]  # incremental book channels: frame faults hit these
     book_shape: ClassVar[BookShape]
     greeted_kinds: ClassVar[frozenset[str]] = frozenset()  # a new subscriber first gets `greeting`, not the next update
+    garblings: ClassVar[tuple[str, ...]] = GARBLINGS  # what does harm on this venue: one of them is drawn
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
@@ -126,9 +128,13 @@ class Dialect(ABC):
     def receive(self, session: Session, text: str, now_ns: int) -> None:
         """A text message of the client."""
 
+    def parts(self, kind: str, publication: Publication) -> Sequence[Publication]:
+        """A publication as the venue sends it: a frame fault hits one of these."""
+        return (publication,)
+
     @abstractmethod
     def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
-        """The messages of that kind for a publication; book kinds have at most one."""
+        """The messages of that kind for a part of a publication; book kinds have at most one."""
 
     def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
         """The first message to a new subscriber of a `greeted_kinds` kind, in place of the next update."""
@@ -147,6 +153,10 @@ class Dialect(ABC):
 
     def idle_limit_s(self) -> float | None:
         """Connections without traffic for so long are closed; None = never."""
+        return None
+
+    def silence_limit_s(self) -> float | None:
+        """Connections whose client says nothing for so long are closed, whatever is sent to it; None = never."""
         return None
 
     def ping_interval_s(self) -> float | None:

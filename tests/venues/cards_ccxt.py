@@ -1,4 +1,4 @@
-"""The unmodified ccxt.pro and our feed watch a simulated venue side by side: equal books at equal sequence ids."""
+"""Acceptance card 10: the unmodified ccxt.pro and our feed watch a venue side by side: equal books at equal ids."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 import random
 from typing import Any
 
-import pytest
-
 from tests.feeds.harness import SYMBOLS, Remembering, quick
 from tests.support.sim import Sim
+from tests.venues.deck import card
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.clock import SystemClock
 from xetrade_core.feeds.factory import open_feed
 from xetrade_core.model.book_events import BookEvent
 from xetrade_core.simvenue import ccxt_config
+from xetrade_core.venues.registry import venue as known_venue
 
 TOP = 50
 Levels = tuple[list[float], list[float], list[float], list[float]]
@@ -49,13 +49,12 @@ async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels]
         )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("venue", ["binance", "okx"])
+@card(10, "the unmodified ccxt.pro sees the same books")
 async def test_ccxt_pro_and_our_feed_see_the_same_books(sim: Sim, venue: str) -> None:
     import ccxt.pro
 
     symbols = SYMBOLS[venue]
-    exchange = getattr(ccxt.pro, venue)(ccxt_config(venue, sim))
+    exchange = getattr(ccxt.pro, str(known_venue(venue).ccxt_class))(ccxt_config(venue, sim))
     # Deep enough that the simulated 1000 levels are all known: ccxt keeps no account of what a snapshot does not reach.
     feed = await open_feed(venue, symbols, quick(sim, venue, snapshot_levels=1000), SystemClock(), random.Random(1))
     sink, theirs = _EverySequence(), dict[tuple[str, int], Levels]()
