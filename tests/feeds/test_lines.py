@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from xetrade_core.clock import SystemClock
+from xetrade_core.feeds.address import FixedAddress
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.line import Line
 from xetrade_core.feeds.okx import OkxDialect
@@ -107,7 +108,19 @@ async def test_a_connection_refused_for_a_time_binds_all_lines_and_rotations(rot
     connects = WeightBudget(rules.websocket.connects, clock)
     options = FeedOptions(backoff=Backoff(0.01, 0.02), overlap_s=0.05)
     lines = [
-        Line(name, rules, f"ws://{host}:{port}/ws", [], owner, OkxDialect("books"), options, connects, clock, rng)
+        Line(
+            name,
+            rules,
+            "",
+            FixedAddress(f"ws://{host}:{port}/ws"),
+            [],
+            owner,
+            OkxDialect("books"),
+            options,
+            connects,
+            clock,
+            rng,
+        )
         for name, rng in (("A", random.Random(1)), ("B", random.Random(2)))
     ]
     first = asyncio.create_task(lines[0].run())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -45,11 +46,29 @@ class BookSet(ABC):
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.unattributed_refusals = 0
         self.sequencers = {}
-        self._by_venue_id: dict[str, Any] = {}
+        self._groups: dict[str, dict[str, Any]] = {"": {}}
+        """By group of connections and the venue's id."""
         for instrument in instruments:
             sequencer = self._sequencer(instrument.symbol)
             self.sequencers[instrument.symbol] = sequencer
-            self._by_venue_id[instrument.venue_id] = sequencer
+            self._groups.setdefault(self.group_of(instrument), {})[instrument.venue_id] = sequencer
+        named = Counter(venue_id for group in self._groups.values() for venue_id in group)
+        self._groups[""] |= {
+            venue_id: sequencer
+            for group in self._groups.values()
+            for venue_id, sequencer in group.items()
+            if named[venue_id] == 1
+        }
+        self._by_venue_id = self._groups[""]
+
+    @staticmethod
+    def group_of(instrument: Instrument) -> str:
+        """Which connections carry this instrument, where the same id means another one on others; else empty."""
+        return ""
+
+    def of_group(self, group: str) -> None:
+        """The frames to come are of this group's connections; of none that is known: empty, for ids that are unique."""
+        self._by_venue_id = self._groups.get(group, {})
 
     @abstractmethod
     def _sequencer(self, symbol: str) -> BookSequencer: ...

@@ -4,7 +4,8 @@
 a second, so a crash loses at most the last second and the rest can be read. What happened to the recorder itself, and
 must happen again in a replay, is a control line: a frame that begins with `{"xetrade":`. Kinds: `session` (what was
 asked), `tick` (the timer took the due samples), `skip` (samples left out), `lost`, `rest` (the next line is a REST body
-of that symbol), `instruments`, `dropped` (frames are missing from the recording), `stop`.
+of that symbol), `group` (the lines that follow are of that group's connections), `instruments`, `dropped` (frames are
+missing from the recording), `stop`.
 
 Line breaks within a frame become spaces: JSON means the same by both. No venue's frame can pass for a control line:
 one that begins like it gets a space in front.
@@ -46,6 +47,7 @@ class RawFrames:
         self._lines: list[bytes] = []
         self._pending = 0
         self._dropped = 0
+        self._group = ("", 0)  # of the last frame, and its hour
         self._closing = False
         self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
         self._file: int | None = None
@@ -64,8 +66,15 @@ class RawFrames:
         if b"\n" in frame or b"\r" in frame:
             frame = frame.replace(b"\n", b" ").replace(b"\r", b" ")
         if source != "ws":
-            self.control(received_ns, "rest", {"symbol": source.partition(":")[2]})
+            self._tell_source(received_ns, *source.split(":", 1))
         self._append(b"%d %b\n" % (received_ns, frame))
+
+    def _tell_source(self, received_ns: int, kind: str, name: str) -> None:
+        if kind == "rest":
+            self.control(received_ns, "rest", {"symbol": name})
+        elif (name, received_ns // HOUR_NS) != self._group:  # each hour's file can be read alone
+            self._group = (name, received_ns // HOUR_NS)
+            self.control(received_ns, "group", {"group": name})
 
     def control(self, wall_ns: int, kind: str, facts: Mapping[str, object]) -> None:
         """See RawControl."""
@@ -82,6 +91,7 @@ class RawFrames:
         with self._lock:
             if self._pending > _PENDING_LIMIT:
                 self._dropped += 1
+                self._group = ("", 0)
                 return
             if self._dropped:
                 line = line[: line.index(b" ") + 1] + b'{"xetrade":"dropped","frames":%d}\n' % self._dropped + line

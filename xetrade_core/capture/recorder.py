@@ -128,7 +128,7 @@ class BookRecorder:
         if received_ns >= self.sampler.next_ns:
             self._now_ns = received_ns
             self.sampler.advance(received_ns)
-        if source != "ws":
+        if source.startswith("rest:"):
             self._forget_rows()  # a REST snapshot may deepen a book without a message being applied
         if self._raw is not None:
             self._raw.frame(received_ns, frame, source)

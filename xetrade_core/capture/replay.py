@@ -195,7 +195,7 @@ class _Replay:
     def _begin(self, header: Control | None, first_ns: int) -> None:
         """Set up as the header of a session says, or without one for a span that begins here."""
         self._books: BookSet | None = None
-        self._rest_symbol = ""
+        self._rest_symbol = self._group = ""
         self._connected = self._stopped = False
         self._ours = header is not None
         if header is None:
@@ -275,6 +275,9 @@ class _Replay:
         line = read_control(frame)
         if line.kind == "rest":
             self._rest_symbol = line.symbol
+        elif line.kind == "group":
+            self._group = line.group
+            self._need_books().of_group(line.group)
         elif line.kind == "tick":
             recorder.tick(received_ns)
         elif line.kind == "skip":
@@ -324,6 +327,7 @@ class _Replay:
     def _attach(self, instruments: Sequence[Instrument], known: bool = True) -> BookSet:
         chosen = [one for one in instruments if one.symbol in self.plan.symbols]
         self._books = self._rules.books(chosen)
+        self._books.of_group(self._group)
         self.recorder.attach(self._books.sequencers)
         if known:
             self.output.metadata = instrument_metadata(chosen)

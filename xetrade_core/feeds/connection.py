@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import asyncio
 import fcntl
+import math
 import socket
 import termios
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import RateLimited, VenueUnavailable
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.book_events import GapCause
+from xetrade_core.venues.venue import WebsocketRules
 
 _log = structlog.get_logger(__name__)
 _OVERSLEPT_S = 1.0
@@ -39,14 +41,15 @@ class Connection(picows.WSListener):
 
     A server's pings are answered by picows. When nothing at all arrives for `idle_ping_s` we ping (with `ping_text`
     where the venue wants a text), and if nothing arrives for another `pong_timeout_s` the socket is half open: it is
-    aborted.
+    aborted. A venue that wants to hear from its clients gets a ping each `ping_every_s`, whatever arrives.
     """
 
-    def __init__(self, on_frame: FrameHandler, clock: Clock, options: FeedOptions, ping_text: str | None) -> None:
+    def __init__(self, on_frame: FrameHandler, clock: Clock, options: FeedOptions, rules: WebsocketRules) -> None:
         self._on_frame = on_frame
         self._clock = clock
         self._options = options
-        self._ping_text = None if ping_text is None else ping_text.encode()
+        self._ping_text = None if rules.ping_text is None else rules.ping_text.encode()
+        self._ping_every_s = math.inf if rules.ping_every_s is None else rules.ping_every_s
         self._parts: list[bytes] = []
         self._transport: picows.WSTransport | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -56,10 +59,10 @@ class Connection(picows.WSListener):
 
     @classmethod
     async def open(
-        cls, url: str, on_frame: FrameHandler, clock: Clock, options: FeedOptions, ping_text: str | None
+        cls, url: str, on_frame: FrameHandler, clock: Clock, options: FeedOptions, rules: WebsocketRules
     ) -> Connection:
         """Connect; raises RateLimited, LocationRefused or VenueUnavailable."""
-        connection = cls(on_frame, clock, options, ping_text)
+        connection = cls(on_frame, clock, options, rules)
         try:
             async with asyncio.timeout(options.connect_timeout_s):
                 await picows.ws_connect(
@@ -146,18 +149,22 @@ class Connection(picows.WSListener):
 
     async def _watch_idle(self) -> None:
         clock, options = self._clock, self._options
-        step_s = min(options.idle_ping_s, options.pong_timeout_s) / 2
+        step_s = min(options.idle_ping_s, options.pong_timeout_s, self._ping_every_s) / 2
         pinged_ns: int | None = None
+        last_ping_ns = clock.monotonic_ns()
         while True:
             slept_from = clock.monotonic_ns()
             await clock.sleep(step_s)
             now = clock.monotonic_ns()
+            if now - last_ping_ns >= self._ping_every_s * NS_PER_S:
+                last_ping_ns = now
+                self._ping()
             if now - slept_from > (step_s + _OVERSLEPT_S) * NS_PER_S:
                 pinged_ns = None  # we were suspended, not they silent: what has arrived since is not read yet
             elif now - self.last_received_ns < options.idle_ping_s * NS_PER_S:
                 pinged_ns = None
             elif pinged_ns is None:
-                pinged_ns = now
+                pinged_ns = last_ping_ns = now
                 self._ping()
             elif now - pinged_ns > options.pong_timeout_s * NS_PER_S:
                 _log.warning("connection_stalled", silent_s=round((now - self.last_received_ns) / NS_PER_S, 1))

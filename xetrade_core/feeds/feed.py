@@ -29,7 +29,11 @@ class FeedSink(Protocol):
     """Who a feed shows its frames to: the capture's sampler, a test, a table on a screen."""
 
     def frame(self, received_ns: int, frame: bytes, source: str) -> None:
-        """A frame is about to be applied. `source` is `ws`, or `rest:<symbol>` for the body of a snapshot."""
+        """A frame is about to be applied.
+
+        `source` is `ws`, `ws:<group>` where a venue has groups of connections, or `rest:<symbol>` for the body of a
+        snapshot.
+        """
         ...
 
     def events(self, events: tuple[BookEvent, ...]) -> None:

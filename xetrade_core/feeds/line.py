@@ -18,6 +18,7 @@ import structlog
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import RateLimited, VenueUnavailable
+from xetrade_core.feeds.address import Address
 from xetrade_core.feeds.connection import Connection, LocationRefused
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.subscriptions import Dialect, Reply, Subscriptions
@@ -55,7 +56,8 @@ class Line:
         self,
         name: str,
         venue: Venue,
-        url: str,
+        group: str,
+        address: Address,
         instruments: Sequence[Instrument],
         owner: LineOwner,
         dialect: Dialect,
@@ -65,6 +67,9 @@ class Line:
         rng: random.Random,
     ) -> None:
         self.name = name
+        self.group = group
+        self.source = f"ws:{group}" if group else "ws"
+        """How a sink is told that a frame is of this line: see FeedSink."""
         self.symbols = tuple(row.symbol for row in instruments)
         self.venue_ids = {row.symbol: row.venue_id for row in instruments}
         self.active: Connection | None = None
@@ -72,7 +77,7 @@ class Line:
         self.streaming = False
         self.generation = 0  # counts losses: a snapshot asked for under an earlier one is of no use
         self.reconnects = self.rotations = self.dropped = 0
-        self._venue, self._url, self._owner, self._dialect = venue, url, owner, dialect
+        self._venue, self._address, self._owner, self._dialect = venue, address, owner, dialect
         self._options, self._connects, self._clock, self._rng = options, connects, clock, rng
         self._next: Connection | None = None
         self._next_subscriptions: Subscriptions | None = None
@@ -124,7 +129,8 @@ class Line:
         await self._connects.acquire(1)
         rules = self._venue.websocket
         try:
-            connection = await Connection.open(self._url, self._on_frame, self._clock, self._options, rules.ping_text)
+            url = await self._address.url()
+            connection = await Connection.open(url, self._on_frame, self._clock, self._options, rules)
         except RateLimited as error:  # the venue means the address: it binds every line, and rotations too
             self._connects.pause(error.retry_after_s)
             raise
@@ -146,7 +152,7 @@ class Line:
         try:
             await _first(adding, self.active.closed)
             if self.active.closed.done():
-                raise VenueUnavailable(f"{self._url} closed while subscribing")
+                raise VenueUnavailable(f"{self.name} was closed by the venue while subscribing")
             adding.result()
         finally:
             adding.cancel()

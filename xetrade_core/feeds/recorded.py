@@ -94,6 +94,8 @@ class RecordedFeed:
         everything = tuple(self.books.sequencers)
         if line.kind == "rest":
             self._rest_symbol = line.symbol
+        elif line.kind == "group":
+            self.books.of_group(line.group)
         elif line.kind == "lost":
             self._lose(tuple(one for one in line.symbols if one in everything), line.cause, sink, at_ns)
         elif line.kind == "dropped":

@@ -42,6 +42,7 @@ class Control(msgspec.Struct, rename={"kind": "xetrade"}):
     kind: str
     symbols: tuple[str, ...] = ()
     symbol: str = ""
+    group: str = ""
     cause: GapCause = GapCause.UNEXPLAINED
     to: int = 0
     detail: str | None = None

@@ -19,7 +19,7 @@ from xetrade_core.feeds.streaming import StreamingFeed
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.http import RestClient
-from xetrade_core.venues.venue import RestRequest, SnapshotWeight, Venue
+from xetrade_core.venues.venue import SnapshotWeight, Venue
 
 _log = structlog.get_logger(__name__)
 _LEVELS_PER_DEPTH = 5  # a first snapshot reaches so many times the sampled depth, to outlast moves of the price
@@ -124,8 +124,7 @@ class RestSnapshots:
             return
         state = self._refreshes.get(symbol)
         row = state.row if state is not None else self._first
-        params = (("symbol", self._ids[symbol]), ("limit", str(row.limit)))
-        request = RestRequest(self._venue.rest.snapshot_path or "", params, row.weight)
+        request = self._venue.rest.snapshot_request(self._ids[symbol], row)
         try:
             body = await self._client.get(request, priority, attempts=1)
         except VenueUnavailable as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -12,6 +12,7 @@ import structlog
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import XETradeError
+from xetrade_core.feeds.address import Address, AskedAddress, FixedAddress
 from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions, FeedSink, FeedStatus, SymbolStatus
 from xetrade_core.feeds.line import Line
@@ -71,15 +72,15 @@ class StreamingFeed:
         self._handling_errors = 0
         self._frames = 0
         self._last_frame_ns: int | None = None
-        endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url, ws_url=options.ws_url)
         connects = WeightBudget(venue.websocket.connects, clock)
         size = min(options.symbols_per_connection, venue.websocket.max_subscriptions)
         self.lines = [
             Line(
-                f"{venue.id}-{at // size}",
+                f"{venue.id}-{number}",
                 venue,
-                endpoints.ws,
-                self.instruments[at : at + size],
+                group,
+                self._address(group),
+                rows,
                 self,
                 dialect,
                 options,
@@ -87,8 +88,15 @@ class StreamingFeed:
                 clock,
                 rng,
             )
-            for at in range(0, len(self.instruments), size)
+            for number, (group, rows) in enumerate(_shards(venue, self.instruments, size))
         ]
+
+    def _address(self, group: str) -> Address:
+        rules, options = self._rules, self.options
+        if rules.websocket.ticket is not None:
+            return AskedAddress(rules.websocket.ticket, self._client, options.ws_url)
+        endpoints = rules.endpoints(testnet=options.testnet, rest_url=options.rest_url, ws_url=options.ws_url)
+        return FixedAddress(endpoints.ws.replace("{group}", group))
 
     def use(self, resync: Resync) -> None:
         """Set the way back into sync; once, before `run`."""
@@ -121,7 +129,9 @@ class StreamingFeed:
         sink = self._sink
         assert sink is not None
         try:
-            sink.frame(received_ns, frame, "ws")
+            sink.frame(received_ns, frame, line.source)
+            if line.group:
+                self.books.of_group(line.group)
             events = self.books.feed(frame, received_ns)
             sink.events(events)
         except Exception as error:
@@ -242,3 +252,13 @@ class StreamingFeed:
             resyncs=self._resyncs[symbol],
             refused=line.refused(symbol),
         )
+
+
+def _shards(venue: Venue, instruments: Sequence[Instrument], size: int) -> Iterator[tuple[str, Sequence[Instrument]]]:
+    """At most `size` instruments a connection, all of one group."""
+    groups: dict[str, list[Instrument]] = {}
+    for instrument in instruments:
+        groups.setdefault(venue.websocket.group_of(instrument), []).append(instrument)
+    for group, rows in groups.items():
+        for at in range(0, len(rows), size):
+            yield group, rows[at : at + size]

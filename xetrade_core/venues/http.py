@@ -27,7 +27,7 @@ class VenueRefused(VenueUnavailable):
 
 
 class RestClient:
-    """GETs of one venue host. Open it with `async with`, or let the first call open it and `close` at the end."""
+    """Reads of one venue host. Open it with `async with`, or let the first call open it and `close` at the end."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class RestClient:
             connector = aiohttp.TCPConnector(limit=0)
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
         try:
-            async with self._session.get(url, params=request.params) as reply:
+            async with self._session.request(request.method, url, params=request.params) as reply:
                 body = await reply.read()
                 self._observe(reply)
                 self._raise_for(reply, url, body)

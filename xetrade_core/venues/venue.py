@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urlsplit
 
 from xetrade_core.errors import ConfigError, VenueRetired
@@ -59,7 +59,10 @@ def require_no_userinfo(venue_url: str | None, setting: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """`rest` is the base that REST paths are appended to; `ws` is the exact URL that a public websocket connects to."""
+    """`rest` is the base that REST paths are appended to; `ws` is the exact URL that a public websocket connects to.
+
+    `{group}` in `ws` stands for the group of the instruments that a connection carries (`WebsocketRules.group`).
+    """
 
     rest: str
     ws: str
@@ -81,13 +84,26 @@ class SnapshotWeight:
     weight: int
 
 
+class ConnectTicket(Protocol):
+    """Where the venue tells, before each connect, where to connect to and with which token (KuCoin)."""
+
+    request: RestRequest
+    """Asks for one."""
+
+    def url(self, body: bytes, connect_id: str) -> str:
+        """The exact URL to connect to, out of the reply; raises VenueUnavailable if it is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WebsocketRules:
     """The public websocket's book channel and its limits.
 
     `channel` names the book subscription, `{id}` and `{id_lower}` standing for the venue's instrument id. `depth` is
     the number of levels a side that the channel maintains, None for all. `ping_text` is what the venue wants to be sent
-    when the line is idle; None means a protocol-level ping.
+    when the line is idle; None means a protocol-level ping. `ping_every_s`: it wants that at least so often, even while
+    data comes. `group`: where one connection carries only instruments of one kind (Bybit has a path for each); the same
+    id may then mean another instrument in another group. `ticket`: where the address to connect to must be asked for.
     """
 
     dialect: WireDialect
@@ -99,15 +115,23 @@ class WebsocketRules:
     send_interval_s: float
     connects: RateRule
     ping_text: str | None = None
+    ping_every_s: float | None = None
+    group: Callable[[Instrument], str] | None = None
+    ticket: ConnectTicket | None = None
+
+    def group_of(self, instrument: Instrument) -> str:
+        """The group of connections that carries this instrument; empty where all are alike."""
+        return self.group(instrument) if self.group is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
 class RestRules:
     """The public REST side: its budget per IP, and where the book snapshot is (None: the protocol needs none).
 
-    `weights` is ordered by limit. `used_weight_header` names the reply header that tells how much of the budget the
-    venue has counted, None where it tells nothing. `time_path` is where the venue tells its clock. `book_limits` are
-    the only numbers of levels that a book may be asked for over REST, empty where any will do up to the venue's most.
+    `snapshot_path` may hold `{limit}`, which else goes into the query. `weights` is ordered by limit.
+    `used_weight_header` names the reply header that tells how much of the budget the venue has counted, None where it
+    tells nothing. `time_path` is where the venue tells its clock. `book_limits` are the only numbers of levels that a
+    book may be asked for over REST, empty where any will do up to the venue's most.
     """
 
     budget: RateRule
@@ -128,14 +152,22 @@ class RestRules:
             raise ConfigError("this venue gives its book snapshots on the websocket: there is none over REST")
         return next((row for row in self.weights if row.limit >= levels), self.weights[-1])
 
+    def snapshot_request(self, venue_id: str, row: SnapshotWeight) -> RestRequest:
+        """The request of that snapshot of an instrument."""
+        path = self.snapshot_path or ""
+        if "{limit}" in path:
+            return RestRequest(path.format(limit=row.limit), (("symbol", venue_id),), row.weight)
+        return RestRequest(path, (("symbol", venue_id), ("limit", str(row.limit))), row.weight)
+
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """One GET of the venue: path, query, and what it costs of the budget."""
+    """One read of the venue: path, query, and what it costs of the budget. Some venues want a POST for a read."""
 
     path: str
     params: tuple[tuple[str, str], ...] = ()
     weight: int = 1
+    method: Literal["GET", "POST"] = "GET"
 
 
 class ErrorKind(StrEnum):
