@@ -1,1 +1,1 @@
-"""Funding rates: intervals, normalisation, APR and APY. Pure; stands on the model."""
+"""Funding as arithmetic: intervals found in a history, rates over other intervals, APR and APY. Pure."""

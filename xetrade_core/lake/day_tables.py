@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from xetrade_core.errors import LakeConflict, LakeError, ObjectNotFound, SchemaViolation
 from xetrade_core.lake import parquet
-from xetrade_core.lake.dataset import Dataset
-from xetrade_core.lake.layout import DayKey, day_key, day_prefix, day_start, parse_day_key
+from xetrade_core.lake.dataset import Dataset, Validated
+from xetrade_core.lake.layout import NS_PER_DAY, DayKey, day_key, day_prefix, day_start, parse_day_key
 from xetrade_core.lake.store import ObjectStore
+
+_WRITERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +81,78 @@ def write_day(
     when the call begins is replaced. Raises SchemaViolation where the columns, the venue or the day do not fit, and
     LakeConflict where the file is another by now.
     """
-    key = DayKey(dataset.name, venue, day_start(day_ns))
     table = dataset.conform(table)
-    _check_place(dataset, key, table)
+    _check_place(dataset, DayKey(dataset.name, venue, day_start(day_ns)), table)
+    if version is None:
+        version = day_version(store, dataset, venue, day_ns)
+    return _write(store, dataset, DayKey(dataset.name, venue, day_start(day_ns)), dataset.validate(table), version)
+
+
+def write_days(
+    store: ObjectStore, dataset: Dataset, venue: str | None, table: pa.Table, versions: Mapping[int, str]
+) -> dict[int, WrittenDay | LakeConflict]:
+    """Write all days of `table` as `write_day` does one, for backfills of years: guarded at once, put by some threads.
+
+    `versions` are the etags of the files that are there, by start of day. Gives what became of each day: one that
+    another run has changed meanwhile is left as it is, and its LakeConflict says so. Raises what a store raises.
+    """
+    table = dataset.conform(table)
+    starts = _days(dataset, table)
+    days = [DayKey(dataset.name, venue, int(day_ns)) for day_ns in np.unique(starts)]
+    for key in days[:1]:
+        _check_layout(dataset, key)
+        _check_rows(dataset, key, table, len(days), {key.day_ns})
     checked = dataset.validate(table)
+    good_starts, bad_starts = _days(dataset, checked.good), _days(dataset, checked.rejected)
+
+    def put(key: DayKey) -> WrittenDay | LakeConflict:
+        good = checked.good.filter(pa.array(good_starts == key.day_ns))
+        bad = checked.rejected.filter(pa.array(bad_starts == key.day_ns)) if len(checked.rejected) else checked.rejected
+        try:
+            return _write(store, dataset, key, Validated(good, bad), versions.get(key.day_ns))
+        except LakeConflict as conflict:
+            return conflict
+
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="lake-days") as pool:
+        return dict(zip((key.day_ns for key in days), pool.map(put, days), strict=True))
+
+
+def _write(store: ObjectStore, dataset: Dataset, key: DayKey, checked: Validated, version: str | None) -> WrittenDay:
     if len(checked.rejected):
         data = parquet.to_bytes(checked.rejected)
         name = hashlib.sha256(data).hexdigest()[:16]
-        store.replace(str(DayKey(dataset.rejected_name, venue, key.day_ns, name)), data)
+        store.replace(str(DayKey(dataset.rejected_name, key.venue, key.day_ns, name)), data)
     good = parquet.to_bytes(checked.good)
-    changed = _put(store, key, good, version if version is not None else day_version(store, dataset, venue, day_ns))
+    changed = _put(store, key, good, version)
     return WrittenDay(len(checked.good), len(checked.rejected), len(good), changed)
+
+
+def _days(dataset: Dataset, table: pa.Table) -> np.ndarray:
+    """The start of each row's day; of a row without a time, the epoch."""
+    times = table.column(dataset.schema.names[0]).cast(pa.int64()).fill_null(0).to_numpy()
+    return np.asarray(times - times % NS_PER_DAY)
 
 
 def _check_place(dataset: Dataset, key: DayKey, table: pa.Table) -> None:
     """SchemaViolation where the dataset is not kept by day, or a row belongs into another file."""
-    if dataset.layout != ("day" if key.venue is None else "venue_day"):
-        raise SchemaViolation(f"{dataset.name} is kept by {dataset.layout}: it has no file of {key}")
+    _check_layout(dataset, key)
     times = table.column(dataset.schema.names[0]).cast(pa.int64()).drop_null().to_numpy()
     days = {day_start(int(ns)) for ns in times}
+    _check_rows(dataset, key, table, len(days), days)
+
+
+def _check_layout(dataset: Dataset, key: DayKey) -> None:
+    if dataset.layout != ("day" if key.venue is None else "venue_day"):
+        raise SchemaViolation(f"{dataset.name} is kept by {dataset.layout}: it has no file of {key}")
+
+
+def _check_rows(dataset: Dataset, key: DayKey, table: pa.Table, count: int, days: set[int]) -> None:
+    """SchemaViolation where a row is of another day than those, or of another venue."""
     venues = set(pc.unique(table.column("exchange").cast(pa.string())).to_pylist()) if key.venue is not None else set()
     if days - {key.day_ns} or venues - {key.venue}:
         raise SchemaViolation(
             f"{dataset.name} takes one day{' and venue' if key.venue else ''} at a time: "
-            f"got {len(days)} days, venues {sorted(map(str, venues))} for {key}"
+            f"got {count} days, venues {sorted(map(str, venues))} for {key}"
         )
 
 

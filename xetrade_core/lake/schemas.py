@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from xetrade_core.errors import LakeError
 from xetrade_core.lake.dataset import LABEL, LEVELS, TIMESTAMP, Column, Dataset, Reasons
+from xetrade_core.lake.funding_schemas import FUNDING_QUOTES, FUNDING_RATES, FUNDING_REVISIONS
 from xetrade_core.lake.levels import level_reasons
 from xetrade_core.model.book_events import GapCause
 
@@ -258,7 +259,13 @@ BOOK_METRICS = Dataset(
     ),
 )
 
-DATASETS = {one.name: one for one in (L2_SNAPSHOTS, L2_GAPS, L2_QUALITY, BOOK_METRICS, L2_SEGMENTS, L2_GAP_SEGMENTS)}
+DATASETS = {
+    one.name: one
+    for one in (
+        L2_SNAPSHOTS, L2_GAPS, L2_QUALITY, BOOK_METRICS, L2_SEGMENTS, L2_GAP_SEGMENTS,
+        FUNDING_RATES, FUNDING_REVISIONS, FUNDING_QUOTES,
+    )
+}  # fmt: skip
 
 
 def dataset_of(name: str) -> Dataset:

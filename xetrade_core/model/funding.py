@@ -26,6 +26,25 @@ class FundingRate:
 
 
 @dataclass(frozen=True, slots=True)
+class SettledFunding:
+    """One funding as it is kept: on the grid of funding times, with its interval and what the rate is a year.
+
+    `funding_ns` is the full minute that is meant, `stated_ns` the venue's stamp of it. `apr` is simple, a fraction;
+    None as `interval_s` is where the history does not tell.
+    """
+
+    venue: str
+    symbol: str
+    funding_ns: int
+    stated_ns: int
+    rate: float
+    interval_s: float | None = None
+    apr: float | None = None
+    mark_price: float | None = None
+    index_price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FundingQuote:
     """Funding as it stands now. What `rate` and `predicted_rate` really mean is the venue's: see its `FundingRules`.
 
