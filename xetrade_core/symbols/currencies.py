@@ -46,6 +46,8 @@ ALIASES: tuple[Alias, ...] = (
     Alias(FAMILIES["kucoin"], "FUD", "FTX Users' Debt", "the field's FUD is another", f"{_CCXT} kucoin"),
 )
 _EVERYWHERE = {row.venue_code: row.code for row in ALIASES if not row.venues}
+#: codes that people use for currencies which venues call by another
+SPOKEN = tuple(_EVERYWHERE)
 _NAMED = {venue for row in ALIASES for venue in row.venues}
 _TO_FIELD = {
     venue: _EVERYWHERE | {row.venue_code: row.code for row in ALIASES if venue in row.venues} for venue in _NAMED

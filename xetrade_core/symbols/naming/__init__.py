@@ -43,6 +43,11 @@ def naming(venue: str) -> NamingRule:
         raise UnknownVenue(venue, _RULES) from None
 
 
+def has_naming(venue: str) -> bool:
+    """Whether there is a rule for a venue of that id."""
+    return venue in _RULES
+
+
 def namings() -> tuple[NamingRule, ...]:
     """All rules, in a fixed order."""
     return tuple(_RULES.values())

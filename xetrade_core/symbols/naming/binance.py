@@ -32,8 +32,8 @@ _EXAMPLES = {
     "binanceusdm": "BTC/USDT:USDT or BTC/USDT:USDT-261225",
     "binancecoinm": "BTC/USD:BTC or BTC/USD:BTC-261225",
 }
-_CONTRACT = re.compile(r"(?P<pair>[^_-]+)(?:_(?P<end>PERP|\d{6}))?")
-_OPTION = re.compile(r"(?P<base>[^_-]+)-(?P<expiry>\d{6})-(?P<strike>\d+(?:\.\d+)?)-(?P<side>[CP])")
+_CONTRACT = re.compile(r"(?P<pair>[^\W_]+)(?:_(?P<end>PERP|\d{6}))?")
+_OPTION = re.compile(r"(?P<base>[^\W_]+)-(?P<expiry>\d{6})-(?P<strike>\d+(?:\.\d+)?)-(?P<side>[CP])")
 
 
 @dataclass(frozen=True, slots=True)

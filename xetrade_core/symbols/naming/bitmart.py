@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from xetrade_core.symbols.naming.rule import refuse, split_pairs, to_field, to_venue
 from xetrade_core.symbols.parts import SymbolParts
 
-_PAIR = re.compile(r"(?P<base>[^_-]+)_(?P<quote>[^_-]+)")
+_PAIR = re.compile(r"(?P<base>[^\W_]+)_(?P<quote>[^\W_]+)")
 _QUOTES = ("USDT", "USDC", "USD")
 
 

@@ -19,10 +19,10 @@ _SPOT_QUOTES = longest_first(
     "SOL", "BIT", "WBTC", "KZT", "GEL", "AED", "USD",
 )  # fmt: skip
 _OPTION = re.compile(
-    r"(?P<base>[^-]+)-(?P<day>\d{1,2}[A-Z]{3}\d{2})-(?P<strike>\d+(?:\.\d+)?)-(?P<side>[CP])(?:-(?P<quote>USDT|USDC))?"
+    r"(?P<base>[^\W_]+)-(?P<day>\d{1,2}[A-Z]{3}\d{2})-(?P<strike>\d+(?:\.\d+)?)-(?P<side>[CP])(?:-(?P<quote>USDT|USDC))?"
 )
-_DATED = re.compile(r"(?P<pair>[^-]+)-(?P<day>\d{1,2}[A-Z]{3}\d{2})")
-_CODED = re.compile(r"(?P<base>.+)USD(?P<end>[FGHJKMNQUVXZ]\d{2})")
+_DATED = re.compile(r"(?P<pair>[^\W_]+)-(?P<day>\d{1,2}[A-Z]{3}\d{2})")
+_CODED = re.compile(r"(?P<base>[^\W_]+)USD(?P<end>[FGHJKMNQUVXZ]\d{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _readings(venue_id: str) -> list[SymbolParts]:
             return []
         linear = [SymbolParts(base, quote, quote, day) for base, quote in split_pairs(pair, ("USDT",))]
         return linear or [SymbolParts(pair, "USDC", "USDC", day)]
-    if "-" in venue_id or "_" in venue_id:
+    if not venue_id.isalnum():
         return []
     found = []
     if (coded := _CODED.fullmatch(venue_id)) and (day := from_coded(coded["end"])):

@@ -14,9 +14,9 @@ from xetrade_core.symbols.expiries import from_worded, to_worded
 from xetrade_core.symbols.naming.rule import refuse, to_field, to_venue
 from xetrade_core.symbols.parts import SymbolParts
 
-_SPOT = re.compile(r"(?P<base>[A-Z0-9]+)_(?P<quote>[A-Z0-9]+)")
+_SPOT = re.compile(r"(?P<base>[A-Za-z0-9]+)_(?P<quote>[A-Za-z0-9]+)")
 _CONTRACT = re.compile(
-    r"(?P<base>[A-Z0-9]+)(?:_(?P<quote>[A-Z0-9]+))?"
+    r"(?P<base>[A-Za-z0-9]+)(?:_(?P<quote>[A-Za-z0-9]+))?"
     r"-(?:(?P<swap>PERPETUAL)|(?P<day>\d{1,2}[A-Z]{3}\d{2})(?:-(?P<strike>\d+(?:d\d+)?)-(?P<side>[CP]))?)"
 )
 
@@ -45,6 +45,8 @@ class DeribitNaming:
     def write(self, parts: SymbolParts) -> str:
         own = to_venue(self.venue, parts)
         if own.settle is None:
+            if own.quote == "USD":  # spot is against coins alone: BTC/USD means a contract
+                raise refuse(self, parts)
             return f"{own.base}_{own.quote}"
         if own.quote == "USD" and own.settle == own.base:
             pair = own.base

@@ -1,7 +1,7 @@
 """Derive: spot `ETH-USDC`, `BTC-PERP`, options `BTC-20261225-100000-C` and `XRP-20261225-0_5-P` (`_` is the point).
 
-Contracts settle in USDC and are listed with that quote; older listings named the index's USD, whose symbols are read as
-well. Source: docs.derive.xyz/trading/instrument-names and public/get_instruments (checked 2026-11).
+Contracts settle in USDC and are listed with that quote; older listings named the index's USD, whose symbols are
+written alike. Source: docs.derive.xyz/trading/instrument-names and public/get_instruments (checked 2026-11).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from xetrade_core.symbols.parts import SymbolParts
 
 _SETTLE = "USDC"
 _ID = re.compile(
-    r"(?P<base>[^-]+)-(?:(?P<swap>PERP)|20(?P<expiry>\d{6})-(?P<strike>\d+(?:_\d+)?)-(?P<side>[CP])"
-    r"|(?P<quote>[A-Za-z][^-]*))"
+    r"(?P<base>[^\W_]+)-(?:(?P<swap>PERP)|20(?P<expiry>\d{6})-(?P<strike>\d+(?:_\d+)?)-(?P<side>[CP])"
+    r"|(?P<quote>[A-Za-z][A-Za-z0-9]*))"
 )
 
 
@@ -34,11 +34,8 @@ class DeriveNaming:
         if found["quote"] and not found["swap"]:
             return (to_field(self.venue, SymbolParts(found["base"], found["quote"])),)
         strike = found["strike"].replace("_", ".") if found["strike"] else None
-        readings = (
-            SymbolParts(found["base"], quote, _SETTLE, found["expiry"], strike, found["side"])
-            for quote in (_SETTLE, "USD")
-        )
-        return tuple(to_field(self.venue, parts) for parts in readings)
+        parts = SymbolParts(found["base"], _SETTLE, _SETTLE, found["expiry"], strike, found["side"])
+        return (to_field(self.venue, parts),)
 
     def write(self, parts: SymbolParts) -> str:
         own = to_venue(self.venue, parts)

@@ -13,8 +13,8 @@ from xetrade_core.symbols.expiries import from_coded, to_coded
 from xetrade_core.symbols.naming.rule import refuse, split_pairs, to_field, to_venue
 from xetrade_core.symbols.parts import SymbolParts
 
-_PAIR = re.compile(r"(?P<base>[^-]+)-(?P<quote>[^-]+)")
-_DATED = re.compile(r"(?P<base>[^-_]+)M(?P<end>[FGHJKMNQUVXZ]\d{2})")
+_PAIR = re.compile(r"(?P<base>[^\W_]+)-(?P<quote>[^\W_]+)")
+_DATED = re.compile(r"(?P<base>[^\W_]+)M(?P<end>[FGHJKMNQUVXZ]\d{2})")
 _QUOTES = ("USDT", "USDC", "USD")
 
 
@@ -44,7 +44,7 @@ class KucoinFuturesNaming:
     example: str = "BTC/USDT:USDT, BTC/USD:BTC or BTC/USD:BTC-261225"
 
     def read(self, venue_id: str) -> tuple[SymbolParts, ...]:
-        if "-" in venue_id or "_" in venue_id:
+        if not venue_id.isalnum():
             return ()
         if (dated := _DATED.fullmatch(venue_id)) and (day := from_coded(dated["end"])):
             return (to_field(self.venue, SymbolParts(dated["base"], "USD", dated["base"], day)),)

@@ -15,7 +15,7 @@ from xetrade_core.symbols.naming.rule import refuse, to_field, to_venue
 from xetrade_core.symbols.parts import SymbolParts
 
 _ID = re.compile(
-    r"(?P<base>[^-]+)-(?P<quote>[^-_]+)(?P<family>_UM(?:_XPERP)?)?"
+    r"(?P<base>[^\W_]+)-(?P<quote>[^\W_]+)(?P<family>_UM(?:_XPERP)?)?"
     r"(?:-(?:(?P<swap>SWAP)|(?P<expiry>\d{6})(?:-(?P<strike>\d+(?:\.\d+)?)-(?P<side>[CP]))?))?"
 )
 _DOLLARS = ("USD", "USDⓈ")
