@@ -142,10 +142,16 @@ def _levels_of(value: Any) -> list[tuple[float, float]]:
     if isinstance(value, dict):
         for key, part in value.items():
             if key in ("b", "a", "bids", "asks"):
-                found += [(float(level[0]), float(level[1])) for level in part]
+                found += [_price_and_size(level) for level in part]
             else:
                 found += _levels_of(part)
     elif isinstance(value, list):
         for part in value:
             found += _levels_of(part)
     return found
+
+
+def _price_and_size(level: Any) -> tuple[float, float]:
+    """The first two numbers of a level; Deribit puts a word before them."""
+    first = 1 if level[0] in ("new", "change", "delete") else 0
+    return float(level[first]), float(level[first + 1])

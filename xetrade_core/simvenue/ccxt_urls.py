@@ -41,6 +41,9 @@ def ccxt_config(venue: str, sim: Addressed) -> dict[str, object]:
     if venue == "okx":
         address = sim.url("okx")
         return {"urls": {"api": {"rest": address.rest, "ws": f"{address.ws}/ws/v5"}}}
+    if venue == "deribit":
+        address = sim.url("deribit")
+        return {"urls": {"api": {"rest": address.rest, "ws": f"{address.ws}/ws/api/v2"}}}
     served: Mapping[str, Address] = {name: sim.url(name) for name in _BINANCE if name in sim.venues}
     api = _binance_urls(served, sim.url(venue))
     types = [_MARKET_TYPES[name] for name in served] if venue == "binance" else [_MARKET_TYPES[venue]]

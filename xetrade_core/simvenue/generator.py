@@ -44,6 +44,8 @@ class OrderFlow:
         self._market, self._rng, self._depth = market, rng, depth
         self._engine = market.engine
         self._fair = float(market.listing.start_ticks)
+        # Low prices in ticks (options) leave no room for so many bids: those sides stay thinner.
+        self._lowest = min(depth * 4.0, self._fair / 2)
         self._sizes = _sizes(rng, market.listing.typical_lots)
 
     def seed(self) -> None:
@@ -56,7 +58,7 @@ class OrderFlow:
     def step(self, events: int) -> None:
         rng = self._rng
         for _ in range(events):
-            self._fair = max(self._depth * 4.0, self._fair + rng.gauss(0.0, _DRIFT_TICKS))
+            self._fair = max(self._lowest, self._fair + rng.gauss(0.0, _DRIFT_TICKS))
             side = Side.BUY if rng.random() < 0.5 else Side.SELL
             draw = rng.random()
             if draw < _SWEEP_SHARE:

@@ -280,6 +280,7 @@ class Hub:
         config, dialect = self.dialect.venue.config, self.dialect
         ping_s, idle_s, silence_s = dialect.ping_interval_s(), dialect.idle_limit_s(), dialect.silence_limit_s()
         for session in list(self.sessions):
+            dialect.tend(session, now_ns)
             if now_ns - session.opened_ns >= config.connection_limit_s * NS_PER_S:
                 session.close(1001, "connection age limit")
             elif idle_s is not None and now_ns - session.active_ns >= idle_s * NS_PER_S:

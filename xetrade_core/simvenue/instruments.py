@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from xetrade_core.errors import ConfigError, UnknownSymbol
 from xetrade_core.model.instruments import Instrument, MarketType
-from xetrade_core.simvenue.listing import BaseFacts, Listing, Wanted, decimals
+from xetrade_core.simvenue.listing import BaseFacts, Listing, Wanted, decimals, is_day
 
 SYNTHETIC_PREFIX = "SIM"
 _SYMBOL = re.compile(
@@ -83,6 +83,28 @@ def _okx(wanted: Wanted) -> Listing:
     return wanted.listed(instrument, decimals(tick), decimals(lot), trim=True)
 
 
+def _deribit(wanted: Wanted) -> Listing:
+    """Amounts are in USD where a contract settles in its base, and in base currency otherwise."""
+    base, quote, inverse = wanted.base, wanted.quote, wanted.inverse
+    if wanted.settle not in (None, base, quote) or (inverse and quote != "USD"):
+        raise UnknownSymbol(wanted.symbol, "deribit", "contracts settle in their quote or base, such as BTC/USD:BTC")
+    name = base if inverse else f"{base}_{quote}"
+    tick, lot, price = _ten_ticks_of_btc(wanted) * 5, wanted.facts.linear_lot, None
+    if wanted.settle is None:
+        tick, lot = wanted.facts.tick, wanted.facts.spot_lot
+    elif wanted.expiry:
+        name += f"-{wanted.expires:%-d%b%y}".upper()
+    else:
+        name += "-PERPETUAL"
+    if wanted.side:
+        name += f"-{(wanted.strike or '').replace('.', 'd')}-{wanted.side}"
+        tick, lot, price = (Decimal("0.0001"), Decimal("0.1"), Decimal("0.06")) if inverse else (tick, lot, None)
+    elif inverse:
+        lot = Decimal(10) if base == "BTC" else Decimal(1)
+    instrument = Instrument("deribit", wanted.symbol, name, wanted.kind, tick, lot)
+    return wanted.listed(instrument, decimals(tick), decimals(lot), price=price)
+
+
 def _ten_ticks_of_btc(wanted: Wanted) -> Decimal:
     return wanted.facts.tick * 10 if wanted.base == "BTC" else wanted.facts.tick
 
@@ -100,6 +122,7 @@ _RULES = {
     "binanceusdm": _Rule(_linear_binance, ("{0}/USDT:USDT",)),
     "binancecoinm": _Rule(_inverse_binance, ("{0}/USD:{0}",)),
     "okx": _Rule(_okx, ("{0}/USDT", "{0}/USDT:USDT")),
+    "deribit": _Rule(_deribit, ("{0}/USDC:USDC", "{0}/USD:{0}", "{0}/USDC")),
 }
 VENUES = tuple(_RULES)
 DEFAULT_VENUES = ("binance", "binanceusdm", "okx")  # what a simulation without a scenario serves: enough for a look
@@ -131,4 +154,6 @@ def listing(venue: str, symbol: str) -> Listing:
     if match is None:
         raise UnknownSymbol(symbol, venue, "write it as BASE/QUOTE or BASE/QUOTE:SETTLE")
     parts = match.groupdict()
+    if parts["expiry"] and not is_day(parts["expiry"]):
+        raise UnknownSymbol(symbol, venue, "an expiry is a day as YYMMDD, like BTC/USD:BTC-261225")
     return build(Wanted(symbol=symbol, facts=_BASES.get(parts["base"], _SYNTHETIC), **parts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from xetrade_core.model.instruments import Instrument, MarketType
@@ -96,6 +97,11 @@ class Wanted:
     facts: BaseFacts
 
     @property
+    def expires(self) -> date:
+        """The day of `expiry`; only asked of what has one."""
+        return day_of(self.expiry or "")
+
+    @property
     def kind(self) -> MarketType:
         """Its kind of market."""
         if self.settle is None:
@@ -140,6 +146,20 @@ class Wanted:
     @property
     def _counts_quote(self) -> bool:
         return self.inverse and self.side is None
+
+
+def day_of(expiry: str) -> date:
+    """`261225` -> 2026-12-25. Raises ValueError."""
+    return datetime.strptime(expiry, "%y%m%d").replace(tzinfo=UTC).date()
+
+
+def is_day(expiry: str) -> bool:
+    """Whether YYMMDD is a day of the calendar."""
+    try:
+        day_of(expiry)
+    except ValueError:
+        return False
+    return True
 
 
 def decimals(step: Decimal) -> int:

@@ -24,6 +24,7 @@ _NUMBERING = {
     "binanceusdm": Numbering(5_000_000_000_000, 120),
     "binancecoinm": Numbering(900_000_000_000, 120),
     "okx": Numbering(30_000_000_000, 9, restart=Restart.CHAINED),
+    "deribit": Numbering(60_000_000_000, 40),
 }
 _KEPT_FLUSHES = 1_200  # two minutes at 100 ms: how old a stale snapshot can be
 

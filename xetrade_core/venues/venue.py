@@ -39,6 +39,7 @@ class WireDialect(StrEnum):
 
     BINANCE = "binance"
     OKX = "okx"
+    DERIBIT = "deribit"
 
 
 @dataclass(frozen=True, slots=True)

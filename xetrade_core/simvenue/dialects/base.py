@@ -151,6 +151,10 @@ class Dialect(ABC):
         """A message wrapped for a combined stream."""
         return payload
 
+    def tend(self, session: Session, now_ns: int) -> None:
+        """Called for every connection about ten times a second: whatever the venue does by the clock."""
+        return
+
     def idle_limit_s(self) -> float | None:
         """Connections without traffic for so long are closed; None = never."""
         return None

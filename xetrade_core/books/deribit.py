@@ -1,0 +1,93 @@
+"""Deribit: the `book.{instrument}.{interval}` channel.
+
+Rules as documented by the venue (https://docs.deribit.com/subscriptions/orderbook/bookinstrument_nameinterval, checked
+November 2026): the first notification is a snapshot of the whole book, then changes; a change whose `prev_change_id` is
+the last `change_id` follows on. A level is `[action, price, amount]` with `new`, `change` or `delete`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.channel import ChannelSequencer
+from xetrade_core.books.sequencer import Events
+from xetrade_core.model.book_events import RefusalReason
+
+
+class Level(msgspec.Struct, array_like=True, gc=False):
+    """Action, price, amount; a deleted one is gone whatever amount it names."""
+
+    action: Literal["new", "change", "delete"]
+    price: Price
+    amount: Size
+
+
+class BookData(msgspec.Struct, gc=False):
+    """One notification; timestamp in ms since the epoch."""
+
+    type: Literal["snapshot", "change"]
+    timestamp: Millis
+    instrument_name: str
+    change_id: SequenceId
+    bids: list[Level]
+    asks: list[Level]
+    prev_change_id: SequenceId | None = None
+
+
+class Params(msgspec.Struct, gc=False):
+    """What a notification carries."""
+
+    data: BookData
+
+
+class Notification(msgspec.Struct, gc=False):
+    """A frame of a book channel."""
+
+    params: Params
+
+
+class DeribitSequencer(ChannelSequencer):
+    """One instrument."""
+
+    __slots__ = ()
+
+    def message(self, data: BookData, received_ns: int) -> Events:
+        """Apply, ignore or find a gap."""
+        if data.type == "snapshot":
+            return self.enter(_pairs(data.bids), _pairs(data.asks), data.change_id, data.timestamp, received_ns)
+        if not self.synced:
+            return self.early()
+        if data.prev_change_id != self.sequence:
+            return self.unfit(data.change_id, data.change_id, data.timestamp, received_ns)
+        return self.follow(_pairs(data.bids), _pairs(data.asks), data.change_id, data.timestamp, received_ns)
+
+
+class DeribitBooks(BookSet):
+    """Books of the `book` channel, of any interval. A lost one comes back when its channel is subscribed anew."""
+
+    _symbol_pattern = re.compile(rb'"channel":\s*"book\.([^".]+)\.')
+    _decoder = msgspec.json.Decoder(Notification, strict=False)
+
+    def _sequencer(self, symbol: str) -> DeribitSequencer:
+        return DeribitSequencer(symbol)
+
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if b'"book.' not in frame or b'"subscription"' not in frame:  # acks name channels too
+            if looks_whole(frame):
+                return ()
+            return self._refuse_frame(frame, received_ns, "not a JSON object")
+        data = self._decoder.decode(frame).params.data
+        sequencer = self._by_venue_id.get(data.instrument_name)
+        if sequencer is None:
+            detail = f"instrument {data.instrument_name!r} was not asked for"
+            return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+        events: Events = sequencer.message(data, received_ns)
+        return events
+
+
+def _pairs(levels: list[Level]) -> list[tuple[float, float]]:
+    return [(level.price, level.amount if level.action != "delete" else 0.0) for level in levels]

@@ -1,0 +1,313 @@
+"""The wire dialect of Deribit's API v2: JSON-RPC over REST and websocket.
+
+A book channel begins with a snapshot of the whole book, then sends changes whose `prev_change_id` names the message
+before; each level says whether it is `new`, a `change` or a `delete`. Prices and amounts are JSON numbers. A channel
+that does not exist is left out of the answer to a subscription; a client that has set a heartbeat and does not answer
+the `test_request` is cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
+from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.dialects.deribit_funding import funding_history, funding_value
+from xetrade_core.simvenue.dialects.deribit_listings import instrument_row, kind_of, summary_row, ticker_row
+from xetrade_core.simvenue.dialects.deribit_recorded import read_deribit
+from xetrade_core.simvenue.dialects.json_rpc import RpcError, rpc_result
+from xetrade_core.simvenue.funding import FundingCurve
+from xetrade_core.simvenue.market import Market
+from xetrade_core.simvenue.venue import Publication, Venue
+from xetrade_core.simvenue.wire import BookShape
+
+_KINDS = ("book", "ticker", "quote", "trades")
+_INTERVALS = ("100ms", "agg2", "raw")
+_DEPTHS = (1, 5, 10, 20, 50, 100, 1000, 10000)
+_PUBLIC = "/api/v2/public/"
+_BAD_PARAMS = -32602
+
+Triples = list[tuple[str, float, float]]
+
+
+class _Call(msgspec.Struct):
+    method: str = ""
+    id: int | str | None = None
+    params: dict[str, object] = {}
+
+
+@dataclass(slots=True)
+class _Heartbeat:
+    interval_ns: int
+    asked_ns: int
+    unanswered: bool = False
+
+
+class Deribit(Dialect):
+    """www.deribit.com."""
+
+    book_kinds = frozenset({"book"})
+    book_shape = BookShape(
+        ids=("change_id", "prev_change_id"), symbol=("instrument_name",), row=lambda price, size: ["new", price, size]
+    )
+    greeted_kinds = frozenset({"book", "ticker", "quote"})
+
+    def __init__(self, venue: Venue) -> None:
+        super().__init__(venue)
+        self._shown: dict[str, set[int]] = {}  # symbol -> signed prices that the book channel has told of
+        self._tops: dict[tuple[str, str], object] = {}
+        self._heartbeats: WeakKeyDictionary[Session, _Heartbeat] = WeakKeyDictionary()
+
+    # --- REST -------------------------------------------------------------------------------------------------------
+
+    @property
+    def routes(self) -> Mapping[tuple[str, str], Handler]:
+        return {("GET", _PUBLIC + method): self._rest(answer) for method, answer in self._methods().items()}
+
+    def _methods(self) -> dict[str, Callable[[Request], object]]:
+        """What both REST and the websocket answer, by method; each gives the `result` or raises RpcError."""
+        return {
+            "get_time": lambda request: request.now_ms,
+            "test": lambda request: {"version": "1.2.26"},
+            "status": lambda request: {"locked": "false", "locked_indices": []},
+            "get_currencies": lambda request: self._currencies(),
+            "get_instruments": self._instruments,
+            "get_order_book": self._order_book,
+            "ticker": lambda request: ticker_row(self.venue, self._market(request), request.now_ms),
+            "get_book_summary_by_currency": self._summaries,
+            "get_book_summary_by_instrument": lambda request: [summary_row(self._market(request), request.now_ms)],
+            "get_funding_rate_value": lambda request: funding_value(self._curve(request), request),
+            "get_funding_rate_history": lambda request: funding_history(self._curve(request), request),
+        }
+
+    def _rest(self, answer: Callable[[Request], object]) -> Handler:
+        def handle(request: Request) -> Reply:
+            try:
+                return Reply(200, rpc_result(answer(request), request.now_ns))
+            except RpcError as error:
+                return Reply(400, error.body(request.now_ns))
+
+        return handle
+
+    def not_found(self, request: Request) -> Reply:
+        return Reply(400, RpcError(-32601, "Method not found").body(request.now_ns))
+
+    def unavailable(self, status: int) -> Reply:
+        code, message = (11051, "system_maintenance") if status == 503 else (11094, "internal_server_error")
+        return Reply(status, RpcError(code, message).body(0))
+
+    def limited(self, status: int, retry_after_s: int) -> Reply:
+        return Reply(status, RpcError(10028, "too_many_requests").body(0), {"Retry-After": str(retry_after_s)})
+
+    def request_symbol(self, query: Mapping[str, str]) -> str | None:
+        market = self.venue.by_id.get(query.get("instrument_name", ""))
+        return market.symbol if market else None
+
+    def _market(self, request: Request) -> Market:
+        market = self.venue.by_id.get(request.query.get("instrument_name", ""))
+        if market is None:
+            raise RpcError(13020, "not_found")
+        return market
+
+    def _curve(self, request: Request) -> FundingCurve:
+        curve = self.venue.funding.get(self._market(request).symbol)
+        if curve is None:
+            raise RpcError(_BAD_PARAMS, "Invalid params", "instrument_name", "only for perpetuals")
+        return curve
+
+    def _currencies(self) -> object:
+        listings = [market.listing for market in self.venue.markets.values()]
+        codes = {code for one in listings for code in (one.base, one.settle or one.quote)}
+        return [{"currency": code, "currency_long": code} for code in sorted(codes)]
+
+    def _instruments(self, request: Request) -> object:
+        currency, kind = request.query.get("currency", "any"), request.query.get("kind")
+        rows = [instrument_row(market.listing) for market in self.venue.markets.values()]
+        return [
+            row
+            for row in rows
+            if kind in (None, row["kind"]) and currency in ("any", row["base_currency"], row["settlement_currency"])
+        ]
+
+    def _order_book(self, request: Request) -> object:
+        market = self._market(request)
+        asked = request.query.get("depth", "5")
+        if not asked.isdigit() or not int(asked):
+            raise RpcError(_BAD_PARAMS, "Invalid params", "depth", "must be a positive number")
+        depth = min(int(asked), _DEPTHS[-1])
+        sequence, levels = market.sequence, market.levels
+        if request.sequence is not None:
+            sequence, levels = market.truth.book_at(request.sequence)
+        sides = {
+            "bids": [[_price(market, ticks), _size(market, lots)] for ticks, lots in levels.bids(depth)],
+            "asks": [[_price(market, ticks), _size(market, lots)] for ticks, lots in levels.asks(depth)],
+        }
+        return {**ticker_row(self.venue, market, request.now_ms), "change_id": sequence, **sides}
+
+    def _summaries(self, request: Request) -> object:
+        currency, kind = request.query.get("currency"), request.query.get("kind")
+        markets = self.venue.markets.values()
+        return [
+            summary_row(market, request.now_ms)
+            for market in markets
+            if currency in (market.listing.base, market.listing.settle) and kind in (None, kind_of(market.listing))
+        ]
+
+    # --- websocket --------------------------------------------------------------------------------------------------
+
+    def open(self, session: Session, query: Mapping[str, str]) -> None:
+        if session.path not in ("/", "/ws/api/v2"):
+            raise HandshakeRefused(404)
+        session.combined = True  # the channel's name is part of each message
+
+    def envelope(self, name: str, payload: bytes) -> bytes:
+        head = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"%b","data":' % name.encode()
+        return head + payload + b"}}"
+
+    def receive(self, session: Session, text: str, now_ns: int) -> None:
+        try:
+            call = msgspec.json.decode(text, type=_Call)
+        except msgspec.DecodeError:
+            session.reply(RpcError(-32700, "Parse error").body(now_ns))
+            return
+        try:
+            session.reply(rpc_result(self._answer(session, call, now_ns), now_ns, call.id))
+        except RpcError as error:
+            session.reply(error.body(now_ns, call.id))
+
+    def _answer(self, session: Session, call: _Call, now_ns: int) -> object:
+        method = call.method.removeprefix("public/")
+        if method in ("subscribe", "unsubscribe"):
+            return self._subscribe(session, call.params.get("channels"), wanted=method == "subscribe")
+        if method == "unsubscribe_all":
+            return self._subscribe(session, list(session.names), wanted=False) and "ok"
+        if method == "set_heartbeat":
+            interval = call.params.get("interval")
+            if not isinstance(interval, int) or interval < 10:
+                raise RpcError(_BAD_PARAMS, "Invalid params", "interval", "must be at least 10")
+            self._heartbeats[session] = _Heartbeat(interval * NS_PER_S, now_ns)
+            return "ok"
+        if method == "disable_heartbeat":
+            self._heartbeats.pop(session, None)
+            return "ok"
+        if method == "test" and (beat := self._heartbeats.get(session)) is not None:
+            beat.unanswered = False
+        answer = self._methods().get(method)
+        if answer is None:
+            raise RpcError(-32601, "Method not found")
+        query = {key: str(value) for key, value in call.params.items()}
+        return answer(Request("GET", _PUBLIC + method, query, now_ns))
+
+    def _subscribe(self, session: Session, channels: object, *, wanted: bool) -> list[str]:
+        """The channels that were taken; the others are passed over in silence, as the venue does."""
+        if not isinstance(channels, list) or not channels:
+            raise RpcError(_BAD_PARAMS, "Invalid params", "channels", "must be a non-empty list")
+        taken = []
+        for channel in map(str, channels):
+            kind, _, rest = channel.partition(".")
+            instrument, _, interval = rest.partition(".")
+            market = self.venue.by_id.get(instrument)
+            if market is None or kind not in _KINDS or (interval not in _INTERVALS and kind != "quote"):
+                continue
+            taken.append(channel)
+            if wanted:
+                session.subscribe(channel, market.symbol, kind)
+            else:
+                session.unsubscribe(channel)
+        return taken
+
+    def tend(self, session: Session, now_ns: int) -> None:
+        beat = self._heartbeats.get(session)
+        if beat is None or now_ns - beat.asked_ns < beat.interval_ns:
+            return
+        if beat.unanswered:
+            session.close(1000, "heartbeat timeout")
+            return
+        beat.asked_ns, beat.unanswered = now_ns, True
+        session.reply(b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}')
+
+    def read_recorded(self, frame: bytes, symbol: str | None) -> Recorded | None:
+        return read_deribit(self.venue, frame)
+
+    def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
+        if kind != "book":
+            return msgspec.json.encode(self._row(kind, market, now_ns // NS_PER_MS))
+        self._shown[market.symbol] = set(market.levels.sizes)
+        sides = _sides(market, (("new", signed, lots) for signed, lots in sorted(market.levels.sizes.items())))
+        head = {"type": "snapshot", "timestamp": now_ns // NS_PER_MS, "instrument_name": market.venue_id}
+        return msgspec.json.encode({**head, "change_id": market.published_id, **sides})
+
+    def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
+        market, flush = publication.market, publication.flush
+        now_ms = now_ns // NS_PER_MS
+        if kind == "book":
+            if flush.last_id == flush.previous_id:
+                return ()
+            head = {"type": "change", "timestamp": now_ms, "prev_change_id": flush.previous_id}
+            head |= {"instrument_name": market.venue_id, "change_id": flush.last_id}
+            return (msgspec.json.encode({**head, **_sides(market, self._told(market, flush.changes))}),)
+        if kind == "trades":
+            return self._trades(publication, now_ms)
+        row = self._row(kind, market, now_ms)
+        shown = {key: value for key, value in row.items() if key != "timestamp"}
+        if self._tops.get((kind, market.symbol)) == shown:
+            return ()
+        self._tops[kind, market.symbol] = shown
+        return (msgspec.json.encode(row),)
+
+    def _told(self, market: Market, changes: Iterable[tuple[int, int]]) -> Iterable[tuple[str, int, int]]:
+        """Each change with its word. A level that came and went within the interval was never told of."""
+        shown = self._shown.setdefault(market.symbol, set())
+        for signed, lots in changes:
+            if lots:
+                yield ("change" if signed in shown else "new"), signed, lots
+                shown.add(signed)
+            elif signed in shown:
+                yield "delete", signed, 0
+                shown.remove(signed)
+
+    def _row(self, kind: str, market: Market, now_ms: int) -> dict[str, object]:
+        ticker = ticker_row(self.venue, market, now_ms)
+        if kind == "ticker":
+            return ticker
+        names = ("timestamp", "instrument_name", "best_ask_price", "best_bid_price", "best_ask_amount")
+        return {name: ticker[name] for name in (*names, "best_bid_amount")}
+
+    def _trades(self, publication: Publication, now_ms: int) -> Sequence[bytes]:
+        market = publication.market
+        rows = [
+            {
+                "trade_seq": trade.trade_id,
+                "trade_id": f"{market.listing.base}-{trade.trade_id}",
+                "timestamp": now_ms,
+                "tick_direction": 0,
+                "price": _price(market, trade.ticks),
+                "instrument_name": market.venue_id,
+                "direction": trade.taker_side.value,
+                "amount": _size(market, trade.lots),
+            }
+            for trade in publication.trades
+        ]
+        return (msgspec.json.encode(rows),) if rows else ()
+
+
+def _price(market: Market, ticks: int) -> float:
+    return float(market.numbers.price(ticks))
+
+
+def _size(market: Market, lots: int) -> float:
+    return float(market.numbers.size(lots))
+
+
+def _sides(market: Market, changes: Iterable[tuple[str, int, int]]) -> dict[str, Triples]:
+    """Bids best first, then asks best first, from (word, signed price, lots)."""
+    bids: Triples = []
+    asks: Triples = []
+    for word, signed, lots in sorted(changes, key=lambda change: -change[1]):
+        side, ticks = (bids, signed) if signed > 0 else (asks, -signed)
+        side.append((word, _price(market, ticks), _size(market, lots)))
+    return {"bids": bids, "asks": asks}

@@ -1,0 +1,126 @@
+"""Deribit: inverse and linear perpetuals, futures and options, and spot."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from xetrade_core.books.deribit import DeribitBooks
+from xetrade_core.model.instruments import MarketType
+from xetrade_core.venues.deribit_format import DeribitInstruments
+from xetrade_core.venues.venue import (
+    BookProtocol,
+    Capability,
+    ClientIdRule,
+    Endpoints,
+    ErrorKind,
+    Fact,
+    FundingRules,
+    Paging,
+    RateRule,
+    RestRules,
+    Support,
+    Uniqueness,
+    Venue,
+    WebsocketRules,
+    WireDialect,
+)
+
+_CHECKED = date(2026, 11, 27)
+_DOCS = "https://docs.deribit.com"
+
+_ERRORS = {
+    ErrorKind.RATE_LIMITED: (10028, 10047, 10066, 11035, 12001),
+    ErrorKind.UNAVAILABLE: (10040, 10041, 10048, 11051, 11094, 13025, 13888),
+    ErrorKind.AUTHENTICATION: (10000, 12000, 12998, 12999, 13000, 13001, 13003, 13004, 13006, 13007, 13009),
+    ErrorKind.PERMISSION: (9999, 10019, 11042, 12005, 13002, 13012, 13021, 13778),
+    ErrorKind.UNKNOWN_SYMBOL: (10020, 13019, 13020),
+    ErrorKind.UNKNOWN_ORDER: (10004, 10010, 10029, 11008, 11044),
+    ErrorKind.INSUFFICIENT_FUNDS: (10009,),
+    ErrorKind.ORDER_REJECTED: (
+        10002, 10003, 10005, 10006, 10007, 10008, 10011, 10012, 10013, 10014, 10015, 10016, 10017, 10018, 10021, 10022,
+        10023, 10024, 10025, 10026, 10027, 10032, 10034, 10035, 10036, 10043, 10044, 10045, 10046, 11036, 11037, 11038,
+        11039, 11041, 11046, 11048, 11054,
+    ),
+    ErrorKind.BAD_REQUEST: (10030, 10031, 10033, 11029, 11043, 11045, 11047, 11049, 11050, 13010, 13011, 13016, -32000,
+                            -32600, -32601, -32602, -32700),
+    # "General failure", "other reject" and "request failed" say nothing of what became of an order.
+    ErrorKind.OUTCOME_UNKNOWN: (10001, 11030, 11031, 13008),
+}  # fmt: skip
+
+VENUE = Venue(
+    id="deribit",
+    name="Deribit",
+    market_types=(MarketType.SPOT, MarketType.SWAP, MarketType.FUTURE, MarketType.OPTION),
+    live=Endpoints(rest="https://www.deribit.com", ws="wss://www.deribit.com/ws/api/v2"),
+    testnet=Endpoints(rest="https://test.deribit.com", ws="wss://test.deribit.com/ws/api/v2"),
+    websocket=WebsocketRules(
+        dialect=WireDialect.DERIBIT,
+        channel="book.{id}.100ms",
+        interval_ms=100,
+        depth=None,
+        max_subscriptions=500,
+        lifetime_s=24 * 3600,
+        send_interval_s=0.35,
+        connects=RateRule(16, 10),
+    ),
+    rest=RestRules(budget=RateRule(100, 5), time_path="/api/v2/public/get_time"),
+    protocol=BookProtocol.CHANNEL_SNAPSHOT,
+    books=DeribitBooks,
+    instruments=DeribitInstruments(),
+    ccxt_class="deribit",
+    facts=(
+        Fact("sync", "first a snapshot, then prev_change_id == last change_id; levels are [new|change|delete, price, "
+             "amount]", _CHECKED, f"{_DOCS}/subscriptions/orderbook/bookinstrument_nameinterval"),
+        Fact("channel", "100ms is the finest interval without a login; raw answers 13778 there. A channel that does "
+             "not exist is left out of the answer's list", _CHECKED,
+             f"{_DOCS}/api-reference/subscription-management/public-subscribe"),
+        Fact("ping", "after set_heartbeat (10 s or more) the venue sends test_request on an idle line and closes it "
+             "when no public/test follows; protocol pings are answered too", _CHECKED,
+             f"{_DOCS}/api-reference/session-management/public-set_heartbeat"),
+        Fact("lifetime", "none is stated for a connection; it is replaced daily all the same", _CHECKED,
+             f"{_DOCS}/articles/connection-management-best-practices"),
+        Fact("connections", "32 at a time per IP, REST calls included; one more is refused with 429", _CHECKED,
+             f"{_DOCS}/articles/connection-management-best-practices"),
+        Fact("rate", "credits: a call costs 500 of 50,000, refilled at 10,000 a second (20 a second, 100 at once); "
+             "get_instruments 10,000; (un)subscribe 3,000 of 30,000 (3.3 a second, 10 at once). Without credits: 10028 "
+             "and the session ends", _CHECKED, f"{_DOCS}/articles/rate-limits"),
+        Fact("amounts", "in USD for inverse futures and perpetuals, in base currency for linear ones and options; "
+             "contract_size is what one contract is worth, and amounts are not counted in it", _CHECKED,
+             f"{_DOCS}/api-reference/market-data/public-get_instruments"),
+        Fact("label", "up to 64 characters and never unique: get_order_state_by_label lists all that share one",
+             _CHECKED, f"{_DOCS}/api-reference/trading/private-get_order_state_by_label"),
+        Fact("funding", "accrues continuously; the history has hourly rows with interest_1h (paid over that hour) and "
+             "interest_8h (trailing 8 h); ccxt states interest_8h", _CHECKED,
+             f"{_DOCS}/api-reference/market-data/public-get_funding_rate_history"),
+    ),
+    client_ids=ClientIdRule(
+        pattern=r"[ -~]{1,64}", ccxt_param="label", unique=Uniqueness.NEVER, query=True, cancel=True
+    ),
+    errors={str(code): kind for kind, codes in _ERRORS.items() for code in codes},
+    capabilities={
+        Capability.BOOK_STREAM: Support.NATIVE,
+        Capability.BOOK_REST: Support.NATIVE,
+        Capability.FUNDING: Support.NATIVE,
+        Capability.FUNDING_HISTORY: Support.NATIVE,
+        Capability.PLACE: Support.NATIVE,
+        Capability.CANCEL: Support.NATIVE,
+        Capability.CANCEL_ALL: Support.NATIVE,
+        Capability.AMEND: Support.NATIVE,
+        Capability.POST_ONLY: Support.NATIVE,
+        Capability.REDUCE_ONLY: Support.NATIVE,
+        Capability.ORDER_STREAM: Support.NATIVE,
+        Capability.TRADE_STREAM: Support.NATIVE,
+        Capability.DEAD_MAN_SWITCH: Support.NATIVE,  # enable_cancel_on_disconnect
+        Capability.KEY_PERMISSIONS: Support.NATIVE,  # the scope that comes with a token
+        Capability.TESTNET: Support.NATIVE,
+    },
+    funding=FundingRules(
+        live_means="the average of the last 8 hours (get_funding_rate_value over that span): what was accrued, "
+        "not what will be",
+        predicted_means=None,
+        paging=Paging.RANGE,
+        page_limit=720,
+        default_interval_s=3600,
+        max_span_s=30 * 86_400,
+    ),
+)  # fmt: skip
