@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from xetrade_core.books.binance import BinanceFuturesBooks, BinanceSpotBooks
 from xetrade_core.books.book_set import BookSet
+from xetrade_core.books.deribit import DeribitBooks
 from xetrade_core.books.okx import OkxBooks
 from xetrade_core.books.sequencer import OLD_RUN_LIMIT
 from xetrade_core.model.book_events import (
@@ -124,6 +125,28 @@ class Okx(TrueVenue):
         return books.feed(self.snapshot(), now)
 
 
+class Deribit(TrueVenue):
+    books_class = DeribitBooks
+    venue_id = "BTC_USDT"
+
+    def frame(self, before, first, told, kind="change"):
+        data = {"type": kind, "timestamp": self.time_ms, "instrument_name": self.venue_id, "change_id": self.sequence}
+        if kind == "change":
+            data["prev_change_id"] = before
+        sides = [[["change" if float(x[1]) else "delete", *x] for x in side] for side in told]
+        data |= {"bids": sides[0], "asks": sides[1]}
+        params = {"channel": f"book.{self.venue_id}.100ms", "data": data}
+        return {"jsonrpc": "2.0", "method": "subscription", "params": params}
+
+    def snapshot(self):
+        levels = self.levels()
+        framed = self.frame(None, 0, (levels["bids"], levels["asks"]), "snapshot")
+        return json.dumps(framed).encode().replace(b" ", b"")
+
+    def heal(self, books, now):
+        return books.feed(self.snapshot(), now)
+
+
 def books_of(venue: TrueVenue) -> BookSet:
     instrument = Instrument("v", SYMBOL, venue.venue_id, MarketType.SPOT, Decimal("0.01"), Decimal("0.001"))
     return venue.books_class([instrument])
@@ -146,7 +169,8 @@ def assert_true(venue: TrueVenue, books: BookSet) -> None:
         assert ask_prices == sorted(asks)
 
 
-venues = pytest.mark.parametrize("venue_class", [Spot, Futures, Okx], ids=["spot", "futures", "okx"])
+CHANNEL = [Okx, Deribit]  # their snapshots come on the channel
+venues = pytest.mark.parametrize("venue_class", [Spot, Futures, *CHANNEL], ids=lambda each: each.__name__.lower())
 frame_changes = st.lists(
     st.tuples(st.sampled_from("ba"), st.integers(0, 7), st.sampled_from([1.0, 2.5])), min_size=1, max_size=4
 )
@@ -199,7 +223,7 @@ def test_a_lost_message_is_one_gap_that_names_both_sequence_ids(venue_class):
     last = venue.sequence
     venue.change([("a", 1, 3.0), ("b", 2, 1.0)])
     (gap,) = books.feed(venue.change([("a", 2, 5.0), ("a", 3, 5.0)]), 2)
-    expected_next = venue.sequence if venue_class is Okx else venue.sequence - 1
+    expected_next = venue.sequence if venue_class in CHANNEL else venue.sequence - 1
     assert gap == Gap(SYMBOL, GapCause.SEQUENCE, last, expected_next, 2)
     assert not books.sequencers[SYMBOL].synced
     assert not any(isinstance(event, Gap) for event in books.feed(venue.change([]), 3))
@@ -234,7 +258,7 @@ def test_a_doubled_message_changes_nothing(venue_class):
 def test_a_bad_level_is_refused_counted_and_costs_the_books_trust(venue_class, price, size, reason):
     venue = venue_class()
     books = in_sync(venue)
-    frame = venue.change([("b", 0, 2.0)]).replace(b'["99.00","2.000"', f'["{price}","{size}"'.encode())
+    frame = venue.change([("b", 0, 2.0)]).replace(b'"99.00","2.000"', f'"{price}","{size}"'.encode())
     refused, gap = books.feed(frame, 1)
     assert (refused.symbol, refused.reason) == (SYMBOL, reason)
     assert gap.cause is (GapCause.CROSSED if reason is RefusalReason.CROSSED else GapCause.MALFORMED)
@@ -386,10 +410,21 @@ def test_a_checksum_that_begins_in_the_middle_of_a_stream_cannot_be_verified_and
     assert gap.cause is GapCause.CHECKSUM
 
 
-def test_a_snapshot_at_the_very_sequence_of_the_book_is_no_restart():
-    venue = Okx()
+@pytest.mark.parametrize("venue_class", CHANNEL)
+def test_a_snapshot_at_the_very_sequence_of_the_book_is_no_restart(venue_class):
+    venue = venue_class()
     books = in_sync(venue)
     venue.time_ms += 60_000  # a quiet book, subscribed anew
     (outcome,) = books.feed(venue.snapshot(), 1)
     assert isinstance(outcome, Ignored)
     assert books.sequencers[SYMBOL].gap_count == 0
+
+
+def test_a_level_that_deribit_deletes_is_gone_whatever_amount_it_names():
+    venue = Deribit()
+    books = in_sync(venue)
+    frame = json.loads(venue.change([("b", 0, 0.0)]))
+    frame["params"]["data"]["bids"][0][2] = 7.0
+    (outcome,) = books.feed(json.dumps(frame, separators=(",", ":")).encode(), 1)
+    assert isinstance(outcome, Applied)
+    assert_true(venue, books)

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xetrade_core.feeds.binance import BinanceDialect
+from xetrade_core.feeds.deribit import DeribitDialect
 from xetrade_core.feeds.okx import OkxDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 BINANCE, OKX = BinanceDialect("{id_lower}@depth@100ms"), OkxDialect("books")
+DERIBIT = DeribitDialect("book.{id}.100ms")
 UNKNOWN = "Wrong URL or channel:books,instId:NO-PAIR doesn't exist. Please use the correct URL, channel and parameters."
 
 
@@ -29,6 +31,13 @@ def test_requests_are_what_the_venues_document() -> None:
         "args": [{"channel": "books", "instId": "BTC-USDT"}],
     }
     assert json.loads(OKX.unsubscribe(4, ["BTC-USDT"]))["op"] == "unsubscribe"
+    assert json.loads(DERIBIT.subscribe(3, ["BTC-PERPETUAL"])) == {
+        "jsonrpc": "2.0",
+        "id": 3,
+        "method": "public/subscribe",
+        "params": {"channels": ["book.BTC-PERPETUAL.100ms"]},
+    }
+    assert json.loads(DERIBIT.unsubscribe(4, ["BTC-PERPETUAL"]))["method"] == "public/unsubscribe"
 
 
 @pytest.mark.parametrize(
@@ -67,9 +76,34 @@ def test_what_okx_says(frame: dict[str, object], reply: Reply | None) -> None:
     assert OKX.read(json.dumps(frame).encode()) == reply
 
 
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
+        ({"id": 7, "result": ["book.A-B.100ms", "book.C.100ms"]}, Reply(7, ("A-B", "C"), whole=True)),
+        ({"id": 7, "result": []}, Reply(7, (), whole=True)),
+        ({"id": 7, "error": {"code": 11050, "message": "bad_request"}}, Reply(7, error="11050 bad_request")),
+        ({"id": 7, "error": {"code": 10028, "message": "often"}}, Reply(7, error="10028 often", transient=True)),
+        ({"method": "heartbeat", "params": {"type": "heartbeat"}}, None),
+        ({"id": 1_000_000_001, "result": "ok"}, None),
+        ({"id": 1_000_000_002, "result": {"version": "1.2.26"}}, None),
+        ({"method": "subscription", "params": {"channel": "book.A-B.100ms", "data": {}}}, None),
+    ],
+)
+def test_what_deribit_says(frame: dict[str, object], reply: Reply | None) -> None:
+    assert DERIBIT.read(json.dumps({"jsonrpc": "2.0", **frame}).encode()) == reply
+
+
+def test_deribit_is_asked_for_a_heartbeat_and_answered_when_it_asks() -> None:
+    (first,) = DERIBIT.opening
+    assert json.loads(first)["method"] == "public/set_heartbeat"
+    reply = DERIBIT.read(b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}')
+    assert reply is not None
+    assert json.loads(reply.answer or b"")["method"] == "public/test"
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_frame_can_upset_a_dialect(frame: bytes) -> None:
-    for dialect in (BINANCE, OKX):
+    for dialect in (BINANCE, OKX, DERIBIT):
         dialect.read(frame)
         dialect.read(b'{"event":' + frame + b"}")
         dialect.book_id(frame)
@@ -78,4 +112,6 @@ def test_no_frame_can_upset_a_dialect(frame: bytes) -> None:
 def test_the_instrument_of_a_book_message_is_found_without_decoding_it() -> None:
     assert BINANCE.book_id(b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1}') == "BTCUSDT"
     assert OKX.book_id(b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot"}') == "BTC-USDT"
+    book = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.BTC_USDC-PERPETUAL.100ms","data":{}}}'
+    assert DERIBIT.book_id(book) == "BTC_USDC-PERPETUAL"
     assert BINANCE.book_id(b"{}") is None

@@ -119,3 +119,23 @@ async def test_a_closed_connection_ends_the_wait_for_its_answers_at_once() -> No
     with pytest.raises(VenueUnavailable, match="closed before the venue answered"):
         await line.subscriptions.add(["A"])
     assert line.sent == [("unsubscribe", ["A"])], "nothing is asked for on a closed connection"
+
+
+async def test_an_answer_that_names_all_that_was_taken_refuses_the_rest() -> None:
+    def leaves_out_b(line: Line, request_id: int, op: str, ids: list[str]) -> None:
+        line.says(Reply(request_id, tuple(each for each in ids if each != "B"), whole=True))
+
+    line = Line(leaves_out_b)
+    await line.subscriptions.add(["A", "B", "C"])
+    assert line.subscriptions.confirmed == {"A", "C"}
+    assert list(line.subscriptions.refused) == ["B"]
+    await line.subscriptions.renew(["A"])
+    assert line.sent[1:] == [("unsubscribe", ["A"]), ("subscribe", ["A"])]
+    assert line.subscriptions.confirmed == {"A", "C"}
+
+
+async def test_an_answer_that_names_nothing_taken_refuses_all() -> None:
+    line = Line(lambda line, request_id, op, ids: line.says(Reply(request_id, (), whole=True)))
+    await line.subscriptions.add(["A", "B"])
+    assert line.subscriptions.confirmed == set()
+    assert set(line.subscriptions.refused) == {"A", "B"}

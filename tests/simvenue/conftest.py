@@ -8,16 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.simvenue.words import WORDS
 from xetrade_core.simvenue import SimConfig, Simulation, VenueConfig
 from xetrade_core.simvenue.dialects.base import Reply
 
 START_NS = 1_795_000_000_000_000_000
-SYMBOLS = {
-    "binance": "BTC/USDT",
-    "binanceusdm": "BTC/USDT:USDT",
-    "binancecoinm": "BTC/USD:BTC",
-    "okx": "BTC/USDT",
-}
+SYMBOLS = {venue: words.symbol for venue, words in WORDS.items()}
 
 
 def simulate(venue: str, *, symbols: tuple[str, ...] | None = None, seed: int = 1, **settings: Any) -> Simulation:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tests.simvenue.words import WORDS
 from xetrade_core.simvenue.hub import WireSession
 from xetrade_core.simvenue.simulation import Place, Simulation
 from xetrade_core.simvenue.wire import BINARY, CLOSE, PING, TEXT
@@ -51,11 +52,7 @@ class Listener:
     def subscribe(self, symbol: str, kind: str) -> None:
         """Subscribe in the venue's own words, and forget the acknowledgement."""
         venue_id = self.place.venue.market(symbol).venue_id
-        if self.place.name == "okx":
-            self.say({"op": "subscribe", "args": [{"channel": kind, "instId": venue_id}]})
-        else:
-            rate = "@100ms" if kind.startswith("depth") else ""
-            self.say({"method": "SUBSCRIBE", "params": [f"{venue_id.lower()}@{kind}{rate}"], "id": 1})
+        self.say(WORDS[self.place.name].subscribe(venue_id, kind))
         self.frames.clear()
 
     def texts(self) -> list[bytes]:

@@ -10,19 +10,18 @@ import pytest
 
 from tests.simvenue.conftest import START_NS, SYMBOLS, rest, run, simulate
 from tests.simvenue.listener import BINARY, Listener
+from tests.simvenue.words import WORDS, links
 from xetrade_core.errors import ConfigError
 from xetrade_core.simvenue import Fault, Injection, Simulation
 from xetrade_core.simvenue.dialects import DIALECTS
 from xetrade_core.simvenue.faults import GARBLINGS, KINDS
-
-BOOK_KIND = {"binance": "depth", "binanceusdm": "depth", "binancecoinm": "depth", "okx": "books"}
 
 
 def start(venue: str, **settings: Any) -> tuple[Simulation, Listener]:
     """A running venue and a subscriber of its book that has seen its first messages."""
     simulation = simulate(venue, **settings)
     listener = Listener(simulation, venue)
-    listener.subscribe(SYMBOLS[venue], BOOK_KIND[venue])
+    listener.subscribe(SYMBOLS[venue], WORDS[venue].book)
     run(simulation, 0.5)
     listener.frames.clear()
     return simulation, listener
@@ -36,16 +35,14 @@ def injected(simulation: Simulation) -> list[Injection]:
     return list(simulation.board.injections)
 
 
-def ids(messages: list[dict[str, Any]]) -> list[int]:
+def ids(venue: str, messages: list[dict[str, Any]]) -> list[int]:
     """The last sequence id of each book message."""
-    return [message["data"][0]["seqId"] if "data" in message else message["u"] for message in messages]
+    return [last for _, _, last in links(venue, messages)]
 
 
 def chain(venue: str, messages: list[dict[str, Any]]) -> list[tuple[int, int]]:
     """(previous id, last id) of each book message."""
-    if venue == "okx":
-        return [(message["data"][0]["prevSeqId"], message["data"][0]["seqId"]) for message in messages]
-    return [(message.get("pu", message["U"] - 1), message["u"]) for message in messages]
+    return [(previous, last) for previous, _, last in links(venue, messages)]
 
 
 @pytest.mark.parametrize("venue", list(DIALECTS))
@@ -53,8 +50,8 @@ def test_lost_frames_leave_exactly_the_recorded_holes(venue: str) -> None:
     simulation, listener = start(venue)
     inject(simulation, kind="lost", venue=venue, symbol=SYMBOLS[venue], count=2, probability=0.3)
     run(simulation, 3)
-    links = chain(venue, listener.messages())
-    holes = [(before[1], after[0]) for before, after in pairwise(links) if after[0] != before[1]]
+    chained = chain(venue, listener.messages())
+    holes = [(before[1], after[0]) for before, after in pairwise(chained) if after[0] != before[1]]
     lost = injected(simulation)
     assert [fault.kind for fault in lost] == ["lost", "lost"]
     if lost[1].previous_id == lost[0].last_id:
@@ -64,7 +61,7 @@ def test_lost_frames_leave_exactly_the_recorded_holes(venue: str) -> None:
     assert all(fault.connections == 1 for fault in lost)
 
 
-@pytest.mark.parametrize("venue", ["binance", "okx"])
+@pytest.mark.parametrize("venue", list(DIALECTS))
 def test_a_doubled_frame_comes_twice(venue: str) -> None:
     simulation, listener = start(venue)
     inject(simulation, kind="doubled", venue=venue)
@@ -72,16 +69,16 @@ def test_a_doubled_frame_comes_twice(venue: str) -> None:
     texts = listener.texts()
     (doubled,) = injected(simulation)
     twice = [text for text in set(texts) if texts.count(text) == 2]
-    assert ids([msgspec.json.decode(text) for text in twice]) == [doubled.last_id]
+    assert ids(venue, [msgspec.json.decode(text) for text in twice]) == [doubled.last_id]
     assert len(texts) == len(set(texts)) + 1
 
 
-@pytest.mark.parametrize("venue", ["binance", "okx"])
+@pytest.mark.parametrize("venue", list(DIALECTS))
 def test_a_reordered_frame_comes_after_its_successor(venue: str) -> None:
     simulation, listener = start(venue)
     inject(simulation, kind="reordered", venue=venue)
     run(simulation, 1)
-    came = ids(listener.messages())
+    came = ids(venue, listener.messages())
     (moved,) = injected(simulation)
     at = came.index(moved.last_id or 0)
     assert came[at - 1] > came[at]
@@ -95,9 +92,9 @@ def test_a_delayed_frame_holds_back_those_behind_it_and_order_is_kept() -> None:
     run(simulation, 0.4)
     assert listener.messages() == []
     run(simulation, 0.6)
-    links = chain("binance", listener.messages())
-    assert len(links) >= 8
-    assert all(after[0] == before[1] for before, after in pairwise(links))
+    chained = chain("binance", listener.messages())
+    assert len(chained) >= 8
+    assert all(after[0] == before[1] for before, after in pairwise(chained))
 
 
 @pytest.mark.parametrize(("variant", "gapless"), [("resume", True), ("drop", False)])
@@ -111,9 +108,9 @@ def test_a_stall_sends_nothing_until_it_is_over(variant: str, gapless: bool) -> 
     listener.say("ping")
     assert listener.texts() == [b"pong"], "the connection itself lives"
     run(simulation, 1)
-    links = chain("okx", listener.messages())
+    chained = chain("okx", listener.messages())
     held = [fault.previous_id for fault in injected(simulation)]
-    assert (links[0][0] == held[0]) is gapless
+    assert (chained[0][0] == held[0]) is gapless
 
 
 def test_a_stall_taken_back_ends() -> None:
@@ -239,12 +236,12 @@ def test_maintenance_refuses_calls_then_renumbers(venue: str) -> None:
     inject(simulation, kind="maintenance", venue=venue, **{"for": 1.0})
     run(simulation, 0.5)
     before = market.sequence
-    path = "/api/v5/public/time" if venue == "okx" else f"{simulation.place(venue).dialect.prefix}/time"  # type: ignore[attr-defined]
+    path = WORDS[venue].time_path
     assert listener.ended == "close"
     assert rest(simulation, venue, path).status == 503
     run(simulation, 1)
     assert rest(simulation, venue, path).status == 200
-    assert (market.sequence < before) is (venue == "okx")
+    assert (market.sequence < before) is WORDS[venue].restarts_lower
     assert market.sequence != before
     book = market.truth.book_at(before)[1]
     assert book.sizes, "ids from before maintenance are still known"
@@ -254,20 +251,20 @@ def test_a_sequence_reset_on_okx_is_one_message_with_a_lower_id_in_an_unbroken_c
     simulation, listener = start("okx")
     inject(simulation, kind="sequence_reset", venue="okx")
     run(simulation, 1)
-    links = chain("okx", listener.messages())
-    assert all(after[0] == before[1] for before, after in pairwise(links))
-    assert sum(1 for previous, last in links if last < previous) == 1
+    chained = chain("okx", listener.messages())
+    assert all(after[0] == before[1] for before, after in pairwise(chained))
+    assert sum(1 for previous, last in chained if last < previous) == 1
 
 
-@pytest.mark.parametrize("venue", ["binance", "binanceusdm"])
-def test_a_sequence_reset_on_binance_breaks_the_chain_once(venue: str) -> None:
+@pytest.mark.parametrize("venue", ["binance", "binanceusdm", "deribit"])
+def test_a_sequence_reset_that_jumps_breaks_the_chain_once(venue: str) -> None:
     simulation, listener = start(venue)
     run(simulation, 0.5)
     inject(simulation, kind="sequence_reset", venue=venue)
     run(simulation, 1)
-    links = chain(venue, listener.messages())
-    assert sum(1 for before, after in pairwise(links) if after[0] != before[1]) == 1
-    assert links[-1][1] - links[0][0] > 900_000
+    chained = chain(venue, listener.messages())
+    assert sum(1 for before, after in pairwise(chained) if after[0] != before[1]) == 1
+    assert chained[-1][1] - chained[0][0] > 900_000
 
 
 def test_a_wrong_clock_shows_in_calls_and_messages_and_goes(ask: Any) -> None:
@@ -332,7 +329,7 @@ def test_a_stale_snapshot_is_the_true_book_of_some_seconds_ago(ask: Any) -> None
     inject(simulation, kind="rest_stale", venue="binance", age_s=2.0)
     run(simulation, 0.02)
     snapshot = ask(simulation, "binance", "/api/v3/depth", **DEPTH)
-    published = ids(listener.messages())
+    published = ids("binance", listener.messages())
     behind = len(published) - 1 - published.index(snapshot["lastUpdateId"])
     assert 19 <= behind <= 21
     market = simulation.place("binance").venue.market("BTC/USDT")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.simvenue.conftest import START_NS, SYMBOLS, run, simulate
 from tests.simvenue.listener import Listener
 from tests.simvenue.test_truth import Replica
+from tests.simvenue.words import WORDS
 from xetrade_core.simvenue import Fault, Simulation
 from xetrade_core.simvenue.admin import truth
 
@@ -31,6 +32,23 @@ FAULTS = st.one_of(
     st.fixed_dictionaries({**TIMED, "at": AT, "for": st.sampled_from([0.2, 0.6])}),
     st.fixed_dictionaries({**ONCE, "at": AT}),
 )
+
+
+Told = tuple[int, list[list[str]], list[list[str]]]
+
+
+def _okx_told(message: dict[str, Any]) -> Told:
+    data = message["data"][0]
+    return data["seqId"], data["bids"], data["asks"]
+
+
+def _deribit_told(message: dict[str, Any]) -> Told:
+    data = message["params"]["data"]
+    return data["change_id"], [row[1:] for row in data["bids"]], [row[1:] for row in data["asks"]]
+
+
+#: id, bids and asks of a book message, for venues whose channel begins with a snapshot
+SNAPSHOT_ON_CHANNEL = {"okx": _okx_told, "deribit": _deribit_told}
 
 
 class CarefulClient:
@@ -49,7 +67,7 @@ class CarefulClient:
         self.book = Replica()
         self.buffer: list[dict[str, Any]] = []
         self.listener = Listener(self.simulation, self.venue)
-        self.listener.subscribe(self.symbol, "books" if self.venue == "okx" else "depth")
+        self.listener.subscribe(self.symbol, WORDS[self.venue].book)
 
     def turn(self) -> None:
         """Read what has come; reconnect if the connection ended or has been silent too long; check the book."""
@@ -65,27 +83,27 @@ class CarefulClient:
             self.connect()
             return
         for message in messages:
-            if self.venue == "okx":
-                self._okx(message)
+            if self.venue in SNAPSHOT_ON_CHANNEL:
+                self._channel(message)
             else:
                 self.buffer.append(message)
-        if self.venue != "okx":
+        if self.venue not in SNAPSHOT_ON_CHANNEL:
             self._binance()
         if self.at is not None:
             book = truth(self.market, self.at, 400)
             assert self.book.top(400) == {"bids": book["bids"], "asks": book["asks"]}
             self.checked += 1
 
-    def _okx(self, message: dict[str, Any]) -> None:
-        data = message["data"][0]
-        if message["action"] == "snapshot":
+    def _channel(self, message: dict[str, Any]) -> None:
+        link, (at, bids, asks) = WORDS[self.venue].link(message), SNAPSHOT_ON_CHANNEL[self.venue](message)
+        if link is None:
             self.book = Replica()
-        elif self.at is None or data["prevSeqId"] != self.at:
-            if self.at is not None and data["seqId"] != self.at:
+        elif self.at is None or link[0] != self.at:
+            if self.at is not None and at != self.at:
                 self._resubscribe()
             return
-        self.book.apply(data["bids"], data["asks"])
-        self.at = data["seqId"]
+        self.book.apply(bids, asks)
+        self.at = at
 
     def _resubscribe(self) -> None:
         self.at = None
@@ -122,11 +140,12 @@ class CarefulClient:
             self.at = body["lastUpdateId"]
 
 
-@pytest.mark.parametrize("venue", ["binance", "binanceusdm", "okx"])
+@pytest.mark.parametrize("venue", ["binance", "binanceusdm", *SNAPSHOT_ON_CHANNEL])
 @given(faults=st.lists(FAULTS, max_size=6), seed=st.integers(0, 10**6))
 @settings(max_examples=50, deadline=None)
 def test_a_careful_client_is_never_led_astray(venue: str, faults: list[dict[str, Any]], seed: int) -> None:
-    simulation = simulate(venue, seed=seed, depth=30, weight_limit=0) if venue != "okx" else simulate(venue, seed=seed)
+    knobs = {} if venue in SNAPSHOT_ON_CHANNEL else {"depth": 30, "weight_limit": 0}
+    simulation = simulate(venue, seed=seed, **knobs)
     for fault in faults:
         simulation.board.add(msgspec.convert({"venue": venue, **fault}, Fault), simulation.now_ns)
     client = CarefulClient(simulation, venue)

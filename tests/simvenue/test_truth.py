@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.simvenue.conftest import SYMBOLS, run, simulate
 from tests.simvenue.listener import Listener
+from tests.simvenue.words import WORDS, links
 from xetrade_core.simvenue import SimConfig, Simulation, VenueConfig
 from xetrade_core.simvenue.admin import truth
 from xetrade_core.simvenue.dialects import DIALECTS
@@ -140,27 +141,19 @@ def test_okx_updates_on_top_of_the_first_snapshot_give_the_truth_within_400_leve
     assert at == market.published_id
 
 
-def sequence_ids(venue: str, messages: list[dict[str, Any]]) -> list[tuple[int, int, int]]:
-    """(previous, first, last) of depth messages."""
-    if venue == "okx":
-        rows = [message["data"][0] for message in messages if message["action"] == "update"]
-        return [(row["prevSeqId"], row["prevSeqId"] + 1, row["seqId"]) for row in rows]
-    return [(message.get("pu", message["U"] - 1), message["U"], message["u"]) for message in messages]
-
-
 @pytest.mark.parametrize("venue", list(DIALECTS))
 def test_each_message_names_its_predecessor(venue: str) -> None:
     simulation = simulate(venue)
     listener = Listener(simulation, venue)
-    listener.subscribe(SYMBOLS[venue], "books" if venue == "okx" else "depth")
+    listener.subscribe(SYMBOLS[venue], WORDS[venue].book)
     run(simulation, 10)
-    ids = sequence_ids(venue, listener.messages())
+    ids = links(venue, listener.messages())
     assert len(ids) > 80
     for before, message in pairwise(ids):
         assert message[0] == before[2]
         assert message[0] < message[1] <= message[2]
     skips = sum(1 for previous, first, _ in ids if first != previous + 1)
-    assert bool(skips) is (venue in ("binanceusdm", "binancecoinm")), "only Binance futures skip ids"
+    assert bool(skips) is WORDS[venue].skips_ids
 
 
 @given(st.integers(0, 2**32), st.sampled_from(list(DIALECTS)), st.sampled_from(["orders", "levels"]))
@@ -169,7 +162,7 @@ def test_the_same_seed_and_steps_give_the_same_bytes(seed: int, venue: str, mode
     def frames() -> list[tuple[int, bytes]]:
         simulation = simulate(venue, seed=seed, mode=mode)
         listener = Listener(simulation, venue)
-        for kind in ("books", "bbo-tbt", "trades") if venue == "okx" else ("depth", "bookTicker", "trade"):
+        for kind in WORDS[venue].channels:
             listener.subscribe(SYMBOLS[venue], kind)
         run(simulation, 1)
         return listener.frames

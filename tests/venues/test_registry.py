@@ -68,9 +68,7 @@ def test_a_password_in_a_url_is_refused_and_not_shown(setting: str, taker: Calla
 
 
 def test_an_unknown_venue_names_the_known_ones() -> None:
-    with pytest.raises(
-        UnknownVenue, match="unknown venue 'ftx': known venues are binance, binancecoinm, binanceusdm, okx"
-    ):
+    with pytest.raises(UnknownVenue, match=r"unknown venue 'ftx': known venues are .*binance, binancecoinm, .*okx"):
         venue("ftx")
 
 
@@ -138,7 +136,7 @@ def test_every_listed_instrument_has_a_name_that_leads_back_to_it(name: str, ven
         assert row.lot > 0
 
 
-@pytest.mark.parametrize("venue_id", ["binance", "okx"])
+@pytest.mark.parametrize("venue_id", ["binance", "okx", "deribit"])
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"symbols":3}', b'{"code":"50001","data":[],"msg":"busy"}'])
 def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, body: bytes) -> None:
     with pytest.raises(VenueUnavailable, match=venue_id):
@@ -159,6 +157,12 @@ def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, bod
         ("okx", "BTC/USDT:USDT", "BTC-USDT-SWAP"),
         ("okx", "BTC/USD:BTC-261225", "BTC-USD-261225"),
         ("okx", "BTC/USD:BTC-261225-100000-C", "BTC-USD-261225-100000-C"),
+        ("deribit", "BTC/USDC", "BTC_USDC"),
+        ("deribit", "BTC/USD:BTC", "BTC-PERPETUAL"),
+        ("deribit", "BTC/USDC:USDC", "BTC_USDC-PERPETUAL"),
+        ("deribit", "BTC/USD:BTC-210806", "BTC-6AUG21"),
+        ("deribit", "BTC/USD:BTC-241227-100000-C", "BTC-27DEC24-100000-C"),
+        ("deribit", "XRP/USDC:USDC-240630-0.5-P", "XRP_USDC-30JUN24-0d5-P"),
     ],
 )
 def test_a_universal_symbol_becomes_the_venues_id_by_rule(venue_id: str, symbol: str, id_there: str) -> None:
@@ -176,6 +180,9 @@ def test_a_universal_symbol_becomes_the_venues_id_by_rule(venue_id: str, symbol:
         ("okx", "BTC/USDT:EUR"),
         ("okx", "BTCUSDT"),
         ("okx", ""),
+        ("deribit", "BTC/USD:ETH"),
+        ("deribit", "BTC/USDT:BTC"),
+        ("deribit", "BTC/USD:BTC-241327"),
     ],
 )
 def test_a_symbol_that_the_venue_cannot_have_is_refused(venue_id: str, symbol: str) -> None:

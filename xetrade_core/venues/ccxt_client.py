@@ -61,7 +61,8 @@ class CcxtMarketData:
         await self._load()
         mode = self._exchange.precisionMode
         try:
-            return tuple(market_instrument(self.venue, row, mode) for row in self._exchange.markets.values())
+            rows = [row for row in self._exchange.markets.values() if "/" in row["symbol"]]  # others are combos
+            return tuple(market_instrument(self.rules, row, mode) for row in rows)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise VenueUnavailable(f"{self.venue} lists a market that cannot be read: {error!r}") from error
 
@@ -142,12 +143,17 @@ class CcxtMarketData:
             Call(weight=None if rules is None else rules.page_weight),
         )
         with self._readable(what):
-            found = {row["timestamp"] * NS_PER_MS: row["fundingRate"] for row in rows}
+            found = {row["timestamp"] * NS_PER_MS: self._paid(row) for row in rows}
             return tuple(
                 FundingRate(self.venue, symbol, at_ns, float(rate))
                 for at_ns, rate in sorted(found.items())
                 if start_ns <= at_ns < end_ns
             )
+
+    def _paid(self, row: dict[str, Any]) -> Any:
+        """The rate that a row of the history says was paid."""
+        rules = self.rules.funding
+        return row["fundingRate"] if rules is None or rules.paid_field is None else row["info"][rules.paid_field]
 
     async def server_time_ns(self) -> int:
         """See MarketData."""

@@ -76,20 +76,21 @@ def moved_urls(urls: Any, base: str) -> Any:
     return urls
 
 
-def market_instrument(venue: str, market: Mapping[str, Any], precision_mode: int) -> Instrument:
+def market_instrument(venue: Venue, market: Mapping[str, Any], precision_mode: int) -> Instrument:
     """One row of ccxt's markets. ccxt tells only whether a market is active, so what is not is `HALTED`.
 
     Raises KeyError, TypeError or ValueError for a row that is none.
     """
     limits, precision = market.get("limits") or {}, market["precision"]
+    contract_size = _decimal(market.get("contractSize")) if venue.counts_contracts else None
     return Instrument(
-        venue=venue,
+        venue=venue.id,
         symbol=market["symbol"],
         venue_id=market["id"],
         market_type=MarketType(market["type"]),
         price_tick=_step(precision.get("price"), precision_mode),
         lot=_step(precision.get("amount"), precision_mode),
-        contract_size=_decimal(market.get("contractSize")) or Decimal(1),
+        contract_size=contract_size or Decimal(1),
         status=InstrumentStatus.HALTED if market.get("active") is False else InstrumentStatus.TRADING,
         min_amount=_decimal((limits.get("amount") or {}).get("min")),
         max_amount=_decimal((limits.get("amount") or {}).get("max")),

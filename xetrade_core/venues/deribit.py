@@ -63,7 +63,8 @@ VENUE = Venue(
         send_interval_s=0.35,
         connects=RateRule(16, 10),
     ),
-    rest=RestRules(budget=RateRule(100, 5), time_path="/api/v2/public/get_time"),
+    rest=RestRules(budget=RateRule(100, 5), time_path="/api/v2/public/get_time",
+                   book_limits=(1, 5, 10, 20, 50, 100, 1000, 10_000)),
     protocol=BookProtocol.CHANNEL_SNAPSHOT,
     books=DeribitBooks,
     instruments=DeribitInstruments(),
@@ -122,5 +123,7 @@ VENUE = Venue(
         page_limit=720,
         default_interval_s=3600,
         max_span_s=30 * 86_400,
+        paid_field="interest_1h",
     ),
+    counts_contracts=False,
 )  # fmt: skip

@@ -258,7 +258,8 @@ class FundingRules:
 
     `live_means` and `predicted_means` say in words what the venue's live and predicted rates are (`predicted_means`
     None: it predicts nothing). `page_limit` rows a page, `max_span_s` the longest range of one request. `end_param` is
-    what ccxt passes the end of the range by, in ms.
+    what ccxt passes the end of the range by, in ms. `paid_field` names the field of the venue's own row that holds
+    what was paid over the interval, where ccxt states another number.
     """
 
     live_means: str
@@ -269,6 +270,7 @@ class FundingRules:
     max_span_s: float | None = None
     page_weight: int = 1
     end_param: str = "until"
+    paid_field: str | None = None
 
 
 class InstrumentCodec(Protocol):
@@ -292,7 +294,8 @@ class Venue:
     """One venue: everything its feeds and clients need to know, and the facts that it was made from.
 
     `errors` maps the venue's raw error codes (as text) to what they mean; a code that is not there is unclassified.
-    `funding` is None where nothing is funded.
+    `funding` is None where nothing is funded. `counts_contracts`: sizes of derivatives are in contracts; False where
+    they are in base or quote currency whatever a contract is worth, so that one unit of size is one of the currency.
     """
 
     id: str
@@ -311,6 +314,7 @@ class Venue:
     errors: Mapping[str, ErrorKind] = field(default_factory=dict)
     capabilities: Mapping[Capability, Support] = field(default_factory=dict)
     funding: FundingRules | None = None
+    counts_contracts: bool = True
     status: VenueStatus = VenueStatus.LIVE
     retired_on: date | None = None
 

@@ -1,0 +1,89 @@
+"""What a client says to each simulated venue, and where its book messages keep their ids: one row a venue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Message = dict[str, Any]
+Link = tuple[int, int, int]
+"""Previous, first and last id of a book message."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """`subscribe` makes the message that asks for a channel of an instrument; `link` gives None for a snapshot.
+
+    `channels` are the book's and two others. `restarts_lower`: after maintenance the ids are lower.
+    """
+
+    symbol: str
+    channels: tuple[str, str, str]
+    subscribe: Callable[[str, str], object]
+    link: Callable[[Message], Link | None]
+    time_path: str
+    skips_ids: bool = False
+    restarts_lower: bool = False
+
+    @property
+    def book(self) -> str:
+        """The book's channel."""
+        return self.channels[0]
+
+
+def _binance(symbol: str, prefix: str, *, skips_ids: bool) -> Words:
+    def subscribe(venue_id: str, kind: str) -> object:
+        rate = "@100ms" if kind.startswith("depth") else ""
+        return {"method": "SUBSCRIBE", "params": [f"{venue_id.lower()}@{kind}{rate}"], "id": 1}
+
+    def link(message: Message) -> Link:
+        return message.get("pu", message["U"] - 1), message["U"], message["u"]
+
+    channels = ("depth", "bookTicker", "trade")
+    return Words(symbol, channels, subscribe, link, f"{prefix}/time", skips_ids=skips_ids)
+
+
+def _okx_link(message: Message) -> Link | None:
+    row = message["data"][0]
+    return (row["prevSeqId"], row["prevSeqId"] + 1, row["seqId"]) if message["action"] == "update" else None
+
+
+def _deribit_link(message: Message) -> Link | None:
+    data = message["params"]["data"]
+    if data["type"] == "snapshot":
+        return None
+    return data["prev_change_id"], data["prev_change_id"] + 1, data["change_id"]
+
+
+def _rpc(venue_id: str, kind: str) -> object:
+    interval = "" if kind == "quote" else ".100ms"
+    channels = [f"{kind}.{venue_id}{interval}"]
+    return {"jsonrpc": "2.0", "id": 1, "method": "public/subscribe", "params": {"channels": channels}}
+
+
+WORDS = {
+    "binance": _binance("BTC/USDT", "/api/v3", skips_ids=False),
+    "binanceusdm": _binance("BTC/USDT:USDT", "/fapi/v1", skips_ids=True),
+    "binancecoinm": _binance("BTC/USD:BTC", "/dapi/v1", skips_ids=True),
+    "okx": Words(
+        symbol="BTC/USDT",
+        channels=("books", "bbo-tbt", "trades"),
+        subscribe=lambda venue_id, kind: {"op": "subscribe", "args": [{"channel": kind, "instId": venue_id}]},
+        link=_okx_link,
+        time_path="/api/v5/public/time",
+        restarts_lower=True,
+    ),
+    "deribit": Words(
+        symbol="BTC/USD:BTC",
+        channels=("book", "quote", "trades"),
+        subscribe=_rpc,
+        link=_deribit_link,
+        time_path="/api/v2/public/get_time",
+    ),
+}
+
+
+def links(venue: str, messages: list[Message]) -> list[Link]:
+    """Previous, first and last id of each book message but snapshots."""
+    return [link for message in messages if (link := WORDS[venue].link(message)) is not None]
