@@ -10,7 +10,7 @@ from tests.feeds.harness import SYMBOLS, Remembering, quick
 from tests.support.sim import Sim
 from tests.venues.deck import card
 from xetrade_core.books.book_set import BookSet
-from xetrade_core.clock import SystemClock
+from xetrade_core.clock import NS_PER_MS, SystemClock
 from xetrade_core.feeds.factory import open_feed
 from xetrade_core.model.book_events import BookEvent
 from xetrade_core.simvenue import ccxt_config
@@ -20,11 +20,15 @@ TOP = 50
 Levels = tuple[list[float], list[float], list[float], list[float]]
 
 
-class _EverySequence(Remembering):
-    """Keeps the top of the book after each message, by its sequence id."""
+BY_TIME = ("deribit",)  # ccxt keeps no id there: the venue's time in ms tells the messages of a symbol apart as well
 
-    def __init__(self) -> None:
+
+class _EverySequence(Remembering):
+    """Keeps the top of the book after each message, by its sequence id or its time."""
+
+    def __init__(self, venue: str) -> None:
         super().__init__()
+        self.by_time = venue in BY_TIME
         self.books: BookSet | None = None
         self.tops: dict[tuple[str, int], Levels] = {}
 
@@ -33,15 +37,16 @@ class _EverySequence(Remembering):
         assert self.books is not None
         for event in events:
             row = self.books.sequencers[event.symbol]
-            if row.synced and row.sequence is not None:
-                self.tops[event.symbol, row.sequence] = row.book.top(TOP)
+            if row.synced and row.sequence is not None and row.exchange_ns is not None:
+                at = row.exchange_ns // NS_PER_MS if self.by_time else row.sequence
+                self.tops[event.symbol, at] = row.book.top(TOP)
 
 
-async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels]) -> None:
+async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels], key: str) -> None:
     while True:
         book = await exchange.watch_order_book(symbol)
         bids, asks = book["bids"][:TOP], book["asks"][:TOP]
-        seen[symbol, book["nonce"]] = (
+        seen[symbol, book[key]] = (
             [row[0] for row in bids],
             [row[1] for row in bids],
             [row[0] for row in asks],
@@ -57,10 +62,10 @@ async def test_ccxt_pro_and_our_feed_see_the_same_books(sim: Sim, venue: str) ->
     exchange = getattr(ccxt.pro, str(known_venue(venue).ccxt_class))(ccxt_config(venue, sim))
     # Deep enough that the simulated 1000 levels are all known: ccxt keeps no account of what a snapshot does not reach.
     feed = await open_feed(venue, symbols, quick(sim, venue, snapshot_levels=1000), SystemClock(), random.Random(1))
-    sink, theirs = _EverySequence(), dict[tuple[str, int], Levels]()
+    sink, theirs = _EverySequence(venue), dict[tuple[str, int], Levels]()
     sink.books = feed.books
-    tasks = [asyncio.create_task(feed.run(sink))]
-    tasks += [asyncio.create_task(_watch(exchange, symbol, theirs)) for symbol in symbols]
+    tasks, key = [asyncio.create_task(feed.run(sink))], "timestamp" if sink.by_time else "nonce"
+    tasks += [asyncio.create_task(_watch(exchange, symbol, theirs, key)) for symbol in symbols]
     try:
         async with asyncio.timeout(60):
             while min(sum(key[0] == symbol for key in theirs) for symbol in symbols) < 40:

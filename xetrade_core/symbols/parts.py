@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from xetrade_core.errors import UnknownSymbol
 from xetrade_core.model.instruments import MarketType
+from xetrade_core.symbols.expiries import is_day
 
 # Currency codes may be of any script, hold spaces (KuCoin's "FTX Users' Debt") or a sign (OKX's USDⓈ).
 _UNIVERSAL = re.compile(
@@ -48,7 +49,7 @@ class SymbolParts:
     def parse(cls, symbol: str, venue: str) -> SymbolParts:
         """Read a universal symbol; UnknownSymbol names `venue` and the forms that are read."""
         match = _UNIVERSAL.fullmatch(symbol)
-        if match is None:
+        if match is None or (match["expiry"] and not is_day(match["expiry"])):
             raise UnknownSymbol(symbol, venue, FORMS)
         return cls(**match.groupdict())
 

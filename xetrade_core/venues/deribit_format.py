@@ -1,27 +1,25 @@
-"""Deribit's instrument list and the names of its instruments.
+"""Deribit's instrument list.
 
-`BTC-PERPETUAL` and `BTC-27DEC24` settle in BTC and are quoted in USD, `BTC_USDC-PERPETUAL` settles in USDC, options add
-strike and side (`BTC-27DEC24-100000-C`, `XRP_USDC-30JUN24-0d5-C`: d is the point), spot is `BTC_USDC`. Source:
-https://docs.deribit.com/articles/deribit-naming and public/get_instruments (checked 2026-11).
+Source: https://docs.deribit.com/api-reference/market-data/public-get_instruments (checked 2026-11).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
-from xetrade_core.errors import UnknownSymbol, VenueUnavailable
-from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.errors import VenueUnavailable
+from xetrade_core.model.instruments import Instrument, InstrumentStatus
+from xetrade_core.symbols.naming import naming
+from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.venue import RestRequest
 
 _PATH = "/api/v2/public/get_instruments"
 _WEIGHT = 20  # 10,000 credits where most calls cost 500
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_KINDS = {"spot": MarketType.SPOT, "future": MarketType.FUTURE, "option": MarketType.OPTION}  # the others are combos
+_KINDS = ("spot", "future", "option")  # the others are combos
 
 
 class _Listing(msgspec.Struct):
@@ -74,24 +72,23 @@ class DeribitInstruments:
         Deribit counts sizes in USD (inverse futures) or in base currency (all others), not in its contracts of 10 USD
         or 0.001 BTC: so a contract is one USD, or one of the base.
         """
-        base = row.base_currency
+        base, spot = row.base_currency, row.kind == "spot"
         # Lists of before 2022 name neither: all there was, settled in its base and was priced in USD.
         quote = row.counter_currency or (row.quote_currency if row.quote_currency != base else "USD")
-        settle = row.settlement_currency or base
-        kind, symbol = _KINDS[row.kind], f"{base}/{quote}"
-        if kind is not MarketType.SPOT:
-            symbol += f":{settle}"
-            if row.settlement_period == "perpetual":
-                kind = MarketType.SWAP
-            else:
-                symbol += f"-{datetime.fromtimestamp(row.expiration_timestamp / 1000, UTC):%y%m%d}"
-            if row.strike is not None:
-                symbol += f"-{_plain(row.strike)}-{'C' if row.option_type == 'call' else 'P'}"
+        parts = listed_parts(
+            "deribit",
+            base,
+            quote,
+            None if spot else row.settlement_currency or base,
+            expiry_ms=None if spot or row.settlement_period == "perpetual" else row.expiration_timestamp,
+            strike=row.strike,
+            side="C" if row.option_type == "call" else "P",
+        )
         return Instrument(
             venue="deribit",
-            symbol=symbol,
+            symbol=parts.symbol,
             venue_id=row.instrument_name,
-            market_type=kind,
+            market_type=parts.market_type,
             price_tick=row.tick_size,
             lot=row.min_trade_amount,
             status=InstrumentStatus.TRADING if row.is_active else InstrumentStatus.HALTED,
@@ -100,18 +97,7 @@ class DeribitInstruments:
 
     def venue_id(self, symbol: str) -> str:
         """`BTC/USDC` -> `BTC_USDC`, `BTC/USD:BTC` -> `BTC-PERPETUAL`, `BTC/USD:BTC-241227` -> `BTC-27DEC24`."""
-        parts = SymbolParts.parse(symbol, "deribit")
-        if parts.settle is None:
-            return f"{parts.base}_{parts.quote}"
-        if parts.settle not in (parts.base, parts.quote):
-            raise UnknownSymbol(symbol, "deribit", "contracts settle in their base or quote, like BTC/USD:BTC")
-        if parts.settle == parts.base and parts.quote != "USD":
-            raise UnknownSymbol(symbol, "deribit", "what settles in its base is quoted in USD, like BTC/USD:BTC")
-        name = parts.base if parts.settle == parts.base else f"{parts.base}_{parts.quote}"
-        if parts.expiry is None:
-            return f"{name}-PERPETUAL"
-        name += f"-{_day(parts.expiry, symbol)}"
-        return name if parts.strike is None else f"{name}-{parts.strike.replace('.', 'd')}-{parts.side}"
+        return naming("deribit").write(SymbolParts.parse(symbol, "deribit"))
 
 
 def _kinds(symbol: str) -> tuple[str, ...]:
@@ -122,16 +108,3 @@ def _kinds(symbol: str) -> tuple[str, ...]:
         parts = SymbolParts.parse(symbol, "deribit")
         return ("option",) if parts.strike else ("future",) if parts.settle else ("spot",)
     return ("option",) if symbol.endswith(("-C", "-P")) else ("future", "spot")
-
-
-def _day(expiry: str, symbol: str) -> str:
-    """`241227` -> `27DEC24`, `210806` -> `6AUG21`."""
-    year, month, day = expiry[:2], int(expiry[2:4]), int(expiry[4:])
-    if not 1 <= month <= len(_MONTHS):
-        raise UnknownSymbol(symbol, "deribit", "an expiry is YYMMDD, like BTC/USD:BTC-241227")
-    return f"{day}{_MONTHS[month - 1]}{year}"
-
-
-def _plain(strike: Decimal) -> str:
-    """Digits without an exponent or trailing zeros, as in a universal symbol."""
-    return f"{strike.normalize():f}"
