@@ -20,6 +20,7 @@ from xetrade_core.feeds.polling import polled_symbols
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
+from xetrade_core.venues.budget import Sharing
 from xetrade_core.venues.clients import ClientOptions
 from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.registry import venue as known_venue
@@ -57,6 +58,12 @@ def require_lake(settings: Settings) -> ObjectStore:
     return store
 
 
+def sharing(settings: Settings) -> Sharing:
+    """Where this machine's processes share their rate budgets."""
+    rates = settings.rates
+    return Sharing(directory=settings.state_directory, address=rates.address, headroom=rates.headroom)
+
+
 def feed_options(settings: Settings, venue: str, depth: int | None = None) -> FeedOptions:
     """How the feed of one venue connects. `depth` is the least number of levels a side that must be known."""
     own = settings.venue(venue)
@@ -67,12 +74,13 @@ def feed_options(settings: Settings, venue: str, depth: int | None = None) -> Fe
         ws_url=own.ws_url,
         depth=depth or settings.capture.depth,
         staleness_limit_s=own.staleness_s or settings.capture.staleness_s,
+        sharing=sharing(settings),
     )
 
 
 def client_options(settings: Settings, venue: str) -> ClientOptions:
     """How the client of one venue's market data connects."""
-    return ClientOptions(rest_url=settings.venue(venue).rest_url)
+    return ClientOptions(rest_url=settings.venue(venue).rest_url, sharing=sharing(settings))
 
 
 def capture_session(

@@ -20,8 +20,8 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import XETradeError
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.settings import Settings, unknown_variables
-from xetrade_core.venues.budget import WeightBudget
-from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.budget import NOT_SHARED, Sharing
+from xetrade_core.venues.http import RestClient, rest_budget
 from xetrade_core.venues.registry import venues
 from xetrade_core.venues.venue import RestRequest, Venue
 
@@ -60,11 +60,15 @@ class VenueClock:
 
 
 async def check_machine(
-    settings: Settings, open_lake: Callable[[], ObjectStore], clock: Clock, rng: random.Random
+    settings: Settings,
+    open_lake: Callable[[], ObjectStore],
+    clock: Clock,
+    rng: random.Random,
+    sharing: Sharing = NOT_SHARED,
 ) -> list[Check]:
     """All checks, in the order in which they should be read. Raises nothing that a check can say."""
     asked = [venue for venue in venues() if venue.id in settings.venues] or list(venues())
-    answers = await asyncio.gather(*(_venue_clock(venue, settings, clock, rng) for venue in asked))
+    answers = await asyncio.gather(*(_venue_clock(venue, settings, clock, rng, sharing) for venue in asked))
     return [
         check_python(),
         check_packages(),
@@ -166,11 +170,15 @@ def _venue_check(venue: Venue, answer: VenueClock | XETradeError, settings: Sett
     return Check(name, State.FAIL if wanted else State.WARN, str(answer), advice)
 
 
-async def _venue_clock(venue: Venue, settings: Settings, clock: Clock, rng: random.Random) -> VenueClock | XETradeError:
+async def _venue_clock(
+    venue: Venue, settings: Settings, clock: Clock, rng: random.Random, sharing: Sharing
+) -> VenueClock | XETradeError:
     """Ask the venue for its time once; the error instead where it does not tell."""
     own = settings.venue(venue.id)
     endpoints = venue.endpoints(rest_url=own.rest_url, ws_url=own.ws_url)
-    client = RestClient(endpoints.rest, WeightBudget(venue.rest.budget, clock), clock, rng, timeout_s=VENUE_TIMEOUT_S)
+    client = RestClient(
+        endpoints.rest, rest_budget(venue, endpoints, sharing, clock), clock, rng, timeout_s=VENUE_TIMEOUT_S
+    )
     try:
         async with client:
             sent_ns, began_ns = clock.wall_ns(), clock.monotonic_ns()

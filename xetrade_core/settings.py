@@ -114,6 +114,19 @@ class VenueSettings(Section):
     )
 
 
+class RateSettings(Section):
+    """How much of the venues' rate limits is used, by all processes of this machine together."""
+
+    headroom: float = Field(
+        default=0.2, ge=0, lt=1, description="share of a venue's limit that is left; half of it is kept for cancels"
+    )
+    address: str = Field(
+        default="default",
+        min_length=1,
+        description="name of the outgoing IP address: processes with the same name share one budget a venue",
+    )
+
+
 class AlertSettings(Section):
     """Where alarms go besides the log."""
 
@@ -185,9 +198,15 @@ class Settings(BaseSettings):
     spool: Path = Field(
         default=Path("data/spool"), description="local directory of running captures and of what waits for the lake"
     )
+    state: Path | None = Field(
+        default=None,
+        description="local directory of what this machine's processes share, such as rate budgets; `state` beside the "
+        "spool where it is not set",
+    )
     s3: S3Settings = S3Settings()
     capture: CaptureSettings = CaptureSettings()
     venues: dict[str, VenueSettings] = Field(default={}, description="per venue, by venue id")
+    rates: RateSettings = RateSettings()
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
@@ -209,6 +228,11 @@ class Settings(BaseSettings):
     def venue(self, venue: str) -> VenueSettings:
         """The settings of one venue; defaults where there are none."""
         return self.venues.get(venue, VenueSettings())
+
+    @property
+    def state_directory(self) -> Path:
+        """Where this machine's processes share what they know."""
+        return self.state if self.state is not None else self.spool.parent / "state"
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value set, for the log's redaction."""

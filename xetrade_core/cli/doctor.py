@@ -16,12 +16,13 @@ def doctor(lake: LakeOption = None, as_json: JsonOption = False) -> None:
 
     Settings, packages, lake, disk, venues and clock; exit code 1 if something fails.
     """
-    from xetrade_core.assembly import lake_store
+    from xetrade_core.assembly import lake_store, sharing
     from xetrade_core.checkup import State, check_machine
     from xetrade_core.clock import SystemClock
 
     settings = open_settings(lake)
-    checks = asyncio.run(check_machine(settings, lambda: lake_store(settings), SystemClock(), random.Random()))
+    examined = check_machine(settings, lambda: lake_store(settings), SystemClock(), random.Random(), sharing(settings))
+    checks = asyncio.run(examined)
     failed = any(check.state is State.FAIL for check in checks)
     if as_json:
         emit_json({"ok": not failed, "checks": checks})

@@ -16,8 +16,7 @@ from xetrade_core.feeds.rest_snapshots import RestSnapshots
 from xetrade_core.feeds.resubscribe import Resubscribe
 from xetrade_core.feeds.streaming import StreamingFeed
 from xetrade_core.feeds.subscriptions import Dialect
-from xetrade_core.venues.budget import WeightBudget
-from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.http import RestClient, rest_budget
 from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.venue import BookProtocol, Venue, WireDialect
@@ -66,11 +65,12 @@ def rest_client(venue: Venue, options: FeedOptions, clock: Clock, rng: random.Ra
     endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url, ws_url=options.ws_url)
     return RestClient(
         endpoints.rest,
-        options.budget or WeightBudget(venue.rest.budget, clock, headroom=options.budget_headroom),
+        options.budget or rest_budget(venue, endpoints, options.sharing, clock),
         clock,
         rng,
         timeout_s=options.request_timeout_s,
         used_weight_header=venue.rest.used_weight_header,
+        errors=venue.errors,
     )
 
 

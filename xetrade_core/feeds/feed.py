@@ -21,7 +21,7 @@ from xetrade_core.books.book_set import BookSet
 from xetrade_core.errors import ConfigError
 from xetrade_core.model.book_events import BookEvent, GapCause
 from xetrade_core.venues.backoff import Backoff
-from xetrade_core.venues.budget import WeightBudget
+from xetrade_core.venues.budget import NOT_SHARED, Sharing, WeightBudget
 from xetrade_core.venues.venue import require_no_userinfo
 
 
@@ -50,9 +50,9 @@ class FeedOptions:
     """How a feed connects and what it puts up with. The defaults are for live venues.
 
     Times are seconds. `rest_url` and `ws_url` replace the venue's own (a simulated venue, a proxy); a `ws_url` that is
-    a host alone gets the venue's own path. `budget` is given to share one among several feeds of a host; None makes one
-    per feed. `feed`: `stream` is the venue's websocket; `poll` asks for whole books over REST through ccxt, every
-    `poll_interval_s`.
+    a host alone gets the venue's own path. `budget` is given to share one among several feeds of a host in this
+    process; None opens the one that `sharing` says. `feed`: `stream` is the venue's websocket; `poll` asks for whole
+    books over REST through ccxt, every `poll_interval_s`.
     """
 
     feed: Literal["stream", "poll"] = "stream"
@@ -77,7 +77,7 @@ class FeedOptions:
     snapshot_levels: int | None = None
     refresh_check_s: float = 5.0
     budget: WeightBudget | None = None
-    budget_headroom: float = 0.2
+    sharing: Sharing = NOT_SHARED
     receive_buffer_bytes: int = 4 * 1024 * 1024
     max_frame_bytes: int = 8 * 1024 * 1024
     verify_checksum: bool = False

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -19,7 +20,6 @@ from xetrade_core.feeds.line import Line
 from xetrade_core.feeds.subscriptions import Dialect
 from xetrade_core.model.book_events import BookEvent, Gap, GapCause, Synced
 from xetrade_core.model.instruments import Instrument
-from xetrade_core.venues.budget import WeightBudget
 from xetrade_core.venues.http import RestClient
 from xetrade_core.venues.venue import Venue
 
@@ -72,7 +72,7 @@ class StreamingFeed:
         self._handling_errors = 0
         self._frames = 0
         self._last_frame_ns: int | None = None
-        connects = WeightBudget(venue.websocket.connects, clock)
+        connects = options.sharing.budget(venue.websocket.connects, clock, (venue.id, self._host(), "connects"))
         size = min(options.symbols_per_connection, venue.websocket.max_subscriptions)
         self.lines = [
             Line(
@@ -90,6 +90,11 @@ class StreamingFeed:
             )
             for number, (group, rows) in enumerate(_shards(venue, self.instruments, size))
         ]
+
+    def _host(self) -> str:
+        options = self.options
+        own = self._rules.endpoints(testnet=options.testnet, rest_url=options.rest_url, ws_url=options.ws_url)
+        return urlsplit(own.ws).netloc
 
     def _address(self, group: str) -> Address:
         rules, options = self._rules, self.options

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError, NotSupported
-from xetrade_core.venues.budget import WeightBudget
+from xetrade_core.venues.budget import NOT_SHARED, Sharing, WeightBudget
 from xetrade_core.venues.ccxt_client import CcxtMarketData
+from xetrade_core.venues.http import rest_budget
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.transport import Transport
@@ -21,14 +22,14 @@ class ClientOptions:
     """How a client of market data connects. Times are seconds.
 
     `rest_url` replaces the host of every REST URL (a simulated venue, a proxy). `budget` is given to share one among
-    several clients of a host; None makes one of `budget_headroom`.
+    several clients in this process; None opens the one that `sharing` says.
     """
 
     rest_url: str | None = None
     testnet: bool = False
     request_timeout_s: float = 10.0
     budget: WeightBudget | None = None
-    budget_headroom: float = 0.2
+    sharing: Sharing = NOT_SHARED
 
     def __post_init__(self) -> None:
         require_no_userinfo(self.rest_url, "rest_url")
@@ -48,9 +49,9 @@ def open_market_data(venue_id: str, options: ClientOptions, clock: Clock, rng: r
     Raises UnknownVenue, VenueRetired, ConfigError, and NotSupported for a venue that has no client.
     """
     venue = known_venue(venue_id).require_live()
-    venue.endpoints(testnet=options.testnet, rest_url=options.rest_url)  # refuses what the venue does not have
-    budget = options.budget or WeightBudget(venue.rest.budget, clock, headroom=options.budget_headroom)
-    transport = Transport(budget, clock, used_weight_header=venue.rest.used_weight_header)
+    endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url)
+    budget = options.budget or rest_budget(venue, endpoints, options.sharing, clock)
+    transport = Transport(budget, clock, used_weight_header=venue.rest.used_weight_header, errors=venue.errors)
     if (own := OWN_CLIENTS.get(venue_id)) is not None:
         return own(venue, transport, options, clock, rng)
     if venue.ccxt_class is None:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from xetrade_core.clock import Clock
 from xetrade_core.errors import RateLimited, VenueUnavailable
 from xetrade_core.venues.backoff import Backoff
-from xetrade_core.venues.budget import Priority, WeightBudget
-from xetrade_core.venues.venue import RestRequest
+from xetrade_core.venues.budget import Priority, Sharing, WeightBudget
+from xetrade_core.venues.transport import Call, Transport, calling
+from xetrade_core.venues.venue import Endpoints, ErrorKind, RestRequest, Venue
 
-_UNSTATED_PAUSE_S = 60.0  # after a 429 or 418 without a Retry-After: the window of the usual budget
 _BODY_SHOWN = 200
 
 
@@ -40,7 +43,9 @@ class RestClient:
         attempts: int = 4,
         backoff: Backoff | None = None,
         used_weight_header: str | None = None,
+        errors: Mapping[str, ErrorKind] | None = None,
     ) -> None:
+        """`errors` is the venue's table of raw codes, of which RATE_LIMITED matters here."""
         self.base_url = base_url
         self.budget = budget
         self._clock = clock
@@ -49,8 +54,9 @@ class RestClient:
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._backoff = backoff or Backoff(base_s=0.2, cap_s=5.0)
-        self._used_weight_header = used_weight_header
-        self._session: aiohttp.ClientSession | None = None
+        self._transport = Transport(
+            budget, clock, used_weight_header=used_weight_header, errors=errors, json_only=False
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,9 +68,7 @@ class RestClient:
 
     async def close(self) -> None:
         """Close the connections; a later call opens new ones."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._transport.close()
 
     async def get(
         self, request: RestRequest, priority: Priority = Priority.START, *, attempts: int | None = None
@@ -89,46 +93,34 @@ class RestClient:
         raise AssertionError("unreachable: attempts is at least 1")
 
     async def _get_once(self, request: RestRequest) -> bytes:
-        url = self.base_url + request.path
-        if self._session is None:
-            # The budget bounds how many calls are in flight; aiohttp's own limit of 100 would make them wait unseen.
-            connector = aiohttp.TCPConnector(limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        url, call = self.base_url + request.path, Call()
         try:
-            async with self._session.request(request.method, url, params=request.params) as reply:
-                body = await reply.read()
-                self._observe(reply)
-                self._raise_for(reply, url, body)
-                return body
+            with calling(call):
+                session = self._transport.session
+                async with session.request(request.method, url, params=request.params, timeout=self._timeout) as reply:
+                    body = await reply.read()
+            _raise_for(reply.status, call, url, body)
+            return body
         except TimeoutError as error:
             raise VenueUnavailable(f"{url} did not answer within {self._timeout_s:g} s") from error
         except aiohttp.ClientError as error:
             raise VenueUnavailable(f"{url} cannot be reached: {error or type(error).__name__}") from error
 
-    def _observe(self, reply: aiohttp.ClientResponse) -> None:
-        if self._used_weight_header and (used := reply.headers.get(self._used_weight_header, "")).isdigit():
-            self.budget.observe(int(used))
 
-    def _raise_for(self, reply: aiohttp.ClientResponse, url: str, body: bytes) -> None:
-        if reply.status == 200:
-            return
-        said = body[:_BODY_SHOWN].decode("utf-8", "replace").strip()
-        if reply.status in (418, 429):
-            seconds = _retry_after_s(reply.headers.get("Retry-After"))
-            self.budget.pause(seconds)
-            raise RateLimited(f"{url} answered {reply.status}: no calls for {seconds:g} s ({said})", seconds)
-        if 400 <= reply.status < 500:
-            raise VenueRefused(f"{url} refused with {reply.status}: {said}")
-        raise VenueUnavailable(f"{url} answered {reply.status}: {said}")
+def _raise_for(status: int, call: Call, url: str, body: bytes) -> None:
+    said = body[:_BODY_SHOWN].decode("utf-8", "replace").strip()
+    if (seconds := call.retry_after_s) is not None:
+        raise RateLimited(f"{url} answered {status}: no calls for {seconds:g} s ({said})", seconds)
+    if status == HTTPStatus.OK:
+        return
+    if 400 <= status < 500:
+        raise VenueRefused(f"{url} refused with {status}: {said}")
+    raise VenueUnavailable(f"{url} answered {status}: {said}")
 
 
-def _retry_after_s(header: str | None) -> float:
-    """Seconds of a Retry-After header; the pause for an unstated or unreadable one is a whole window."""
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        return _UNSTATED_PAUSE_S
-    return seconds if 0 <= seconds < 7 * 86400 else _UNSTATED_PAUSE_S
+def rest_budget(venue: Venue, endpoints: Endpoints, sharing: Sharing, clock: Clock) -> WeightBudget:
+    """The budget of a venue's public REST calls, by host and outgoing address."""
+    return sharing.budget(venue.rest.budget, clock, (venue.id, urlsplit(endpoints.rest).netloc))
 
 
 async def gather_bodies(client: RestClient, requests: tuple[RestRequest, ...]) -> list[bytes]:

@@ -7,7 +7,7 @@ the status, the headers and the raw error code before any library has an opinion
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.venues.budget import Priority, WeightBudget
+from xetrade_core.venues.venue import ErrorKind
 
 LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})  # 418: Binance's ban
 _LONGEST_PAUSE_S = 7 * 86400.0
@@ -72,10 +73,23 @@ class Transport:
     aiohttp's default of 100 connections makes the rest wait unseen, behind a timeout that runs already.
     """
 
-    def __init__(self, budget: WeightBudget, clock: Clock, *, used_weight_header: str | None = None) -> None:
+    def __init__(
+        self,
+        budget: WeightBudget,
+        clock: Clock,
+        *,
+        used_weight_header: str | None = None,
+        errors: Mapping[str, ErrorKind] | None = None,
+        json_only: bool = True,
+    ) -> None:
+        """`errors` tells which raw codes mean that the venue's limit is reached. `json_only`: a 200 that is not JSON is
+        an UnreadableReply; else its reader is the judge.
+        """
         self.budget = budget
         self._clock = clock
         self._used_weight_header = used_weight_header
+        self._errors = errors or {}
+        self._json_only = json_only
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -106,27 +120,25 @@ class Transport:
         reply = await handler(request)
         if self._used_weight_header and (used := reply.headers.get(self._used_weight_header, "")).isdigit():
             self.budget.observe(int(used))
-        if reply.status in LIMITED:
-            self._limited(reply)
         body = await reply.read()
         if reply.status >= HTTPStatus.BAD_REQUEST or len(body) <= _ERROR_BYTES:
-            self._note(reply.status, body)
-        if reply.status == HTTPStatus.OK and not _is_json(body):
+            self._note(reply, body)
+        if self._json_only and reply.status == HTTPStatus.OK and not _is_json(body):
             raise UnreadableReply(f"{len(body)} bytes that are not JSON: {body[:_SHOWN]!r}")
         return reply
 
-    def _limited(self, reply: aiohttp.ClientResponse) -> None:
-        seconds = retry_after_s(reply.headers.get("Retry-After"), self._clock.wall_ns())
-        if seconds is None:
-            seconds = self.budget.rule.window_s  # unstated: whatever was counted has left the window by then
-        self.budget.pause(seconds)
-        current_call().retry_after_s = seconds
+    def _note(self, reply: aiohttp.ClientResponse, body: bytes) -> None:
+        code, call = raw_code(body[:_ERROR_BYTES]), current_call()
+        if code is not None or reply.status >= HTTPStatus.BAD_REQUEST:
+            call.status, call.code = reply.status, code
+        if reply.status in LIMITED or self._errors.get(code or "") is ErrorKind.RATE_LIMITED:
+            call.retry_after_s = self._silent_s(reply.headers.get("Retry-After"))
+            self.budget.pause(call.retry_after_s)
 
-    def _note(self, status: int, body: bytes) -> None:
-        code = raw_code(body[:_ERROR_BYTES])
-        if code is not None or status >= HTTPStatus.BAD_REQUEST:
-            call = current_call()
-            call.status, call.code = status, code
+    def _silent_s(self, retry_after: str | None) -> float:
+        """How long to be silent; where it is not stated, until whatever was counted has left the window."""
+        seconds = retry_after_s(retry_after, self._clock.wall_ns())
+        return self.budget.rule.window_s if seconds is None else seconds
 
 
 def retry_after_s(header: str | None, wall_ns: int) -> float | None:
