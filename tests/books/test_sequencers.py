@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from xetrade_core.books.binance import BinanceFuturesBooks, BinanceSpotBooks
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.books.deribit import DeribitBooks
+from xetrade_core.books.max import MaxBooks
 from xetrade_core.books.okx import OkxBooks
 from xetrade_core.books.sequencer import OLD_RUN_LIMIT
 from xetrade_core.model.book_events import (
@@ -147,6 +148,24 @@ class Deribit(TrueVenue):
         return books.feed(self.snapshot(), now)
 
 
+class Max(TrueVenue):
+    books_class = MaxBooks
+    venue_id = "btcusdt"
+    version = 7
+
+    def frame(self, before, first, told, event="update"):
+        head = {"c": "book", "e": event, "M": self.venue_id, "a": told[1], "b": told[0], "T": self.time_ms}
+        return head | {"fi": first, "li": self.sequence, "v": self.version}
+
+    def snapshot(self):
+        levels = self.levels()
+        framed = self.frame(None, self.sequence, (levels["bids"], levels["asks"]), "snapshot")
+        return json.dumps(framed).encode().replace(b" ", b"")
+
+    def heal(self, books, now):
+        return books.feed(self.snapshot(), now)
+
+
 def books_of(venue: TrueVenue) -> BookSet:
     instrument = Instrument("v", SYMBOL, venue.venue_id, MarketType.SPOT, Decimal("0.01"), Decimal("0.001"))
     return venue.books_class([instrument])
@@ -169,7 +188,7 @@ def assert_true(venue: TrueVenue, books: BookSet) -> None:
         assert ask_prices == sorted(asks)
 
 
-CHANNEL = [Okx, Deribit]  # their snapshots come on the channel
+CHANNEL = [Okx, Deribit, Max]  # their snapshots come on the channel
 venues = pytest.mark.parametrize("venue_class", [Spot, Futures, *CHANNEL], ids=lambda each: each.__name__.lower())
 frame_changes = st.lists(
     st.tuples(st.sampled_from("ba"), st.integers(0, 7), st.sampled_from([1.0, 2.5])), min_size=1, max_size=4
@@ -223,7 +242,7 @@ def test_a_lost_message_is_one_gap_that_names_both_sequence_ids(venue_class):
     last = venue.sequence
     venue.change([("a", 1, 3.0), ("b", 2, 1.0)])
     (gap,) = books.feed(venue.change([("a", 2, 5.0), ("a", 3, 5.0)]), 2)
-    expected_next = venue.sequence if venue_class in CHANNEL else venue.sequence - 1
+    expected_next = venue.sequence if venue_class in (Okx, Deribit) else venue.sequence - 1
     assert gap == Gap(SYMBOL, GapCause.SEQUENCE, last, expected_next, 2)
     assert not books.sequencers[SYMBOL].synced
     assert not any(isinstance(event, Gap) for event in books.feed(venue.change([]), 3))
@@ -427,4 +446,50 @@ def test_a_level_that_deribit_deletes_is_gone_whatever_amount_it_names():
     frame["params"]["data"]["bids"][0][2] = 7.0
     (outcome,) = books.feed(json.dumps(frame, separators=(",", ":")).encode(), 1)
     assert isinstance(outcome, Applied)
+    assert_true(venue, books)
+
+
+def test_an_update_of_max_that_overlaps_the_book_is_applied_for_what_is_new_in_it():
+    venue = Max()
+    books = in_sync(venue)
+    frame = json.loads(venue.change([("b", 0, 2.0), ("a", 0, 3.0)]))
+    frame["fi"] -= 1  # the snapshot held its first change already
+    (outcome,) = books.feed(json.dumps(frame, separators=(",", ":")).encode(), 1)
+    assert isinstance(outcome, Applied)
+    assert_true(venue, books)
+
+
+def test_another_version_of_max_ends_the_book_at_once_and_an_old_one_is_late():
+    venue = Max()
+    books = in_sync(venue)
+    late = venue.change([])
+    books.feed(late, 1)
+    venue.version += 1
+    (gap,) = books.feed(venue.change([]), 2)
+    assert gap.cause is GapCause.SEQUENCE_RESET
+    assert isinstance(venue.heal(books, 3)[-1], Synced)
+    (outcome,) = books.feed(late, 4)
+    assert isinstance(outcome, Ignored)
+    assert_true(venue, books)
+
+
+def test_a_snapshot_of_another_version_is_a_restart_and_heals_it_in_one():
+    venue = Max()
+    books = in_sync(venue)
+    venue.version += 1
+    venue.sequence, venue.time_ms = 5, venue.time_ms + 100
+    venue._remember()
+    gap, synced = books.feed(venue.snapshot(), 1)
+    assert (gap.cause, synced.sequence) == (GapCause.SEQUENCE_RESET, 5)
+    assert_true(venue, books)
+
+
+def test_a_snapshot_of_max_without_levels_clears_the_book_until_the_next():
+    venue = Max()
+    books = in_sync(venue)
+    empty = json.loads(venue.snapshot()) | {"a": [], "b": []}
+    (gap,) = books.feed(json.dumps(empty, separators=(",", ":")).encode(), 1)
+    assert gap.cause is GapCause.SEQUENCE_RESET
+    assert isinstance(books.feed(venue.change([]), 2)[0], Ignored)
+    assert isinstance(venue.heal(books, 3)[-1], Synced)
     assert_true(venue, books)

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from xetrade_core.feeds.binance import BinanceDialect
 from xetrade_core.feeds.deribit import DeribitDialect
+from xetrade_core.feeds.max import MaxDialect
 from xetrade_core.feeds.okx import OkxDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 BINANCE, OKX = BinanceDialect("{id_lower}@depth@100ms"), OkxDialect("books")
-DERIBIT = DeribitDialect("book.{id}.100ms")
+DERIBIT, MAX = DeribitDialect("book.{id}.100ms"), MaxDialect("book")
 UNKNOWN = "Wrong URL or channel:books,instId:NO-PAIR doesn't exist. Please use the correct URL, channel and parameters."
 
 
@@ -38,6 +39,9 @@ def test_requests_are_what_the_venues_document() -> None:
         "params": {"channels": ["book.BTC-PERPETUAL.100ms"]},
     }
     assert json.loads(DERIBIT.unsubscribe(4, ["BTC-PERPETUAL"]))["method"] == "public/unsubscribe"
+    wanted = [{"channel": "book", "market": "btctwd", "depth": 50}]
+    assert json.loads(MAX.subscribe(3, ["btctwd"])) == {"action": "sub", "subscriptions": wanted, "id": "3"}
+    assert json.loads(MAX.unsubscribe(4, ["btctwd"])) == {"action": "unsub", "subscription": wanted, "id": "4"}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +83,28 @@ def test_what_okx_says(frame: dict[str, object], reply: Reply | None) -> None:
 @pytest.mark.parametrize(
     ("frame", "reply"),
     [
+        ({"e": "subscribed", "s": [{"channel": "book", "market": "btctwd"}], "i": "7", "T": 1}, ("btctwd",)),
+        ({"e": "subscribed", "s": [], "i": "7", "T": 1}, ()),
+        ({"e": "authenticated", "i": "7", "T": 1}, None),
+        ({"c": "book", "e": "update", "M": "btctwd", "a": [], "b": []}, None),
+        ({"c": "market_status", "e": "snapshot", "ms": []}, None),
+    ],
+)
+def test_what_max_says(frame: dict[str, object], reply: tuple[str, ...] | None) -> None:
+    expected = None if reply is None else Reply(7, reply, whole=True)
+    assert MAX.read(json.dumps(frame).encode()) == expected
+
+
+def test_max_names_its_errors_and_tells_an_end_from_a_start() -> None:
+    error = b'{"e":"error","E":["E-1004: invalid action"],"i":"7","T":1}'
+    assert MAX.read(error) == Reply(7, error="E-1004: invalid action")
+    ended = MAX.read(b'{"e":"unsubscribed","s":[{"channel":"book","market":"btctwd"}],"i":"8","T":1}')
+    assert ended == Reply(8, ("btctwd",), unsubscribed=True, whole=True)
+
+
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
         ({"id": 7, "result": ["book.A-B.100ms", "book.C.100ms"]}, Reply(7, ("A-B", "C"), whole=True)),
         ({"id": 7, "result": []}, Reply(7, (), whole=True)),
         ({"id": 7, "error": {"code": 11050, "message": "bad_request"}}, Reply(7, error="11050 bad_request")),
@@ -103,7 +129,7 @@ def test_deribit_is_asked_for_a_heartbeat_and_answered_when_it_asks() -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_frame_can_upset_a_dialect(frame: bytes) -> None:
-    for dialect in (BINANCE, OKX, DERIBIT):
+    for dialect in (BINANCE, OKX, DERIBIT, MAX):
         dialect.read(frame)
         dialect.read(b'{"event":' + frame + b"}")
         dialect.book_id(frame)
@@ -114,4 +140,5 @@ def test_the_instrument_of_a_book_message_is_found_without_decoding_it() -> None
     assert OKX.book_id(b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot"}') == "BTC-USDT"
     book = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.BTC_USDC-PERPETUAL.100ms","data":{}}}'
     assert DERIBIT.book_id(book) == "BTC_USDC-PERPETUAL"
+    assert MAX.book_id(b'{"c":"book","e":"update","M":"btctwd","a":[],"b":[]}') == "btctwd"
     assert BINANCE.book_id(b"{}") is None

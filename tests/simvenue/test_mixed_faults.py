@@ -47,8 +47,15 @@ def _deribit_told(message: dict[str, Any]) -> Told:
     return data["change_id"], [row[1:] for row in data["bids"]], [row[1:] for row in data["asks"]]
 
 
+def _max_told(message: dict[str, Any]) -> Told:
+    return message["li"], message["b"], message["a"]
+
+
 #: id, bids and asks of a book message, for venues whose channel begins with a snapshot
-SNAPSHOT_ON_CHANNEL = {"okx": _okx_told, "deribit": _deribit_told}
+SNAPSHOT_ON_CHANNEL = {"okx": _okx_told, "deribit": _deribit_told, "max": _max_told}
+
+SHOWN = {"max": 50}
+"""How many levels a side the book channel shows, where that is few."""
 
 
 class CarefulClient:
@@ -57,6 +64,7 @@ class CarefulClient:
     def __init__(self, simulation: Simulation, venue: str) -> None:
         self.simulation, self.venue, self.symbol = simulation, venue, SYMBOLS[venue]
         self.market = simulation.place(venue).venue.market(self.symbol)
+        self.depth = SHOWN.get(venue, 400)
         self.checked = self.resyncs = 0
         self.connect()
 
@@ -90,8 +98,8 @@ class CarefulClient:
         if self.venue not in SNAPSHOT_ON_CHANNEL:
             self._binance()
         if self.at is not None:
-            book = truth(self.market, self.at, 400)
-            assert self.book.top(400) == {"bids": book["bids"], "asks": book["asks"]}
+            book = truth(self.market, self.at, self.depth)
+            assert self.book.top(self.depth) == {"bids": book["bids"], "asks": book["asks"]}
             self.checked += 1
 
     def _channel(self, message: dict[str, Any]) -> None:

@@ -81,6 +81,13 @@ WORDS = {
         link=_deribit_link,
         time_path="/api/v2/public/get_time",
     ),
+    "max": Words(
+        symbol="BTC/TWD",
+        channels=("book", "ticker", "trade"),
+        subscribe=lambda venue_id, kind: {"action": "sub", "subscriptions": [{"channel": kind, "market": venue_id}]},
+        link=lambda message: (message["fi"] - 1, message["fi"], message["li"]) if message["e"] == "update" else None,
+        time_path="/api/v3/timestamp",
+    ),
 }
 
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import Any
 
-from tests.feeds.harness import SYMBOLS, Remembering, quick
+from tests.feeds.harness import SYMBOLS, VENUES, Remembering, quick
 from tests.support.sim import Sim
 from tests.venues.deck import card
 from xetrade_core.books.book_set import BookSet
@@ -17,6 +17,7 @@ from xetrade_core.simvenue import ccxt_config
 from xetrade_core.venues.registry import venue as known_venue
 
 TOP = 50
+KNOWN_TO_CCXT = [venue for venue in VENUES if known_venue(venue).ccxt_class is not None]
 Levels = tuple[list[float], list[float], list[float], list[float]]
 
 
@@ -54,7 +55,7 @@ async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels]
         )
 
 
-@card(10, "the unmodified ccxt.pro sees the same books")
+@card(10, "the unmodified ccxt.pro sees the same books", KNOWN_TO_CCXT)
 async def test_ccxt_pro_and_our_feed_see_the_same_books(sim: Sim, venue: str) -> None:
     import ccxt.pro
 

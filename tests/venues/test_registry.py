@@ -18,6 +18,7 @@ from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue, VenueR
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
 from xetrade_core.venues import binance_format, okx
+from xetrade_core.venues.clients import OWN_CLIENTS
 from xetrade_core.venues.instruments import named_instrument, resolve_symbol
 from xetrade_core.venues.registry import venue, venues
 from xetrade_core.venues.venue import BookProtocol, Venue, VenueStatus
@@ -42,9 +43,12 @@ def test_a_venue_is_whole(subject: Venue) -> None:
 
 
 @pytest.mark.parametrize("subject", EVERY)
-def test_its_ccxt_class_exists(subject: Venue) -> None:
+def test_its_client_exists(subject: Venue) -> None:
     ccxt = pytest.importorskip("ccxt")
-    assert subject.ccxt_class in ccxt.exchanges
+    if subject.ccxt_class is None:
+        assert subject.id in OWN_CLIENTS
+    else:
+        assert subject.ccxt_class in ccxt.exchanges
 
 
 def test_urls_come_from_configuration_alone() -> None:
@@ -136,7 +140,7 @@ def test_every_listed_instrument_has_a_name_that_leads_back_to_it(name: str, ven
         assert row.lot > 0
 
 
-@pytest.mark.parametrize("venue_id", ["binance", "okx", "deribit"])
+@pytest.mark.parametrize("venue_id", ["binance", "okx", "deribit", "max"])
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"symbols":3}', b'{"code":"50001","data":[],"msg":"busy"}'])
 def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, body: bytes) -> None:
     with pytest.raises(VenueUnavailable, match=venue_id):
@@ -157,6 +161,7 @@ def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, bod
         ("okx", "BTC/USDT:USDT", "BTC-USDT-SWAP"),
         ("okx", "BTC/USD:BTC-261225", "BTC-USD-261225"),
         ("okx", "BTC/USD:BTC-261225-100000-C", "BTC-USD-261225-100000-C"),
+        ("max", "BTC/TWD", "btctwd"),
         ("deribit", "BTC/USDC", "BTC_USDC"),
         ("deribit", "BTC/USD:BTC", "BTC-PERPETUAL"),
         ("deribit", "BTC/USDC:USDC", "BTC_USDC-PERPETUAL"),
@@ -180,6 +185,7 @@ def test_a_universal_symbol_becomes_the_venues_id_by_rule(venue_id: str, symbol:
         ("okx", "BTC/USDT:EUR"),
         ("okx", "BTCUSDT"),
         ("okx", ""),
+        ("max", "BTC/USDT:USDT"),
         ("deribit", "BTC/USD:ETH"),
         ("deribit", "BTC/USDT:BTC"),
         ("deribit", "BTC/USD:BTC-241327"),

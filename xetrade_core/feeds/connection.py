@@ -21,10 +21,12 @@ from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import RateLimited, VenueUnavailable
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.book_events import GapCause
+from xetrade_core.venues.transport import retry_after_s
 from xetrade_core.venues.venue import WebsocketRules
 
 _log = structlog.get_logger(__name__)
 _OVERSLEPT_S = 1.0
+_UNSTATED_WAIT_S = 60.0
 _TEXT, _BINARY, _MORE = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _CLOSE = picows.WSMsgType.CLOSE
 
@@ -73,7 +75,7 @@ class Connection(picows.WSListener):
                     enable_auto_pong=True,
                 )
         except picows.WSHandshakeError as error:
-            raise _refusal(url, error) from error
+            raise _refusal(url, error, clock.wall_ns()) from error
         except (TimeoutError, OSError, picows.WSError) as error:
             raise VenueUnavailable(f"{url} cannot be connected to: {error or type(error).__name__}") from error
         connection._watch = asyncio.create_task(connection._watch_idle())
@@ -173,13 +175,13 @@ class Connection(picows.WSListener):
                 return
 
 
-def _refusal(url: str, error: picows.WSHandshakeError) -> VenueUnavailable:
+def _refusal(url: str, error: picows.WSHandshakeError, wall_ns: int) -> VenueUnavailable:
     """A failed handshake as one of our errors."""
     reply = error.response
     status = None if reply is None else int(reply.status)
     if reply is not None and status in (418, 429):
-        seconds = reply.headers.get("Retry-After", "")
-        wait_s = float(seconds) if seconds.isdigit() else 60.0
+        stated_s = retry_after_s(reply.headers.get("Retry-After"), wall_ns)
+        wait_s = _UNSTATED_WAIT_S if stated_s is None else stated_s
         return RateLimited(f"{url} answered {status}: no connections for {wait_s:g} s", wait_s)
     if status == 451:
         return LocationRefused(f"{url} answered 451: this location is not served; use another network or venue")

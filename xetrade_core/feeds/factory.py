@@ -10,6 +10,7 @@ from xetrade_core.errors import ConfigError
 from xetrade_core.feeds.binance import BinanceDialect
 from xetrade_core.feeds.deribit import DeribitDialect
 from xetrade_core.feeds.feed import Feed, FeedOptions
+from xetrade_core.feeds.max import MaxDialect
 from xetrade_core.feeds.okx import OkxDialect
 from xetrade_core.feeds.polling import open_polling_feed
 from xetrade_core.feeds.rest_snapshots import RestSnapshots
@@ -25,6 +26,7 @@ _DIALECTS: dict[WireDialect, Callable[[str], Dialect]] = {
     WireDialect.BINANCE: BinanceDialect,
     WireDialect.OKX: OkxDialect,
     WireDialect.DERIBIT: DeribitDialect,
+    WireDialect.MAX: MaxDialect,
 }
 
 

@@ -105,6 +105,19 @@ def _deribit(wanted: Wanted) -> Listing:
     return wanted.listed(instrument, decimals(tick), decimals(lot), price=price)
 
 
+def _max(wanted: Wanted) -> Listing:
+    """Prices in TWD, at 32 a dollar; SHIB is traded by the thousand."""
+    if wanted.settle is not None:
+        raise UnknownSymbol(wanted.symbol, "max", "only spot is listed there, such as BTC/TWD")
+    facts, rate = wanted.facts, Decimal(32) if wanted.quote == "TWD" else Decimal(1)
+    tick, lot, price = facts.tick * (10 if wanted.quote == "TWD" else 1), facts.spot_lot, facts.price
+    if wanted.base == "SHIB":
+        tick, lot, price = Decimal("0.000001"), Decimal(1000), Decimal("0.0125")
+    venue_id = f"{wanted.base}{wanted.quote}".lower()
+    instrument = Instrument("max", wanted.symbol, venue_id, MarketType.SPOT, tick, lot)
+    return wanted.listed(instrument, decimals(tick), decimals(lot), trim=True, price=price * rate)
+
+
 def _ten_ticks_of_btc(wanted: Wanted) -> Decimal:
     return wanted.facts.tick * 10 if wanted.base == "BTC" else wanted.facts.tick
 
@@ -122,6 +135,7 @@ _RULES = {
     "binanceusdm": _Rule(_linear_binance, ("{0}/USDT:USDT",)),
     "binancecoinm": _Rule(_inverse_binance, ("{0}/USD:{0}",)),
     "okx": _Rule(_okx, ("{0}/USDT", "{0}/USDT:USDT")),
+    "max": _Rule(_max, ("{0}/TWD", "{0}/USDT")),
     "deribit": _Rule(_deribit, ("{0}/USDC:USDC", "{0}/USD:{0}", "{0}/USDC")),
 }
 VENUES = tuple(_RULES)

@@ -107,8 +107,9 @@ class _Door:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request)
         simulation = self._simulation
+        body = await request.read()
         outcome = self._place.rest(
-            request.method, request.path, request.query, simulation.now_ns, self._clock.wall_ns()
+            request.method, request.path, request.query, simulation.now_ns, self._clock.wall_ns(), body
         )
         if outcome.delay_s:
             await self._clock.sleep(outcome.delay_s)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import UnknownVenue
 from xetrade_core.simvenue.config import SimConfig
@@ -63,8 +65,12 @@ class Place:
         for publication in self.venue.step(now_ns):
             self.hub.publish(publication, venue_ns)
 
-    def rest(self, method: str, path: str, query: Mapping[str, str], now_ns: int, wall_ns: int) -> RestOutcome:
+    def rest(
+        self, method: str, path: str, query: Mapping[str, str], now_ns: int, wall_ns: int, body: bytes = b""
+    ) -> RestOutcome:
         """Answer a REST call, with whatever faults hit it."""
+        if body:
+            query = {**query, **_fields(body)}
         symbol = self.dialect.request_symbol(query)
         if self.venue.maintenance:
             return RestOutcome(self.dialect.unavailable(503), 0.0)
@@ -76,27 +82,36 @@ class Place:
                 delay_s += fate.fault.delay_s
             elif fate.kind == "rest_stale" and symbol is not None:
                 sequence = self.venue.activities[symbol].id_before(now_ns - round(fate.fault.age_s * NS_PER_S))
-        request = Request(method, path, query, self.venue_ns(now_ns), sequence)
+        request = Request(method, path, query, self.venue_ns(now_ns), sequence, body)
         handler = self.routes.get((method, path))
         try:
             reply = self.dialect.not_found(request) if handler is None else handler(request)
         except TruthForgotten:
             reply = self.dialect.unavailable(500)
         for fate in fates:
-            reply = self._spoil(fate, reply)
+            reply = self._spoil(fate, reply, request.now_ns)
         return RestOutcome(reply, delay_s)
 
-    def _spoil(self, fate: ActiveFault, reply: Reply) -> Reply:
+    def _spoil(self, fate: ActiveFault, reply: Reply, now_ns: int) -> Reply:
         fault = fate.fault
         if fate.kind == "rest_error":
             return self.dialect.unavailable(fault.status or 500)
         if fate.kind == "rate_limit":
-            return self.dialect.limited(fault.status or 429, fault.retry_after_s)
+            return self.dialect.limited(fault.status or 429, self.dialect.retry_after(fault.retry_after_s, now_ns))
         if fate.kind == "rest_empty":
             return Reply(200, b"", reply.headers)
         if fate.kind == "rest_garbled":
             return Reply(200, spoil_body(reply.body, fate.rng), reply.headers)
         return reply
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """The plain fields of a JSON object, as text; none of anything else."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return {key: str(value) for key, value in fields.items() if isinstance(value, str | int | float)}
 
 
 class Simulation:

@@ -25,6 +25,7 @@ _NUMBERING = {
     "binancecoinm": Numbering(900_000_000_000, 120),
     "okx": Numbering(30_000_000_000, 9, restart=Restart.CHAINED),
     "deribit": Numbering(60_000_000_000, 40),
+    "max": Numbering(12_000_000),
 }
 _KEPT_FLUSHES = 1_200  # two minutes at 100 ms: how old a stale snapshot can be
 

@@ -12,6 +12,7 @@ from xetrade_core.venues.budget import NOT_SHARED, Sharing, WeightBudget
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.http import rest_budget
 from xetrade_core.venues.market_data import MarketData
+from xetrade_core.venues.max_client import MaxMarketData
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.transport import Transport
 from xetrade_core.venues.venue import Venue, require_no_userinfo
@@ -39,8 +40,13 @@ class ClientOptions:
 
 ClientFactory = Callable[[Venue, Transport, ClientOptions, Clock, random.Random], MarketData]
 
+
+def _max(venue: Venue, transport: Transport, options: ClientOptions, clock: Clock, rng: random.Random) -> MaxMarketData:
+    return MaxMarketData(venue, transport, clock, rest_url=options.rest_url, timeout_s=options.request_timeout_s)
+
+
 #: clients of our own, by venue id: for venues that ccxt does not know
-OWN_CLIENTS: dict[str, ClientFactory] = {}
+OWN_CLIENTS: dict[str, ClientFactory] = {"max": _max}
 
 
 def open_market_data(venue_id: str, options: ClientOptions, clock: Clock, rng: random.Random) -> MarketData:

@@ -40,6 +40,7 @@ class WireDialect(StrEnum):
     BINANCE = "binance"
     OKX = "okx"
     DERIBIT = "deribit"
+    MAX = "max"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from xetrade_core.simvenue.dialects.binance import BinanceSpot
 from xetrade_core.simvenue.dialects.binancecoinm import BinanceCoinm
 from xetrade_core.simvenue.dialects.binanceusdm import BinanceUsdm
 from xetrade_core.simvenue.dialects.deribit import Deribit
+from xetrade_core.simvenue.dialects.max import Max
 from xetrade_core.simvenue.dialects.okx import Okx
 
 DIALECTS: dict[str, type[Dialect]] = {
@@ -15,4 +16,5 @@ DIALECTS: dict[str, type[Dialect]] = {
     "binancecoinm": BinanceCoinm,
     "okx": Okx,
     "deribit": Deribit,
+    "max": Max,
 }

@@ -22,17 +22,28 @@ from xetrade_core.simvenue.wire import BookShape
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A REST call as the dialect sees it. `now_ns` is the venue's own clock, wrong if it was told to be."""
+    """A REST call as the dialect sees it. `now_ns` is the venue's own clock, wrong if it was told to be.
+
+    `query` holds the fields of a JSON body too: some venues take their parameters there.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     now_ns: int
     sequence: int | None = None  # answer from the book at this id instead of the newest (stale snapshots)
+    body: bytes = b""
 
     @property
     def now_ms(self) -> int:
         return self.now_ns // NS_PER_MS
+
+    def every(self, name: str) -> list[str]:
+        """All values of a key that may be repeated."""
+        repeated = getattr(self.query, "getall", None)
+        if repeated is not None:
+            return list(repeated(name, []))
+        return [self.query[name]] if name in self.query else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,10 @@ class Dialect(ABC):
     @abstractmethod
     def limited(self, status: int, retry_after_s: int) -> Reply:
         """The venue's rate limit answer."""
+
+    def retry_after(self, delay_s: int, now_ns: int) -> int:
+        """What the Retry-After of a limit says for a delay: the delay itself, unless the venue states the moment."""
+        return delay_s
 
     @abstractmethod
     def request_symbol(self, query: Mapping[str, str]) -> str | None:
