@@ -18,6 +18,7 @@ import pytest
 from tests.support.sim import Sim, SimError, sim_process
 from xetrade_core.errors import ConfigError, UnknownVenue
 from xetrade_core.simvenue import SimConfig, SimServer, VenueConfig
+from xetrade_core.simvenue.instruments import VENUES
 from xetrade_core.simvenue.server import SocketWire
 
 SMALL = VenueConfig(symbols=("BTC/USDT",), depth=20)
@@ -231,7 +232,7 @@ def test_the_process_refuses_a_bad_scenario_with_exit_code_2(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr.strip().splitlines() == [
-        f"scenario file {config}: venues = 'kraken' is not valid: one of binance, binanceusdm, binancecoinm, okx"
+        f"scenario file {config}: venues = 'kraken' is not valid: one of {', '.join(VENUES)}"
     ]
 
 

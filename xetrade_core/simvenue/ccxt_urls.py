@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from xetrade_core.errors import UnknownVenue
+from xetrade_core.errors import NotSupported, UnknownVenue
 
 _BINANCE = ("binance", "binanceusdm", "binancecoinm")
 _MARKET_TYPES = {"binance": "spot", "binanceusdm": "linear", "binancecoinm": "inverse"}
@@ -33,11 +33,13 @@ class Addressed(Protocol):
 def ccxt_config(venue: str, sim: Addressed) -> dict[str, object]:
     """The constructor argument for `ccxt.<venue>` (also `ccxt.async_support` and `ccxt.pro`).
 
-    Raises UnknownVenue for a venue that is not simulated. For the Binance classes `options.fetchMarkets.types` is
+    Raises UnknownVenue for a venue that is not simulated, NotSupported for one that ccxt does not know. For the Binance classes `options.fetchMarkets.types` is
     limited to the simulated kinds of market; nothing of theirs keeps a production URL.
     """
     if venue not in sim.venues:
         raise UnknownVenue(venue, sim.venues)
+    if venue == "max":
+        raise NotSupported("ccxt has no class for MAX: use the project's own client")
     if venue == "okx":
         address = sim.url("okx")
         return {"urls": {"api": {"rest": address.rest, "ws": f"{address.ws}/ws/v5"}}}

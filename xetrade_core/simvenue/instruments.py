@@ -135,8 +135,8 @@ _RULES = {
     "binanceusdm": _Rule(_linear_binance, ("{0}/USDT:USDT",)),
     "binancecoinm": _Rule(_inverse_binance, ("{0}/USD:{0}",)),
     "okx": _Rule(_okx, ("{0}/USDT", "{0}/USDT:USDT")),
-    "max": _Rule(_max, ("{0}/TWD", "{0}/USDT")),
     "deribit": _Rule(_deribit, ("{0}/USDC:USDC", "{0}/USD:{0}", "{0}/USDC")),
+    "max": _Rule(_max, ("{0}/TWD", "{0}/USDT")),
 }
 VENUES = tuple(_RULES)
 DEFAULT_VENUES = ("binance", "binanceusdm", "okx")  # what a simulation without a scenario serves: enough for a look
