@@ -33,8 +33,9 @@ class Addressed(Protocol):
 def ccxt_config(venue: str, sim: Addressed) -> dict[str, object]:
     """The constructor argument for `ccxt.<venue>` (also `ccxt.async_support` and `ccxt.pro`).
 
-    Raises UnknownVenue for a venue that is not simulated, NotSupported for one that ccxt does not know. For the Binance classes `options.fetchMarkets.types` is
-    limited to the simulated kinds of market; nothing of theirs keeps a production URL.
+    Raises UnknownVenue for a venue that is not simulated, NotSupported for one that ccxt does not know. For the Binance
+    classes `options.fetchMarkets.types` is limited to the simulated kinds of market; nothing of theirs keeps a
+    production URL.
     """
     if venue not in sim.venues:
         raise UnknownVenue(venue, sim.venues)
