@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from xetrade_core.books.binance import BinanceFuturesBooks, BinanceSpotBooks
 from xetrade_core.books.book_set import BookSet
+from xetrade_core.books.bybit import BybitBooks
 from xetrade_core.books.deribit import DeribitBooks
 from xetrade_core.books.max import MaxBooks
 from xetrade_core.books.okx import OkxBooks
@@ -41,6 +42,7 @@ class TrueVenue:
 
     venue_id = "BTCUSDT"
     books_class: type[BookSet]
+    numbers_messages = False  # and not the changes in them
 
     def __init__(self) -> None:
         self.bids = {99.0 - i: 1.0 for i in range(8)}
@@ -64,7 +66,8 @@ class TrueVenue:
             if not size:
                 del levels[price]
             told[side == "a"].append([f"{price:.2f}", f"{size:.3f}"])
-            self.sequence += 1
+            self.sequence += not self.numbers_messages
+        self.sequence += self.numbers_messages
         self.time_ms += 100
         self._remember()
         return json.dumps(self.frame(before, first, told)).encode().replace(b" ", b"")
@@ -166,6 +169,24 @@ class Max(TrueVenue):
         return books.feed(self.snapshot(), now)
 
 
+class Bybit(TrueVenue):
+    books_class = BybitBooks
+    numbers_messages = True
+
+    def frame(self, before, first, told, kind="delta"):
+        data = {"s": self.venue_id, "b": told[0], "a": told[1], "u": self.sequence, "seq": 7}
+        topic = f"orderbook.200.{self.venue_id}"
+        return {"topic": topic, "type": kind, "ts": self.time_ms + 2, "data": data, "cts": self.time_ms}
+
+    def snapshot(self):
+        levels = self.levels()
+        framed = self.frame(None, 0, (levels["bids"], levels["asks"]), "snapshot")
+        return json.dumps(framed).encode().replace(b" ", b"")
+
+    def heal(self, books, now):
+        return books.feed(self.snapshot(), now)
+
+
 def books_of(venue: TrueVenue) -> BookSet:
     instrument = Instrument("v", SYMBOL, venue.venue_id, MarketType.SPOT, Decimal("0.01"), Decimal("0.001"))
     return venue.books_class([instrument])
@@ -188,7 +209,7 @@ def assert_true(venue: TrueVenue, books: BookSet) -> None:
         assert ask_prices == sorted(asks)
 
 
-CHANNEL = [Okx, Deribit, Max]  # their snapshots come on the channel
+CHANNEL = [Okx, Deribit, Max, Bybit]  # their snapshots come on the channel
 venues = pytest.mark.parametrize("venue_class", [Spot, Futures, *CHANNEL], ids=lambda each: each.__name__.lower())
 frame_changes = st.lists(
     st.tuples(st.sampled_from("ba"), st.integers(0, 7), st.sampled_from([1.0, 2.5])), min_size=1, max_size=4
@@ -242,7 +263,7 @@ def test_a_lost_message_is_one_gap_that_names_both_sequence_ids(venue_class):
     last = venue.sequence
     venue.change([("a", 1, 3.0), ("b", 2, 1.0)])
     (gap,) = books.feed(venue.change([("a", 2, 5.0), ("a", 3, 5.0)]), 2)
-    expected_next = venue.sequence if venue_class in (Okx, Deribit) else venue.sequence - 1
+    expected_next = venue.sequence if venue_class in (Okx, Deribit, Bybit) else venue.sequence - 1
     assert gap == Gap(SYMBOL, GapCause.SEQUENCE, last, expected_next, 2)
     assert not books.sequencers[SYMBOL].synced
     assert not any(isinstance(event, Gap) for event in books.feed(venue.change([]), 3))
@@ -493,3 +514,54 @@ def test_a_snapshot_of_max_without_levels_clears_the_book_until_the_next():
     assert isinstance(books.feed(venue.change([]), 2)[0], Ignored)
     assert isinstance(venue.heal(books, 3)[-1], Synced)
     assert_true(venue, books)
+
+
+def test_a_snapshot_that_bybit_sends_of_itself_replaces_the_book_without_a_gap():
+    venue = Bybit()
+    books = in_sync(venue)
+    venue.change([("b", 0, 3.0)])  # lost, but the snapshot has it
+    (synced,) = books.feed(venue.snapshot(), 5)
+    assert isinstance(synced, Synced)
+    assert_true(venue, books)
+    assert (books.sequencers[SYMBOL].epoch, books.sequencers[SYMBOL].gap_count) == (2, 0)
+
+
+def test_a_restarted_service_of_bybit_is_a_gap_that_its_snapshot_heals_at_once():
+    venue = Bybit()
+    books = in_sync(venue)
+    books.feed(venue.change([("b", 0, 3.0)]), 5)
+    last, venue.sequence = venue.sequence, 0
+    venue.change([("a", 0, 4.0)])
+    gap, synced = books.feed(venue.snapshot(), 6)
+    assert gap == Gap(SYMBOL, GapCause.SEQUENCE_RESET, last, 1, 6)
+    assert isinstance(synced, Synced)
+    assert_true(venue, books)
+
+
+def test_a_bybit_channel_of_another_depth_keeps_as_many_levels_as_its_topic_says():
+    venue = Bybit()
+    venue.bids = {1000.0 - n: 1.0 for n in range(500)}
+    venue.asks = {1001.0 + n: 1.0 for n in range(500)}
+    books = books_of(venue)
+    books.feed(venue.snapshot().replace(b"orderbook.200.", b"orderbook.500."), 1)
+    assert len(books.sequencers[SYMBOL].book.bids) == 500
+    for best in range(300):  # none of the 500 may fall off the end
+        frame = {"topic": "orderbook.500.BTCUSDT", "type": "delta", "ts": 9, "data": {"s": "BTCUSDT", "a": []}}
+        frame["data"] |= {"b": [[str(1000 - best), "0"]], "u": venue.sequence + 1 + best}
+        books.feed(json.dumps(frame, separators=(",", ":")).encode(), 2)
+    assert books.sequencers[SYMBOL].book.top(1000)[0] == [700.0 - n for n in range(200)]
+
+
+def test_the_same_id_in_two_of_bybits_categories_is_told_apart_by_the_connection():
+    venue = Bybit()
+    spot = Instrument("bybit", "BTC/USDT", "BTCUSDT", MarketType.SPOT, Decimal("0.01"), Decimal("0.001"))
+    swap = Instrument("bybit", "BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, Decimal("0.1"), Decimal("0.001"))
+    books = BybitBooks([spot, swap])
+    (refused,) = books.feed(venue.snapshot(), 1)
+    assert isinstance(refused, Refused), "of no group that is known, it may be either"
+    books.of_group("linear")
+    (synced,) = books.feed(venue.snapshot(), 2)
+    assert synced.symbol == "BTC/USDT:USDT"
+    books.of_group("spot")
+    assert [event.symbol for event in books.feed(venue.snapshot()[:-9], 3)] == ["BTC/USDT"]
+    assert books.sequencers["BTC/USDT:USDT"].synced

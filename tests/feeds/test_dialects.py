@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xetrade_core.feeds.binance import BinanceDialect
+from xetrade_core.feeds.bybit import BybitDialect
 from xetrade_core.feeds.deribit import DeribitDialect
 from xetrade_core.feeds.max import MaxDialect
 from xetrade_core.feeds.okx import OkxDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 BINANCE, OKX = BinanceDialect("{id_lower}@depth@100ms"), OkxDialect("books")
+BYBIT = BybitDialect("orderbook.200.{id}")
 DERIBIT, MAX = DeribitDialect("book.{id}.100ms"), MaxDialect("book")
 UNKNOWN = "Wrong URL or channel:books,instId:NO-PAIR doesn't exist. Please use the correct URL, channel and parameters."
 
@@ -129,7 +131,7 @@ def test_deribit_is_asked_for_a_heartbeat_and_answered_when_it_asks() -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_frame_can_upset_a_dialect(frame: bytes) -> None:
-    for dialect in (BINANCE, OKX, DERIBIT, MAX):
+    for dialect in (BINANCE, BYBIT, OKX, DERIBIT, MAX):
         dialect.read(frame)
         dialect.read(b'{"event":' + frame + b"}")
         dialect.book_id(frame)
@@ -142,3 +144,39 @@ def test_the_instrument_of_a_book_message_is_found_without_decoding_it() -> None
     assert DERIBIT.book_id(book) == "BTC_USDC-PERPETUAL"
     assert MAX.book_id(b'{"c":"book","e":"update","M":"btctwd","a":[],"b":[]}') == "btctwd"
     assert BINANCE.book_id(b"{}") is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
+        ({"success": True, "ret_msg": "subscribe", "conn_id": "a", "req_id": "5", "op": "subscribe"}, Reply(5)),
+        ({"success": True, "ret_msg": "", "req_id": "6", "op": "unsubscribe"}, Reply(6, unsubscribed=True)),
+        (
+            {"success": False, "ret_msg": "error:handler not found", "req_id": "5", "op": "subscribe"},
+            Reply(5, error="error:handler not found"),
+        ),
+        ({"success": True, "ret_msg": "pong", "conn_id": "a", "req_id": "", "op": "ping"}, None),
+        ({"req_id": "", "op": "pong", "args": ["1675418560633"], "conn_id": "a"}, None),
+        (
+            {
+                "success": True,
+                "conn_id": "a",
+                "data": {"failTopics": ["orderbook.100.X"], "successTopics": ["orderbook.100.BTC-26DEC25-1-C"]},
+                "type": "COMMAND_RESP",
+            },
+            Reply(None, ("BTC-26DEC25-1-C",), whole=True),
+        ),
+    ],
+)
+def test_what_bybit_says(frame: dict[str, object], reply: Reply | None) -> None:
+    assert BYBIT.read(json.dumps(frame, separators=(",", ":")).encode()) == reply
+
+
+def test_bybits_options_have_a_channel_of_another_depth() -> None:
+    ids = ["BTCUSDT", "BTC-26DEC25-100000-C", "BTC-26DEC25-100000-P-USDT", "BTC-26DEC25"]
+    assert json.loads(BYBIT.subscribe(3, ids)) == {
+        "req_id": "3",
+        "op": "subscribe",
+        "args": [f"orderbook.{depth}.{one}" for one, depth in zip(ids, (200, 100, 100, 200), strict=True)],
+    }
+    assert BYBIT.book_id(b'{"topic":"orderbook.100.BTC-26DEC25-100000-C","type":"delta"}') == "BTC-26DEC25-100000-C"

@@ -17,13 +17,13 @@ class Listener:
     """One connection to a place of a simulation; `frames` are (opcode, payload) as they came."""
 
     def __init__(
-        self, simulation: Simulation, venue: str, path: str = "/", query: dict[str, str] | None = None
+        self, simulation: Simulation, venue: str, path: str | None = None, query: dict[str, str] | None = None
     ) -> None:
         self._simulation = simulation
         self.place: Place = simulation.place(venue)
         self.frames: list[tuple[int, bytes]] = []
         self.ended: str | None = None
-        self.session = WireSession(self.place.hub, self, path, simulation.now_ns)
+        self.session = WireSession(self.place.hub, self, path or WORDS[venue].path, simulation.now_ns)
         self.place.dialect.open(self.session, query or {})
         self.place.hub.add(self.session)
 
@@ -46,6 +46,7 @@ class Listener:
     def say(self, message: object) -> None:
         """Send a message: text as it is, anything else as JSON."""
         text = message if isinstance(message, str) else msgspec.json.encode(message).decode()
+        self.session.active_ns = self.session.heard_ns = self._simulation.now_ns
         self.place.dialect.receive(self.session, text, self._simulation.now_ns)
         self.session.flush()
 

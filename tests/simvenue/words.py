@@ -15,7 +15,8 @@ Link = tuple[int, int, int]
 class Words:
     """`subscribe` makes the message that asks for a channel of an instrument; `link` gives None for a snapshot.
 
-    `channels` are the book's and two others. `restarts_lower`: after maintenance the ids are lower.
+    `channels` are the book's and two others, `path` is the
+    websocket's. `restarts_lower`: after maintenance the ids are lower.
     """
 
     symbol: str
@@ -23,6 +24,7 @@ class Words:
     subscribe: Callable[[str, str], object]
     link: Callable[[Message], Link | None]
     time_path: str
+    path: str = "/"
     skips_ids: bool = False
     restarts_lower: bool = False
 
@@ -49,6 +51,11 @@ def _okx_link(message: Message) -> Link | None:
     return (row["prevSeqId"], row["prevSeqId"] + 1, row["seqId"]) if message["action"] == "update" else None
 
 
+def _bybit_link(message: Message) -> Link | None:
+    last = message["data"]["u"]
+    return (last - 1, last, last) if message["type"] == "delta" else None
+
+
 def _deribit_link(message: Message) -> Link | None:
     data = message["params"]["data"]
     if data["type"] == "snapshot":
@@ -72,6 +79,15 @@ WORDS = {
         subscribe=lambda venue_id, kind: {"op": "subscribe", "args": [{"channel": kind, "instId": venue_id}]},
         link=_okx_link,
         time_path="/api/v5/public/time",
+        restarts_lower=True,
+    ),
+    "bybit": Words(
+        symbol="BTC/USDT",
+        channels=("orderbook.200", "tickers", "publicTrade"),
+        subscribe=lambda venue_id, kind: {"op": "subscribe", "req_id": "1", "args": [f"{kind}.{venue_id}"]},
+        link=_bybit_link,
+        time_path="/v5/market/time",
+        path="/v5/public/spot",
         restarts_lower=True,
     ),
     "deribit": Words(

@@ -21,7 +21,10 @@ KNOWN_TO_CCXT = [venue for venue in VENUES if known_venue(venue).ccxt_class is n
 Levels = tuple[list[float], list[float], list[float], list[float]]
 
 
-BY_TIME = ("deribit",)  # ccxt keeps no id there: the venue's time in ms tells the messages of a symbol apart as well
+BY_TIME = (
+    "bybit",
+    "deribit",
+)  # ccxt keeps no id there: the venue's time in ms tells the messages of a symbol apart as well
 
 
 class _EverySequence(Remembering):

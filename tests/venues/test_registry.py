@@ -17,7 +17,7 @@ from tests.support.recordings import recording
 from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue, VenueRetired, VenueUnavailable
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
-from xetrade_core.venues import binance_format, okx
+from xetrade_core.venues import binance_format, bybit, okx
 from xetrade_core.venues.clients import OWN_CLIENTS
 from xetrade_core.venues.instruments import named_instrument, resolve_symbol
 from xetrade_core.venues.registry import venue, venues
@@ -102,7 +102,7 @@ def _markets(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.recordings
-@pytest.mark.parametrize("name", ["binance", "okx"])
+@pytest.mark.parametrize("name", ["binance", "bybit", "okx"])
 def test_listings_read_as_ccxt_reads_them(name: str) -> None:
     parsed = _markets(name)["parsed_response"]
     assert parsed
@@ -111,6 +111,16 @@ def test_listings_read_as_ccxt_reads_them(name: str) -> None:
             ours = okx.VENUE.instruments.instrument(  # type: ignore[attr-defined]
                 msgspec.convert(market["info"], okx._Listing, strict=False)
             )
+        elif name == "bybit":
+            ours = bybit.VENUE.instruments.instrument(  # type: ignore[attr-defined]
+                msgspec.convert(market["info"], bybit._Listing, strict=False), "spot"
+            )
+            limits = market["limits"]
+            assert (float(ours.min_amount), float(ours.max_amount)) == (
+                limits["amount"]["min"],
+                float(market["info"]["lotSizeFilter"]["maxLimitOrderQty"]),
+            )
+            assert float(ours.min_notional) == limits["cost"]["min"]
         else:
             codec = venue(
                 "binance" if market["spot"] else "binanceusdm" if market["linear"] else "binancecoinm"
@@ -127,7 +137,7 @@ def test_listings_read_as_ccxt_reads_them(name: str) -> None:
 
 
 @pytest.mark.recordings
-@pytest.mark.parametrize(("name", "venue_id"), [("binance", "binancecoinm"), ("okx", "okx")])
+@pytest.mark.parametrize(("name", "venue_id"), [("binance", "binancecoinm"), ("bybit", "bybit"), ("okx", "okx")])
 def test_every_listed_instrument_has_a_name_that_leads_back_to_it(name: str, venue_id: str) -> None:
     codec = venue(venue_id).instruments
     listed = codec.parse(json.dumps(_markets(name)["http_response"]).encode())
@@ -140,7 +150,7 @@ def test_every_listed_instrument_has_a_name_that_leads_back_to_it(name: str, ven
         assert row.lot > 0
 
 
-@pytest.mark.parametrize("venue_id", ["binance", "okx", "deribit", "max"])
+@pytest.mark.parametrize("venue_id", ["binance", "okx", "bybit", "deribit", "max"])
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"symbols":3}', b'{"code":"50001","data":[],"msg":"busy"}'])
 def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, body: bytes) -> None:
     with pytest.raises(VenueUnavailable, match=venue_id):
@@ -161,6 +171,12 @@ def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, bod
         ("okx", "BTC/USDT:USDT", "BTC-USDT-SWAP"),
         ("okx", "BTC/USD:BTC-261225", "BTC-USD-261225"),
         ("okx", "BTC/USD:BTC-261225-100000-C", "BTC-USD-261225-100000-C"),
+        ("bybit", "BTC/USDT", "BTCUSDT"),
+        ("bybit", "BTC/USDT:USDT", "BTCUSDT"),
+        ("bybit", "BTC/USDC:USDC", "BTCPERP"),
+        ("bybit", "BTC/USD:BTC", "BTCUSD"),
+        ("bybit", "BTC/USD:BTC-260327", "BTCUSDH26"),
+        ("bybit", "DOGE/USDT:USDT-260327-0.22-P", "DOGE-27MAR26-0.22-P-USDT"),
         ("max", "BTC/TWD", "btctwd"),
         ("deribit", "BTC/USDC", "BTC_USDC"),
         ("deribit", "BTC/USD:BTC", "BTC-PERPETUAL"),
@@ -238,3 +254,33 @@ def test_a_pair_is_understood_however_it_is_written(text: str, symbol: str) -> N
 def test_an_unknown_pair_gets_its_near_matches(text: str, hint: str) -> None:
     with pytest.raises(UnknownSymbol, match=hint):
         resolve_symbol(venue("okx"), text, LISTED)
+
+
+def test_bybits_contracts_read_as_ccxt_reads_them() -> None:
+    """The venue's documented examples of every kind, through ccxt itself: no recording lists them."""
+    import ccxt
+
+    exchange = ccxt.bybit()
+    lots = {"maxOrderQty": "100", "minOrderQty": "1", "qtyStep": "1"}
+    rows = [
+        ("linear", {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "quoteCoin": "USDT", "settleCoin": "USDT"}),
+        ("linear", {"symbol": "BTCPERP", "contractType": "LinearPerpetual", "quoteCoin": "USDC", "settleCoin": "USDC"}),
+        ("linear", {"symbol": "BTC-26DEC25", "contractType": "LinearFutures", "quoteCoin": "USDC", "settleCoin": "USDC",
+                    "deliveryTime": "1766736000000"}),
+        ("linear", {"symbol": "BTCUSDT-26DEC25", "contractType": "LinearFutures", "quoteCoin": "USDT",
+                    "settleCoin": "USDT", "deliveryTime": "1766736000000"}),
+        ("inverse", {"symbol": "BTCUSD", "contractType": "InversePerpetual", "quoteCoin": "USD", "settleCoin": "BTC"}),
+        ("inverse", {"symbol": "BTCUSDZ25", "contractType": "InverseFutures", "quoteCoin": "USD", "settleCoin": "BTC",
+                     "deliveryTime": "1766736000000"}),
+    ]  # fmt: skip
+    for listed_as, facts in rows:
+        row = {"status": "Trading", "baseCoin": "BTC", "deliveryTime": "0", "priceFilter": {"tickSize": "0.1"}, **facts}
+        reply = {"retCode": 0, "result": {"category": listed_as, "list": [{**row, "lotSizeFilter": lots}]}}
+        exchange.publicGetV5MarketInstrumentsInfo = lambda params, reply=reply: (
+            {"result": {"list": []}} if params.get("status") else reply
+        )
+        (theirs,) = exchange.fetch_future_markets({"category": listed_as})
+        (ours,) = bybit.VENUE.instruments.parse(json.dumps(reply).encode())
+        assert (ours.symbol, ours.venue_id, ours.market_type) == (theirs["symbol"], theirs["id"], theirs["type"])
+        assert float(ours.contract_size) == theirs["contractSize"]
+        assert bybit.VENUE.instruments.venue_id(ours.symbol) == ours.venue_id

@@ -61,6 +61,11 @@ class BookSet(ABC):
         }
         self._by_venue_id = self._groups[""]
 
+    def symbol_of(self, venue_id: str) -> str | None:
+        """The universal symbol of a venue's id, if it is of these books."""
+        sequencer = self._by_venue_id.get(venue_id)
+        return None if sequencer is None else str(sequencer.symbol)
+
     @staticmethod
     def group_of(instrument: Instrument) -> str:
         """Which connections carry this instrument, where the same id means another one on others; else empty."""

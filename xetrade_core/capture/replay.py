@@ -250,10 +250,11 @@ class _Replay:
         """The hot path: take due samples, apply the frame, tell the ledger what is not just another update."""
         recorder, sampler = self.recorder, self.recorder.sampler
         feed = self._books.feed if self._books is not None else None
-        played = 0
+        played, body_due = 0, bool(self._rest_symbol)
         for received_ns, frame in batch:
-            if frame.startswith(_SPECIAL):
+            if body_due or frame.startswith(_SPECIAL):
                 self._special(received_ns, frame)
+                body_due = bool(self._rest_symbol)
                 recorder, sampler = self.recorder, self.recorder.sampler
                 feed = self._books.feed if self._books is not None else None
                 continue
@@ -274,7 +275,7 @@ class _Replay:
             return
         line = read_control(frame)
         if line.kind == "rest":
-            self._rest_symbol = line.symbol
+            self._rest_symbol = line.symbol or self._need_books().symbol_of(line.venue_id) or line.venue_id
         elif line.kind == "group":
             self._group = line.group
             self._need_books().of_group(line.group)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError
 from xetrade_core.feeds.binance import BinanceDialect
+from xetrade_core.feeds.bybit import BybitDialect
 from xetrade_core.feeds.deribit import DeribitDialect
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.max import MaxDialect
@@ -25,6 +26,7 @@ from xetrade_core.venues.venue import BookProtocol, Venue, WireDialect
 _DIALECTS: dict[WireDialect, Callable[[str], Dialect]] = {
     WireDialect.BINANCE: BinanceDialect,
     WireDialect.OKX: OkxDialect,
+    WireDialect.BYBIT: BybitDialect,
     WireDialect.DERIBIT: DeribitDialect,
     WireDialect.MAX: MaxDialect,
 }

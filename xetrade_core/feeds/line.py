@@ -140,6 +140,7 @@ class Line:
             self._clock,
             interval_s=rules.send_interval_s,
             timeout_s=self._options.ack_timeout_s,
+            batch=rules.batch,
         )
         connection.closed.add_done_callback(lambda _: subscriptions.end())
         for text in self._dialect.opening:

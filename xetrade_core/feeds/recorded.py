@@ -93,7 +93,7 @@ class RecordedFeed:
         line = read_control(frame)
         everything = tuple(self.books.sequencers)
         if line.kind == "rest":
-            self._rest_symbol = line.symbol
+            self._rest_symbol = line.symbol or self.books.symbol_of(line.venue_id) or line.venue_id
         elif line.kind == "group":
             self.books.of_group(line.group)
         elif line.kind == "lost":

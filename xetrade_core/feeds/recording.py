@@ -1,17 +1,21 @@
 """Recorded traffic of one venue, line by line, in the order it was received: the one reader of recordings.
 
-A file is gzip, zstd or plain, and of one of three formats, told apart by its first line:
+A file is gzip, zstd, zip or plain, and of one of these formats, told apart by its first line:
 * `<receive ns> <frame>`, as hftbacktest writes them; a frame that begins with `{"lastUpdateId":` is the body of a REST
   snapshot;
 * ours, the same with control lines: a frame that begins with `{"xetrade":` tells what happened to the recorder (see
   `xetrade_core.capture.raw`, which writes them);
 * cryptofeed's: `<unix s>: <frame>`, with `wss://.. <-> <unix s>` for a connect and `wss://.. <- <unix s>: ..` for
-  what was sent.
+  what was sent; its REST replies are a file beside it, `<url> -> <unix s>: <body>`, and are put where their time is;
+* a venue's own history (Bybit): bare frames, which carry the venue's time alone: it stands for the receive time.
 """
 
 from __future__ import annotations
 
+import re
+import zipfile
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -21,7 +25,7 @@ from typing import Any, BinaryIO
 import msgspec
 import zstandard
 
-from xetrade_core.clock import NS_PER_S
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import CorruptFile
 from xetrade_core.model.book_events import GapCause
 
@@ -32,7 +36,10 @@ Line = tuple[int, bytes]
 """Receive time in ns, and the frame."""
 
 _CONNECT = b'{"xetrade":"connect"}'
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_REPLY = b"http"
+_REPLY_ID = re.compile(rb"[?&](?:symbol|instId)=([^& ]+)")
+_VENUE_TIME = re.compile(rb'"ts":(\d{13})')
 _READ_BYTES, _PACKED_READ_BYTES = 4 << 20, 512 << 10
 
 
@@ -42,6 +49,7 @@ class Control(msgspec.Struct, rename={"kind": "xetrade"}):
     kind: str
     symbols: tuple[str, ...] = ()
     symbol: str = ""
+    venue_id: str = ""
     group: str = ""
     cause: GapCause = GapCause.UNEXPLAINED
     to: int = 0
@@ -93,18 +101,58 @@ class Recording:
 
     def batches(self) -> Iterator[list[Line]]:
         """All lines in order, some thousands at a time. Raises CorruptFile."""
+        bodies = deque(sorted(self._bodies(), key=lambda line: line[0]))
         for path in self.files:
-            self._path = path
-            blocks = read_lines(path)
-            first = next(blocks, None)
-            if first is None:
-                continue
-            stamp, _, frame = next(filter(None, first), b"").partition(b" ")
-            self._block_at = 0
-            for block in chain((first,), blocks):
+            for batch in self._batches_of(path):
+                yield _merged(batch, bodies) if bodies else batch
+        if bodies:
+            self._note_span(b"", b"", list(bodies))
+            yield list(bodies)
+
+    def _batches_of(self, path: Path) -> Iterator[list[Line]]:
+        self._path = path
+        blocks = read_lines(path)
+        first = next(blocks, None)
+        if first is None:
+            return
+        line = next(filter(None, first), b"")
+        stamp, _, frame = line.partition(b" ")
+        if line.startswith(_REPLY):
+            return  # read before: see _bodies
+        self._block_at = 0
+        for block in chain((first,), blocks):
+            self.lines += len(block)
+            if stamp.isdigit():
+                yield self._plain(block, is_control(frame))
+            else:
+                yield self._bare(block) if line.startswith(b"{") else self._cryptofeed(block)
+            self._block_at += len(block)
+
+    def _bodies(self) -> Iterator[Line]:
+        """The REST replies about single instruments, of files of their own, each behind a control line."""
+        for path in self.files:
+            for block in read_lines(path):
+                if not next(filter(None, block), b"").startswith(_REPLY):
+                    break
                 self.lines += len(block)
-                yield self._plain(block, is_control(frame)) if stamp.isdigit() else self._cryptofeed(block)
-                self._block_at += len(block)
+                for line in block:
+                    url, arrow, rest = line.partition(b" -> ")
+                    stamp, _, body = rest.partition(b": ")
+                    if arrow and (name := _REPLY_ID.search(url)):
+                        received_ns = _nanoseconds(stamp)
+                        yield received_ns, b'{"xetrade":"rest","venue_id":"%b"}' % name[1]
+                        yield received_ns, body.partition(b" header: ")[0]
+
+    def _bare(self, block: list[bytes]) -> list[Line]:
+        parsed: list[Line] = []
+        for line in block:
+            stamp = _VENUE_TIME.search(line)
+            if stamp is None:
+                self._unreadable(line, block)
+            else:
+                parsed.append((int(stamp[1]) * NS_PER_MS, line))
+        self._note_span(b"", b"", parsed)
+        return parsed
 
     def _plain(self, block: list[bytes], ours: bool) -> list[Line]:
         wanted = block
@@ -159,6 +207,16 @@ class Recording:
         self.last_ns = max(self.last_ns, int(last) if last.isdigit() else 0, parsed[-1][0] if parsed else 0)
 
 
+def _merged(batch: list[Line], bodies: deque[Line]) -> list[Line]:
+    """The batch with the bodies that were received before its end, each at its time."""
+    merged: list[Line] = []
+    for line in batch:
+        while bodies and bodies[0][0] <= line[0]:
+            merged.append(bodies.popleft())
+        merged.append(line)
+    return merged
+
+
 def _nanoseconds(stamp: bytes) -> int:
     """`1652459225.5037491` -> ns, without the rounding of a float."""
     whole, _, fraction = stamp.strip().partition(b".")
@@ -189,7 +247,7 @@ def read_lines(path: Path) -> Iterator[list[bytes]]:
 
 def _is_whole(line: bytes) -> bool:
     """Whether a last line that no line break ends is all there: its frame is JSON, or a pong."""
-    frame = line.partition(b" ")[2].strip()
+    frame = line if line.startswith(b"{") else line.partition(b" ")[2].strip()
     if frame == b"pong":
         return True
     try:
@@ -204,11 +262,25 @@ def _chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:
     file.seek(0)
     if magic[:2] == _GZIP:
         yield from _unpacked(file, path, lambda: zlib.decompressobj(wbits=31))
+    elif magic == _ZIP:
+        yield from _members(path)
     elif magic == _ZSTD:
         yield from _unpacked(file, path, lambda: zstandard.ZstdDecompressor().decompressobj(), _ZSTD)
     else:
         while chunk := file.read(_READ_BYTES):
             yield chunk
+
+
+def _members(path: Path) -> Iterator[bytes]:
+    """The files of a zip, one after the other."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    while chunk := member.read(_READ_BYTES):
+                        yield chunk
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise CorruptFile(f"{path} is damaged: {error}") from None
 
 
 def _unpacked(file: BinaryIO, path: Path, new_part: Callable[[], Any], magic: bytes = b"") -> Iterator[bytes]:

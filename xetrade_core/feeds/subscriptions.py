@@ -14,7 +14,6 @@ from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import VenueUnavailable
 
 _log = structlog.get_logger(__name__)
-_BATCH = 50
 _ATTEMPTS = 3
 
 
@@ -72,15 +71,25 @@ class Subscriptions:
     """The subscriptions of one connection: the `confirmed`, and the `refused` by the venue's word for it."""
 
     def __init__(
-        self, send: Callable[[bytes], None], dialect: Dialect, clock: Clock, *, interval_s: float, timeout_s: float
+        self,
+        send: Callable[[bytes], None],
+        dialect: Dialect,
+        clock: Clock,
+        *,
+        interval_s: float,
+        timeout_s: float,
+        batch: int = 50,
     ) -> None:
-        """`interval_s` lies between two requests (the venue's limit); an acknowledgement is awaited for `timeout_s`."""
+        """`interval_s` lies between two requests and `batch` instruments go into one (the venue's limits); an
+        acknowledgement is awaited for `timeout_s`.
+        """
         self._send = send
         self._dialect = dialect
         self._clock = clock
         self._interval_ns = round(interval_s * NS_PER_S)
         self._next_send_ns = 0
         self._timeout_s = timeout_s
+        self._batch = batch
         self._ids = itertools.count(1)
         self._open: dict[int, _Request] = {}
         self._turn = asyncio.Lock()
@@ -93,7 +102,7 @@ class Subscriptions:
         """Subscribe all; return when each is confirmed or refused. Raises VenueUnavailable when no answer comes."""
         missing = list(venue_ids)
         for _ in range(_ATTEMPTS):
-            for batch in _batches(missing, _BATCH):
+            for batch in _batches(missing, self._batch):
                 failed = await self._request(self._dialect.subscribe, batch)
                 if failed and len(batch) > 1:
                     # The whole request was refused for one of its instruments: ask for each alone.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from xetrade_core.errors import NotSupported, UnknownVenue
@@ -41,16 +41,27 @@ def ccxt_config(venue: str, sim: Addressed) -> dict[str, object]:
         raise UnknownVenue(venue, sim.venues)
     if venue == "max":
         raise NotSupported("ccxt has no class for MAX: use the project's own client")
-    if venue == "okx":
-        address = sim.url("okx")
-        return {"urls": {"api": {"rest": address.rest, "ws": f"{address.ws}/ws/v5"}}}
-    if venue == "deribit":
-        address = sim.url("deribit")
-        return {"urls": {"api": {"rest": address.rest, "ws": f"{address.ws}/ws/api/v2"}}}
+    if venue in _URLS:
+        return {"urls": {"api": _URLS[venue](sim.url(venue))}}
     served: Mapping[str, Address] = {name: sim.url(name) for name in _BINANCE if name in sim.venues}
     api = _binance_urls(served, sim.url(venue))
     types = [_MARKET_TYPES[name] for name in served] if venue == "binance" else [_MARKET_TYPES[venue]]
     return {"urls": {"api": api}, "options": {"fetchMarkets": {"types": types}}}
+
+
+def _bybit_urls(address: Address) -> dict[str, object]:
+    api: dict[str, object] = dict.fromkeys(("spot", "futures", "v2", "public", "private"), address.rest)
+    public = {category: f"{address.ws}/v5/public/{category}" for category in ("spot", "linear", "inverse", "option")}
+    private: dict[str, object] = dict.fromkeys(("contract", "usdc"), f"{address.ws}/v5/private")
+    private |= {"spot": dict.fromkeys(("unified", "nonUnified"), f"{address.ws}/v5/private")}
+    return {**api, "ws": {"public": public, "private": {**private, "trade": f"{address.ws}/v5/trade"}}}
+
+
+_URLS: dict[str, Callable[[Address], dict[str, object]]] = {
+    "okx": lambda address: {"rest": address.rest, "ws": f"{address.ws}/ws/v5"},
+    "bybit": _bybit_urls,
+    "deribit": lambda address: {"rest": address.rest, "ws": f"{address.ws}/ws/api/v2"},
+}
 
 
 def _binance_urls(served: Mapping[str, Address], fallback: Address) -> dict[str, object]:

@@ -83,6 +83,21 @@ def _okx(wanted: Wanted) -> Listing:
     return wanted.listed(instrument, decimals(tick), decimals(lot), trim=True)
 
 
+def _bybit(wanted: Wanted) -> Listing:
+    facts, one = wanted.facts, Decimal(1)
+    if wanted.settle is None:
+        instrument = Instrument(
+            "bybit", wanted.symbol, wanted.base + wanted.quote, MarketType.SPOT, facts.tick, facts.spot_lot
+        )
+        return wanted.listed(instrument, decimals(facts.tick), decimals(facts.spot_lot))
+    if wanted.expiry or not (wanted.settle == wanted.quote or (wanted.inverse and wanted.quote == "USD")):
+        raise UnknownSymbol(wanted.symbol, "bybit", "swaps look like BTC/USDT:USDT, BTC/USDC:USDC or BTC/USD:BTC")
+    venue_id = f"{wanted.base}PERP" if wanted.quote == "USDC" else wanted.base + wanted.quote
+    tick, lot = _ten_ticks_of_btc(wanted), one if wanted.inverse else facts.linear_lot
+    instrument = Instrument("bybit", wanted.symbol, venue_id, MarketType.SWAP, tick, lot)
+    return wanted.listed(instrument, decimals(facts.tick), decimals(lot))
+
+
 def _deribit(wanted: Wanted) -> Listing:
     """Amounts are in USD where a contract settles in its base, and in base currency otherwise."""
     base, quote, inverse = wanted.base, wanted.quote, wanted.inverse
@@ -135,6 +150,7 @@ _RULES = {
     "binanceusdm": _Rule(_linear_binance, ("{0}/USDT:USDT",)),
     "binancecoinm": _Rule(_inverse_binance, ("{0}/USD:{0}",)),
     "okx": _Rule(_okx, ("{0}/USDT", "{0}/USDT:USDT")),
+    "bybit": _Rule(_bybit, ("{0}/USDT", "{0}/USDT:USDT", "{0}/USD:{0}")),
     "deribit": _Rule(_deribit, ("{0}/USDC:USDC", "{0}/USD:{0}", "{0}/USDC")),
     "max": _Rule(_max, ("{0}/TWD", "{0}/USDT")),
 }

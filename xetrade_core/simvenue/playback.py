@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import zipfile
 from collections.abc import Iterator
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from xetrade_core.clock import NS_PER_S
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import ConfigError
 from xetrade_core.simvenue.config import RecordingConfig
 from xetrade_core.simvenue.dialects.base import Dialect, Recorded
@@ -25,20 +29,50 @@ from xetrade_core.simvenue.market import Flush, Market
 from xetrade_core.simvenue.venue import Publication
 
 Line = tuple[int, bytes]
+_VENUE_TIME = re.compile(rb'"ts":(\d{13})')
 
 
 class _Control(msgspec.Struct):
-    """A control line of our own raw recordings; `rest` names the symbol of the snapshot that follows."""
+    """A control line of our own raw recordings.
+
+    `rest` names the symbol of the snapshot that follows, `group` the connections that the next frames are of.
+    """
 
     xetrade: str
     symbol: str | None = None
+    venue_id: str = ""
+    group: str = ""
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """(receive ns, frame) of `<ns> <frame>` lines, and of cryptofeed's `<unix seconds>: <frame>`; gzip, zstd or plain.
+    """(receive ns, frame) of `<ns> <frame>` lines, of cryptofeed's `<unix seconds>: <frame>`, and of a venue's own
+    history: bare frames, by their own time. The file is gzip, zstd, zip or plain.
 
-    Raises ConfigError for a file that cannot be read.
+    A cryptofeed file `NAME.ws.N.gz` has its REST replies in `NAME.http.*.gz` beside it. Raises ConfigError for a file
+    that cannot be read.
     """
+    replies = [line for beside in _replies_of(path) for line in _read_replies(beside)]
+    return merge(_read_frames(path), sorted(replies, key=itemgetter(0)), key=itemgetter(0))
+
+
+def _replies_of(path: Path) -> list[Path]:
+    name, kind, _ = path.name.partition(".ws.")
+    return sorted(path.parent.glob(f"{name}.http.*")) if kind else []
+
+
+def _read_replies(path: Path) -> Iterator[Line]:
+    """`<url> -> <unix seconds>: <body>` lines that name an instrument, each behind a line that says which."""
+    with _open(path) as stream:
+        for line in stream:
+            url, arrow, rest = line.rstrip(b"\n").partition(b" -> ")
+            stamp, _, body = rest.partition(b": ")
+            if arrow and b"symbol=" in url:
+                at_ns = round(float(stamp) * NS_PER_S)
+                yield at_ns, b'{"xetrade":"rest","venue_id":"%b"}' % url.rpartition(b"symbol=")[2]
+                yield at_ns, body.partition(b" header: ")[0]
+
+
+def _read_frames(path: Path) -> Iterator[Line]:
     try:
         with _open(path) as stream:
             for line in stream:
@@ -47,7 +81,9 @@ def read_lines(path: Path) -> Iterator[Line]:
                     yield int(head), frame
                 elif head.endswith(b":") and head[:1].isdigit():
                     yield round(float(head[:-1]) * NS_PER_S), frame
-    except (OSError, EOFError) as error:
+                elif (stamp := _VENUE_TIME.search(line)) and line.startswith(b"{"):
+                    yield int(stamp[1]) * NS_PER_MS, line.rstrip(b"\n")
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise ConfigError(f"cannot read the recording {path}: {error}") from None
 
 
@@ -57,6 +93,9 @@ def _open(path: Path) -> IO[bytes]:
 
         stream: IO[bytes] = zstandard.open(path, "rb")
         return stream
+    if path.suffix == ".zip":
+        archive = zipfile.ZipFile(path)
+        return archive.open(archive.namelist()[0])
     if path.suffix == ".gz":
         return io.BufferedReader(gzip.GzipFile(path))
     return path.open("rb")
@@ -101,7 +140,10 @@ class Player:
         if frame.startswith(b'{"xetrade":'):
             control = msgspec.json.decode(frame, type=_Control)
             if control.xetrade == "rest":
-                self._symbol = control.symbol
+                named = self._dialect.venue.by_id.get(control.venue_id)
+                self._symbol = control.symbol or (named.symbol if named else control.venue_id)
+            elif control.xetrade == "group":
+                self._dialect.recorded_group = control.group
             return None
         return self._dialect.read_recorded(frame, self._symbol)
 
@@ -130,9 +172,14 @@ class Player:
             market.flush()
         if recorded.changes:
             self._dialect.venue.activities[market.symbol].published.append((now_ns, market.sequence))
-        if recorded.kind != "rest":
-            flush = Flush(recorded.previous_id, recorded.first_id, recorded.last_id, ())
-            self._hub.play(recorded.kind, Publication(market, now_ns, flush, ()), recorded.payload, venue_ns)
+        if recorded.kind == "rest":
+            return
+        flush = Flush(recorded.previous_id, recorded.first_id, recorded.last_id, tuple(recorded.changes))
+        publication = Publication(market, now_ns, flush, ())
+        if recorded.payload is None:
+            self._hub.publish(publication, venue_ns)
+        else:
+            self._hub.play(recorded.kind, publication, recorded.payload, venue_ns)
 
     @staticmethod
     def _replace(recorded: Recorded) -> None:

@@ -17,13 +17,14 @@ from xetrade_core.simvenue.engine import Trade
 from xetrade_core.simvenue.funding import FundingCurve, is_funded
 from xetrade_core.simvenue.generator import LevelFlow, MarketFlow, OrderFlow
 from xetrade_core.simvenue.instruments import listing
-from xetrade_core.simvenue.market import Flush, Market, Numbering, Restart
+from xetrade_core.simvenue.market import Flush, Market, Numbering, Restart, Unit
 
 _NUMBERING = {
     "binance": Numbering(50_000_000_000),
     "binanceusdm": Numbering(5_000_000_000_000, 120),
     "binancecoinm": Numbering(900_000_000_000, 120),
     "okx": Numbering(30_000_000_000, 9, restart=Restart.CHAINED),
+    "bybit": Numbering(20_000_000, unit=Unit.MESSAGE, restart=Restart.ANEW),
     "deribit": Numbering(60_000_000_000, 40),
     "max": Numbering(12_000_000),
 }

@@ -5,7 +5,6 @@ Only reads: it repeats a call that failed, which is never right for an order.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -121,8 +120,3 @@ def _raise_for(status: int, call: Call, url: str, body: bytes) -> None:
 def rest_budget(venue: Venue, endpoints: Endpoints, sharing: Sharing, clock: Clock) -> WeightBudget:
     """The budget of a venue's public REST calls, by host and outgoing address."""
     return sharing.budget(venue.rest.budget, clock, (venue.id, urlsplit(endpoints.rest).netloc))
-
-
-async def gather_bodies(client: RestClient, requests: tuple[RestRequest, ...]) -> list[bytes]:
-    """The bodies of several reads, all or none."""
-    return list(await asyncio.gather(*(client.get(request) for request in requests)))

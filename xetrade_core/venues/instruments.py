@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import difflib
 from collections.abc import Iterable, Sequence
@@ -10,10 +11,11 @@ from decimal import Decimal
 from xetrade_core.errors import NotTrading, UnknownSymbol
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType, symbol_slug
 from xetrade_core.symbols.parts import SymbolParts
-from xetrade_core.venues.http import RestClient, gather_bodies
-from xetrade_core.venues.venue import Venue
+from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.venue import PagedInstruments, RestRequest, Venue
 
 _HINTS = 4
+_PAGES_MOST = 50
 # When a short name such as BTCUSDT fits several markets, the first of these kinds is meant.
 _PREFERENCE = (MarketType.SPOT, MarketType.SWAP)
 
@@ -24,8 +26,22 @@ async def load_instruments(venue: Venue, client: RestClient, symbols: Sequence[s
     Raises UnknownSymbol with near matches, VenueRetired, and what the client raises when the venue does not answer.
     """
     requests = venue.require_live().instruments.requests(symbols)
-    listed = [row for body in await gather_bodies(client, requests) for row in venue.instruments.parse(body)]
+    lists = await asyncio.gather(*(_listed(venue, client, request) for request in requests))
+    listed = [row for one in lists for row in one]
     return tuple({row.symbol: row for row in (_tradable(venue, text, listed) for text in symbols)}.values())
+
+
+async def _listed(venue: Venue, client: RestClient, request: RestRequest) -> list[Instrument]:
+    """What the venue lists in answer to a request and, where its lists come in pages, to those that continue it."""
+    codec, found = venue.instruments, list[Instrument]()
+    following: RestRequest | None = request
+    for _ in range(_PAGES_MOST):
+        if following is None:
+            break
+        body = await client.get(following)
+        found += codec.parse(body)
+        following = codec.next_page(following, body) if isinstance(codec, PagedInstruments) else None
+    return found
 
 
 def _tradable(venue: Venue, text: str, listed: Sequence[Instrument]) -> Instrument:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from xetrade_core.errors import ConfigError, VenueRetired
@@ -39,6 +39,7 @@ class WireDialect(StrEnum):
 
     BINANCE = "binance"
     OKX = "okx"
+    BYBIT = "bybit"
     DERIBIT = "deribit"
     MAX = "max"
 
@@ -104,8 +105,9 @@ class WebsocketRules:
     `channel` names the book subscription, `{id}` and `{id_lower}` standing for the venue's instrument id. `depth` is
     the number of levels a side that the channel maintains, None for all. `ping_text` is what the venue wants to be sent
     when the line is idle; None means a protocol-level ping. `ping_every_s`: it wants that at least so often, even while
-    data comes. `group`: where one connection carries only instruments of one kind (Bybit has a path for each); the same
-    id may then mean another instrument in another group. `ticket`: where the address to connect to must be asked for.
+    data comes. At most `batch` instruments go into a request. `group`: where one connection carries only instruments of
+    one kind (Bybit has a path for each); the same id may then mean another instrument in another group. `ticket`: where
+    the address to connect to must be asked for.
     """
 
     dialect: WireDialect
@@ -118,6 +120,7 @@ class WebsocketRules:
     connects: RateRule
     ping_text: str | None = None
     ping_every_s: float | None = None
+    batch: int = 50
     group: Callable[[Instrument], str] | None = None
     ticket: ConnectTicket | None = None
 
@@ -189,6 +192,17 @@ class ErrorKind(StrEnum):
     BAD_REQUEST = "bad_request"
 
 
+def error_codes(table: Mapping[ErrorKind, str]) -> dict[str, ErrorKind]:
+    """`Venue.errors` out of the codes of each kind, side by side. Raises ValueError for a code that is there twice."""
+    found: dict[str, ErrorKind] = {}
+    for kind, codes in table.items():
+        for code in codes.split():
+            if code in found:
+                raise ValueError(f"code {code} is {found[code]} and {kind}")
+            found[code] = kind
+    return found
+
+
 class Uniqueness(StrEnum):
     """How far the venue itself refuses a second order of the same client order id."""
 
@@ -245,6 +259,11 @@ class Support(StrEnum):
     EMULATED = "emulated"  # put together from other calls
 
 
+def offers(native: Iterable[Capability], emulated: Iterable[Capability] = ()) -> dict[Capability, Support]:
+    """`Venue.capabilities` out of what is native and what is emulated."""
+    return dict.fromkeys(native, Support.NATIVE) | dict.fromkeys(emulated, Support.EMULATED)
+
+
 class Paging(StrEnum):
     """Which rows of an asked range a full page of funding history holds."""
 
@@ -287,6 +306,15 @@ class InstrumentCodec(Protocol):
 
     def venue_id(self, symbol: str) -> str:
         """The venue's id of a universal symbol by rule alone, without asking; raises UnknownSymbol."""
+        ...
+
+
+@runtime_checkable
+class PagedInstruments(Protocol):
+    """A codec of a venue whose lists come in pages."""
+
+    def next_page(self, request: RestRequest, body: bytes) -> RestRequest | None:
+        """The request of the page after the one that was answered with `body`; None after the last."""
         ...
 
 

@@ -6,6 +6,7 @@ from xetrade_core.simvenue.dialects.base import Dialect
 from xetrade_core.simvenue.dialects.binance import BinanceSpot
 from xetrade_core.simvenue.dialects.binancecoinm import BinanceCoinm
 from xetrade_core.simvenue.dialects.binanceusdm import BinanceUsdm
+from xetrade_core.simvenue.dialects.bybit import Bybit
 from xetrade_core.simvenue.dialects.deribit import Deribit
 from xetrade_core.simvenue.dialects.max import Max
 from xetrade_core.simvenue.dialects.okx import Okx
@@ -15,6 +16,7 @@ DIALECTS: dict[str, type[Dialect]] = {
     "binanceusdm": BinanceUsdm,
     "binancecoinm": BinanceCoinm,
     "okx": Okx,
+    "bybit": Bybit,
     "deribit": Deribit,
     "max": Max,
 }

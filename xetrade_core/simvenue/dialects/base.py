@@ -57,11 +57,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A message of a recording. `changes` are (signed price, lots) under `last_id`; a `snapshot` replaces the book."""
+    """A message of a recording. `changes` are (signed price, lots) under `last_id`; a `snapshot` replaces the book.
+
+    `payload` is sent as it is to those who take that `kind`; None where the venue has that channel no longer: then each
+    channel that is there shows the changes in its own way.
+    """
 
     market: Market
     kind: str  # `rest` for a body that is only there to be asked for
-    payload: bytes
+    payload: bytes | None
     previous_id: int
     first_id: int
     last_id: int
@@ -109,6 +113,7 @@ class Dialect(ABC):
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
+        self.recorded_group = ""  # of connections, which a played recording says its next frames are of
 
     @property
     @abstractmethod

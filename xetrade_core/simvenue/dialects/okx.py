@@ -19,8 +19,9 @@ from xetrade_core.simvenue.dialects.call_meter import CallMeter
 from xetrade_core.simvenue.dialects.okx_funding import funding_history, funding_now
 from xetrade_core.simvenue.dialects.okx_listings import instrument_row, instrument_type, ticker_row
 from xetrade_core.simvenue.dialects.okx_recorded import read_okx
+from xetrade_core.simvenue.dialects.views import net_changes, visible
 from xetrade_core.simvenue.levels import Levels
-from xetrade_core.simvenue.market import Flush, Market
+from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
 from xetrade_core.simvenue.wire import BookShape
 
@@ -193,7 +194,7 @@ class Okx(Dialect):
     def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
         if kind != "books":
             return _push(kind, market, [self._row(kind, market, now_ns)])
-        self._views[market.symbol] = (_view(market.levels), now_ns)
+        self._views[market.symbol] = (visible(market.levels, _BOOKS_DEPTH), now_ns)
         sides = _sides(market, market.levels, _BOOKS_DEPTH)
         return self._books_message(market, "snapshot", sides, now_ns, -1, market.published_id)
 
@@ -227,9 +228,11 @@ class Okx(Dialect):
         quiet = flush.last_id == flush.previous_id
         if quiet and now_ns - last_ns < self.venue.config.heartbeat_s * NS_PER_S:
             return None
-        view = _view(market.levels)
+        view = visible(market.levels, _BOOKS_DEPTH)
         self._views[market.symbol] = (view, now_ns)
-        sides = _rows(market, flush.changes if shown is view is None else _net(market.levels, flush, shown, view))
+        sides = _rows(
+            market, flush.changes if shown is view is None else net_changes(market.levels, flush, shown, view)
+        )
         return self._books_message(market, "update", sides, now_ns, flush.previous_id, flush.last_id)
 
     def _books_message(
@@ -254,22 +257,6 @@ class Okx(Dialect):
             row |= {"sz": size(trade.lots), "side": trade.taker_side.value, "ts": now_ms, "count": "1"}
             messages.append(_push("trades", market, [row]))
         return messages
-
-
-def _view(levels: Levels) -> set[int] | None:
-    """The signed prices that `books` shows; None = all there are."""
-    if len(levels.bid_prices) <= _BOOKS_DEPTH and len(levels.ask_prices) <= _BOOKS_DEPTH:
-        return None
-    return {*levels.bid_prices[-_BOOKS_DEPTH:], *(-price for price in levels.ask_prices[:_BOOKS_DEPTH])}
-
-
-def _net(levels: Levels, flush: Flush, shown: set[int] | None, view: set[int] | None) -> list[tuple[int, int]]:
-    """What leads from one view to the next: levels also enter and leave it without changing themselves."""
-    changes = dict(flush.changes)
-    now = set(levels.sizes) if view is None else view
-    before = set(levels.sizes) | set(changes) if shown is None else shown
-    touched = (before ^ now) | {price for price in changes if price in now}
-    return [(price, levels.sizes[price] if price in now else 0) for price in sorted(touched, reverse=True)]
 
 
 def _rows(market: Market, changes: Iterable[tuple[int, int]]) -> dict[str, Rows]:

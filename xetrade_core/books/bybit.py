@@ -1,0 +1,113 @@
+"""Bybit v5: the `orderbook` channels, their snapshots and update ids.
+
+Rules as documented by the venue (https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook, checked November
+2026): a subscription begins with a snapshot; each delta's `u` is the last `u + 1`; a snapshot may come at any time and
+replaces the book; one with `u` 1 tells that the service was restarted. A channel maintains as many levels a side as its
+topic says. Spot and linear contracts share ids (`BTCUSDT`): which one a frame is about, its connection tells.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from xetrade_core.books.book import L2Book
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.channel import ChannelSequencer
+from xetrade_core.books.sequencer import Events
+from xetrade_core.model.book_events import GapCause, RefusalReason
+from xetrade_core.model.instruments import Instrument, MarketType
+
+CHANNEL_LEVELS = 200
+_BOOK = b'"topic":"orderbook.'
+
+
+class BookData(msgspec.Struct, gc=False):
+    """The sides of a message, and its update id."""
+
+    s: str
+    b: list[tuple[Price, Size]]
+    a: list[tuple[Price, Size]]
+    u: SequenceId
+
+
+class BookMessage(msgspec.Struct, gc=False):
+    """A frame of an `orderbook` channel. `ts` is when it was sent, `cts` when the engine made the book; in ms."""
+
+    topic: str
+    type: Literal["snapshot", "delta"]
+    ts: Millis
+    data: BookData
+    cts: Millis | None = None
+
+
+class BybitSequencer(ChannelSequencer):
+    """One instrument."""
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol, most_levels=CHANNEL_LEVELS)
+        self._levels = CHANNEL_LEVELS
+
+    def message(self, message: BookMessage, received_ns: int) -> Events:
+        """Apply, ignore or find a gap."""
+        data, time_ms = message.data, message.ts if message.cts is None else message.cts
+        if message.type == "delta":
+            if not self.synced:
+                return self.early()
+            if data.u - 1 == self.sequence:
+                return self.follow(data.b, data.a, data.u, time_ms, received_ns)
+            return self.unfit(data.u, data.u, time_ms, received_ns)
+        levels = _levels(message.topic)
+        if levels != self._levels:  # a channel of another depth: a recording of one that is gone, or an option's
+            self._levels, self.book = levels, L2Book(levels)
+            if self.synced:
+                return (
+                    *self.lose(GapCause.SEQUENCE_RESET, received_ns, data.u),
+                    *self._enter(data, time_ms, received_ns),
+                )
+        return self._enter(data, time_ms, received_ns)
+
+    def _enter(self, data: BookData, time_ms: int, received_ns: int) -> Events:
+        return self.enter(data.b, data.a, data.u, time_ms, received_ns)
+
+
+def category(instrument: Instrument) -> str:
+    """Bybit's category of an instrument, which is also the last part of the websocket path that carries it."""
+    if instrument.market_type in (MarketType.SPOT, MarketType.OPTION):
+        return instrument.market_type.value
+    base, _, rest = instrument.symbol.partition("/")
+    return "inverse" if rest.partition(":")[2].partition("-")[0] == base else "linear"
+
+
+class BybitBooks(BookSet):
+    """Books of the `orderbook` channels. A lost one comes back when its instrument is subscribed anew."""
+
+    _symbol_pattern = re.compile(rb'"s":"([^"]*)"')
+    _decoder = msgspec.json.Decoder(BookMessage, strict=False)
+    group_of = staticmethod(category)
+
+    def _sequencer(self, symbol: str) -> BybitSequencer:
+        return BybitSequencer(symbol)
+
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if _BOOK not in frame:
+            if looks_whole(frame):
+                return ()
+            return self._refuse_frame(frame, received_ns, "not a JSON object")
+        message = self._decoder.decode(frame)
+        sequencer = self._by_venue_id.get(message.data.s)
+        if sequencer is None:
+            detail = f"symbol {message.data.s!r} was not asked for"
+            return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+        events: Events = sequencer.message(message, received_ns)
+        return events
+
+
+def _levels(topic: str) -> int:
+    """`orderbook.200.BTCUSDT` -> 200."""
+    levels = topic.split(".", 2)[1]
+    return int(levels) if levels.isdigit() else CHANNEL_LEVELS
