@@ -14,14 +14,15 @@ from xetrade_core.capture.session import CaptureSession, feed_opener
 from xetrade_core.capture.status import CaptureStatus
 from xetrade_core.clock import Clock
 from xetrade_core.errors import LakeUnavailable
-from xetrade_core.feeds.factory import rest_client
-from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.feeds.factory import open_feed, rest_client
+from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.polling import polled_symbols
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
+from xetrade_core.market_data.access import Access
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.budget import Sharing
-from xetrade_core.venues.clients import ClientOptions
+from xetrade_core.venues.clients import ClientOptions, open_market_data
 from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.registry import venue as known_venue
 
@@ -81,6 +82,19 @@ def feed_options(settings: Settings, venue: str, depth: int | None = None) -> Fe
 def client_options(settings: Settings, venue: str) -> ClientOptions:
     """How the client of one venue's market data connects."""
     return ClientOptions(rest_url=settings.venue(venue).rest_url, sharing=sharing(settings))
+
+
+def market_access(settings: Settings, clock: Clock, rng: random.Random) -> Access:
+    """How the functions of `market_data` reach the settings' venues."""
+
+    async def feed(venue: str, pair: str, depth: int) -> Feed:
+        return await open_feed(venue, [pair], feed_options(settings, venue, depth), clock, rng)
+
+    return Access(
+        client=lambda venue: open_market_data(venue, client_options(settings, venue), clock, rng),
+        feed=feed,
+        clock=clock,
+    )
 
 
 def capture_session(

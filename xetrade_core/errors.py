@@ -67,6 +67,10 @@ class RateLimited(VenueUnavailable):
         self.retry_after_s = retry_after_s
 
 
+class NoAnswer(XETradeError):
+    """None of the venues that were asked gave an answer; the message says why, venue by venue."""
+
+
 class BookTooThin(XETradeError):
     """The known levels of a book do not hold the amount that was asked for."""
 

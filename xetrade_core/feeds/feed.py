@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.errors import ConfigError
 from xetrade_core.model.book_events import BookEvent, GapCause
+from xetrade_core.model.instruments import Instrument
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.budget import NOT_SHARED, Sharing, WeightBudget
 from xetrade_core.venues.venue import require_no_userinfo
@@ -149,6 +150,7 @@ class Feed(Protocol):
     """One venue's symbols, from wherever."""
 
     venue: str
+    instruments: tuple[Instrument, ...]
     books: BookSet
 
     async def run(self, sink: FeedSink) -> None:
@@ -160,4 +162,8 @@ class Feed(Protocol):
 
     def status(self) -> FeedStatus:
         """How it goes."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections, for a feed that was opened but never run; `run` does so itself at its end."""
         ...

@@ -138,7 +138,11 @@ class PollingFeed:
         except* XETradeError as errors:
             raise errors.exceptions[0] from None
         finally:
-            await self._source.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """See Feed."""
+        await self._source.close()
 
     async def _poll_forever(self, symbol: str, sink: FeedSink) -> None:
         interval_s = self.options.poll_interval_s

@@ -65,6 +65,9 @@ class RecordedFeed:
                 await self._clock.sleep((due_ns - now) / NS_PER_S)
             self._play_one(line, sink, self._clock.wall_ns())
 
+    async def close(self) -> None:
+        """See Feed: there is no connection."""
+
     def play(self, sink: FeedSink) -> None:
         """As `run` without pacing, for callers outside an event loop."""
         for line in self._lines():

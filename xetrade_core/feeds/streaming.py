@@ -125,7 +125,7 @@ class StreamingFeed:
             await self.close()
 
     async def close(self) -> None:
-        """Close the REST connections, for a feed that was opened but never run."""
+        """See Feed."""
         await self._client.close()
 
     def apply(self, line: Line, connection: Connection, frame: bytes) -> None:

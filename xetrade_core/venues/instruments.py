@@ -28,7 +28,7 @@ async def load_instruments(venue: Venue, client: RestClient, symbols: Sequence[s
     requests = venue.require_live().instruments.requests(symbols)
     lists = await asyncio.gather(*(_listed(venue, client, request) for request in requests))
     listed = [row for one in lists for row in one]
-    return tuple({row.symbol: row for row in (_tradable(venue, text, listed) for text in symbols)}.values())
+    return tuple({row.symbol: row for row in (tradable(venue, text, listed) for text in symbols)}.values())
 
 
 async def _listed(venue: Venue, client: RestClient, request: RestRequest) -> list[Instrument]:
@@ -44,8 +44,12 @@ async def _listed(venue: Venue, client: RestClient, request: RestRequest) -> lis
     return found
 
 
-def _tradable(venue: Venue, text: str, listed: Sequence[Instrument]) -> Instrument:
-    """Prefers what trades: an id may be listed twice, once settled; the book of what does not trade does not move."""
+def tradable(venue: Venue, text: str, listed: Sequence[Instrument]) -> Instrument:
+    """What `resolve_symbol` finds among `listed`, preferably one that trades.
+
+    An id may be listed twice, once settled; the book of what does not trade does not move. Raises UnknownSymbol, and
+    NotTrading where only such an instrument fits.
+    """
     trading = [row for row in listed if row.status is InstrumentStatus.TRADING]
     try:
         return resolve_symbol(venue, text, trading)
