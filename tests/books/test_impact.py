@@ -165,8 +165,10 @@ def test_a_book_that_is_too_thin_fills_what_it_holds_and_says_what_is_left():
     got = price_impact([], asks, "buy", "base", Decimal(5))
     assert (got.base, got.quote, got.unfilled, got.levels, got.filled) == (3, 302, 2, 2, False)
     assert (got.mid, got.slippage_mid_bps) == (None, None)
-    with pytest.raises(BookTooThin, match="the 2 known asks do not hold 5 base: 2 base would stay unfilled"):
-        got.require_filled()
+    with pytest.raises(
+        BookTooThin, match="X is too thin: its 2 known ask levels hold 3 base, and 2 base would stay unfilled"
+    ):
+        got.require_filled("X")
 
 
 def test_exactly_what_the_book_holds_is_filled_in_float_too():
@@ -175,7 +177,7 @@ def test_exactly_what_the_book_holds_is_filled_in_float_too():
     got = price_impact([], asks, "buy", "quote", held)
     assert got.filled
     assert got.unfilled == 0.0
-    assert got.require_filled() is got
+    assert got.require_filled("X") is got
 
 
 def test_an_empty_side_fills_nothing_and_has_no_price():

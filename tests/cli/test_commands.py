@@ -29,7 +29,18 @@ def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize(
     "words",
-    [("sim",), ("up",), ("capture", "start"), ("replay",), ("compact",), ("quality",), ("l2",), ("lake", "query")],
+    [
+        ("sim",),
+        ("up",),
+        ("capture", "start"),
+        ("replay",),
+        ("compact",),
+        ("quality",),
+        ("best",),
+        ("l2",),
+        ("impact",),
+        ("lake", "query"),
+    ],
 )
 def test_a_command_with_options_to_combine_shows_examples(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]

@@ -45,7 +45,7 @@ def reach(sim: Sim) -> Reach:
         clock, rng = SystemClock(), random.Random(2)
 
         async def feed(venue: str, pair: str, depth: int) -> Feed:
-            options = quick(sim, venue, depth=depth)
+            options = quick(sim, venue if venue in sim.venues else "binance", depth=depth)
             options = replace(
                 options,
                 rest_url=(rest or {}).get(venue, options.rest_url),
@@ -54,7 +54,7 @@ def reach(sim: Sim) -> Reach:
             return await open_feed(venue, [pair], options, clock, rng)
 
         def client(venue: str):
-            url = (rest or {}).get(venue, sim.url(venue).rest)
+            url = (rest or {}).get(venue) or (sim.url(venue).rest if venue in sim.venues else None)
             return open_market_data(venue, ClientOptions(rest_url=url), clock, rng)
 
         return Access(client, feed, clock)

@@ -10,7 +10,7 @@ import pytest
 from tests.market_data.conftest import Reach
 from tests.support.sim import AsyncSim, Sim
 from xetrade_core.books.best import Exclusion
-from xetrade_core.errors import VenueUnavailable
+from xetrade_core.errors import UnknownVenue, VenueUnavailable
 from xetrade_core.market_data.live import live_market
 
 DEADLINE_S = 20.0
@@ -47,6 +47,12 @@ async def test_a_venue_that_cannot_be_opened_is_named_and_the_others_run(reach: 
         assert [one.venue for one in market.failures] == ["okx", "binanceusdm"]
     with pytest.raises(VenueUnavailable):
         async with live_market(access, ["okx"], "BTC-USDT", 10.0, DEADLINE_S):
+            pass
+
+
+async def test_an_unknown_venue_is_refused(reach: Reach) -> None:
+    with pytest.raises(UnknownVenue, match="nasdaq"):
+        async with live_market(reach(), ["binance", "nasdaq"], "BTC-USDT", 10.0, DEADLINE_S):
             pass
 
 

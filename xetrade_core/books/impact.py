@@ -58,14 +58,19 @@ class Impact(Generic[N]):
         """Whether the book's known levels hold the whole amount."""
         return not self.unfilled
 
-    def require_filled(self) -> Impact[N]:
-        """Itself, or BookTooThin with what is missing."""
+    @property
+    def shortfall(self) -> str:
+        """What a book that is too thin leaves unfilled, in words."""
+        held = "ask" if self.side == "buy" else "bid"
+        return (
+            f"its {self.levels} known {held} levels hold {self.asked - self.unfilled:f} {self.unit}, and "
+            f"{self.unfilled:f} {self.unit} would stay unfilled"
+        )
+
+    def require_filled(self, what: str) -> Impact[N]:
+        """Itself, or BookTooThin with what is missing of `what`, the book's name."""
         if not self.filled:
-            held = "asks" if self.side == "buy" else "bids"
-            raise BookTooThin(
-                f"the {self.levels} known {held} do not hold {self.asked} {self.unit}: {self.unfilled} {self.unit} "
-                "would stay unfilled"
-            )
+            raise BookTooThin(f"{what} is too thin: {self.shortfall}")
         return self
 
 

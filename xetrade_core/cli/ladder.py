@@ -1,32 +1,22 @@
-"""`xetrade l2`: one order book as a ladder, live from the venue or as it was from the lake."""
+"""`xetrade l2`: an order book as a ladder: of one venue, of several together, or as it was from the lake."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xetrade_core.cli.options import (
-    JsonOption,
-    LakeOption,
-    VenueOption,
-    instant_ns,
-    levels,
-    moment,
-    open_settings,
-    pair_as_asked,
-    seconds,
-    symbol_fits,
-)
-from xetrade_core.cli.output import console, emit_json, emit_text
+from xetrade_core.cli.joint_ladder import show_joint
+from xetrade_core.cli.options import JsonOption, LakeOption, instant_ns, levels, moment, open_settings, symbol_fits
+from xetrade_core.cli.output import console, emit_json, emit_text, table
+from xetrade_core.cli.quoting import PairOption, TimeoutOption, ViaOption, asked_venues, books_of, decimals, via_of
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import UnknownSymbol, VenueUnavailable, XETradeError
-from xetrade_core.model.book_events import BookEvent, GapCause, Synced
+from xetrade_core.errors import ConfigError, UnknownSymbol, XETradeError
+from xetrade_core.model.quotes import BookSnapshot, Level
 
 if TYPE_CHECKING:
     from xetrade_core.settings import Settings
@@ -48,69 +38,58 @@ class Ladder:
     symbol: str
     timestamp_ns: int
     sequence: int | None
-    bids: list[tuple[float, float]]
-    asks: list[tuple[float, float]]
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+
+    @classmethod
+    def of(cls, book: BookSnapshot) -> Ladder:
+        """A book as a venue has just given it."""
+        return cls(book.venue, book.symbol, book.received_ns, book.sequence, book.bids, book.asks)
 
 
 def l2(
-    venue: VenueOption,
-    pair: Annotated[str, typer.Option("--pair", help="BTC-USDT, BTC/USDT, BTCUSDT, or the venue's own id.")],
+    pair: PairOption,
+    venue: Annotated[str, typer.Option("--venue", help="Venue id, such as binance, binanceusdm or okx.")] = "",
+    venues: Annotated[str, typer.Option("--venues", help="Several venues, as one book: binance,okx.")] = "",
     depth: Annotated[int, typer.Option(parser=levels, metavar="N", help="Levels a side.")] = 10,
     at: Annotated[str | None, typer.Option("--at", help="The book of that UTC time, from the lake.")] = None,
-    timeout: Annotated[str, typer.Option(help="How long to wait for the venue.")] = "15s",
+    via: ViaOption = "stream",
+    timeout: TimeoutOption = "15s",
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one order book, live or from the lake.
+    """Show an order book, live or from the lake.
 
-    Bids and asks, best first, with the size up to each level.
+    Bids and asks, best first, with the size up to each level. Of several venues: one book, each level with who offers
+    how much, in base currency.
 
     \b
     xetrade l2 --venue binance --pair BTC-USDT --depth 100
-    xetrade l2 --venue okx --pair BTC/USDT:USDT --json
+    xetrade l2 --venue okx --pair BTC/USDT:USDT --via rest --json
+    xetrade l2 --venues binance,okx --pair BTC-USDT
     xetrade l2 --venue binance --pair BTC-USDT --at 2026-11-20T13:05
     """
     settings = open_settings(lake)
+    asked = asked_venues(venue, venues)
     if at is not None:
-        book = recorded(settings, venue, pair, depth, instant_ns(at, "--at"))
+        if len(asked) > 1:
+            raise ConfigError("--at shows the recorded book of one venue: name it with --venue")
+        show(recorded(settings, asked[0], pair, depth, instant_ns(at, "--at")), as_json)
+        return
+    books = asyncio.run(books_of(settings, asked, pair, depth, timeout, via_of(via)))
+    if len(asked) == 1:
+        show(Ladder.of(books.books[0].book), as_json)
     else:
-        book = asyncio.run(live(settings, venue, pair, depth, seconds(timeout, "--timeout")))
+        show_joint(books, depth, as_json)
+
+
+def show(book: Ladder, as_json: bool) -> None:
+    """Print one venue's book."""
     if as_json:
-        emit_json({**_fields(book), "time": moment(book.timestamp_ns)})
+        emit_json({**asdict(book), "time": moment(book.timestamp_ns)})
         return
     console().print(_table(book))
     emit_text(_summary(book))
-
-
-async def live(settings: Settings, venue: str, pair: str, depth: int, timeout_s: float) -> Ladder:
-    """The book as soon as it is in sync. Raises VenueUnavailable when that takes too long."""
-    from xetrade_core.assembly import feed_options
-    from xetrade_core.clock import SystemClock
-    from xetrade_core.feeds.factory import open_feed
-
-    clock = SystemClock()
-    feed = await open_feed(venue, [pair_as_asked(pair)], feed_options(settings, venue, depth), clock, random.Random())
-    sink = _UntilSynced()
-    running = asyncio.create_task(feed.run(sink))
-    synced = asyncio.create_task(sink.synced.wait())
-    try:
-        done, _ = await asyncio.wait({running, synced}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if running in done:
-            running.result()
-        if not done:
-            raise VenueUnavailable(
-                f"no book of {pair} from {venue} within {timeout_s:g} s: is the venue reachable? see `xetrade doctor`"
-            )
-        sequencer = next(iter(feed.books.sequencers.values()))
-        bids, bid_sizes, asks, ask_sizes = sequencer.book.top(depth)
-        received_ns = sequencer.received_ns or clock.wall_ns()
-        both = list(zip(bids, bid_sizes, strict=True)), list(zip(asks, ask_sizes, strict=True))
-        return Ladder(venue, sequencer.symbol, received_ns, sequencer.sequence, *both)
-    finally:
-        for task in (running, synced):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 def recorded(settings: Settings, venue: str, pair: str, depth: int, at_ns: int) -> Ladder:
@@ -133,34 +112,7 @@ def recorded(settings: Settings, venue: str, pair: str, depth: int, at_ns: int) 
     raise NoBook(f"the lake has no synced book of {symbol} on {venue} in the hour before {moment(at_ns):%F %T} UTC")
 
 
-class _UntilSynced:
-    """FeedSink that waits for the first book in sync."""
-
-    def __init__(self) -> None:
-        self.synced = asyncio.Event()
-
-    def frame(self, received_ns: int, frame: bytes, source: str) -> None:
-        pass
-
-    def events(self, events: tuple[BookEvent, ...]) -> None:
-        if any(isinstance(event, Synced) for event in events):
-            self.synced.set()
-
-    def lost(self, received_ns: int, symbols: tuple[str, ...], cause: GapCause) -> None:
-        pass
-
-
-def _fields(book: Ladder) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(book)
-
-
 def _table(book: Ladder) -> Any:
-    from itertools import accumulate, zip_longest
-
-    from xetrade_core.cli.output import table
-
     sides = [
         [
             (price, size, total)
@@ -168,7 +120,7 @@ def _table(book: Ladder) -> Any:
         ]
         for levels in (book.bids, book.asks)
     ]
-    digits = _digits([price for price, _ in book.bids + book.asks])
+    digits = decimals([price for price, _ in (*book.bids, *book.asks)])
     rows = []
     for bid, ask in zip_longest(*sides, fillvalue=None):
         left = (f"{bid[2]:,.8g}", f"{bid[1]:,.8g}", f"{bid[0]:,.{digits}f}") if bid else ("", "", "")
@@ -179,12 +131,6 @@ def _table(book: Ladder) -> Any:
         column.justify = "right"
         column.style = {2: "green", 3: "red"}.get(index, "")
     return made
-
-
-def _digits(prices: list[float]) -> int:
-    """Decimals that show every price exactly, at most 12."""
-    decimals = (Decimal(repr(price)).normalize().as_tuple().exponent for price in prices)
-    return min(12, max((-int(exponent) for exponent in decimals if int(exponent) < 0), default=0))
 
 
 def _summary(book: Ladder) -> str:

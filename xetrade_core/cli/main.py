@@ -22,10 +22,24 @@ from xetrade_core.cli.output import say
 from xetrade_core.errors import XETradeError
 
 #: modules of this package that add their commands to the application
-COMMANDS = ("sim", "capture", "replay", "upkeep", "ladder", "lake", "doctor", "up", "demo")
+COMMANDS = ("sim", "capture", "replay", "upkeep", "best", "ladder", "impact", "lake", "doctor", "up", "demo")
 
 #: how the help lists the commands: the way of the data first, older spellings last
-ORDER = ("demo", "up", "sim", "doctor", "capture", "recover", "compact", "quality", "lake", "l2", "replay")
+ORDER = (
+    "demo",
+    "up",
+    "sim",
+    "doctor",
+    "capture",
+    "recover",
+    "compact",
+    "quality",
+    "lake",
+    "best",
+    "l2",
+    "impact",
+    "replay",
+)
 ALARMS_WITHIN_S = 5.0
 
 

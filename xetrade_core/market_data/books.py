@@ -9,14 +9,14 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from xetrade_core.books.best import BestQuote, across
 from xetrade_core.books.consolidated import ConsolidatedBook, consolidate
 from xetrade_core.books.impact import Impact, TakerSide, Unit, price_impact
-from xetrade_core.errors import NotSupported, UnknownSymbol
+from xetrade_core.errors import NotSupported, UnknownSymbol, UnknownVenue, VenueRetired
 from xetrade_core.market_data.access import Access
-from xetrade_core.market_data.asking import Failure, ask_all
+from xetrade_core.market_data.asking import Answers, Failure, ask_all
 from xetrade_core.market_data.one_shot import first_book
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.instruments import Instrument, MarketType
@@ -25,6 +25,7 @@ from xetrade_core.venues.instruments import tradable
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue as known_venue
 
+T = TypeVar("T")
 Via = Literal["rest", "stream"]
 
 
@@ -85,25 +86,24 @@ async def fetch_books(
     NoAnswer.
     """
     asked = list(dict.fromkeys(venues))
-    for venue in asked:
-        known_venue(venue).require_live()
-    clients = _clients(access, asked) if via == "rest" else {}  # before the clock runs: the first one imports ccxt
-
-    async def ask(venue: str) -> VenueBook:
-        if (client := clients.get(venue)) is not None:
-            instrument = tradable(known_venue(venue), pair, await client.instruments())
-            with contextlib.suppress(NotSupported):
-                return VenueBook(instrument, await client.book(instrument.symbol, depth))
-        feed = await access.feed(venue, pair, depth)
-        return VenueBook(feed.instruments[0], await first_book(feed, depth, access.clock))
-
     what = f"book of {pair}"
-    try:
+    async with contextlib.AsyncExitStack() as opened:
+        clients: dict[str, MarketData] = {}
+        for venue in asked if via == "rest" else ():  # before the clock runs: the first client imports ccxt
+            with contextlib.suppress(NotSupported):
+                clients[venue] = access.client(venue)
+                opened.push_async_callback(clients[venue].close)
+
+        async def ask(venue: str) -> VenueBook:
+            if (client := clients.get(venue)) is not None:
+                instrument = tradable(known_venue(venue), pair, await client.instruments())
+                with contextlib.suppress(NotSupported):
+                    return VenueBook(instrument, await client.book(instrument.symbol, depth))
+            feed = await access.feed(venue, pair, depth)
+            return VenueBook(feed.instruments[0], await first_book(feed, depth, access.clock))
+
         answers = await ask_all({venue: partial(ask, venue) for venue in asked}, what, deadline_s)
-    finally:
-        for client in clients.values():
-            await client.close()
-    found = answers.require_any(f"a {what}").by_venue
+    found = require_known(answers).require_any(f"a {what}").by_venue
     symbol = common_symbol([one.instrument for one in found.values()])
     others = [one.instrument for one in found.values() if one.book.symbol != symbol]
     failures = (*answers.failures, *(another(instrument, symbol, pair) for instrument in others))
@@ -115,13 +115,12 @@ async def fetch_books(
     )
 
 
-def _clients(access: Access, venues: Sequence[str]) -> dict[str, MarketData]:
-    """The venues' clients, without those venues that have only a stream."""
-    opened: dict[str, MarketData] = {}
-    for venue in venues:
-        with contextlib.suppress(NotSupported):
-            opened[venue] = access.client(venue)
-    return opened
+def require_known(answers: Answers[T]) -> Answers[T]:
+    """Itself; raises UnknownVenue or VenueRetired, where a venue that was asked for is not, or no more, there."""
+    for failure in answers.failures:
+        if isinstance(failure.error, UnknownVenue | VenueRetired):
+            raise failure.error
+    return answers
 
 
 def common_symbol(instruments: Sequence[Instrument]) -> str:

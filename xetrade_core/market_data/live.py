@@ -12,10 +12,9 @@ from xetrade_core.errors import VenueUnavailable, XETradeError
 from xetrade_core.feeds.feed import Feed
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Answers, Failure, ask_all
-from xetrade_core.market_data.books import another, common_symbol
+from xetrade_core.market_data.books import another, common_symbol, require_known
 from xetrade_core.market_data.one_shot import BookWaiter
 from xetrade_core.model.contracts import Contract
-from xetrade_core.venues.registry import venue as known_venue
 
 DEPTH = 1
 
@@ -68,12 +67,10 @@ async def live_market(
     Books that have had no update for longer than `staleness_limit_s` do not count. Raises as `fetch_books` does.
     """
     asked = list(dict.fromkeys(venues))
-    for venue in asked:
-        known_venue(venue).require_live()
     opened: Answers[Feed] = await ask_all(
         {venue: partial(_open, access, venue, pair) for venue in asked}, f"stream of {pair}", deadline_s
     )
-    feeds = list(opened.require_any(f"a stream of {pair}").by_venue.values())
+    feeds = list(require_known(opened).require_any(f"a stream of {pair}").by_venue.values())
     symbol = common_symbol([feed.instruments[0] for feed in feeds])
     failures = list(opened.failures)
     for feed in feeds:

@@ -1,0 +1,73 @@
+"""A book as it is written in a file: JSON with prices and sizes as decimal text, read without a float in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+
+from xetrade_core.errors import ConfigError
+
+DecimalLevel = tuple[Decimal, Decimal]
+SHAPE = '{"bids": [["price", "size"], ...], "asks": [["price", "size"], ...]}'
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBook:
+    """Both sides, best first, as (price, size)."""
+
+    bids: tuple[DecimalLevel, ...]
+    asks: tuple[DecimalLevel, ...]
+
+
+def read_book(text: bytes | str, name: str) -> WrittenBook:
+    """The book of a JSON document; levels in any order, numbers as text or as JSON numbers, what else is there ignored.
+
+    Levels of size 0 are none. Raises ConfigError that names what is wrong and where, beginning with `name`.
+    """
+    try:
+        document = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{name} is not JSON: {error}") from None
+    if not isinstance(document, dict) or not ("bids" in document and "asks" in document):
+        raise ConfigError(f"{name} is no book: it must be {SHAPE}")
+    bids, asks = (_side(document[side], f"{name}: {side}") for side in ("bids", "asks"))
+    bids.sort(reverse=True)
+    asks.sort()
+    if bids and asks and bids[0][0] >= asks[0][0]:
+        raise ConfigError(f"{name} is crossed: its best bid {bids[0][0]} is not below its best ask {asks[0][0]}")
+    return WrittenBook(tuple(bids), tuple(asks))
+
+
+def _side(levels: Any, place: str) -> list[DecimalLevel]:
+    if not isinstance(levels, Sequence) or isinstance(levels, str):
+        raise ConfigError.of(place, levels, 'a list of ["price", "size"]')
+    read = [_level(level, f"{place}[{index}]") for index, level in enumerate(levels)]
+    return [level for level in read if level[1]]
+
+
+def _level(level: Any, place: str) -> DecimalLevel:
+    if not isinstance(level, Sequence) or isinstance(level, str) or len(level) < 2:
+        raise ConfigError.of(place, level, '["price", "size"]')
+    price, size = _number(level[0], f"{place} price"), _number(level[1], f"{place} size")
+    if price <= 0:
+        raise ConfigError.of(f"{place} price", str(level[0]), "above 0")
+    if size < 0:
+        raise ConfigError.of(f"{place} size", str(level[1]), "0 or more")
+    return price, size
+
+
+def _number(value: Any, place: str) -> Decimal:
+    try:
+        number = Decimal(value) if isinstance(value, str | Decimal) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise ConfigError.of(place, value, "a finite decimal number")
+    return number
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
