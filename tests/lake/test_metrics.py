@@ -146,6 +146,8 @@ def test_an_hour_without_a_book_has_no_minute() -> None:
         ("BTC/USDT:USDT", False),
         ("BTC/USD:BTC", True),
         ("BTC/USD:BTC-261225", True),
+        ("BTC/USD:BTC-261225-100000-C", False),
+        ("BTC/USDC:USDC-261225", False),
         ("ETH/BTC", False),
     ],
 )

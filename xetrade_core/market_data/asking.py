@@ -61,7 +61,7 @@ async def ask_all(
         return Answers({}, ())
     tasks = {venue: asyncio.ensure_future(ask()) for venue, ask in questions.items()}
     try:
-        _, late = await asyncio.wait(tasks.values(), timeout=deadline_s)
+        await asyncio.wait(tasks.values(), timeout=deadline_s)
     finally:
         for task in tasks.values():
             task.cancel()
@@ -69,7 +69,7 @@ async def ask_all(
     answers: dict[str, T] = {}
     failures: list[Failure] = []
     for venue, task in tasks.items():
-        if task in late:
+        if task.cancelled():
             said = VenueUnavailable(f"{venue} gave no {what} within {deadline_s:g} s")
             failures.append(Failure(venue, said))
             continue

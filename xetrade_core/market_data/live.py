@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from xetrade_core.books.best import BestQuote, LiveBest, LiveBook
@@ -70,20 +70,20 @@ async def live_market(
     opened: Answers[Feed] = await ask_all(
         {venue: partial(_open, access, venue, pair) for venue in asked}, f"stream of {pair}", deadline_s
     )
-    feeds = list(require_known(opened).require_any(f"a stream of {pair}").by_venue.values())
-    symbol = common_symbol([feed.instruments[0] for feed in feeds])
-    failures = list(opened.failures)
-    for feed in feeds:
-        if feed.instruments[0].symbol != symbol:
-            failures.append(another(feed.instruments[0], symbol, pair))
-            await feed.close()
-    market = LiveMarket(
-        symbol, [feed for feed in feeds if feed.instruments[0].symbol == symbol], failures, staleness_limit_s
-    )
-    try:
+    async with AsyncExitStack() as stack:
+        for feed in opened.by_venue.values():
+            stack.push_async_callback(feed.close)  # also those that will not run
+        feeds = list(require_known(opened).require_any(f"a stream of {pair}").by_venue.values())
+        symbol = common_symbol([feed.instruments[0] for feed in feeds])
+        others = [feed.instruments[0] for feed in feeds if feed.instruments[0].symbol != symbol]
+        market = LiveMarket(
+            symbol,
+            [feed for feed in feeds if feed.instruments[0].symbol == symbol],
+            (*opened.failures, *(another(instrument, symbol, pair) for instrument in others)),
+            staleness_limit_s,
+        )
+        stack.push_async_callback(market.close)
         yield market
-    finally:
-        await market.close()
 
 
 def _tell(event: asyncio.Event, _: asyncio.Future[None]) -> None:

@@ -52,6 +52,7 @@ async def first_book(feed: Feed, depth: int, clock: Clock) -> BookSnapshot:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+        await feed.close()  # had it no time to begin
 
 
 def snapshot_of(feed: Feed, depth: int, now_ns: int) -> BookSnapshot:

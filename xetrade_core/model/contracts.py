@@ -19,9 +19,13 @@ class Contract:
 
     @classmethod
     def of(cls, symbol: str, size: Decimal = Decimal(1)) -> Contract:
-        """From a universal symbol: a contract that settles in its base is inverse."""
-        pair, _, settle = symbol.partition(":")
-        return cls(size, bool(settle) and settle.split("-")[0] == pair.split("/")[0])
+        """From a universal symbol: a contract that settles in its base is inverse, unless it is an option.
+
+        An option that settles in its base is counted in base currency, and its price is in base currency too.
+        """
+        pair, _, settlement = symbol.partition(":")
+        settle, *terms = settlement.split("-")  # expiry, and for options strike and side
+        return cls(size, bool(settle) and settle == pair.split("/")[0] and len(terms) < 2)
 
     def base(self, price: float, size: float) -> float:
         """What `size` is in base currency at `price`."""
