@@ -17,6 +17,7 @@ SECTIONS = {
     "book_replay": "From recorded frames to Parquet",
     "sampling": "Sampling a deep book",
     "best_quotes": "Best bid and ask across venues",
+    "symbol_map": "The symbol map",
     "lake_read": "The lake beside gzip CSV",
     "live_load": "Live against the simulated venue",
 }

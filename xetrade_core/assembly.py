@@ -19,6 +19,7 @@ from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.polling import polled_symbols
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.market_data.access import Access
+from xetrade_core.model.instruments import Instrument
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.budget import Sharing
@@ -128,3 +129,14 @@ async def universal_symbols(
 
     resolved = await asyncio.gather(*(resolve(name, pairs) for name, pairs in wanted.items()))
     return dict(zip(wanted, resolved, strict=True))
+
+
+async def listed_instruments(
+    settings: Settings, venue: str, clock: Clock, rng: random.Random
+) -> tuple[Instrument, ...]:
+    """Everything that a venue lists now. Raises UnknownVenue, VenueRetired, VenueUnavailable, RateLimited."""
+    client = open_market_data(venue, client_options(settings, venue), clock, rng)
+    try:
+        return await client.instruments()
+    finally:
+        await client.close()

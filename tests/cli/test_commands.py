@@ -40,6 +40,8 @@ def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFi
         ("l2",),
         ("impact",),
         ("lake", "query"),
+        ("map",),
+        ("symbols", "diff"),
     ],
 )
 def test_a_command_with_options_to_combine_shows_examples(

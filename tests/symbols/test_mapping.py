@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ MAP = SymbolMap.of(LISTED)
         ("binance", "BTC-USDT", None, "binance", "BTC/USDT", {R.RULE, R.OTHER_SPELLING}),
         ("binance", "BTC_USDT", None, "binance", "BTC/USDT", {R.RULE, R.OTHER_SPELLING}),
         ("binance", "BTC/USDT", None, "binance", "BTC/USDT", {R.RULE}),
-        ("binance", "BTCUSD", None, "binance", "BTC/USD", {R.GUESS, R.OTHER_SPELLING}),
+        ("binance", "BTCUSD", None, "binance", "BTC/USD", {R.GUESS}),
         ("binance", "GBPAEUR", None, "binance", "GBP/AEUR", {R.RULE, R.AMBIGUOUS_SPLIT}),
         ("binanceusdm", "BTC/USDT", None, "binanceusdm", "BTC/USDT:USDT", {R.RULE, R.OTHER_SPELLING}),
         ("binanceusdm", "1000BONKUSDT", None, "binanceusdm", "1000BONK/USDT:USDT", {R.RULE, R.MULTIPLIER}),
@@ -104,6 +105,16 @@ def test_a_listing_decides_what_a_rule_leaves_open() -> None:
     assert only_swap.symbol == "BTC/USDT:USDT"
     assert R.AMBIGUOUS_TYPE not in only_swap.reasons
     assert MAP.map("bybit", "BTC-USDT").symbol == "BTC/USDT:USDT", "there is no spot to be meant"
+
+
+def test_an_id_never_stands_for_a_pair_that_the_venue_calls_otherwise() -> None:
+    altlayer = SymbolMap.of([instrument("kucoin", "KALT-USDT", "ALT/USDT")])
+    assert altlayer.map("kucoin", "ALT-USDT").symbol == "APTOSLAUNCHTOKEN/USDT"
+    assert R.NOT_LISTED in altlayer.map("kucoin", "ALT-USDT").reasons
+    assert altlayer.map("kucoin", "ALT/USDT").venue_id == "KALT-USDT"
+    assert altlayer.map_as("kucoin", "ALT-USDT", "ALT/USDT") is None
+    assert altlayer.map_as("kucoin", "KALT-USDT", "ALT/USDT") is not None
+    assert altlayer.map_as("kucoin", "nonsense", "ALT/USDT") is None
 
 
 def test_what_a_known_list_does_not_have_is_in_doubt_and_elsewhere_it_is_not() -> None:
@@ -214,3 +225,12 @@ def test_an_unknown_venue_is_told() -> None:
     for ask in (map_by_rule, id_by_rule, MAP.map, MAP.universal):
         with pytest.raises(UnknownVenue):
             ask("mtgox", "BTC/USDT")
+
+
+def test_the_page_on_symbols_shows_every_reason_as_it_is_weighed() -> None:
+    page = (Path(__file__).parents[2] / "docs/symbols.md").read_text()
+    for reason, weight in WEIGHTS.items():
+        support, doubt = (f"{number:g}" if number else "" for number in (weight.support, weight.doubt))
+        assert (
+            f"| {reason} | {support}{' ' if support else ''}| {doubt}{' ' if doubt else ''}| {weight.meaning} |" in page
+        )

@@ -22,7 +22,21 @@ from xetrade_core.cli.output import say
 from xetrade_core.errors import XETradeError
 
 #: modules of this package that add their commands to the application
-COMMANDS = ("sim", "capture", "replay", "upkeep", "best", "ladder", "impact", "lake", "doctor", "up", "demo")
+COMMANDS = (
+    "sim",
+    "capture",
+    "replay",
+    "upkeep",
+    "best",
+    "ladder",
+    "impact",
+    "lake",
+    "symbols",
+    "mapper_tour",
+    "doctor",
+    "up",
+    "demo",
+)
 
 #: how the help lists the commands: the way of the data first, older spellings last
 ORDER = (
@@ -38,6 +52,11 @@ ORDER = (
     "best",
     "l2",
     "impact",
+    "map",
+    "universal",
+    "validate",
+    "symbols",
+    "demo-mapper",
     "replay",
 )
 ALARMS_WITHIN_S = 5.0

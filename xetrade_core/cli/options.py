@@ -20,8 +20,6 @@ NS_PER_HOUR = 3600 * NS_PER_S
 MOST_LEVELS = 5000
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.05, 3600.0  # as in the settings
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-#: quote currencies that end a pair written without a separator, longer ones first
-QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "EUR", "TRY", "BTC", "ETH", "BNB")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -132,31 +130,18 @@ def pair_as_asked(text: str) -> str:
 
 def symbol_fits(text: str, symbol: str) -> bool:
     """Whether a person means `symbol` (universal) by `text`: `BTC-USDT`, `BTCUSDT`, with or without `:USDT`."""
-    wanted = _plain_name(text)
-    return wanted in {_plain_name(symbol), _plain_name(symbol.partition(":")[0])}
+    from xetrade_core.symbols.pairs import means
 
-
-def _plain_name(text: str) -> str:
-    return re.sub(r"[-/:_]", "", text).upper()
+    return means(text, symbol)
 
 
 def universal(venue: str, text: str) -> str:
     """The universal symbol of what a person wrote, by rule alone: for files, where no venue can be asked.
 
-    `BTC-USDT` and `BTCUSDT` are `BTC/USDT`, or the swap on a venue without spot. Raises UnknownVenue, UnknownSymbol.
+    A pair in any spelling or the venue's own id; a pair is the swap on a venue without spot. Raises UnknownVenue,
+    UnknownSymbol.
     """
-    from xetrade_core.errors import UnknownSymbol
-    from xetrade_core.model.instruments import MarketType
+    from xetrade_core.symbols.mapping import map_by_rule
     from xetrade_core.venues.registry import venue as known_venue
 
-    rules = known_venue(venue)
-    pair, _, settle = text.strip().upper().partition(":")
-    if "/" not in pair:
-        quote = next((one for one in QUOTES if pair.endswith(one) and len(pair) > len(one)), None)
-        if quote is None:
-            raise UnknownSymbol(text, venue, "write it like BTC/USDT, BTC-USDT or BTC/USDT:USDT")
-        pair = f"{pair.removesuffix(quote).rstrip('-_')}/{quote}"
-    if settle or MarketType.SPOT in rules.market_types:
-        return f"{pair}:{settle}" if settle else pair
-    base, quote = pair.split("/")
-    return f"{pair}:{base if quote == 'USD' else quote}"
+    return map_by_rule(known_venue(venue).id, text).symbol

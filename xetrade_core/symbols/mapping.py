@@ -153,6 +153,21 @@ class SymbolMap:
                 return listed.because(*spelling)
         return self._not_listed(candidates[0] if candidates else map_by_rule(venue, text, kind))
 
+    def map_as(self, venue: str, text: str, symbol: str) -> Mapping | None:
+        """The mapping of `text` as that universal symbol; None where it means another. Raises UnknownVenue,
+        UnknownSymbol.
+        """
+        kind = SymbolParts.parse(symbol, venue).market_type
+        try:
+            first = self.map(venue, text, kind)
+        except UnknownSymbol:
+            return None
+        if first.symbol == symbol or Reason.EXACT_LISTING in first.reasons:
+            return first if first.symbol == symbol else None
+        others = (one for one in _candidates(venue, text, kind) if one.symbol == symbol)
+        found = next(others, None)
+        return self._not_listed(found.because(Reason.AMBIGUOUS_SPLIT)) if found is not None else None
+
     def universal(self, venue: str, symbol: str) -> Mapping:
         """What `venue` calls a universal symbol: by what it lists, else by rule. Raises UnknownVenue, UnknownSymbol."""
         listed = self.find_symbol(venue, symbol)
@@ -176,13 +191,14 @@ def _candidates(venue: str, text: str, kind: MarketType | None) -> Iterator[Mapp
             found = _chosen(readings, spelled, kind)
             yield found if spelled == text else found.because(Reason.OTHER_SPELLING)
             yield from (_mapping(member, spelled, parts, (Reason.RULE,)) for member, parts in readings[1:])
+            return  # KuCoin's id ALT-USDT is not the pair ALT/USDT, which it calls KALT-USDT
     for parts in _symbols_of(text, kind):
         for member in members_of(venue):
             venue_id = _written(member, parts)
             if venue_id is not None:
                 known = parts in naming(member).read(venue_id)
                 found = _mapping(member, venue_id, parts, (Reason.RULE if known else Reason.GUESS,))
-                yield found if text == parts.symbol else found.because(Reason.OTHER_SPELLING)
+                yield found if text in (parts.symbol, venue_id) else found.because(Reason.OTHER_SPELLING)
 
 
 def _spellings(text: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from xetrade_core.errors import NotTrading, UnknownSymbol
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType, symbol_slug
+from xetrade_core.symbols.pairs import plain_name
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.http import RestClient
 from xetrade_core.venues.venue import PagedInstruments, RestRequest, Venue
@@ -76,9 +77,10 @@ def resolve_listed(venue_id: str, text: str, listed: Iterable[Instrument]) -> In
         for row in rows:
             if name(row).upper() == wanted:
                 return row
-    for short in (_pair, _compact):
+    if "/" not in text:  # a universal symbol means itself; a short form leaves open what kind of market
+        short = plain_name(text)
         for kind in _PREFERENCE:
-            fits = [row for row in rows if row.market_type is kind and short(row).upper() == wanted]
+            fits = [row for row in rows if row.market_type is kind and _short(row) == short]
             if len(fits) == 1:
                 return fits[0]
             if fits:
@@ -113,7 +115,7 @@ def named_instrument(venue: Venue, symbol: str) -> Instrument:
 
 
 def _near(wanted: str, rows: list[Instrument]) -> str:
-    names = {name(row).upper(): row.symbol for name in (_compact, _venue_id, _symbol) for row in rows}
+    names = {name(row).upper(): row.symbol for name in (_short, _venue_id, _symbol) for row in rows}
     close = dict.fromkeys(names[name] for name in difflib.get_close_matches(wanted, names, n=2 * _HINTS, cutoff=0.6))
     if close:
         return f"did you mean {' or '.join(list(close)[:_HINTS])}?"
@@ -132,9 +134,5 @@ def _slug(row: Instrument) -> str:
     return symbol_slug(row.symbol)
 
 
-def _pair(row: Instrument) -> str:
-    return row.symbol.partition(":")[0].replace("/", "-")
-
-
-def _compact(row: Instrument) -> str:
-    return row.symbol.partition(":")[0].replace("/", "")
+def _short(row: Instrument) -> str:
+    return plain_name(row.symbol.partition(":")[0])

@@ -27,7 +27,8 @@ class MaxNaming:
         return tuple(to_field(self.venue, SymbolParts(base, quote)) for base, quote in pairs)
 
     def write(self, parts: SymbolParts) -> str:
-        if parts.settle is not None:
-            raise refuse(self, parts)
         own = to_venue(self.venue, parts)
-        return (own.base + own.quote).lower()
+        pair = own.base + own.quote
+        if own.settle is not None or pair != pair.upper():  # small letters could not be told from capitals again
+            raise refuse(self, parts)
+        return pair.lower()
