@@ -18,7 +18,7 @@ import yaml
 import xetrade_pipelines
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_pipelines.definitions import build_defs
-from xetrade_pipelines.market_data.freshness import FRESHNESS
+from xetrade_pipelines.freshness import FRESHNESS
 
 PACKAGE = Path(xetrade_pipelines.__file__).parent
 REPOSITORY = PACKAGE.parent

@@ -15,11 +15,11 @@ import dagster as dg
 
 from xetrade_core.lake.dataset import Dataset
 from xetrade_core.lake.schemas import BOOK_METRICS, L2_GAPS, L2_QUALITY, L2_SEGMENTS, L2_SNAPSHOTS
+from xetrade_pipelines.freshness import FRESHNESS
 from xetrade_pipelines.market_data import checks
 from xetrade_pipelines.market_data.config import HourConfig
-from xetrade_pipelines.market_data.freshness import FRESHNESS
-from xetrade_pipelines.market_data.metadata import column_schema
 from xetrade_pipelines.market_data.reports import Result, compaction_results, metrics_result
+from xetrade_pipelines.metadata import column_schema
 from xetrade_pipelines.partitions import VenueHour, hour_x_venue
 from xetrade_pipelines.resources import CaptureResource, LakeResource
 

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from xetrade_core.capture.run import report_of
+from xetrade_pipelines.events import Event, as_events, failed_checks
 from xetrade_pipelines.market_data.assets import measure, settle
 from xetrade_pipelines.market_data.checks import BLOCKING
 from xetrade_pipelines.market_data.config import CaptureRunConfig, CompactRunConfig, HourConfig, PruneRunConfig
-from xetrade_pipelines.market_data.events import Event, as_events, failed_checks
 from xetrade_pipelines.market_data.reports import capture_events, problems, progress, recovery_events
 from xetrade_pipelines.market_data.runs import prune
 from xetrade_pipelines.partitions import VenueHour
@@ -64,7 +64,7 @@ def compact_hour(
     """Merge an hour's segments into verified files, ledger and records; a failed blocking check stops the hour."""
     hour, how = task
     results = settle(hour, how, lake, capture)
-    yield from as_events(hour, results)
+    yield from as_events(hour.key, results)
     failed = failed_checks(results, BLOCKING)
     if failed:
         raise dg.Failure(f"{hour.key}: {'; '.join(failed)}", allow_retries=False)
@@ -74,7 +74,7 @@ def compact_hour(
 @dg.op(out=dg.Out(dg.Nothing))
 def measure_hour(context: dg.OpExecutionContext, hour: VenueHour, lake: LakeResource) -> Iterator[Event]:
     """Compute the book metrics of an hour whose snapshots have passed their checks."""
-    yield from as_events(hour, [measure(hour, lake)])
+    yield from as_events(hour.key, [measure(hour, lake)])
 
 
 @dg.op(out=dg.Out(dg.Nothing))

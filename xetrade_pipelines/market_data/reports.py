@@ -18,9 +18,9 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.hourly import HourEvidence
 from xetrade_core.lake.measure import MetricsReport
 from xetrade_core.lake.summary import summarize
+from xetrade_pipelines.events import Event, as_events
 from xetrade_pipelines.market_data.checks import coverage_check, quality_checks, snapshot_checks
-from xetrade_pipelines.market_data.events import Event, as_events
-from xetrade_pipelines.market_data.metadata import Metadata, markdown_table, picture, plotted
+from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
 from xetrade_pipelines.partitions import HOUR_NS, VenueHour
 
 Result = dg.MaterializeResult[None]
@@ -63,7 +63,7 @@ def progress_line(status: CaptureStatus) -> str:
 def capture_events(report: CaptureReport | None) -> Iterator[Event]:
     """What a session recorded, as events of `l2_segments`; none where it never began."""
     for hour, result in capture_results(report) if report is not None else ():
-        yield from as_events(hour, [result])
+        yield from as_events(hour.key, [result])
 
 
 def capture_results(report: CaptureReport) -> HourResults:
@@ -118,7 +118,7 @@ def recovery_events(report: RecoveryReport) -> Iterator[Event]:
             "left_in_spool": dg.MetadataValue.int(session.left),
         }
         for venue, start_ns in session.hours:
-            yield from as_events(VenueHour(venue, start_ns), [Result("l2_segments", metadata=metadata)])
+            yield from as_events(VenueHour(venue, start_ns).key, [Result("l2_segments", metadata=metadata)])
 
 
 def problems(report: RecoveryReport) -> str:

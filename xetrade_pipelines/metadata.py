@@ -32,12 +32,16 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
     )
 
 
-def plotted(venue: str, numbers: Mapping[str, float | int | None]) -> Metadata:
-    """One numeric entry a name, under the venue's own key; what is not known is left out: no plot falls to zero."""
+def plotted(venue: str | None, numbers: Mapping[str, float | int | None]) -> Metadata:
+    """One numeric entry a name, under the venue's own key where it is of a venue; what is not known is left out: no
+    plot falls to zero.
+    """
+    known = {name: value for name, value in numbers.items() if value is not None}
     return {
-        f"{venue}/{name}": dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
-        for name, value in numbers.items()
-        if value is not None
+        f"{venue}/{name}" if venue is not None else name: (
+            dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(value)
+        )
+        for name, value in known.items()
     }
 
 

@@ -11,16 +11,14 @@ from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
-from xetrade_pipelines.partitions import VenueHour
-
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
-def as_events(hour: VenueHour, results: Iterable[dg.MaterializeResult[None]]) -> Iterator[Event]:
-    """Each result as a materialization of `hour`, followed by its checks."""
+def as_events(partition: str, results: Iterable[dg.MaterializeResult[None]]) -> Iterator[Event]:
+    """Each result as a materialization of `partition` (its key), followed by its checks."""
     for result in results:
         asset_key = dg.AssetKey.from_coercible(result.asset_key or ())
-        yield dg.AssetMaterialization(asset_key, metadata=result.metadata, partition=hour.key)
+        yield dg.AssetMaterialization(asset_key, metadata=result.metadata, partition=partition)
         for check in result.check_results or ():
             yield dg.AssetCheckEvaluation(
                 asset_key=asset_key,
@@ -29,7 +27,7 @@ def as_events(hour: VenueHour, results: Iterable[dg.MaterializeResult[None]]) ->
                 metadata=check.metadata,
                 severity=check.severity,
                 description=check.description,
-                partition=hour.key,
+                partition=partition,
             )
 
 
