@@ -22,10 +22,14 @@ from xetrade_core.market_data.access import Access
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
+from xetrade_core.venues.breaker import BreakerRules
 from xetrade_core.venues.budget import Sharing
-from xetrade_core.venues.clients import ClientOptions, open_market_data
+from xetrade_core.venues.clients import ClientOptions, open_client, open_market_data
 from xetrade_core.venues.instruments import load_instruments
+from xetrade_core.venues.market_data import MarketData
+from xetrade_core.venues.reads import Repeating
 from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.resilient import ReadRules
 
 
 def lake_store(settings: Settings) -> ObjectStore:
@@ -82,7 +86,20 @@ def feed_options(settings: Settings, venue: str, depth: int | None = None) -> Fe
 
 def client_options(settings: Settings, venue: str) -> ClientOptions:
     """How the client of one venue's market data connects."""
-    return ClientOptions(rest_url=settings.venue(venue).rest_url, sharing=sharing(settings))
+    reads, breakers = settings.reads, settings.breakers
+    return ClientOptions(
+        rest_url=settings.venue(venue).rest_url,
+        sharing=sharing(settings),
+        reads=ReadRules(
+            repeating=Repeating(attempts=reads.attempts, deadline_s=reads.deadline_s), max_stale_s=reads.max_stale_s
+        ),
+        breakers=BreakerRules(failures=breakers.failures, open_s=breakers.open_s, cap_s=breakers.cap_s),
+    )
+
+
+def venue_client(settings: Settings, venue: str, clock: Clock, rng: random.Random) -> MarketData:
+    """A client of one venue's market data that makes each call once; needs a running event loop."""
+    return open_client(venue, client_options(settings, venue), clock, rng)
 
 
 def market_access(settings: Settings, clock: Clock, rng: random.Random) -> Access:

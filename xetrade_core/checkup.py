@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import shutil
 import statistics
 import sys
@@ -14,22 +13,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import msgspec
-
-from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
-from xetrade_core.errors import XETradeError
+from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.errors import VenueUnavailable, XETradeError
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.settings import Settings, unknown_variables
-from xetrade_core.venues.budget import NOT_SHARED, Sharing
-from xetrade_core.venues.http import RestClient, rest_budget
+from xetrade_core.venues.breaker import BreakerState
+from xetrade_core.venues.breaker_board import BreakerRecord, read_breakers
+from xetrade_core.venues.clock_offset import ClockOffset, measure_offset
+from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venues
-from xetrade_core.venues.venue import RestRequest, Venue
+from xetrade_core.venues.shared_spending import read_budgets
+from xetrade_core.venues.venue import VenueStatus
 
 LEAST_FREE_BYTES = 1 << 30
 COMFORTABLE_FREE_BYTES = 10 << 30
 SKEW_WARN_S = 0.5
 SKEW_FAIL_S = 5.0
 VENUE_TIMEOUT_S = 5.0
+REMEMBERED_NS = 3600 * NS_PER_S  # an older state of a breaker tells of processes that are gone
 
 
 class State(StrEnum):
@@ -50,33 +51,28 @@ class Check:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VenueClock:
-    """What a venue's clock said: its offset from ours in seconds (positive: ours is slow), and the round trip."""
-
-    venue: str
-    offset_s: float
-    round_trip_s: float
-
-
 async def check_machine(
-    settings: Settings,
-    open_lake: Callable[[], ObjectStore],
-    clock: Clock,
-    rng: random.Random,
-    sharing: Sharing = NOT_SHARED,
+    settings: Settings, open_lake: Callable[[], ObjectStore], open_venue: Callable[[str], MarketData], clock: Clock
 ) -> list[Check]:
-    """All checks, in the order in which they should be read. Raises nothing that a check can say."""
-    asked = [venue for venue in venues() if venue.id in settings.venues] or list(venues())
-    answers = await asyncio.gather(*(_venue_clock(venue, settings, clock, rng, sharing) for venue in asked))
+    """All checks, in the order in which they should be read. Raises nothing that a check can say.
+
+    `open_venue` gives a bare client of a venue, which is closed here.
+    """
+    live = [venue for venue in venues() if venue.status is VenueStatus.LIVE]
+    asked = [venue.id for venue in live if venue.id in settings.venues] or [venue.id for venue in live]
+    answers = dict(
+        zip(asked, await asyncio.gather(*(_offset(open_venue, venue, clock) for venue in asked)), strict=True)
+    )
     return [
         check_python(),
         check_packages(),
         check_variables(os.environ),
         await asyncio.to_thread(check_lake, open_lake, settings.lake),
         check_spool(settings.spool),
-        *(_venue_check(venue, answer, settings) for venue, answer in zip(asked, answers, strict=True)),
-        check_clock([answer for answer in answers if isinstance(answer, VenueClock)]),
+        *(_venue_check(venue, answer, settings) for venue, answer in answers.items()),
+        check_clock([answer for answer in answers.values() if isinstance(answer, ClockOffset)]),
+        check_breakers(settings.state_directory / "breakers", clock.wall_ns()),
+        check_budgets(settings.state_directory / "budgets", clock),
     ]
 
 
@@ -148,7 +144,7 @@ def check_spool(spool: Path) -> Check:
     return Check("spool", State.OK, found)
 
 
-def check_clock(answers: list[VenueClock]) -> Check:
+def check_clock(answers: list[ClockOffset]) -> Check:
     """Our clock against the venues': the median of what they say, which one odd venue does not move."""
     if not answers:
         return Check("clock", State.WARN, "no venue answered, so there is nothing to compare with", "keep NTP running")
@@ -161,51 +157,59 @@ def check_clock(answers: list[VenueClock]) -> Check:
     return Check("clock", State.OK, found)
 
 
-def _venue_check(venue: Venue, answer: VenueClock | XETradeError, settings: Settings) -> Check:
-    name = f"venue {venue.id}"
-    if isinstance(answer, VenueClock):
-        return Check(name, State.OK, f"answers in {answer.round_trip_s * 1000:.0f} ms")
-    wanted = venue.id in settings.venues
-    advice = f"check the network, or set XETRADE_VENUES__{venue.id.upper()}__REST_URL"
-    return Check(name, State.FAIL if wanted else State.WARN, str(answer), advice)
+def check_breakers(directory: Path, now_ns: int) -> Check:
+    """Which circuit breakers the processes of this machine have open, and why."""
+    known = {path.stem: read_breakers(path) for path in sorted(directory.glob("*.json"))}
+    troubled = [
+        f"{name} {endpoint} {_open_since(record, now_ns)}: {record.error}"
+        for name, records in known.items()
+        for endpoint, record in sorted(records.items())
+        if record.state is not BreakerState.CLOSED and now_ns - record.changed_ns < REMEMBERED_NS
+    ]
+    if troubled:
+        return Check("breakers", State.WARN, "; ".join(troubled), "calls resume by themselves once the venue answers")
+    return Check("breakers", State.OK, f"{sum(map(len, known.values()))} known, none open")
 
 
-async def _venue_clock(
-    venue: Venue, settings: Settings, clock: Clock, rng: random.Random, sharing: Sharing
-) -> VenueClock | XETradeError:
-    """Ask the venue for its time once; the error instead where it does not tell."""
-    own = settings.venue(venue.id)
-    endpoints = venue.endpoints(rest_url=own.rest_url, ws_url=own.ws_url)
-    client = RestClient(
-        endpoints.rest, rest_budget(venue, endpoints, sharing, clock), clock, rng, timeout_s=VENUE_TIMEOUT_S
-    )
+def _open_since(record: BreakerRecord, now_ns: int) -> str:
+    since_s, left_s = (now_ns - record.changed_ns) / NS_PER_S, (record.until_ns - now_ns) / NS_PER_S
+    return f"{record.state} since {since_s:.0f} s" + (f", tried again in {left_s:.0f} s" if left_s > 0 else "")
+
+
+def check_budgets(directory: Path, clock: Clock) -> Check:
+    """Which venues are silent because they said so, and how much of the budgets is spent."""
+    budgets = read_budgets(directory, clock)
+    silent = [f"{budget.name} for {budget.paused_s:.0f} s" for budget in budgets if budget.paused_s > 0]
+    if silent:
+        return Check(
+            "budgets", State.WARN, f"no calls to {', '.join(silent)}", "wait: going on would prolong the venue's ban"
+        )
+    spent = [f"{budget.name} {budget.used}" for budget in budgets if budget.used]
+    return Check("budgets", State.OK, f"spent in the window: {', '.join(spent)}" if spent else "nothing spent lately")
+
+
+def _venue_check(venue: str, answer: ClockOffset | XETradeError, settings: Settings) -> Check:
+    name = f"venue {venue}"
+    if isinstance(answer, ClockOffset):
+        side = "ahead of" if answer.offset_s > 0 else "behind"
+        offset = f"{abs(answer.offset_s) * 1000:.0f} ms {side} ours, give or take {answer.uncertainty_s * 1000:.1f} ms"
+        return Check(name, State.OK, f"answers in {answer.round_trip_s * 1000:.1f} ms; its clock is {offset}")
+    advice = f"check the network, or set XETRADE_VENUES__{venue.upper()}__REST_URL"
+    return Check(name, State.FAIL if venue in settings.venues else State.WARN, str(answer), advice)
+
+
+async def _offset(open_venue: Callable[[str], MarketData], venue: str, clock: Clock) -> ClockOffset | XETradeError:
+    """The offset of the venue's clock; the error instead where it does not tell."""
     try:
-        async with client:
-            sent_ns, began_ns = clock.wall_ns(), clock.monotonic_ns()
-            body = await client.get(RestRequest(venue.rest.time_path or "/"), attempts=1)
-            round_trip_ns = clock.monotonic_ns() - began_ns
-        offset_ns = venue_time_ns(body) - (sent_ns + round_trip_ns // 2)
-        return VenueClock(venue.id, offset_ns / NS_PER_S, round_trip_ns / NS_PER_S)
+        client = open_venue(venue)
     except XETradeError as error:
         return error
-    except (msgspec.MsgspecError, ValueError) as error:
-        return XETradeError(f"{endpoints.rest} answers, but not with its time: {error}")
-
-
-class _Millis(msgspec.Struct):
-    ts: str
-
-
-class _Time(msgspec.Struct):
-    serverTime: int | None = None  # Binance's name
-    data: list[_Millis] = []
-
-
-def venue_time_ns(body: bytes) -> int:
-    """The venue's clock from its reply: Binance's `serverTime` or OKX's `data[0].ts`, in ms. ValueError if neither."""
-    reply = msgspec.json.decode(body, type=_Time)
-    if reply.serverTime is not None:
-        return reply.serverTime * NS_PER_MS
-    if reply.data:
-        return int(reply.data[0].ts) * NS_PER_MS
-    raise ValueError("no time in the reply")
+    try:
+        async with asyncio.timeout(VENUE_TIMEOUT_S):
+            return await measure_offset(client.server_time_ns, clock)
+    except XETradeError as error:
+        return error
+    except TimeoutError:
+        return VenueUnavailable(f"{venue} did not tell its time within {VENUE_TIMEOUT_S:g} s")
+    finally:
+        await client.close()

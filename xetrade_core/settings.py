@@ -127,6 +127,27 @@ class RateSettings(Section):
     )
 
 
+class ReadSettings(Section):
+    """How reads of a venue outlive its bad moments."""
+
+    attempts: int = Field(default=3, ge=1, le=20, description="how often a read is tried; an order never is again")
+    deadline_s: float = Field(default=15.0, gt=0, le=600, description="seconds by which a read must have its answer")
+    max_stale_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=86_400,
+        description="oldest answer, in seconds, that stands in while a venue is down, marked as stale; 0: none does",
+    )
+
+
+class BreakerSettings(Section):
+    """When calls to a part of a venue that keeps failing are stopped."""
+
+    failures: int = Field(default=5, ge=1, le=1000, description="failures in a row that open a circuit")
+    open_s: float = Field(default=5.0, gt=0, le=3600, description="seconds until it is tried again, at first")
+    cap_s: float = Field(default=120.0, gt=0, le=86_400, description="and at most, after failed tries")
+
+
 class AlertSettings(Section):
     """Where alarms go besides the log."""
 
@@ -207,6 +228,8 @@ class Settings(BaseSettings):
     capture: CaptureSettings = CaptureSettings()
     venues: dict[str, VenueSettings] = Field(default={}, description="per venue, by venue id")
     rates: RateSettings = RateSettings()
+    reads: ReadSettings = ReadSettings()
+    breakers: BreakerSettings = BreakerSettings()
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -59,6 +59,19 @@ class Metrics:
         self.jitter = Gauge(
             "xetrade_sampling_jitter_seconds", "How late samples were taken", ("venue", "quantile"), registry=registry
         )
+        # of the calls to each venue
+        part = (*venue, "endpoint")
+        self.reads = Counter("xetrade_reads", "Reads of a venue by outcome", (*part, "outcome"), registry=registry)
+        self.breaker = Gauge(
+            "xetrade_breaker_state", "1 for the state that a breaker is in", (*part, "state"), registry=registry
+        )
+        self.breaker_changes = Counter(
+            "xetrade_breaker_changes", "Changes of a breaker to a state", (*part, "state"), registry=registry
+        )
+        self.budget_used = Gauge("xetrade_budget_used", "Weight spent in the window, by all", venue, registry=registry)
+        self.budget_paused = Gauge(
+            "xetrade_budget_paused_seconds", "Until a venue may be called again", venue, registry=registry
+        )
         # of the spool, the queues and the lake
         self.queue = Gauge("xetrade_queue_length", "Entries waiting in a bounded queue", ("queue",), registry=registry)
         self.dropped = Counter(

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Ran
-from xetrade_core.checkup import State, VenueClock, check_clock, check_spool, check_variables, venue_time_ns
+from xetrade_core.checkup import State, check_breakers, check_budgets, check_clock, check_spool, check_variables
+from xetrade_core.clock import ManualClock, SystemClock
+from xetrade_core.errors import VenueUnavailable
 from xetrade_core.simvenue.config import SimConfig, VenueConfig
 from xetrade_core.simvenue.faults import Fault
 from xetrade_core.simvenue.server import SimServer
+from xetrade_core.venues.breaker import BreakerRules
+from xetrade_core.venues.breaker_board import BreakerBoard, Scope
+from xetrade_core.venues.budget import open_budget
+from xetrade_core.venues.clock_offset import ClockOffset
+from xetrade_core.venues.venue import RateRule
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -31,7 +39,19 @@ def test_a_healthy_machine_passes_and_a_missing_venue_fails(xetrade: Callable[..
     assert healthy.code == 0, healthy.out
     states = {check["name"]: check["state"] for check in healthy.json["checks"]}
     assert states == dict.fromkeys(
-        ("python", "packages", "settings", "lake", "spool", "venue binance", "venue okx", "clock"), "ok"
+        (
+            "python",
+            "packages",
+            "settings",
+            "lake",
+            "spool",
+            "venue binance",
+            "venue okx",
+            "clock",
+            "breakers",
+            "budgets",
+        ),
+        "ok",
     )
     assert broken.code == 1
     assert broken.json["ok"] is False
@@ -41,8 +61,8 @@ def test_a_healthy_machine_passes_and_a_missing_venue_fails(xetrade: Callable[..
 
 
 async def test_a_wrong_venue_clock_is_seen(tmp_path: Path) -> None:
+    from xetrade_core.assembly import venue_client
     from xetrade_core.checkup import check_machine
-    from xetrade_core.clock import SystemClock
     from xetrade_core.lake.store import open_store
     from xetrade_core.settings import Settings, VenueSettings
 
@@ -54,9 +74,19 @@ async def test_a_wrong_venue_clock_is_seen(tmp_path: Path) -> None:
             spool=tmp_path,
             venues={"binance": VenueSettings(rest_url=sim.url("binance").rest)},
         )
-        checks = await check_machine(settings, lambda: open_store(settings.lake), SystemClock(), random.Random(1))
-    assert [(check.name, check.found) for check in checks if check.state is State.FAIL] == [("clock", checks[-1].found)]
-    assert "behind the venues" in checks[-1].found
+        clock = SystemClock()
+        checks = await check_machine(
+            settings,
+            lambda: open_store(settings.lake),
+            lambda venue: venue_client(settings, venue, clock, random.Random(1)),
+            clock,
+        )
+    found = {check.name: check for check in checks}
+    assert [name for name, check in found.items() if check.state is State.FAIL] == ["clock"]
+    assert "behind the venues" in found["clock"].found
+    assert re.search(
+        r"its clock is (89|90)\d\d ms ahead of ours, give or take \d+\.\d ms", found["venue binance"].found
+    )
 
 
 def test_an_unwritable_lake_fails(xetrade: Callable[..., Ran], tmp_path: Path) -> None:
@@ -68,7 +98,7 @@ def test_an_unwritable_lake_fails(xetrade: Callable[..., Ran], tmp_path: Path) -
 
 @pytest.mark.parametrize(("offset_s", "state"), [(0.1, State.OK), (-0.7, State.WARN), (9.0, State.FAIL)])
 def test_the_clock_is_judged_by_the_median_so_that_one_odd_venue_does_not_decide(offset_s: float, state: State) -> None:
-    answers = [VenueClock(str(n), offset_s, 0.01) for n in range(2)] + [VenueClock("odd", 1000.0, 0.01)]
+    answers = [ClockOffset(seconds, 0.01, 0.01, 0.001, 5, 0) for seconds in (offset_s, offset_s, 1000.0)]
     assert check_clock(answers).state is state
 
 
@@ -88,8 +118,29 @@ def test_a_spool_in_a_file_fails(tmp_path: Path) -> None:
     assert check_spool(tmp_path / "not" / "yet").state is not State.FAIL
 
 
-def test_both_venues_ways_of_telling_the_time_are_read() -> None:
-    assert venue_time_ns(b'{"serverTime":1700000000123}') == 1_700_000_000_123_000_000
-    assert venue_time_ns(b'{"code":"0","data":[{"ts":"1700000000123"}]}') == 1_700_000_000_123_000_000
-    with pytest.raises(ValueError, match="no time"):
-        venue_time_ns(b"{}")
+def test_an_open_breaker_is_named_with_its_error_and_an_old_one_is_not(tmp_path: Path) -> None:
+    clock = ManualClock(10**18)
+    assert check_breakers(tmp_path, clock.wall_ns()).state is State.OK
+    board = BreakerBoard(Scope("okx", "www.okx.com"), clock, BreakerRules(failures=1), directory=tmp_path)
+    board.of("book").failed(VenueUnavailable("www.okx.com answered 503"))
+    board.of("quotes").succeeded()
+    clock.advance(2)
+    check = check_breakers(tmp_path, clock.wall_ns())
+    assert check.state is State.WARN
+    assert check.found == ("okx_www.okx.com_default book open since 2 s, tried again in 3 s: www.okx.com answered 503")
+    clock.advance(2 * 3600)
+    assert check_breakers(tmp_path, clock.wall_ns()).state is State.OK
+
+
+def test_a_venue_that_has_to_be_left_alone_is_named(tmp_path: Path) -> None:
+    clock = SystemClock()
+    budget = open_budget(RateRule(100, 60), clock, directory=tmp_path, scope=("max", "h"))
+    assert check_budgets(tmp_path, clock).found == "nothing spent lately"
+    budget.observe(7)
+    assert check_budgets(tmp_path, clock).found == "spent in the window: max_h_60s 7"
+    budget.pause(600)
+    check = check_budgets(tmp_path, clock)
+    assert check.state is State.WARN
+    assert check.found.startswith("no calls to max_h_60s for ")
+    (tmp_path / "max_h_60s.budget").write_bytes(b"damaged")
+    assert check_budgets(tmp_path, clock).found == "nothing spent lately"

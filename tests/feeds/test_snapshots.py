@@ -114,7 +114,7 @@ class _Ledger(WeightBudget):
         super().__init__(RateRule(120, 1.0), SystemClock(), headroom=0.5)  # two snapshots of 500 levels, at 25 each
         self.spent: list[tuple[float, int]] = []
 
-    async def acquire(self, weight: int, priority: Priority = Priority.START) -> None:
+    async def acquire(self, weight: int, priority: Priority = Priority.START, *, within_s: float | None = None) -> None:
         await super().acquire(weight, priority)
         self.spent.append((time.monotonic(), weight))
 

@@ -23,7 +23,7 @@ from xetrade_core.errors import (
 from xetrade_core.simvenue.instruments import listing
 from xetrade_core.venues.budget import Priority, WeightBudget
 from xetrade_core.venues.ccxt_client import CcxtMarketData, interval_s
-from xetrade_core.venues.clients import ClientOptions, open_market_data
+from xetrade_core.venues.clients import ClientOptions, open_client
 from xetrade_core.venues.registry import venue
 from xetrade_core.venues.transport import Transport, raw_code, retry_after_s
 
@@ -51,9 +51,7 @@ def _no_faults_left(sim: Sim) -> Iterator[None]:
 
 @asynccontextmanager
 async def client_of(sim: Sim, name: str, **options: Any) -> AsyncIterator[CcxtMarketData]:
-    opened = open_market_data(
-        name, ClientOptions(rest_url=sim.url(name).rest, **options), SystemClock(), random.Random(1)
-    )
+    opened = open_client(name, ClientOptions(rest_url=sim.url(name).rest, **options), SystemClock(), random.Random(1))
     assert isinstance(opened, CcxtMarketData)
     try:
         yield opened
@@ -169,7 +167,7 @@ async def test_what_goes_wrong_on_the_way_is_unavailable(sim: Sim, name: str, fa
 
 async def test_nobody_there_is_unavailable_in_one_line() -> None:
     options = ClientOptions(rest_url="http://127.0.0.1:9", request_timeout_s=1)
-    client = open_market_data("okx", options, SystemClock(), random.Random(1))
+    client = open_client("okx", options, SystemClock(), random.Random(1))
     try:
         with pytest.raises(
             VenueUnavailable, match=r"^okx list of markets: ExchangeNotAvailable: okx GET http"
@@ -201,7 +199,7 @@ class Spy(WeightBudget):
         super().__init__(venue(name).rest.budget, SystemClock())
         self.asked: list[int] = []
 
-    async def acquire(self, weight: int, priority: Priority = Priority.START) -> None:
+    async def acquire(self, weight: int, priority: Priority = Priority.START, *, within_s: float | None = None) -> None:
         self.asked.append(weight)
         await super().acquire(weight, priority)
 
@@ -217,7 +215,7 @@ async def test_calls_are_weighted_by_the_venues_facts_and_else_by_ccxts_costs(si
 
 async def test_a_venue_that_is_not_known_and_one_without_a_testnet_are_refused() -> None:
     with pytest.raises(UnknownVenue):
-        open_market_data("nowhere", ClientOptions(), SystemClock(), random.Random(1))
+        open_client("nowhere", ClientOptions(), SystemClock(), random.Random(1))
     with pytest.raises(ConfigError, match="holds a user name or password"):
         ClientOptions(rest_url="http://me:secret@127.0.0.1:9")
     with pytest.raises(ConfigError, match=r"request_timeout_s = 0 is not valid"):
@@ -225,7 +223,7 @@ async def test_a_venue_that_is_not_known_and_one_without_a_testnet_are_refused()
 
 
 async def test_the_testnet_is_another_host_of_the_same_paths() -> None:
-    client = open_market_data("binance", ClientOptions(testnet=True), SystemClock(), random.Random(1))
+    client = open_client("binance", ClientOptions(testnet=True), SystemClock(), random.Random(1))
     assert isinstance(client, CcxtMarketData)
     assert client._exchange.urls["api"]["public"] == "https://testnet.binance.vision/api/v3"
     await client.close()

@@ -18,7 +18,7 @@ from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_S, SystemClock
 from xetrade_core.errors import ConfigError, NotSupported, RateLimited, UnknownSymbol, VenueUnavailable
 from xetrade_core.model.instruments import Instrument, InstrumentStatus
-from xetrade_core.venues.clients import ClientOptions, open_market_data
+from xetrade_core.venues.clients import ClientOptions, open_client
 from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue
@@ -28,7 +28,7 @@ SYMBOL = "BTC/TWD"
 
 @asynccontextmanager
 async def client_at(rest_url: str, **options: Any) -> AsyncIterator[MarketData]:
-    client = open_market_data("max", ClientOptions(rest_url=rest_url, **options), SystemClock(), random.Random(1))
+    client = open_client("max", ClientOptions(rest_url=rest_url, **options), SystemClock(), random.Random(1))
     try:
         yield client
     finally:
@@ -83,7 +83,7 @@ async def test_what_max_does_not_have_is_said(sim: Sim) -> None:
             await client.funding_page(SYMBOL, 0, 1)
         assert await client.quotes([]) == {}
     with pytest.raises(ConfigError, match="max has no testnet"):
-        open_market_data("max", ClientOptions(testnet=True), SystemClock(), random.Random(1))
+        open_client("max", ClientOptions(testnet=True), SystemClock(), random.Random(1))
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,17 @@ def doctor(lake: LakeOption = None, as_json: JsonOption = False) -> None:
 
     Settings, packages, lake, disk, venues and clock; exit code 1 if something fails.
     """
-    from xetrade_core.assembly import lake_store, sharing
+    from xetrade_core.assembly import lake_store, venue_client
     from xetrade_core.checkup import State, check_machine
     from xetrade_core.clock import SystemClock
 
     settings = open_settings(lake)
-    examined = check_machine(settings, lambda: lake_store(settings), SystemClock(), random.Random(), sharing(settings))
-    checks = asyncio.run(examined)
+    clock, rng = SystemClock(), random.Random()
+    checks = asyncio.run(
+        check_machine(
+            settings, lambda: lake_store(settings), lambda venue: venue_client(settings, venue, clock, rng), clock
+        )
+    )
     failed = any(check.state is State.FAIL for check in checks)
     if as_json:
         emit_json({"ok": not failed, "checks": checks})

@@ -75,6 +75,7 @@ def rest_client(venue: Venue, options: FeedOptions, clock: Clock, rng: random.Ra
         timeout_s=options.request_timeout_s,
         used_weight_header=venue.rest.used_weight_header,
         errors=venue.errors,
+        name=venue.id,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from xetrade_core.clock import NS_PER_MS, Clock
-from xetrade_core.errors import NotSupported, UnknownSymbol, VenueUnavailable
+from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueUnavailable, XETradeError
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.model.quotes import BookSnapshot, Level, Quote
@@ -169,6 +169,10 @@ class CcxtMarketData:
         with calling(call or Call()) as under_way:
             try:
                 return await ask()
+            except RateLimited as error:  # of our own budget, which ccxt asks through its throttle
+                raise RateLimited(f"{self.venue} {what}: {error}", error.retry_after_s) from None
+            except XETradeError:
+                raise
             except Exception as error:  # ccxt's parsers raise anything (IndexError, TypeError) on a garbled reply
                 pause_s = self.transport.budget.rule.window_s
                 raise translated(error, under_way, self.rules, what, pause_s) from None

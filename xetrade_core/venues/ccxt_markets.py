@@ -31,7 +31,7 @@ class BudgetThrottle:
     async def __call__(self, cost: float | None = None) -> None:
         call = current_call()
         weight = max(1, round((1 if cost is None else cost) * self._unit))
-        await self._transport.budget.acquire(weight if call.weight is None else call.weight, call.priority)
+        await self._transport.acquire(weight if call.weight is None else call.weight)
 
 
 def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, testnet: bool, timeout_s: float) -> Any:

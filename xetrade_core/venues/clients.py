@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError, NotSupported
+from xetrade_core.venues.breaker import BreakerRules
+from xetrade_core.venues.breaker_board import BreakerBoard, Scope
 from xetrade_core.venues.budget import NOT_SHARED, Sharing, WeightBudget
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.http import rest_budget
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.max_client import MaxMarketData
 from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.resilient import ReadRules, ResilientMarketData
 from xetrade_core.venues.transport import Transport
 from xetrade_core.venues.venue import Venue, require_no_userinfo
 
@@ -23,7 +27,8 @@ class ClientOptions:
     """How a client of market data connects. Times are seconds.
 
     `rest_url` replaces the host of every REST URL (a simulated venue, a proxy). `budget` is given to share one among
-    several clients in this process; None opens the one that `sharing` says.
+    several clients in this process; None opens the one that `sharing` says. `reads` and `breakers` are for
+    `open_market_data`: how reads are repeated, how old a stale answer may be, when a circuit opens.
     """
 
     rest_url: str | None = None
@@ -31,18 +36,25 @@ class ClientOptions:
     request_timeout_s: float = 10.0
     budget: WeightBudget | None = None
     sharing: Sharing = NOT_SHARED
+    reads: ReadRules = field(default_factory=ReadRules)
+    breakers: BreakerRules = field(default_factory=BreakerRules)
 
     def __post_init__(self) -> None:
         require_no_userinfo(self.rest_url, "rest_url")
         if self.request_timeout_s <= 0:
             raise ConfigError.of("request_timeout_s", self.request_timeout_s, "a number of seconds above 0")
 
+    @property
+    def timeout_s(self) -> float:
+        """Of one request: never past the deadline of the whole read."""
+        return min(self.request_timeout_s, self.reads.repeating.deadline_s)
+
 
 ClientFactory = Callable[[Venue, Transport, ClientOptions, Clock, random.Random], MarketData]
 
 
 def _max(venue: Venue, transport: Transport, options: ClientOptions, clock: Clock, rng: random.Random) -> MaxMarketData:
-    return MaxMarketData(venue, transport, clock, rest_url=options.rest_url, timeout_s=options.request_timeout_s)
+    return MaxMarketData(venue, transport, clock, rest_url=options.rest_url, timeout_s=options.timeout_s)
 
 
 #: clients of our own, by venue id: for venues that ccxt does not know
@@ -50,14 +62,31 @@ OWN_CLIENTS: dict[str, ClientFactory] = {"max": _max}
 
 
 def open_market_data(venue_id: str, options: ClientOptions, clock: Clock, rng: random.Random) -> MarketData:
-    """A client of a venue of the registry; close it after use. Needs a running event loop; asks the venue nothing yet.
+    """Market data of a venue of the registry, by a client that repeats, waits and gives up as `options.reads` says.
 
-    Raises UnknownVenue, VenueRetired, ConfigError, and NotSupported for a venue that has no client.
+    Close it after use. Needs a running event loop; asks the venue nothing yet. Raises UnknownVenue, VenueRetired,
+    ConfigError, and NotSupported for a venue that has no client.
     """
+    client = open_client(venue_id, options, clock, rng)
+    host = urlsplit(known_venue(venue_id).endpoints(testnet=options.testnet, rest_url=options.rest_url).rest).netloc
+    sharing = options.sharing
+    board = BreakerBoard(
+        Scope(venue_id, host, sharing.address),
+        clock,
+        options.breakers,
+        directory=None if sharing.directory is None else sharing.directory / "breakers",
+    )
+    return ResilientMarketData(client, board, options.reads, clock, rng)
+
+
+def open_client(venue_id: str, options: ClientOptions, clock: Clock, rng: random.Random) -> MarketData:
+    """The bare client: every call is made once, within the budget, and its errors are ours. See `open_market_data`."""
     venue = known_venue(venue_id).require_live()
     endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url)
     budget = options.budget or rest_budget(venue, endpoints, options.sharing, clock)
-    transport = Transport(budget, clock, used_weight_header=venue.rest.used_weight_header, errors=venue.errors)
+    transport = Transport(
+        budget, clock, used_weight_header=venue.rest.used_weight_header, errors=venue.errors, name=venue.id
+    )
     if (own := OWN_CLIENTS.get(venue_id)) is not None:
         return own(venue, transport, options, clock, rng)
     if venue.ccxt_class is None:
@@ -68,5 +97,5 @@ def open_market_data(venue_id: str, options: ClientOptions, clock: Clock, rng: r
         clock,
         rest_url=options.rest_url,
         testnet=options.testnet,
-        timeout_s=options.request_timeout_s,
+        timeout_s=options.timeout_s,
     )

@@ -18,7 +18,7 @@ from xetrade_core.clock import Clock
 from xetrade_core.errors import RateLimited, VenueUnavailable
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.budget import Priority, Sharing, WeightBudget
-from xetrade_core.venues.transport import Call, Transport, calling
+from xetrade_core.venues.transport import Call, Transport, calling, current_asking
 from xetrade_core.venues.venue import Endpoints, ErrorKind, RestRequest, Venue
 
 _BODY_SHOWN = 200
@@ -43,8 +43,11 @@ class RestClient:
         backoff: Backoff | None = None,
         used_weight_header: str | None = None,
         errors: Mapping[str, ErrorKind] | None = None,
+        name: str | None = None,
     ) -> None:
-        """`errors` is the venue's table of raw codes, of which RATE_LIMITED matters here."""
+        """`errors` is the venue's table of raw codes, of which RATE_LIMITED matters here; `name` is the venue in whose
+        metrics the budget is shown.
+        """
         self.base_url = base_url
         self.budget = budget
         self._clock = clock
@@ -54,7 +57,7 @@ class RestClient:
         self._attempts = attempts
         self._backoff = backoff or Backoff(base_s=0.2, cap_s=5.0)
         self._transport = Transport(
-            budget, clock, used_weight_header=used_weight_header, errors=errors, json_only=False
+            budget, clock, used_weight_header=used_weight_header, errors=errors, json_only=False, name=name
         )
 
     async def __aenter__(self) -> Self:
@@ -70,16 +73,16 @@ class RestClient:
         await self._transport.close()
 
     async def get(
-        self, request: RestRequest, priority: Priority = Priority.START, *, attempts: int | None = None
+        self, request: RestRequest, priority: Priority | None = None, *, attempts: int | None = None
     ) -> bytes:
-        """The body of a 200 reply.
+        """The body of a 200 reply. Without a `priority`, as this task asks (`Asking`).
 
         Raises RateLimited, VenueRefused (other 4xx; not repeated) or VenueUnavailable (5xx, timeouts, network) once
         `attempts` are used up. A 429 or 418 stops every caller of the budget until its Retry-After has passed.
         """
-        attempts = attempts or self._attempts
+        attempts = attempts or (1 if current_asking().repeated else self._attempts)
         for attempt in range(attempts):
-            await self.budget.acquire(request.weight, priority)
+            await self._transport.acquire(request.weight, priority)
             try:
                 return await self._get_once(request)
             except VenueRefused:

@@ -143,7 +143,7 @@ class MaxMarketData:
         """The body of a 200 reply without an error in it. One attempt; raises what MarketData says."""
         url, call = self._base + request.path, Call(weight=request.weight)
         with calling(call):
-            await self.transport.budget.acquire(request.weight, call.priority)
+            await self.transport.acquire(request.weight)
             try:
                 async with self.transport.session.get(url, params=request.params, timeout=self._timeout) as reply:
                     body = await reply.read()

@@ -15,6 +15,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -219,6 +220,28 @@ def spending_path(directory: Path, parts: tuple[str, ...], window_s: float) -> P
     """The file of a budget in a directory: its parts (venue, host, address, account) and its window in its name."""
     name = "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part) or "-" for part in parts)
     return directory / f"{name}_{window_s:g}s.budget"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget as it stands in its file: weight spent in the window, seconds of silence left."""
+
+    name: str
+    used: int
+    paused_s: float
+
+
+def read_budgets(directory: Path, clock: Clock) -> list[BudgetState]:
+    """Every budget in a directory that can be read, by name."""
+    found = []
+    for path in sorted(directory.glob("*.budget")):
+        try:
+            record = unpack(path.read_bytes(), boot_id(), None, clock.monotonic_ns(), clock.wall_ns())
+        except (OSError, Damaged):
+            continue
+        now = clock.monotonic_ns()
+        found.append(BudgetState(path.stem, record.used(now), max(0, record.paused_until_ns - now) / NS_PER_S))
+    return found
 
 
 def remove_forgotten(directory: Path, now_s: float) -> None:

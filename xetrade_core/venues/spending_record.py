@@ -94,8 +94,8 @@ class Record:
         return _HEAD.pack(_MAGIC, zlib.crc32(body)) + body
 
 
-def unpack(data: bytes, boot: bytes, window_ns: int, now_ns: int, wall_ns: int) -> Record:
-    """The record in `data`, as it counts in the machine's run `boot`. Raises Damaged.
+def unpack(data: bytes, boot: bytes, window_ns: int | None, now_ns: int, wall_ns: int) -> Record:
+    """The record in `data`, as it counts in the machine's run `boot`. Raises Damaged, for another window too.
 
     Of another run nothing is left but the rest of a pause, and, if it was written less than a window ago, what had been
     spent by then.
@@ -110,7 +110,7 @@ def unpack(data: bytes, boot: bytes, window_ns: int, now_ns: int, wall_ns: int) 
     record = Record(
         written_by, window, paused_until, paused_until_wall, pause, written_wall, rows[:_KEPT], rows[_KEPT:]
     )
-    if record.window_ns != window_ns:
+    if record.window_ns < 1 or window_ns not in (None, record.window_ns):
         raise Damaged(f"its window is {record.window_ns} ns instead of {window_ns}")
     if record.boot != boot:
         return _carried_over(record, boot, now_ns, wall_ns)

@@ -20,6 +20,7 @@ import aiohttp
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
+from xetrade_core.telemetry import METRICS
 from xetrade_core.venues.budget import Priority, WeightBudget
 from xetrade_core.venues.venue import ErrorKind
 
@@ -35,6 +36,35 @@ class UnreadableReply(aiohttp.ClientPayloadError):
     """The venue answered 200 with a body that is empty, cut short or no JSON."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How the calls of this task ask: with which priority, by when (monotonic ns), and whether their caller repeats
+    them, so that no client below does it too.
+    """
+
+    priority: Priority = Priority.START
+    deadline_ns: int | None = None
+    repeated: bool = False
+
+
+_asking: ContextVar[Asking] = ContextVar("xetrade_asking", default=Asking())  # noqa: B039 (immutable)
+
+
+def current_asking() -> Asking:
+    """How this task asks."""
+    return _asking.get()
+
+
+@contextmanager
+def asking(how: Asking) -> Iterator[None]:
+    """Ask like that inside; tasks that are started inside do the same."""
+    token = _asking.set(how)
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
 @dataclass(slots=True)
 class Call:
     """One read under way: what it costs and, once it was refused, what the venue said in its own words.
@@ -42,7 +72,6 @@ class Call:
     `weight` is what each request of the call costs, None where the client knows better (ccxt's own table of costs).
     """
 
-    priority: Priority = Priority.START
     weight: int | None = None
     status: int | None = None
     code: str | None = None
@@ -81,15 +110,17 @@ class Transport:
         used_weight_header: str | None = None,
         errors: Mapping[str, ErrorKind] | None = None,
         json_only: bool = True,
+        name: str | None = None,
     ) -> None:
         """`errors` tells which raw codes mean that the venue's limit is reached. `json_only`: a 200 that is not JSON is
-        an UnreadableReply; else its reader is the judge.
+        an UnreadableReply; else its reader is the judge. `name` is the venue in whose metrics the budget is shown.
         """
         self.budget = budget
         self._clock = clock
         self._used_weight_header = used_weight_header
         self._errors = errors or {}
         self._json_only = json_only
+        self._name = name
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -108,6 +139,18 @@ class Transport:
             self._session = aiohttp.ClientSession(connector=connector, middlewares=(self._watch,))
         return self._session
 
+    async def acquire(self, weight: int, priority: Priority | None = None) -> None:
+        """Wait until the budget allows a request of that weight, as this task asks. Raises RateLimited if that is not
+        in time.
+        """
+        how = current_asking()
+        chosen = how.priority if priority is None else priority
+        if how.deadline_ns is None:
+            await self.budget.acquire(weight, chosen)
+        else:
+            left_s = max(0, how.deadline_ns - self._clock.monotonic_ns()) / NS_PER_S
+            await self.budget.acquire(weight, chosen, within_s=left_s)
+
     async def close(self) -> None:
         """Close the connections; a later use opens new ones."""
         session, self._session = self._session, None
@@ -123,6 +166,7 @@ class Transport:
         body = await reply.read()
         if reply.status >= HTTPStatus.BAD_REQUEST or len(body) <= _ERROR_BYTES:
             self._note(reply, body)
+        self._publish()
         if self._json_only and reply.status == HTTPStatus.OK and not _is_json(body):
             raise UnreadableReply(f"{len(body)} bytes that are not JSON: {body[:_SHOWN]!r}")
         return reply
@@ -134,6 +178,11 @@ class Transport:
         if reply.status in LIMITED or self._errors.get(code or "") is ErrorKind.RATE_LIMITED:
             call.retry_after_s = self._silent_s(reply.headers.get("Retry-After"))
             self.budget.pause(call.retry_after_s)
+
+    def _publish(self) -> None:
+        if self._name is not None:
+            METRICS.budget_used.labels(self._name).set(self.budget.used())
+            METRICS.budget_paused.labels(self._name).set(self.budget.paused_s())
 
     def _silent_s(self, retry_after: str | None) -> float:
         """How long to be silent; where it is not stated, until whatever was counted has left the window."""
