@@ -18,6 +18,7 @@ from xetrade_core.books.binance import BinanceFuturesBooks, BinanceSpotBooks
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.books.bybit import BybitBooks
 from xetrade_core.books.deribit import DeribitBooks
+from xetrade_core.books.derive import SKIPS_MOST, DeriveBooks
 from xetrade_core.books.max import MaxBooks
 from xetrade_core.books.okx import OkxBooks
 from xetrade_core.books.sequencer import OLD_RUN_LIMIT
@@ -187,6 +188,30 @@ class Bybit(TrueVenue):
         return books.feed(self.snapshot(), now)
 
 
+class Derive(TrueVenue):
+    """Each message is the whole book, under the next id."""
+
+    books_class = DeriveBooks
+    venue_id = "BTC-PERP"
+    numbers_messages = True
+
+    def change(self, changes):
+        super().change(changes)
+        return self.snapshot()
+
+    def frame(self, before, first, told):
+        data = {"timestamp": self.time_ms, "instrument_name": self.venue_id, "publish_id": self.sequence}
+        params = {"channel": f"orderbook.{self.venue_id}.1.100", "data": data | {"bids": told[0], "asks": told[1]}}
+        return {"method": "subscription", "params": params}
+
+    def snapshot(self):
+        levels = self.levels()
+        return json.dumps(self.frame(None, 0, (levels["bids"], levels["asks"]))).encode().replace(b" ", b"")
+
+    def heal(self, books, now):
+        return books.feed(self.snapshot(), now)
+
+
 def books_of(venue: TrueVenue) -> BookSet:
     instrument = Instrument("v", SYMBOL, venue.venue_id, MarketType.SPOT, Decimal("0.01"), Decimal("0.001"))
     return venue.books_class([instrument])
@@ -209,8 +234,10 @@ def assert_true(venue: TrueVenue, books: BookSet) -> None:
         assert ask_prices == sorted(asks)
 
 
-CHANNEL = [Okx, Deribit, Max, Bybit]  # their snapshots come on the channel
-venues = pytest.mark.parametrize("venue_class", [Spot, Futures, *CHANNEL], ids=lambda each: each.__name__.lower())
+CHANGES = [Spot, Futures, Okx, Deribit, Max, Bybit]  # they send changes: what is missing stays missing
+CHANNEL = [Okx, Deribit, Max, Bybit, Derive]  # their snapshots come on the channel
+venues = pytest.mark.parametrize("venue_class", [*CHANGES, Derive], ids=lambda each: each.__name__.lower())
+venues_of_changes = pytest.mark.parametrize("venue_class", CHANGES, ids=lambda each: each.__name__.lower())
 frame_changes = st.lists(
     st.tuples(st.sampled_from("ba"), st.integers(0, 7), st.sampled_from([1.0, 2.5])), min_size=1, max_size=4
 )
@@ -255,7 +282,7 @@ def test_a_synced_book_is_the_true_book_whatever_happens_to_the_frames(venue_cla
     assert_true(venue, books)
 
 
-@venues
+@venues_of_changes
 def test_a_lost_message_is_one_gap_that_names_both_sequence_ids(venue_class):
     venue = venue_class()
     books = in_sync(venue)
@@ -345,7 +372,7 @@ def test_control_replies_are_passed_over(venue_class, reply):
     assert in_sync(venue_class()).feed(reply, 1) == ()
 
 
-@venues
+@venues_of_changes
 def test_a_restarted_numbering_is_a_gap_at_once(venue_class):
     venue = venue_class()
     books = in_sync(venue)
@@ -565,3 +592,40 @@ def test_the_same_id_in_two_of_bybits_categories_is_told_apart_by_the_connection
     books.of_group("spot")
     assert [event.symbol for event in books.feed(venue.snapshot()[:-9], 3)] == ["BTC/USDT"]
     assert books.sequencers["BTC/USDT:USDT"].synced
+
+
+def test_a_lost_message_of_derive_is_a_gap_that_the_next_one_closes():
+    venue = Derive()
+    books = in_sync(venue)
+    venue.change([])  # never arrives
+    gap, synced = books.feed(venue.change([("a", 2, 5.0)]), 2)
+    assert gap == Gap(SYMBOL, GapCause.SEQUENCE, 1000, 1002, 2)
+    assert synced == Synced(SYMBOL, 1002, 2, 2)
+    assert_true(venue, books)
+    assert isinstance(books.feed(venue.change([]), 3)[0], Applied)
+    assert books.sequencers[SYMBOL].epoch == 2
+
+
+def test_a_restarted_numbering_of_derive_is_a_gap_that_its_message_closes():
+    venue = Derive()
+    books = in_sync(venue)
+    venue.sequence = 4
+    gap, synced = books.feed(venue.change([]), 2)
+    assert (gap.cause, synced.sequence) == (GapCause.SEQUENCE_RESET, 5)
+    assert_true(venue, books)
+
+
+def test_ids_of_derive_that_are_not_counted_by_message_stop_proving_gaps():
+    venue = Derive()
+    books = in_sync(venue)
+    outcomes = []
+    for now in range(2 * SKIPS_MOST):
+        venue.sequence += 6
+        outcomes.append(books.feed(venue.change([]), now)[0])
+        assert_true(venue, books)
+    assert [type(outcome) for outcome in outcomes] == [Gap] * SKIPS_MOST + [Applied] * SKIPS_MOST
+    venue.change([])  # and once they count again, they prove again
+    books.feed(venue.change([]), 90)
+    books.feed(venue.change([]), 91)
+    venue.change([])
+    assert isinstance(books.feed(venue.change([]), 92)[0], Gap)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from xetrade_core.feeds.binance import BinanceDialect
 from xetrade_core.feeds.bybit import BybitDialect
 from xetrade_core.feeds.deribit import DeribitDialect
+from xetrade_core.feeds.derive import DeriveDialect
 from xetrade_core.feeds.max import MaxDialect
 from xetrade_core.feeds.okx import OkxDialect
 from xetrade_core.feeds.subscriptions import Reply
@@ -18,6 +19,7 @@ from xetrade_core.feeds.subscriptions import Reply
 BINANCE, OKX = BinanceDialect("{id_lower}@depth@100ms"), OkxDialect("books")
 BYBIT = BybitDialect("orderbook.200.{id}")
 DERIBIT, MAX = DeribitDialect("book.{id}.100ms"), MaxDialect("book")
+DERIVE = DeriveDialect("orderbook.{id}.1.100")
 UNKNOWN = "Wrong URL or channel:books,instId:NO-PAIR doesn't exist. Please use the correct URL, channel and parameters."
 
 
@@ -41,6 +43,12 @@ def test_requests_are_what_the_venues_document() -> None:
         "params": {"channels": ["book.BTC-PERPETUAL.100ms"]},
     }
     assert json.loads(DERIBIT.unsubscribe(4, ["BTC-PERPETUAL"]))["method"] == "public/unsubscribe"
+    assert json.loads(DERIVE.subscribe(3, ["BTC-PERP"])) == {
+        "id": 3,
+        "method": "subscribe",
+        "params": {"channels": ["orderbook.BTC-PERP.1.100"]},
+    }
+    assert json.loads(DERIVE.unsubscribe(4, ["BTC-PERP"]))["method"] == "unsubscribe"
     wanted = [{"channel": "book", "market": "btctwd", "depth": 50}]
     assert json.loads(MAX.subscribe(3, ["btctwd"])) == {"action": "sub", "subscriptions": wanted, "id": "3"}
     assert json.loads(MAX.unsubscribe(4, ["btctwd"])) == {"action": "unsub", "subscription": wanted, "id": "4"}
@@ -80,6 +88,23 @@ def test_what_binance_says(frame: dict[str, object], reply: Reply | None) -> Non
 )
 def test_what_okx_says(frame: dict[str, object], reply: Reply | None) -> None:
     assert OKX.read(json.dumps(frame).encode()) == reply
+
+
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
+        (
+            {"id": 7, "result": {"status": {"orderbook.A-PERP.1.100": "ok", "orderbook.B.1.100": "{'channel': []}"}}},
+            Reply(7, ("A-PERP",), whole=True),
+        ),
+        ({"id": 7, "error": {"code": 13000, "message": "Invalid channels"}}, Reply(7, error="13000 Invalid channels")),
+        ({"id": 7, "error": {"code": -32000, "message": "slow"}}, Reply(7, error="-32000 slow", transient=True)),
+        ({"id": 7, "result": None}, None),
+        ({"method": "subscription", "params": {"channel": "orderbook.A-PERP.1.100", "data": {}}}, None),
+    ],
+)
+def test_what_derive_says(frame: dict[str, object], reply: Reply | None) -> None:
+    assert DERIVE.read(json.dumps(frame).encode()) == reply
 
 
 @pytest.mark.parametrize(
@@ -131,7 +156,7 @@ def test_deribit_is_asked_for_a_heartbeat_and_answered_when_it_asks() -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_frame_can_upset_a_dialect(frame: bytes) -> None:
-    for dialect in (BINANCE, BYBIT, OKX, DERIBIT, MAX):
+    for dialect in (BINANCE, BYBIT, OKX, DERIBIT, MAX, DERIVE):
         dialect.read(frame)
         dialect.read(b'{"event":' + frame + b"}")
         dialect.book_id(frame)
@@ -142,6 +167,7 @@ def test_the_instrument_of_a_book_message_is_found_without_decoding_it() -> None
     assert OKX.book_id(b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"snapshot"}') == "BTC-USDT"
     book = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.BTC_USDC-PERPETUAL.100ms","data":{}}}'
     assert DERIBIT.book_id(book) == "BTC_USDC-PERPETUAL"
+    assert DERIVE.book_id(b'{"method":"subscription","params":{"channel":"orderbook.A-PERP.1.100"}}') == "A-PERP"
     assert MAX.book_id(b'{"c":"book","e":"update","M":"btctwd","a":[],"b":[]}') == "btctwd"
     assert BINANCE.book_id(b"{}") is None
 

@@ -29,9 +29,11 @@ def run(simulation: Simulation, seconds: float) -> None:
         simulation.tick()
 
 
-def rest(simulation: Simulation, venue: str, path: str, query: Mapping[str, str] | None = None) -> Reply:
-    """A GET to a venue."""
-    return simulation.place(venue).rest("GET", path, query or {}, simulation.now_ns, START_NS).reply
+def rest(
+    simulation: Simulation, venue: str, path: str, query: Mapping[str, str] | None = None, method: str = "GET"
+) -> Reply:
+    """A REST call of a venue."""
+    return simulation.place(venue).rest(method, path, query or {}, simulation.now_ns, START_NS).reply
 
 
 @pytest.fixture

@@ -236,11 +236,11 @@ def test_maintenance_refuses_calls_then_renumbers(venue: str) -> None:
     inject(simulation, kind="maintenance", venue=venue, **{"for": 1.0})
     run(simulation, 0.5)
     before = market.sequence
-    path = WORDS[venue].time_path
+    path, method = WORDS[venue].time_path, WORDS[venue].time_method
     assert listener.ended == "close"
-    assert rest(simulation, venue, path).status == 503
+    assert rest(simulation, venue, path, method=method).status == 503
     run(simulation, 1)
-    assert rest(simulation, venue, path).status == 200
+    assert rest(simulation, venue, path, method=method).status == 200
     assert (market.sequence < before) is WORDS[venue].restarts_lower
     assert market.sequence != before
     book = market.truth.book_at(before)[1]

@@ -51,10 +51,15 @@ def _max_told(message: dict[str, Any]) -> Told:
     return message["li"], message["b"], message["a"]
 
 
-#: id, bids and asks of a book message, for venues whose channel begins with a snapshot
-SNAPSHOT_ON_CHANNEL = {"okx": _okx_told, "deribit": _deribit_told, "max": _max_told}
+def _derive_told(message: dict[str, Any]) -> Told:
+    data = message["params"]["data"]
+    return data["publish_id"], data["bids"], data["asks"]
 
-SHOWN = {"max": 50}
+
+#: id, bids and asks of a book message, for venues whose channel begins with a snapshot
+SNAPSHOT_ON_CHANNEL = {"okx": _okx_told, "deribit": _deribit_told, "max": _max_told, "derive": _derive_told}
+
+SHOWN = {"max": 50, "derive": 100}
 """How many levels a side the book channel shows, where that is few."""
 
 
@@ -104,8 +109,8 @@ class CarefulClient:
 
     def _channel(self, message: dict[str, Any]) -> None:
         link, (at, bids, asks) = WORDS[self.venue].link(message), SNAPSHOT_ON_CHANNEL[self.venue](message)
-        if link is None:
-            self.book = Replica()
+        if link is None or self.venue == "derive":
+            self.book = Replica()  # a snapshot: each of Derive's is one
         elif self.at is None or link[0] != self.at:
             if self.at is not None and at != self.at:
                 self._resubscribe()

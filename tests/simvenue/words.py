@@ -25,6 +25,7 @@ class Words:
     link: Callable[[Message], Link | None]
     time_path: str
     path: str = "/"
+    time_method: str = "GET"
     skips_ids: bool = False
     restarts_lower: bool = False
 
@@ -61,6 +62,16 @@ def _deribit_link(message: Message) -> Link | None:
     if data["type"] == "snapshot":
         return None
     return data["prev_change_id"], data["prev_change_id"] + 1, data["change_id"]
+
+
+def _derive_link(message: Message) -> Link:
+    number = message["params"]["data"]["publish_id"]
+    return number - 1, number, number
+
+
+def _derive_call(venue_id: str, kind: str) -> object:
+    channel = {"orderbook": f"orderbook.{venue_id}.1.100", "ticker_slim": f"ticker_slim.{venue_id}.100"}
+    return {"id": 1, "method": "subscribe", "params": {"channels": [channel.get(kind, f"{kind}.{venue_id}")]}}
 
 
 def _rpc(venue_id: str, kind: str) -> object:
@@ -103,6 +114,15 @@ WORDS = {
         subscribe=lambda venue_id, kind: {"action": "sub", "subscriptions": [{"channel": kind, "market": venue_id}]},
         link=lambda message: (message["fi"] - 1, message["fi"], message["li"]) if message["e"] == "update" else None,
         time_path="/api/v3/timestamp",
+    ),
+    "derive": Words(
+        symbol="BTC/USDC:USDC",
+        channels=("orderbook", "ticker_slim", "trades"),
+        subscribe=_derive_call,
+        link=_derive_link,
+        time_path="/v3/public/get_time",
+        time_method="POST",
+        restarts_lower=True,
     ),
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
+from math import ceil, floor
 from typing import Any
 
 from tests.feeds.harness import SYMBOLS, VENUES, Remembering, quick
@@ -16,15 +18,13 @@ from xetrade_core.model.book_events import BookEvent
 from xetrade_core.simvenue import ccxt_config
 from xetrade_core.venues.registry import venue as known_venue
 
-TOP = 50
+TOP = 100
 KNOWN_TO_CCXT = [venue for venue in VENUES if known_venue(venue).ccxt_class is not None]
 Levels = tuple[list[float], list[float], list[float], list[float]]
 
 
-BY_TIME = (
-    "bybit",
-    "deribit",
-)  # ccxt keeps no id there: the venue's time in ms tells the messages of a symbol apart as well
+BY_TIME = ("bybit", "deribit", "derive")  # ccxt keeps no id there: the venue's time in ms tells messages apart as well
+DERIVE_GROUP = 10  # ccxt takes Derive's channel of ten ticks to a level, and ten levels
 
 
 class _EverySequence(Remembering):
@@ -58,6 +58,22 @@ async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels]
         )
 
 
+def _as_ccxt_sees_it(venue: str, top: Levels, tick: float) -> Levels:
+    """A book as it is on the channel that ccxt takes."""
+    if venue != "derive":
+        return top
+    bids, asks = _grouped(top[0], top[1], tick, floor), _grouped(top[2], top[3], tick, ceil)
+    return list(bids), list(bids.values()), list(asks), list(asks.values())
+
+
+def _grouped(prices: list[float], sizes: list[float], tick: float, step: Callable[[float], int]) -> dict[float, float]:
+    grouped: dict[float, float] = {}
+    for price, size in zip(prices, sizes, strict=True):
+        at = round(step(round(price / tick) / DERIVE_GROUP) * DERIVE_GROUP * tick, 9)
+        grouped[at] = round(grouped.get(at, 0.0) + size, 9)
+    return dict(list(grouped.items())[:DERIVE_GROUP])
+
+
 @card(10, "the unmodified ccxt.pro sees the same books", KNOWN_TO_CCXT)
 async def test_ccxt_pro_and_our_feed_see_the_same_books(sim: Sim, venue: str) -> None:
     import ccxt.pro
@@ -84,6 +100,8 @@ async def test_ccxt_pro_and_our_feed_see_the_same_books(sim: Sim, venue: str) ->
     both = theirs.keys() & sink.tops.keys()
     assert len(both) >= 0.8 * len(theirs), f"{len(both)} sequence ids in common of {len(theirs)}"
     assert {symbol for symbol, _ in both} == set(symbols)
-    different = [key for key in sorted(both) if theirs[key] != sink.tops[key]]
+    ticks = {row.symbol: float(row.price_tick) for row in feed.instruments}
+    ours = {key: _as_ccxt_sees_it(venue, sink.tops[key], ticks[key[0]]) for key in both}
+    different = [key for key in sorted(both) if theirs[key] != ours[key]]
     assert different == []
     assert sink.gaps == []

@@ -150,7 +150,7 @@ def test_every_listed_instrument_has_a_name_that_leads_back_to_it(name: str, ven
         assert row.lot > 0
 
 
-@pytest.mark.parametrize("venue_id", ["binance", "okx", "bybit", "deribit", "max"])
+@pytest.mark.parametrize("venue_id", ["binance", "okx", "bybit", "deribit", "derive", "max"])
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"symbols":3}', b'{"code":"50001","data":[],"msg":"busy"}'])
 def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, body: bytes) -> None:
     with pytest.raises(VenueUnavailable, match=venue_id):
@@ -178,6 +178,9 @@ def test_a_body_that_is_no_list_of_instruments_is_unavailable(venue_id: str, bod
         ("bybit", "BTC/USD:BTC-260327", "BTCUSDH26"),
         ("bybit", "DOGE/USDT:USDT-260327-0.22-P", "DOGE-27MAR26-0.22-P-USDT"),
         ("max", "BTC/TWD", "btctwd"),
+        ("derive", "ETH/USDC", "ETH-USDC"),
+        ("derive", "BTC/USDC:USDC", "BTC-PERP"),
+        ("derive", "XRP/USDC:USDC-261225-0.5-P", "XRP-20261225-0_5-P"),
         ("deribit", "BTC/USDC", "BTC_USDC"),
         ("deribit", "BTC/USD:BTC", "BTC-PERPETUAL"),
         ("deribit", "BTC/USDC:USDC", "BTC_USDC-PERPETUAL"),
@@ -202,6 +205,8 @@ def test_a_universal_symbol_becomes_the_venues_id_by_rule(venue_id: str, symbol:
         ("okx", "BTCUSDT"),
         ("okx", ""),
         ("max", "BTC/USDT:USDT"),
+        ("derive", "BTC/USDT:USDT"),
+        ("derive", "BTC/USDC:USDC-261225"),
         ("deribit", "BTC/USD:ETH"),
         ("deribit", "BTC/USDT:BTC"),
         ("deribit", "BTC/USD:BTC-241327"),

@@ -26,7 +26,7 @@ class ChannelSequencer(BookSequencer):
 
         One behind is a second connection's; one with a lower number and a later time shows a restarted numbering.
         """
-        if bids and asks and max(bids)[0] >= min(asks)[0]:
+        if _crossed(bids, asks):
             return self.refuse(RefusalReason.CROSSED, received_ns, "the snapshot is crossed")
         lost: Events = ()
         if self.synced and self.sequence is not None and sequence is not None and sequence <= self.sequence:
@@ -57,6 +57,17 @@ class ChannelSequencer(BookSequencer):
         self.applied_count += 1
         return self._applied
 
+    def succeed(
+        self, bids: Sequence[Level], asks: Sequence[Level], sequence: int, time_ms: int, received_ns: int
+    ) -> Events:
+        """The whole book anew, following on the one before: where a venue sends no changes."""
+        if _crossed(bids, asks):
+            return self.refuse(RefusalReason.CROSSED, received_ns, "the book is crossed")
+        self.book.replace(bids, asks)
+        self._stamp(sequence, time_ms, received_ns)
+        self.applied_count += 1
+        return self._applied
+
     def unfit(self, first: int, last: int, time_ms: int, received_ns: int) -> Events:
         """A change with the ids `first` to `last` that does not fit: an old one, or the sign of a gap."""
         if self.sequence is not None and last <= self.sequence:
@@ -80,3 +91,7 @@ class ChannelSequencer(BookSequencer):
         self.exchange_ns = time_ms * NS_PER_MS
         self.received_ns = received_ns
         self._old_run = 0
+
+
+def _crossed(bids: Sequence[Level], asks: Sequence[Level]) -> bool:
+    return bool(bids and asks) and max(bids)[0] >= min(asks)[0]

@@ -10,6 +10,7 @@ from xetrade_core.errors import ConfigError
 from xetrade_core.feeds.binance import BinanceDialect
 from xetrade_core.feeds.bybit import BybitDialect
 from xetrade_core.feeds.deribit import DeribitDialect
+from xetrade_core.feeds.derive import DeriveDialect
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.max import MaxDialect
 from xetrade_core.feeds.okx import OkxDialect
@@ -29,6 +30,7 @@ _DIALECTS: dict[WireDialect, Callable[[str], Dialect]] = {
     WireDialect.BYBIT: BybitDialect,
     WireDialect.DERIBIT: DeribitDialect,
     WireDialect.MAX: MaxDialect,
+    WireDialect.DERIVE: DeriveDialect,
 }
 
 

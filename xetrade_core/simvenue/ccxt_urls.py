@@ -61,6 +61,11 @@ _URLS: dict[str, Callable[[Address], dict[str, object]]] = {
     "okx": lambda address: {"rest": address.rest, "ws": f"{address.ws}/ws/v5"},
     "bybit": _bybit_urls,
     "deribit": lambda address: {"rest": address.rest, "ws": f"{address.ws}/ws/api/v2"},
+    "derive": lambda address: {
+        "public": f"{address.rest}/v3/public",
+        "private": f"{address.rest}/v3/private",
+        "ws": f"{address.ws}/v3/ws",
+    },
 }
 
 

@@ -120,6 +120,21 @@ def _deribit(wanted: Wanted) -> Listing:
     return wanted.listed(instrument, decimals(tick), decimals(lot), price=price)
 
 
+def _derive(wanted: Wanted) -> Listing:
+    facts, base = wanted.facts, wanted.base
+    fits = wanted.settle in (None, "USDC") and wanted.quote == "USDC" and bool(wanted.expiry) is bool(wanted.side)
+    if not fits:
+        raise UnknownSymbol(wanted.symbol, "derive", "it lists such as BTC/USDC:USDC, BTC/USDC or their options")
+    tick, lot, price = _ten_ticks_of_btc(wanted), facts.linear_lot, None
+    if wanted.side:
+        name = f"{base}-20{wanted.expiry}-{(wanted.strike or '').replace('.', '_')}-{wanted.side}"
+        tick, lot, price = tick * 10, Decimal("0.01"), facts.price / 16
+    else:
+        name = f"{base}-PERP" if wanted.settle else f"{base}-{wanted.quote}"
+    instrument = Instrument("derive", wanted.symbol, name, wanted.kind, tick, lot)
+    return wanted.listed(instrument, decimals(tick), decimals(lot), trim=True, price=price)
+
+
 def _max(wanted: Wanted) -> Listing:
     """Prices in TWD, at 32 a dollar; SHIB is traded by the thousand."""
     if wanted.settle is not None:
@@ -152,6 +167,7 @@ _RULES = {
     "okx": _Rule(_okx, ("{0}/USDT", "{0}/USDT:USDT")),
     "bybit": _Rule(_bybit, ("{0}/USDT", "{0}/USDT:USDT", "{0}/USD:{0}")),
     "deribit": _Rule(_deribit, ("{0}/USDC:USDC", "{0}/USD:{0}", "{0}/USDC")),
+    "derive": _Rule(_derive, ("{0}/USDC:USDC", "{0}/USDC")),
     "max": _Rule(_max, ("{0}/TWD", "{0}/USDT")),
 }
 VENUES = tuple(_RULES)

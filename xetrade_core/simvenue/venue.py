@@ -27,6 +27,7 @@ _NUMBERING = {
     "bybit": Numbering(20_000_000, unit=Unit.MESSAGE, restart=Restart.ANEW),
     "deribit": Numbering(60_000_000_000, 40),
     "max": Numbering(12_000_000),
+    "derive": Numbering(600_000, unit=Unit.MESSAGE, restart=Restart.ANEW),
 }
 _KEPT_FLUSHES = 1_200  # two minutes at 100 ms: how old a stale snapshot can be
 

@@ -22,6 +22,7 @@ from xetrade_core.venues.transport import Call, Transport, calling, current_aski
 from xetrade_core.venues.venue import Endpoints, ErrorKind, RestRequest, Venue
 
 _BODY_SHOWN = 200
+_JSON = {"Content-Type": "application/json"}
 
 
 class VenueRefused(VenueUnavailable):
@@ -99,7 +100,14 @@ class RestClient:
         try:
             with calling(call):
                 session = self._transport.session
-                async with session.request(request.method, url, params=request.params, timeout=self._timeout) as reply:
+                async with session.request(
+                    request.method,
+                    url,
+                    params=request.params,
+                    data=request.body or None,
+                    headers=_JSON if request.body else None,
+                    timeout=self._timeout,
+                ) as reply:
                     body = await reply.read()
             _raise_for(reply.status, call, url, body)
             return body

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from xetrade_core.errors import UnknownVenue
-from xetrade_core.venues import binance, binancecoinm, binanceusdm, bybit, deribit, okx
+from xetrade_core.venues import binance, binancecoinm, binanceusdm, bybit, deribit, derive, okx
 from xetrade_core.venues import max as max_spot
 from xetrade_core.venues.venue import Venue
 
 _VENUES: dict[str, Venue] = {
-    module.VENUE.id: module.VENUE for module in (binance, binanceusdm, binancecoinm, okx, bybit, deribit, max_spot)
+    module.VENUE.id: module.VENUE
+    for module in (binance, binanceusdm, binancecoinm, okx, bybit, deribit, derive, max_spot)
 }  # fmt: skip
 
 

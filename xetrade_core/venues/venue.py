@@ -42,6 +42,7 @@ class WireDialect(StrEnum):
     BYBIT = "bybit"
     DERIBIT = "deribit"
     MAX = "max"
+    DERIVE = "derive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class RestRules:
     weights: tuple[SnapshotWeight, ...] = ()
     used_weight_header: str | None = None
     time_path: str | None = None
+    time_method: Literal["GET", "POST"] = "GET"
     book_limits: tuple[int, ...] = ()
 
     def book_limit(self, depth: int) -> int:
@@ -167,12 +169,16 @@ class RestRules:
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """One read of the venue: path, query, and what it costs of the budget. Some venues want a POST for a read."""
+    """One read of the venue: path, query, and what it costs of the budget.
+
+    Some venues want a POST for a read, and Derive its parameters as JSON in the `body`.
+    """
 
     path: str
     params: tuple[tuple[str, str], ...] = ()
     weight: int = 1
     method: Literal["GET", "POST"] = "GET"
+    body: bytes = b""
 
 
 class ErrorKind(StrEnum):

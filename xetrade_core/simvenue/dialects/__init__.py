@@ -8,6 +8,7 @@ from xetrade_core.simvenue.dialects.binancecoinm import BinanceCoinm
 from xetrade_core.simvenue.dialects.binanceusdm import BinanceUsdm
 from xetrade_core.simvenue.dialects.bybit import Bybit
 from xetrade_core.simvenue.dialects.deribit import Deribit
+from xetrade_core.simvenue.dialects.derive import Derive
 from xetrade_core.simvenue.dialects.max import Max
 from xetrade_core.simvenue.dialects.okx import Okx
 
@@ -18,5 +19,6 @@ DIALECTS: dict[str, type[Dialect]] = {
     "okx": Okx,
     "bybit": Bybit,
     "deribit": Deribit,
+    "derive": Derive,
     "max": Max,
 }
