@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -92,9 +93,8 @@ def test_funding_is_hourly_and_thirty_days_at_most() -> None:
     simulation = simulate("derive")
     rows = post(simulation, "get_funding_rate_history", instrument_name="BTC-PERP")["result"]["funding_rate_history"]
     assert len(rows) == 720
-    assert {after["timestamp"] - before["timestamp"] for before, after in zip(rows, rows[1:], strict=False)} == {
-        3600_000
-    }
+    times = [row["timestamp"] for row in rows]
+    assert {after - before for before, after in pairwise(times)} == {3_600_000}
     few = post(
         simulation,
         "get_funding_rate_history",

@@ -18,7 +18,7 @@ from xetrade_core.model.book_events import BookEvent
 from xetrade_core.simvenue import ccxt_config
 from xetrade_core.venues.registry import venue as known_venue
 
-TOP = 100
+TOP = 50
 KNOWN_TO_CCXT = [venue for venue in VENUES if known_venue(venue).ccxt_class is not None]
 Levels = tuple[list[float], list[float], list[float], list[float]]
 
@@ -43,7 +43,7 @@ class _EverySequence(Remembering):
             row = self.books.sequencers[event.symbol]
             if row.synced and row.sequence is not None and row.exchange_ns is not None:
                 at = row.exchange_ns // NS_PER_MS if self.by_time else row.sequence
-                self.tops[event.symbol, at] = row.book.top(TOP)
+                self.tops[event.symbol, at] = row.book.top(2 * TOP)
 
 
 async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels], key: str) -> None:
@@ -61,7 +61,7 @@ async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels]
 def _as_ccxt_sees_it(venue: str, top: Levels, tick: float) -> Levels:
     """A book as it is on the channel that ccxt takes."""
     if venue != "derive":
-        return top
+        return top[0][:TOP], top[1][:TOP], top[2][:TOP], top[3][:TOP]
     bids, asks = _grouped(top[0], top[1], tick, floor), _grouped(top[2], top[3], tick, ceil)
     return list(bids), list(bids.values()), list(asks), list(asks.values())
 
