@@ -61,7 +61,7 @@ VENUE = Venue(
         send_interval_s=0.25,
         connects=RateRule(20, 10),
     ),
-    rest=RestRules(budget=RateRule(50, 5), time_path="/v3/public/get_time", time_method="POST"),
+    rest=RestRules(budget=RateRule(50, 5), time_path="/v3/public/get_time"),
     protocol=BookProtocol.CHANNEL_SNAPSHOT,
     books=DeriveBooks,
     instruments=DeriveInstruments(),

@@ -145,7 +145,6 @@ class RestRules:
     weights: tuple[SnapshotWeight, ...] = ()
     used_weight_header: str | None = None
     time_path: str | None = None
-    time_method: Literal["GET", "POST"] = "GET"
     book_limits: tuple[int, ...] = ()
 
     def book_limit(self, depth: int) -> int:
