@@ -17,6 +17,7 @@ from xetrade_core.errors import LakeUnavailable
 from xetrade_core.feeds.factory import open_feed, rest_client
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.polling import polled_symbols
+from xetrade_core.lake.kept_lists import KeptLists
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.market_data.access import Access
 from xetrade_core.model.instruments import Instrument
@@ -85,7 +86,7 @@ def feed_options(settings: Settings, venue: str, depth: int | None = None) -> Fe
 
 
 def client_options(settings: Settings, venue: str) -> ClientOptions:
-    """How the client of one venue's market data connects."""
+    """How the client of one venue's market data connects, and where it keeps what the venue lists."""
     reads, breakers = settings.reads, settings.breakers
     return ClientOptions(
         rest_url=settings.venue(venue).rest_url,
@@ -94,6 +95,10 @@ def client_options(settings: Settings, venue: str) -> ClientOptions:
             repeating=Repeating(attempts=reads.attempts, deadline_s=reads.deadline_s), max_stale_s=reads.max_stale_s
         ),
         breakers=BreakerRules(failures=breakers.failures, open_s=breakers.open_s, cap_s=breakers.cap_s),
+        lists=(
+            KeptLists(open_store(settings.state_directory), history=False),
+            KeptLists(lake_store(settings), history=True),
+        ),
     )
 
 
@@ -154,6 +159,6 @@ async def listed_instruments(
     """Everything that a venue lists now. Raises UnknownVenue, VenueRetired, VenueUnavailable, RateLimited."""
     client = open_market_data(venue, client_options(settings, venue), clock, rng)
     try:
-        return await client.instruments()
+        return await client.instruments(fresh=True)
     finally:
         await client.close()

@@ -180,7 +180,7 @@ async def test_an_instrument_that_does_not_trade_is_no_market(reach: Reach) -> N
         opened = access.client(venue)
         listed = opened.instruments
 
-        async def instruments():
+        async def instruments(*, fresh: bool = False):
             return tuple(replace(row, status="halted") for row in await listed())
 
         opened.instruments = instruments

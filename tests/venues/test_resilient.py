@@ -48,7 +48,7 @@ class Scripted:
         if outcome is not None:
             raise outcome
 
-    async def instruments(self) -> tuple[Instrument, ...]:
+    async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
         self._next("instruments")
         return ()
 

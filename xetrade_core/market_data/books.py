@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 from xetrade_core.books.best import BestQuote, across
 from xetrade_core.books.consolidated import ConsolidatedBook, consolidate
 from xetrade_core.books.impact import Impact, TakerSide, Unit, price_impact
-from xetrade_core.errors import NotSupported, UnknownSymbol, UnknownVenue, VenueRetired
+from xetrade_core.errors import NotSupported, NotTrading, UnknownSymbol, UnknownVenue, VenueRetired
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Answers, Failure, ask_all
 from xetrade_core.market_data.one_shot import first_book
@@ -24,6 +24,7 @@ from xetrade_core.model.quotes import BookSnapshot
 from xetrade_core.venues.instruments import tradable
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.venue import Venue
 
 T = TypeVar("T")
 Via = Literal["rest", "stream"]
@@ -96,7 +97,7 @@ async def fetch_books(
 
         async def ask(venue: str) -> VenueBook:
             if (client := clients.get(venue)) is not None:
-                instrument = tradable(known_venue(venue), pair, await client.instruments())
+                instrument = await _instrument(known_venue(venue), pair, client)
                 with contextlib.suppress(NotSupported):
                     return VenueBook(instrument, await client.book(instrument.symbol, depth))
             feed = await access.feed(venue, pair, depth)
@@ -113,6 +114,14 @@ async def fetch_books(
         tuple(one for one in found.values() if one.book.symbol == symbol),
         tuple(by_venue[venue] for venue in asked if venue in by_venue),
     )
+
+
+async def _instrument(venue: Venue, pair: str, client: MarketData) -> Instrument:
+    """The instrument of a pair; that there is none, or that it is not trading, is said by a fresh list alone."""
+    try:
+        return tradable(venue, pair, await client.instruments())
+    except (UnknownSymbol, NotTrading):
+        return tradable(venue, pair, await client.instruments(fresh=True))
 
 
 def require_known(answers: Answers[T]) -> Answers[T]:

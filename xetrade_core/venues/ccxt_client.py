@@ -11,19 +11,25 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from xetrade_core.clock import NS_PER_MS, Clock
+from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueUnavailable, XETradeError
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.model.quotes import BookSnapshot, Level, Quote
+from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.ccxt_errors import translated
 from xetrade_core.venues.ccxt_markets import ccxt_exchange, market_instrument
+from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.instruments import near_symbols
+from xetrade_core.venues.market_lists import Listed, MarketLists
 from xetrade_core.venues.transport import Call, Transport, calling
 from xetrade_core.venues.venue import Capability, Support, Venue
 
+_log = get_logger("markets")
 _FUNDED = (MarketType.SWAP, MarketType.FUTURE)
 _PAGE_LIMIT = 100  # where the venue's funding rules are not stated
+_FRESH_S = 5.0
+_NEW_LISTING_S = 60.0  # a symbol that is not in the list is looked for in a newer one, so often at most
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 _T = TypeVar("_T")
@@ -41,30 +47,34 @@ class CcxtMarketData:
         rest_url: str | None = None,
         testnet: bool = False,
         timeout_s: float = 10.0,
+        lists: MarketLists | None = None,
     ) -> None:
-        """`rest_url` replaces the host of every REST URL of ccxt's. Needs a running loop. The transport is closed with
-        this client.
+        """`rest_url` replaces the host of every REST URL of ccxt's. `lists` keeps the venue's markets for a day. Needs
+        a running loop. The transport is closed with this client.
         """
         self.venue = venue.id
         self.rules = venue
         self.transport = transport
         self._clock = clock
         self._exchange = ccxt_exchange(venue, transport, rest_url, testnet, timeout_s)
+        self._lists = lists
+        self._listing = asyncio.Lock()
+        self._loaded_ns: int | None = None  # when they were fetched by this client, by the monotonic clock
+        self.listed_ns: int | None = None  # when the venue listed the markets that are in use
 
     async def close(self) -> None:
         """See MarketData."""
         await self._exchange.close()
         await self.transport.close()
 
-    async def instruments(self) -> tuple[Instrument, ...]:
-        """See MarketData."""
-        await self._load()
+    async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
+        """See MarketData. A list that was kept is of the running UTC day, or of the week before if the venue is down:
+        `listed_ns` says when the venue gave it.
+        """
+        await self._load(newer_than_s=_FRESH_S if fresh else None)
         mode = self._exchange.precisionMode
-        try:
-            rows = [row for row in self._exchange.markets.values() if "/" in row["symbol"]]  # others are combos
-            return tuple(market_instrument(self.rules, row, mode) for row in rows)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise VenueUnavailable(f"{self.venue} lists a market that cannot be read: {error!r}") from error
+        with self._readable("list of markets"):
+            return tuple(market_instrument(self.rules, row, mode) for row in self._exchange.markets.values())
 
     async def book(self, symbol: str, depth: int) -> BookSnapshot:
         """See MarketData. Raises NotSupported where the venue has no book over REST (Derive)."""
@@ -177,13 +187,51 @@ class CcxtMarketData:
                 pause_s = self.transport.budget.rule.window_s
                 raise translated(error, under_way, self.rules, what, pause_s) from None
 
-    async def _load(self) -> None:
-        """The venue's markets, once; callers that come meanwhile wait for the same answer."""
-        if not self._exchange.markets:
-            await self._read("list of markets", self._exchange.load_markets)
+    async def _load(self, newer_than_s: float | None = None) -> None:
+        """Have the venue's markets: those in use, if they were listed less than `newer_than_s` ago (None: whenever),
+        else today's that were kept, else the venue's own. Callers that come meanwhile wait for the same answer.
+        """
+        came_ns = self._clock.monotonic_ns()
+        async with self._listing:
+            if self._exchange.markets and (newer_than_s is None or self._newer(newer_than_s, came_ns)):
+                return
+            if newer_than_s is None and self._lists is not None and (kept := await self._lists.today()) is not None:
+                self._use(kept)
+                return
+            try:
+                await self._read("list of markets", lambda: self._exchange.load_markets(True))
+            except VenueUnavailable as error:
+                if newer_than_s is not None or not await self._use_earlier(error):
+                    raise
+                return
+            self.listed_ns, self._loaded_ns = self._clock.wall_ns(), self._clock.monotonic_ns()
+            if self._lists is not None:
+                await self._lists.keep(list(self._exchange.markets.values()))
+
+    def _newer(self, than_s: float, came_ns: int) -> bool:
+        """Whether the venue has listed the markets since the caller came, or so shortly ago."""
+        return self._loaded_ns is not None and self._loaded_ns + round(than_s * NS_PER_S) > came_ns
+
+    async def _use_earlier(self, error: VenueUnavailable) -> bool:
+        if self._lists is None or isinstance(error, VenueRefused):
+            return False
+        kept = await self._lists.earlier()
+        if kept is None:
+            return False
+        age_s = (self._clock.wall_ns() - kept.listed_ns) / NS_PER_S
+        _log.warning("stale list of markets", venue=self.venue, age_s=round(age_s), error=str(error))
+        self._use(kept)
+        return True
+
+    def _use(self, kept: Listed) -> None:
+        self._exchange.set_markets(kept.markets)
+        self.listed_ns = kept.listed_ns
 
     async def _market(self, symbol: str) -> dict[str, Any]:
+        """The market of a symbol; one that is unknown may have been listed since the list was kept."""
         await self._load()
+        if symbol not in self._exchange.markets and self._lists is not None:
+            await self._load(newer_than_s=_NEW_LISTING_S)
         row: dict[str, Any] | None = self._exchange.markets.get(symbol)
         if row is None:
             raise UnknownSymbol(symbol, self.venue, near_symbols(symbol, self._exchange.markets))
@@ -238,7 +286,7 @@ class _Readable:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)):
+        if isinstance(error, (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError)):
             raise VenueUnavailable(f"{self._what}: its reply cannot be read: {error!r}"[:300]) from None
 
 

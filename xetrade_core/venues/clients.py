@@ -15,6 +15,7 @@ from xetrade_core.venues.budget import NOT_SHARED, Sharing, WeightBudget
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.http import rest_budget
 from xetrade_core.venues.market_data import MarketData
+from xetrade_core.venues.market_lists import MarketLists, MarketStore
 from xetrade_core.venues.max_client import MaxMarketData
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.resilient import ReadRules, ResilientMarketData
@@ -28,7 +29,8 @@ class ClientOptions:
 
     `rest_url` replaces the host of every REST URL (a simulated venue, a proxy). `budget` is given to share one among
     several clients in this process; None opens the one that `sharing` says. `reads` and `breakers` are for
-    `open_market_data`: how reads are repeated, how old a stale answer may be, when a circuit opens.
+    `open_market_data`: how reads are repeated, how old a stale answer may be, when a circuit opens. `lists` is where
+    the venue's list of markets is kept for a day, the nearest first; with none, each client asks the venue.
     """
 
     rest_url: str | None = None
@@ -38,6 +40,7 @@ class ClientOptions:
     sharing: Sharing = NOT_SHARED
     reads: ReadRules = field(default_factory=ReadRules)
     breakers: BreakerRules = field(default_factory=BreakerRules)
+    lists: tuple[MarketStore, ...] = ()
 
     def __post_init__(self) -> None:
         require_no_userinfo(self.rest_url, "rest_url")
@@ -98,4 +101,5 @@ def open_client(venue_id: str, options: ClientOptions, clock: Clock, rng: random
         rest_url=options.rest_url,
         testnet=options.testnet,
         timeout_s=options.timeout_s,
+        lists=MarketLists(venue_id, urlsplit(endpoints.rest).netloc, options.lists, clock) if options.lists else None,
     )

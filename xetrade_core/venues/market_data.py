@@ -19,8 +19,10 @@ class MarketData(Protocol):
 
     venue: str
 
-    async def instruments(self) -> tuple[Instrument, ...]:
-        """All instruments the venue lists, whatever their status."""
+    async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
+        """All instruments the venue lists, whatever their status; `fresh`: asked for now, and not from a list that was
+        kept, which may be of earlier today.
+        """
         ...
 
     async def book(self, symbol: str, depth: int) -> BookSnapshot:

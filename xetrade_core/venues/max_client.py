@@ -74,8 +74,8 @@ class MaxMarketData:
         """See MarketData."""
         await self.transport.close()
 
-    async def instruments(self) -> tuple[Instrument, ...]:
-        """See MarketData."""
+    async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
+        """See MarketData; always asked for now: it is a short list."""
         codec = self._rules.instruments
         bodies = [await self._get(request) for request in codec.requests(())]
         rows = tuple(row for body in bodies for row in codec.parse(body))

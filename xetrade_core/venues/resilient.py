@@ -85,9 +85,11 @@ class ResilientMarketData:
         """See MarketData."""
         await self.source.close()
 
-    async def instruments(self) -> tuple[Instrument, ...]:
+    async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
         """See MarketData."""
-        return await self._read(ReadEndpoint.INSTRUMENTS, "list of instruments", self.source.instruments)
+        return await self._read(
+            ReadEndpoint.INSTRUMENTS, "list of instruments", lambda: self.source.instruments(fresh=fresh)
+        )
 
     async def book(self, symbol: str, depth: int) -> BookSnapshot:
         """See MarketData. A stale book is one of the same depth."""
@@ -224,9 +226,9 @@ class FallbackMarketData:
         """See MarketData."""
         await asyncio.gather(*(source.close() for source in self._sources))
 
-    async def instruments(self) -> tuple[Instrument, ...]:
+    async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
         """See MarketData."""
-        return await self._sources[0].instruments()
+        return await self._sources[0].instruments(fresh=fresh)
 
     async def book(self, symbol: str, depth: int) -> BookSnapshot:
         """See MarketData."""
