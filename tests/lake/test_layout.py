@@ -21,8 +21,10 @@ from xetrade_core.lake.layout import (
     parse_day_key,
     parse_part_key,
     parse_segment_key,
+    parse_symbol_hour_key,
     part_key,
     segment_key,
+    symbol_hour_key,
 )
 from xetrade_core.lake.store import check_key
 
@@ -63,6 +65,17 @@ def test_a_segment_key_reads_back(venue: str, start: int, length: int, writer: s
     assert (parsed.venue, parsed.start_ns, parsed.end_ns, parsed.writer) == (venue, start, end, writer)
     assert str(parsed) == key
     assert parsed.hour_ns == hour_start(start)
+
+
+@given(symbols, times)
+def test_the_key_of_a_symbols_hour_across_venues_reads_back(symbol: str, ns: int) -> None:
+    key = symbol_hour_key("best_quotes", symbol, ns)
+    parsed = parse_symbol_hour_key(check_key(key))
+    assert (parsed.dataset, parsed.symbol, parsed.hour_ns) == ("best_quotes", symbol, hour_start(ns))
+    assert str(parsed) == key
+    for parse in (parse_part_key, parse_segment_key, parse_day_key):
+        with pytest.raises(LakeError):
+            parse(key)
 
 
 @given(st.none() | venues, times)

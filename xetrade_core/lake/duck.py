@@ -26,7 +26,16 @@ import pyarrow.fs as pafs
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, LakeError
 from xetrade_core.lake.dataset import Dataset
-from xetrade_core.lake.layout import DayKey, PartKey, SegmentKey, parse_day_key, parse_part_key, parse_segment_key
+from xetrade_core.lake.layout import (
+    DayKey,
+    PartKey,
+    SegmentKey,
+    SymbolHourKey,
+    parse_day_key,
+    parse_part_key,
+    parse_segment_key,
+    parse_symbol_hour_key,
+)
 from xetrade_core.lake.local_store import LocalStore
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_core.lake.store import ObjectStore
@@ -39,17 +48,20 @@ _PATH_TYPES = {"venue": pa.string(), "date": pa.date32(), "hour": pa.int32()}
 _PATH_NAMES = {
     "part": ("venue", "date", "hour"),
     "segment": ("venue", "date", "hour"),
+    "symbol_hour": ("date", "hour"),
     "venue_day": ("venue", "date"),
     "day": ("date",),
 }
+_SYMBOL_IN_PATH = ("part", "symbol_hour")
 _HIVE_TYPES = {"venue": "VARCHAR", "symbol": "VARCHAR", "date": "DATE", "hour": "INTEGER"}
 # the inverse of symbol_slug; first match only
 _UNIVERSAL = "regexp_replace(regexp_replace(symbol, '-', '/'), '_', ':')"
 
 
-_PARSERS: dict[str, Callable[[str], PartKey | SegmentKey | DayKey]] = {
+_PARSERS: dict[str, Callable[[str], PartKey | SegmentKey | SymbolHourKey | DayKey]] = {
     "part": parse_part_key,
     "segment": parse_segment_key,
+    "symbol_hour": parse_symbol_hour_key,
     "venue_day": parse_day_key,
     "day": parse_day_key,
 }
@@ -70,7 +82,7 @@ def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
         else:
             source = f"{dataset.name}_files"
             connection.register(source, _arrow_dataset(store, dataset))
-        slug_in_path = source.startswith("read_parquet") and dataset.layout == "part"
+        slug_in_path = source.startswith("read_parquet") and dataset.layout in _SYMBOL_IN_PATH
         connection.execute(f"CREATE VIEW {dataset.name} AS SELECT {_columns(dataset, slug_in_path)} FROM {source}")
     return connection
 
@@ -88,7 +100,7 @@ def _columns(dataset: Dataset, slug_in_path: bool) -> str:
 
 def _local_source(store: LocalStore, dataset: Dataset) -> str:
     files = f"{store.root}/{dataset.name}/**/*.parquet".replace("'", "''")
-    names = ("symbol", *_PATH_NAMES["part"]) if dataset.layout == "part" else _PATH_NAMES[dataset.layout]
+    names = (*(("symbol",) if dataset.layout in _SYMBOL_IN_PATH else ()), *_PATH_NAMES[dataset.layout])
     types = ", ".join(f"'{name}': {_HIVE_TYPES[name]}" for name in names)
     return f"read_parquet('{files}', hive_partitioning = true, hive_types = {{{types}}})"
 
@@ -120,9 +132,9 @@ def _known_of(dataset: Dataset, key: str) -> pc.Expression | None:
     known = pc.field("date") == pa.scalar(moment.date(), pa.date32())
     if not isinstance(place, DayKey):
         known &= pc.field("hour") == pa.scalar(moment.hour, pa.int32())
-    if place.venue is not None:
+    if not isinstance(place, SymbolHourKey) and place.venue is not None:
         known &= (pc.field("exchange") == place.venue) & (pc.field("venue") == place.venue)
-    return known & (pc.field("symbol") == place.symbol) if isinstance(place, PartKey) else known
+    return known & (pc.field("symbol") == place.symbol) if isinstance(place, PartKey | SymbolHourKey) else known
 
 
 class StoreFileSystem(pafs.FileSystemHandler):  # type: ignore[misc]

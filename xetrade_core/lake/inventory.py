@@ -11,7 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xetrade_core.errors import ConfigError, LakeError
-from xetrade_core.lake.layout import NS_PER_DAY, NS_PER_HOUR, parse_day_key, parse_part_key, parse_segment_key
+from xetrade_core.lake.layout import (
+    NS_PER_DAY,
+    NS_PER_HOUR,
+    parse_day_key,
+    parse_part_key,
+    parse_segment_key,
+    parse_symbol_hour_key,
+)
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_core.lake.store import ObjectInfo, ObjectStore
 
@@ -100,6 +107,9 @@ def _place(key: str) -> tuple[tuple[str, str, str], int, int] | None:
     with contextlib.suppress(LakeError, ConfigError):
         segment = parse_segment_key(key)
         return (segment.dataset, segment.venue, ""), segment.hour_ns, 1
+    with contextlib.suppress(LakeError):
+        hour = parse_symbol_hour_key(key)
+        return (hour.dataset, "", hour.symbol), hour.hour_ns, 1
     with contextlib.suppress(LakeError):
         day = parse_day_key(key)
         return (day.dataset, day.venue or "", ""), day.day_ns, NS_PER_DAY // NS_PER_HOUR

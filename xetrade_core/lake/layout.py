@@ -2,8 +2,9 @@
 
 `<dataset>/venue=V/symbol=SLUG/date=YYYY-MM-DD/hour=HH/part.parquet` for what readers use (a "part"), and
 `<dataset>/venue=V/date=YYYY-MM-DD/hour=HH/<startns>-<endns>-<writer>.parquet` for what captures upload (a "segment").
-What is of a day is `<dataset>/venue=V/date=YYYY-MM-DD/part.parquet`, all symbols of the venue in one file, and what is
-of no one venue `<dataset>/date=YYYY-MM-DD/part.parquet`. Hours and days are UTC; every object belongs to exactly one.
+What is of one symbol across venues is `<dataset>/symbol=SLUG/date=YYYY-MM-DD/hour=HH/part.parquet`. What is of a day
+is `<dataset>/venue=V/date=YYYY-MM-DD/part.parquet`, all symbols of the venue in one file, and what is of no one venue
+`<dataset>/date=YYYY-MM-DD/part.parquet`. Hours and days are UTC; every object belongs to exactly one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _PART = re.compile(rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/symbol=(?P<slug>[^
 _SEGMENT = re.compile(
     rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/{_HOUR}/(?P<start>\d+)-(?P<end>\d+)-(?P<writer>[^/]+)\.parquet"
 )
+_SYMBOL_HOUR = re.compile(rf"(?P<dataset>\w+)/symbol=(?P<slug>[^/]+)/{_HOUR}/(?P<name>[^/]+)\.parquet")
 _DAY = re.compile(
     r"(?P<dataset>\w+)/(?:venue=(?P<venue>[^/]+)/)?date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>[^/]+)\.parquet"
 )
@@ -76,6 +78,20 @@ class SegmentKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SymbolHourKey:
+    """What the key of a file of one symbol across venues says; `name` is `part` but for rejected rows."""
+
+    dataset: str
+    symbol: str
+    hour_ns: int
+    name: str = "part"
+
+    def __str__(self) -> str:
+        folder = f"{self.dataset}/symbol={symbol_slug(self.symbol)}/{hour_path(self.hour_ns)}"
+        return f"{folder}/{self.name}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
 class DayKey:
     """What the key of a day's file says; `venue` is None where the file is of no one venue.
 
@@ -99,6 +115,11 @@ def part_key(dataset: str, venue: str, symbol: str, hour_ns: int) -> str:
 def segment_key(dataset: str, venue: str, start_ns: int, end_ns: int, writer: str) -> str:
     """The key of one segment; see `SegmentKey`."""
     return str(SegmentKey(dataset, venue, start_ns, end_ns, writer))
+
+
+def symbol_hour_key(dataset: str, symbol: str, hour_ns: int) -> str:
+    """The key of the file of one symbol across venues; `hour_ns` may lie anywhere in the hour."""
+    return str(SymbolHourKey(dataset, symbol, hour_start(hour_ns)))
 
 
 def day_key(dataset: str, venue: str | None, day_ns: int) -> str:
@@ -131,6 +152,15 @@ def parse_segment_key(key: str) -> SegmentKey:
     if str(parsed) != key:
         raise LakeError(f"{key} is not the key of a segment: its times belong at {parsed}")
     return parsed
+
+
+def parse_symbol_hour_key(key: str) -> SymbolHourKey:
+    """The inverse of `symbol_hour_key`; `LakeError` for any other key."""
+    found = _SYMBOL_HOUR.fullmatch(key)
+    if found is None:
+        raise LakeError(f"{key} is not the key of a symbol's hour: expected dataset/symbol=/date=/hour=/part.parquet")
+    hour_ns = _parse_hour(found["date"], found["hour"])
+    return SymbolHourKey(found["dataset"], slug_symbol(found["slug"]), hour_ns, found["name"])
 
 
 def parse_day_key(key: str) -> DayKey:

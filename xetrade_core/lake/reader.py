@@ -29,11 +29,13 @@ from xetrade_core.lake.layout import (
     hours_between,
     parse_part_key,
     parse_segment_key,
+    symbol_hour_key,
     symbol_prefix,
     venue_prefix,
 )
 from xetrade_core.lake.merge import merge_gaps, merge_snapshots
 from xetrade_core.lake.moments import Moment, as_ns
+from xetrade_core.lake.quote_schemas import BEST_QUOTES
 from xetrade_core.lake.schemas import (
     BOOK_METRICS,
     L2_GAP_SEGMENTS,
@@ -104,6 +106,20 @@ class Lake:
     ) -> Any:
         """Book metrics by the minute, of minutes that start in the range."""
         return _as(self._read_rows(BOOK_METRICS, None, venue, symbol, start, end, columns), as_)
+
+    def read_best(
+        self, symbol: str, start: Moment, end: Moment, columns: Sequence[str] | None = None, as_: Form = "arrow"
+    ) -> Any:
+        """Best quotes across venues, of seconds in the range; no rows where none were made."""
+        first, last = _range(start, end)
+        chosen = _chosen(BEST_QUOTES, columns)
+        needed = list(dict.fromkeys([*chosen, "timestamp"]))
+        keys = [symbol_hour_key(BEST_QUOTES.name, symbol, hour) for hour in hours_between(first, last)]
+        with ThreadPoolExecutor(_READERS) as pool:
+            held = [key for key, info in zip(keys, pool.map(self.store.stat, keys), strict=True) if info is not None]
+            tables = list(pool.map(lambda key: self._read_file(key, needed), held))
+        table = pa.concat_tables(tables) if tables else BEST_QUOTES.empty().select(needed)
+        return _as(_within(BEST_QUOTES, table, "timestamp", (first, last)).select(chosen), as_)
 
     def venues(self) -> list[str]:
         """Venues that have compacted snapshots."""

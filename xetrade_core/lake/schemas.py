@@ -10,6 +10,7 @@ from xetrade_core.errors import LakeError
 from xetrade_core.lake.dataset import LABEL, LEVELS, TIMESTAMP, Column, Dataset, Reasons
 from xetrade_core.lake.funding_schemas import FUNDING_QUOTES, FUNDING_RATES, FUNDING_REVISIONS
 from xetrade_core.lake.levels import level_reasons
+from xetrade_core.lake.quote_schemas import BEST_QUOTES
 from xetrade_core.lake.reference_schemas import INSTRUMENTS, SYMBOL_MAP, SYMBOL_MAP_CHANGES
 from xetrade_core.model.book_events import GapCause
 
@@ -263,7 +264,7 @@ BOOK_METRICS = Dataset(
 DATASETS = {
     one.name: one
     for one in (
-        L2_SNAPSHOTS, L2_GAPS, L2_QUALITY, BOOK_METRICS, L2_SEGMENTS, L2_GAP_SEGMENTS,
+        L2_SNAPSHOTS, L2_GAPS, L2_QUALITY, BOOK_METRICS, BEST_QUOTES, L2_SEGMENTS, L2_GAP_SEGMENTS,
         FUNDING_RATES, FUNDING_REVISIONS, FUNDING_QUOTES, INSTRUMENTS, SYMBOL_MAP, SYMBOL_MAP_CHANGES,
     )
 }  # fmt: skip
