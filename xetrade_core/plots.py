@@ -1,4 +1,4 @@
-"""Pictures of recorded books: PNG bytes out of rows of `l2_snapshots`. Matplotlib is imported on use."""
+"""Pictures of recorded books: PNG bytes out of rows of the lake. Matplotlib is imported on use."""
 
 from __future__ import annotations
 
@@ -29,21 +29,33 @@ def book_picture(rows: pa.Table, title: str) -> bytes:
 
     `rows` are those of one venue and symbol in time order, with at least `COLUMNS`. Raises NothingToDraw.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(
-        figsize=(10.2, 4.2), layout="constrained"
-    )  # 1122 pixels: what the Dagster UI shows without scrolling
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=(2, 3))
+    figure, (left, right) = _two_panels((2, 3))
     last = last_book(rows)
     _draw_depth(left, *last)
     _draw_touch(right, rows)
-    figure.suptitle(title)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=110, metadata={"Software": None})
-    return image.getvalue()
+    return _png(figure, title)
+
+
+def spread_picture(rows: pa.Table, title: str) -> bytes:
+    """Spread of each venue and of the best across venues over time, and how long each venue held the best, as one PNG.
+
+    `rows` are those of `best_quotes` of one symbol in time order. Raises NothingToDraw.
+    """
+    import pyarrow.compute as pc
+
+    if rows.column("spread_bps").null_count == len(rows):
+        raise NothingToDraw("no second has a best bid and ask: nothing to draw")
+    figure, (left, right) = _two_panels((3, 1))
+    _draw_spreads(left, rows)
+    names = sorted({name for held in rows.column("venues").to_pylist() for name in held})
+    for offset, side, colour in ((-0.2, "bid", BID), (0.2, "ask", ASK)):
+        counts = {one["values"]: one["counts"] for one in pc.value_counts(rows.column(f"{side}_venue")).to_pylist()}
+        share = [100 * counts.get(name, 0) / len(rows) for name in names]
+        right.barh(np.arange(len(names)) + offset, share, height=0.4, color=colour, label=f"best {side}")
+    right.set_yticks(range(len(names)), names, fontsize=8)
+    right.set_title("holds the best, % of the time", fontsize=10)
+    right.legend(fontsize=8)
+    return _png(figure, title)
 
 
 def last_book(rows: pa.Table) -> tuple[list[float], list[float], list[float], list[float]]:
@@ -69,6 +81,50 @@ def touch(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArr
         filled = pc.if_else(pc.greater(pc.list_value_length(column), 0), column, None)
         best.append(pc.list_element(filled, 0).to_numpy(zero_copy_only=False))
     return times, best[0], best[1]
+
+
+def _two_panels(width_ratios: tuple[int, int]) -> tuple[Any, Any]:
+    """A figure of two panels side by side, as wide as the Dagster UI shows without scrolling: 1122 pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.2, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, 2, width_ratios=width_ratios)
+
+
+def _png(figure: Any, title: str) -> bytes:
+    figure.suptitle(title)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=110, metadata={"Software": None})
+    return image.getvalue()
+
+
+def _draw_spreads(axes: Any, rows: pa.Table) -> None:
+    """A line a venue, the best across them in the foreground, and the crossed seconds shaded."""
+    step = max(1, -(-rows.num_rows // MOST_POINTS))
+    picked = rows.take(list(range(0, rows.num_rows, step))).to_pylist()
+    when = np.array([row["timestamp"].value for row in picked], dtype="datetime64[ns]")
+    for name in sorted({name for row in picked for name in row["venues"]}):
+        spreads = [_spread_bps(row, name) for row in picked]
+        axes.plot(when, spreads, linewidth=0.8, alpha=0.7, label=name)
+    best = np.array([np.nan if row["spread_bps"] is None else row["spread_bps"] for row in picked])
+    axes.plot(when, best, color=MID, linewidth=1.2, label="across venues")
+    axes.axhline(0, color=MID, linewidth=0.5)
+    for start, end in _runs(best < 0):
+        axes.axvspan(when[start], when[min(end, len(when) - 1)], color=ASK, alpha=0.15, linewidth=0)
+    axes.set_title("spread, basis points; shaded: crossed", fontsize=10)
+    axes.legend(fontsize=8)
+    axes.tick_params(axis="x", rotation=20, labelsize=8)
+
+
+def _spread_bps(row: dict[str, Any], venue: str) -> float:
+    """One venue's own spread in a row of `best_quotes`, NaN where it does not count or has one side only."""
+    if venue not in row["venues"]:
+        return float("nan")
+    at = row["venues"].index(venue)
+    bid, ask = row["venue_bid"][at], row["venue_ask"][at]
+    return float("nan") if bid is None or ask is None else (ask - bid) / (ask + bid) * 2e4
 
 
 def _draw_depth(

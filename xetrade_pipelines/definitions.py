@@ -20,6 +20,9 @@ from xetrade_pipelines.market_data.jobs import JOBS
 from xetrade_pipelines.market_data.ops import MEMORY
 from xetrade_pipelines.market_data.schedules import schedules
 from xetrade_pipelines.market_data.sensors import sensors
+from xetrade_pipelines.quotes.assets import best_quotes
+from xetrade_pipelines.quotes.jobs import make_best_quotes
+from xetrade_pipelines.quotes.schedules import best_quotes_hourly
 from xetrade_pipelines.resources import (
     AlertResource,
     CaptureResource,
@@ -49,11 +52,12 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """A fresh `Definitions`; `resource_overrides` replace resources by name. Raises ConfigError."""
     settings = SettingsResource().load()
     autostart = settings.pipelines.autostart
+    started = dg.DefaultScheduleStatus.RUNNING if autostart else dg.DefaultScheduleStatus.STOPPED
     return dg.Definitions(
-        assets=list(ASSETS),
+        assets=[*ASSETS, best_quotes],
         asset_checks=[window_covered],
-        jobs=list(JOBS),
-        schedules=schedules(dg.DefaultScheduleStatus.RUNNING if autostart else dg.DefaultScheduleStatus.STOPPED),
+        jobs=[*JOBS, make_best_quotes],
+        schedules=[*schedules(started), best_quotes_hourly(started)],
         sensors=sensors(dg.DefaultSensorStatus.RUNNING if autostart else dg.DefaultSensorStatus.STOPPED),
         resources={**default_resources(settings), **(resource_overrides or {})},
     )

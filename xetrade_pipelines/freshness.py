@@ -24,4 +24,5 @@ FRESHNESS = {
     "l2_gaps": _within(80, 140),
     "l2_quality": _within(80, 140),
     "book_metrics": _within(90, 150),
+    "best_quotes": _within(100, 160),
 }

@@ -1,5 +1,5 @@
 """Partitions: the hour x venue grid on which all book data lives, the day x venue grid of what is asked for once a day,
-the days of what is of no one venue, and the translation between keys and times.
+the hours and days of what is of no one venue, and the translation between keys and times.
 
 Symbols are the *content* of a partition, not a dimension: hour x venue stays quick in the UI (some 80,000 keys), hour x
 venue x symbol would not. Hours reach two past the current one, because the run of the next hour starts before it does;
@@ -51,6 +51,16 @@ def day_of_key(key: str) -> int:
 def day_key(ns: int) -> str:
     """The key of the day in which `ns` lies, `2026-01-31`."""
     return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime(DAY_FORMAT)
+
+
+def hour_of_key(key: str) -> int:
+    """The start (UTC nanoseconds) of the hour that a key such as `2026-01-31T05` names. Raises ConfigError."""
+    return _start_ns(key, HOUR_FORMAT, key, "an hour such as 2026-01-31T05")
+
+
+def hour_key(ns: int) -> str:
+    """The key of the hour in which `ns` lies, `2026-01-31T05`."""
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime(HOUR_FORMAT)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -26,6 +26,7 @@ from xetrade_core.capture.run import run_capture
 from xetrade_core.capture.session import feed_opener
 from xetrade_core.capture.status import CaptureReport, CaptureStatus
 from xetrade_core.clock import NS_PER_S, SystemClock
+from xetrade_core.lake.best_hours import BestQuotesReport, make_best_quotes, outdated_hours, read_best_hour
 from xetrade_core.lake.hour_tables import read_part
 from xetrade_core.lake.hourly import HourEvidence, hour_records, settle_hour
 from xetrade_core.lake.measure import MetricsReport, measure_hour
@@ -34,12 +35,12 @@ from xetrade_core.lake.quality import QualityRecord
 from xetrade_core.lake.s3_store import make_client
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
-from xetrade_core.plots import book_picture
+from xetrade_core.plots import book_picture, spread_picture
 from xetrade_core.settings import Settings, load_settings
 from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging, redact_text, register_secrets
 from xetrade_pipelines.market_data.config import CaptureRunConfig
 from xetrade_pipelines.market_data.plan import plan_capture, symbols_of
-from xetrade_pipelines.partitions import VenueHour
+from xetrade_pipelines.partitions import VenueHour, hour_key
 
 
 class ClockResource(dg.ConfigurableResource[None]):
@@ -102,6 +103,22 @@ class LakeResource(dg.ConfigurableResource[None]):
         """Compute and store the metrics of one hour's snapshots."""
         return measure_hour(self.store(), hour.venue, hour.start_ns)
 
+    def make_best_quotes(self, hour_ns: int, staleness_limit_s: float) -> BestQuotesReport:
+        """Make and store the best quotes across venues of one hour."""
+        return make_best_quotes(self.store(), hour_ns, staleness_limit_s)
+
+    def outdated_best_quotes(self, start_ns: int, end_ns: int) -> list[int]:
+        """The hours of the range whose snapshots have no best quotes, or are others than those were made from."""
+        return outdated_hours(self.store(), start_ns, end_ns)
+
+    def spread_picture(self, report: BestQuotesReport) -> bytes | None:
+        """Spreads of the hour's symbol with the most venues as a PNG; None where nothing was quoted."""
+        chosen = max(report.symbols, key=lambda one: (len(one.venues), one.quoted), default=None)
+        if chosen is None or not chosen.quoted:
+            return None
+        rows = read_best_hour(self.store(), chosen.symbol, report.hour_ns)
+        return spread_picture(rows, f"{chosen.symbol} across venues, {hour_key(report.hour_ns)} UTC")
+
     def records(self, hour: VenueHour) -> tuple[QualityRecord, ...]:
         """The completeness records of one hour."""
         return hour_records(self.store(), hour.venue, hour.start_ns)
@@ -133,6 +150,10 @@ class CaptureResource(dg.ConfigurableResource[None]):
     def interval_s(self) -> float:
         """Seconds between two snapshots, where a run's config does not say."""
         return self.settings.load().capture.interval_s
+
+    def staleness_s(self) -> float:
+        """Seconds without a message after which a quote is stale, where a run's config does not say."""
+        return self.settings.load().capture.staleness_s
 
     def venues(self) -> tuple[str, ...]:
         """The venues that the settings record, in their order."""

@@ -7,7 +7,10 @@ import math
 import pyarrow as pa
 import pytest
 
-from xetrade_core.plots import MOST_POINTS, NothingToDraw, book_picture, last_book, touch
+from tests.support.snapshots import HOUR, snapshot_rows
+from xetrade_core.lake.best_quotes import best_rows, touch_of
+from xetrade_core.model.contracts import SPOT
+from xetrade_core.plots import MOST_POINTS, NothingToDraw, book_picture, last_book, spread_picture, touch
 
 LEVELS = pa.list_(pa.float64())
 
@@ -59,3 +62,18 @@ def test_the_last_book_skips_rows_without_one() -> None:
 def test_no_book_at_all_is_one_line() -> None:
     with pytest.raises(NothingToDraw, match="gap ledger"):
         book_picture(rows([None], [None]), "empty")
+
+
+def test_spreads_across_venues_are_a_picture_also_where_venues_come_and_go() -> None:
+    recorded = {
+        "binance": snapshot_rows(range(60), unsynced=range(20, 30)),
+        "okx": snapshot_rows(range(60), venue="okx", unsynced=range(5), sequence_offset=40),
+    }
+    venues = {venue: touch_of([table], HOUR, SPOT, 30) for venue, table in recorded.items()}
+    quotes = best_rows("BTC/USDT", HOUR, venues)
+    image = spread_picture(quotes, "BTC/USDT")
+    assert image.startswith(b"\x89PNG\r\n\x1a\n")
+    assert image == spread_picture(quotes, "BTC/USDT")
+    nothing = touch_of([snapshot_rows(range(5), unsynced=range(5))], HOUR, SPOT, 30)
+    with pytest.raises(NothingToDraw, match="no second has a best bid and ask"):
+        spread_picture(best_rows("BTC/USDT", HOUR, {"binance": nothing}), "BTC/USDT")
