@@ -16,7 +16,7 @@ from tests.support.sim import Sim
 from xetrade_core.assembly import capture_session, universal_symbols
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.clock import SystemClock
-from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue
+from xetrade_core.errors import ConfigError, NotSupported, UnknownSymbol, UnknownVenue
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.polling import PolledBooks, PollingFeed, open_polling_feed
 from xetrade_core.lake.store import open_store
@@ -198,5 +198,7 @@ async def test_opening_says_what_is_wrong(sim: Sim) -> None:
     clock, rng = SystemClock(), random.Random(1)
     with pytest.raises(UnknownVenue, match="nowhere"):
         await open_polling_feed("nowhere", ["BTC/USDT"], QUICK, clock, rng)
+    with pytest.raises(NotSupported, match="max cannot be polled, as ccxt does not know it"):
+        await open_polling_feed("max", ["BTC/TWD"], QUICK, clock, rng)
     with pytest.raises(UnknownSymbol, match="unknown symbol 'NO/PAIR' on binance"):
         await open_polling_feed("binance", ["NO/PAIR"], QUICK, clock, rng, ccxt_config=ccxt_config("binance", sim))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.support.recordings import recording
+from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError, UnknownSymbol, UnknownVenue, VenueRetired, VenueUnavailable
+from xetrade_core.feeds.factory import open_feed
 from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.feeds.recorded import RecordedFeed
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
 from xetrade_core.venues import binance_format, bybit, okx
-from xetrade_core.venues.clients import OWN_CLIENTS
+from xetrade_core.venues.clients import OWN_CLIENTS, ClientOptions, open_market_data
 from xetrade_core.venues.instruments import named_instrument, resolve_symbol
 from xetrade_core.venues.registry import venue, venues
 from xetrade_core.venues.venue import BookProtocol, Venue, VenueStatus
@@ -35,7 +40,8 @@ def test_a_venue_is_whole(subject: Venue) -> None:
     limits = [row.limit for row in subject.rest.weights]
     assert limits == sorted(limits)
     assert all(row.weight <= subject.rest.budget.limit for row in subject.rest.weights)
-    assert {fact.topic for fact in subject.facts} >= {"sync", "ping"}
+    topics = {"retired"} if subject.status is VenueStatus.RETIRED else {"sync", "ping"}
+    assert {fact.topic for fact in subject.facts} >= topics
     for fact in subject.facts:
         assert fact.source.startswith("https://")
         assert date(2026, 1, 1) <= fact.checked <= date(2027, 12, 31)
@@ -46,7 +52,7 @@ def test_a_venue_is_whole(subject: Venue) -> None:
 def test_its_client_exists(subject: Venue) -> None:
     ccxt = pytest.importorskip("ccxt")
     if subject.ccxt_class is None:
-        assert subject.id in OWN_CLIENTS
+        assert (subject.id in OWN_CLIENTS) is (subject.status is VenueStatus.LIVE)
     else:
         assert subject.ccxt_class in ccxt.exchanges
 
@@ -77,9 +83,24 @@ def test_an_unknown_venue_names_the_known_ones() -> None:
 
 
 def test_a_retired_venue_says_when_it_shut_down() -> None:
-    gone = replace(venue("binance"), name="BitMart", status=VenueStatus.RETIRED, retired_on=date(2026, 7, 15))
-    with pytest.raises(VenueRetired, match="BitMart shut down on 2026-07-15"):
-        gone.require_live()
+    gone = venue("bitmart")
+    instrument = named_instrument(gone, "BTC/USDT")
+    assert (gone.status, instrument.venue_id) == (VenueStatus.RETIRED, "BTC_USDT")
+    calls: list[Callable[[], object]] = [
+        gone.require_live,
+        lambda: gone.instruments.requests(["BTC/USDT"]),
+        lambda: gone.instruments.parse(b"[]"),
+        lambda: gone.books([instrument]),
+        lambda: open_market_data("bitmart", ClientOptions(), SystemClock(), random.Random(1)),
+        lambda: asyncio.run(open_feed("bitmart", ["BTC/USDT"], FeedOptions(), SystemClock(), random.Random(1))),
+        lambda: asyncio.run(
+            open_feed("bitmart", ["BTC/USDT"], FeedOptions(feed="poll"), SystemClock(), random.Random(1))
+        ),
+        lambda: RecordedFeed("bitmart", ["BTC/USDT"], [Path("old.gz")], SystemClock()),
+    ]
+    for call in calls:
+        with pytest.raises(VenueRetired, match=r"BitMart shut down on 2026-07-26: .* choose a live venue"):
+            call()
 
 
 def test_the_snapshot_for_a_depth_is_the_cheapest_that_reaches() -> None:

@@ -19,7 +19,7 @@ import structlog
 from xetrade_core.books.book_set import NS_PER_MS, BookSet, Millis, Price, Size
 from xetrade_core.books.sequencer import BookSequencer, Events
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import UnknownVenue, VenueUnavailable, XETradeError
+from xetrade_core.errors import NotSupported, UnknownVenue, VenueUnavailable, XETradeError
 from xetrade_core.feeds.feed import FeedOptions, FeedSink, FeedStatus, SymbolStatus
 from xetrade_core.model.book_events import GapCause, RefusalReason, Synced
 from xetrade_core.model.instruments import Instrument, MarketType
@@ -218,7 +218,7 @@ async def open_polling_feed(
     """A polling feed of symbols, in any form that `resolve_symbol` reads, on any venue that ccxt knows, by ccxt's id.
 
     `options.rest_url` replaces the host of every REST URL of ccxt's; `ccxt_config` goes to the ccxt class. Raises
-    UnknownVenue, UnknownSymbol, VenueRetired, VenueUnavailable.
+    UnknownVenue, UnknownSymbol, VenueRetired, NotSupported, VenueUnavailable.
     """
     source, found = await _open_source(venue, symbols, options, ccxt_config or {})
     return PollingFeed(venue, found, source, options, clock, rng)
@@ -237,9 +237,11 @@ async def _open_source(
     """ccxt's exchange with its markets loaded, and the symbols found there, each once."""
     import ccxt.async_support as ccxt
 
+    rules = next((row.require_live() for row in venues() if row.id == venue), None)
+    if rules is not None and rules.ccxt_class is None:
+        raise NotSupported(f"{venue} cannot be polled, as ccxt does not know it: leave its feed at `stream`")
     if venue not in ccxt.exchanges:
         raise UnknownVenue(venue, ccxt.exchanges)
-    rules = next((row.require_live() for row in venues() if row.id == venue), None)
     if rules is not None and rules.market_types == (MarketType.SPOT,):  # ccxt's class may hold futures as well
         config = {"options": {"fetchMarkets": {"types": ["spot"]}}, **config}
     source = getattr(ccxt, venue)({"enableRateLimit": True, **config})

@@ -18,34 +18,38 @@ from xetrade_core.venues.venue import (
     Paging,
     RateRule,
     RestRules,
-    Support,
     Uniqueness,
     Venue,
     WebsocketRules,
     WireDialect,
+    error_codes,
+    offers,
 )
 
 _CHECKED = date(2026, 11, 27)
 _DOCS = "https://docs.deribit.com"
 
-_ERRORS = {
-    ErrorKind.RATE_LIMITED: (10028, 10047, 10066, 11035, 12001),
-    ErrorKind.UNAVAILABLE: (10040, 10041, 10048, 11051, 11094, 13025, 13888),
-    ErrorKind.AUTHENTICATION: (10000, 12000, 12998, 12999, 13000, 13001, 13003, 13004, 13006, 13007, 13009),
-    ErrorKind.PERMISSION: (9999, 10019, 11042, 12005, 13002, 13012, 13021, 13778),
-    ErrorKind.UNKNOWN_SYMBOL: (10020, 13019, 13020),
-    ErrorKind.UNKNOWN_ORDER: (10004, 10010, 10029, 11008, 11044),
-    ErrorKind.INSUFFICIENT_FUNDS: (10009,),
-    ErrorKind.ORDER_REJECTED: (
-        10002, 10003, 10005, 10006, 10007, 10008, 10011, 10012, 10013, 10014, 10015, 10016, 10017, 10018, 10021, 10022,
-        10023, 10024, 10025, 10026, 10027, 10032, 10034, 10035, 10036, 10043, 10044, 10045, 10046, 11036, 11037, 11038,
-        11039, 11041, 11046, 11048, 11054,
-    ),
-    ErrorKind.BAD_REQUEST: (10030, 10031, 10033, 11029, 11043, 11045, 11047, 11049, 11050, 13010, 13011, 13016, -32000,
-                            -32600, -32601, -32602, -32700),
-    # "General failure", "other reject" and "request failed" say nothing of what became of an order.
-    ErrorKind.OUTCOME_UNKNOWN: (10001, 11030, 11031, 13008),
-}  # fmt: skip
+_ERRORS = error_codes(
+    {
+        ErrorKind.RATE_LIMITED: "10028 10047 10066 11035 12001",
+        ErrorKind.UNAVAILABLE: "10040 10041 10048 11051 11094 13025 13888",
+        ErrorKind.AUTHENTICATION: "10000 12000 12998 12999 13000 13001 13003 13004 13006 13007 13009",
+        ErrorKind.PERMISSION: "9999 10019 11042 12005 13002 13012 13021 13778",
+        ErrorKind.UNKNOWN_SYMBOL: "10020 13019 13020",
+        ErrorKind.UNKNOWN_ORDER: "10004 10010 10029 11008 11044",
+        ErrorKind.INSUFFICIENT_FUNDS: "10009",
+        ErrorKind.ORDER_REJECTED: (
+            "10002 10003 10005 10006 10007 10008 10011 10012 10013 10014 10015 10016 10017 10018 10021 "
+            "10022 10023 10024 10025 10026 10027 10032 10034 10035 10036 10043 10044 10045 10046 11036 "
+            "11037 11038 11039 11041 11046 11048 11054"
+        ),
+        ErrorKind.BAD_REQUEST: (
+            "10030 10031 10033 11029 11043 11045 11047 11049 11050 13010 13011 13016 -32000 -32600 -32601 -32602 -32700"
+        ),
+        # "General failure", "other reject" and "request failed" say nothing of what became of an order.
+        ErrorKind.OUTCOME_UNKNOWN: "10001 11030 11031 13008",
+    }
+)
 
 VENUE = Venue(
     id="deribit",
@@ -97,24 +101,26 @@ VENUE = Venue(
     client_ids=ClientIdRule(
         pattern=r"[ -~]{1,64}", ccxt_param="label", unique=Uniqueness.NEVER, query=True, cancel=True
     ),
-    errors={str(code): kind for kind, codes in _ERRORS.items() for code in codes},
-    capabilities={
-        Capability.BOOK_STREAM: Support.NATIVE,
-        Capability.BOOK_REST: Support.NATIVE,
-        Capability.FUNDING: Support.NATIVE,
-        Capability.FUNDING_HISTORY: Support.NATIVE,
-        Capability.PLACE: Support.NATIVE,
-        Capability.CANCEL: Support.NATIVE,
-        Capability.CANCEL_ALL: Support.NATIVE,
-        Capability.AMEND: Support.NATIVE,
-        Capability.POST_ONLY: Support.NATIVE,
-        Capability.REDUCE_ONLY: Support.NATIVE,
-        Capability.ORDER_STREAM: Support.NATIVE,
-        Capability.TRADE_STREAM: Support.NATIVE,
-        Capability.DEAD_MAN_SWITCH: Support.NATIVE,  # enable_cancel_on_disconnect
-        Capability.KEY_PERMISSIONS: Support.NATIVE,  # the scope that comes with a token
-        Capability.TESTNET: Support.NATIVE,
-    },
+    errors=_ERRORS,
+    capabilities=offers(
+        (
+            Capability.BOOK_STREAM,
+            Capability.BOOK_REST,
+            Capability.FUNDING,
+            Capability.FUNDING_HISTORY,
+            Capability.PLACE,
+            Capability.CANCEL,
+            Capability.CANCEL_ALL,
+            Capability.AMEND,
+            Capability.POST_ONLY,
+            Capability.REDUCE_ONLY,
+            Capability.ORDER_STREAM,
+            Capability.TRADE_STREAM,
+            Capability.DEAD_MAN_SWITCH,  # enable_cancel_on_disconnect
+            Capability.KEY_PERMISSIONS,  # the scope that comes with a token
+            Capability.TESTNET,
+        ),
+    ),
     funding=FundingRules(
         live_means="the average of the last 8 hours (get_funding_rate_value over that span): what was accrued, "
         "not what will be",

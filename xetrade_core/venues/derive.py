@@ -18,32 +18,35 @@ from xetrade_core.venues.venue import (
     Paging,
     RateRule,
     RestRules,
-    Support,
     Uniqueness,
     Venue,
     WebsocketRules,
     WireDialect,
+    error_codes,
+    offers,
 )
 
 _CHECKED = date(2026, 11, 27)
 _DOCS = "https://docs.derive.xyz"
 
-_ERRORS = {
-    ErrorKind.RATE_LIMITED: (-32000, -32100),
-    ErrorKind.OUTCOME_UNKNOWN: (-32603, 9000, 9001),  # internal error; confirmation or engine timed out
-    ErrorKind.CLOCK: (11018, 11022),
-    ErrorKind.AUTHENTICATION: (14014, 14020, 14021, 14022, 14023, 14026, 14029, 14030, 16100),
-    ErrorKind.PERMISSION: (14027, 14031, 16000, 16001),
-    ErrorKind.UNKNOWN_SYMBOL: (12000, 12001, 12002),
-    ErrorKind.UNKNOWN_ORDER: (11003, 11004, 11005, 11006),
-    ErrorKind.DUPLICATE_CLIENT_ID: (11017,),  # of the signed nonce: labels may repeat
-    ErrorKind.INSUFFICIENT_FUNDS: (10011, 10012, 11000, 11020),
-    ErrorKind.ORDER_REJECTED: (
-        11002, 11007, 11008, 11009, 11010, 11011, 11012, 11013, 11014, 11015, 11016, 11019, 11021, 11023, 11024, 11025,
-        11026, 11027, 11028, 11029, 11050, 11051, 11052, 11053, 11054, 11055,
-    ),
-    ErrorKind.BAD_REQUEST: (-32700, -32600, -32601, -32602, 13000, 14000, 14001, 14025),
-}  # fmt: skip
+_ERRORS = error_codes(
+    {
+        ErrorKind.RATE_LIMITED: "-32000 -32100",
+        ErrorKind.OUTCOME_UNKNOWN: "-32603 9000 9001",  # internal error; confirmation or engine timed out
+        ErrorKind.CLOCK: "11018 11022",
+        ErrorKind.AUTHENTICATION: "14014 14020 14021 14022 14023 14026 14029 14030 16100",
+        ErrorKind.PERMISSION: "14027 14031 16000 16001",
+        ErrorKind.UNKNOWN_SYMBOL: "12000 12001 12002",
+        ErrorKind.UNKNOWN_ORDER: "11003 11004 11005 11006",
+        ErrorKind.DUPLICATE_CLIENT_ID: "11017",  # of the signed nonce: labels may repeat
+        ErrorKind.INSUFFICIENT_FUNDS: "10011 10012 11000 11020",
+        ErrorKind.ORDER_REJECTED: (
+            "11002 11007 11008 11009 11010 11011 11012 11013 11014 11015 11016 11019 11021 11023 11024 "
+            "11025 11026 11027 11028 11029 11050 11051 11052 11053 11054 11055"
+        ),
+        ErrorKind.BAD_REQUEST: "-32700 -32600 -32601 -32602 13000 14000 14001 14025",
+    }
+)
 
 VENUE = Venue(
     id="derive",
@@ -90,22 +93,26 @@ VENUE = Venue(
     client_ids=ClientIdRule(
         pattern=r"[ -~]{1,64}", ccxt_param="clientOrderId", unique=Uniqueness.NEVER, query=False, cancel=True
     ),
-    errors={str(code): kind for kind, codes in _ERRORS.items() for code in codes},
-    capabilities={
-        Capability.BOOK_STREAM: Support.NATIVE,
-        Capability.FUNDING: Support.EMULATED,  # read from the history
-        Capability.FUNDING_HISTORY: Support.NATIVE,
-        Capability.PLACE: Support.NATIVE,
-        Capability.CANCEL: Support.NATIVE,
-        Capability.CANCEL_ALL: Support.NATIVE,
-        Capability.AMEND: Support.NATIVE,
-        Capability.POST_ONLY: Support.NATIVE,
-        Capability.REDUCE_ONLY: Support.NATIVE,
-        Capability.ORDER_STREAM: Support.NATIVE,
-        Capability.TRADE_STREAM: Support.NATIVE,
-        Capability.POSITION_STREAM: Support.NATIVE,
-        Capability.TESTNET: Support.NATIVE,
-    },
+    errors=_ERRORS,
+    capabilities=offers(
+        (
+            Capability.BOOK_STREAM,
+            Capability.FUNDING_HISTORY,
+            Capability.PLACE,
+            Capability.CANCEL,
+            Capability.CANCEL_ALL,
+            Capability.AMEND,
+            Capability.POST_ONLY,
+            Capability.REDUCE_ONLY,
+            Capability.ORDER_STREAM,
+            Capability.TRADE_STREAM,
+            Capability.POSITION_STREAM,
+            Capability.TESTNET,
+        ),
+        emulated=(
+            Capability.FUNDING,  # read from the history
+        ),
+    ),
     funding=FundingRules(
         live_means="the rate of the last full hour, as the history states it",
         predicted_means=None,

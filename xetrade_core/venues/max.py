@@ -24,11 +24,12 @@ from xetrade_core.venues.venue import (
     RateRule,
     RestRequest,
     RestRules,
-    Support,
     Uniqueness,
     Venue,
     WebsocketRules,
     WireDialect,
+    error_codes,
+    offers,
 )
 
 _CHECKED = date(2026, 11, 27)
@@ -98,18 +99,20 @@ def _step(precision: int) -> Decimal:
     return Decimal(1).scaleb(-precision) if precision >= 0 else Decimal(10**-precision)
 
 
-_ERRORS = {
-    ErrorKind.BAD_REQUEST: (1001,),
-    ErrorKind.AUTHENTICATION: (2001, 2005, 2008, 2010, 2014, 2017, 5004),
-    ErrorKind.CLOCK: (2006, 2007),  # nonce used, or outside the window of 30 s
-    ErrorKind.PERMISSION: (2011, 2029, 2060, 2061, 2062, 2063, 2064, 2065),
-    ErrorKind.UNKNOWN_ORDER: (2004,),
-    ErrorKind.ORDER_REJECTED: (2002, 2003, 2016, 2019, 2020, 2021, 2022, 2023, 2024, 2034, 5011),
-    ErrorKind.INSUFFICIENT_FUNDS: (2018, 2025),
-    ErrorKind.DUPLICATE_CLIENT_ID: (2036,),  # "duplicated resource": confirm by asking for the order
-    ErrorKind.UNAVAILABLE: (2066,),
-    ErrorKind.OUTCOME_UNKNOWN: (5999,),
-}
+_ERRORS = error_codes(
+    {
+        ErrorKind.BAD_REQUEST: "1001",
+        ErrorKind.AUTHENTICATION: "2001 2005 2008 2010 2014 2017 5004",
+        ErrorKind.CLOCK: "2006 2007",  # nonce used, or outside the window of 30 s
+        ErrorKind.PERMISSION: "2011 2029 2060 2061 2062 2063 2064 2065",
+        ErrorKind.UNKNOWN_ORDER: "2004",
+        ErrorKind.ORDER_REJECTED: "2002 2003 2016 2019 2020 2021 2022 2023 2024 2034 5011",
+        ErrorKind.INSUFFICIENT_FUNDS: "2018 2025",
+        ErrorKind.DUPLICATE_CLIENT_ID: "2036",  # "duplicated resource": confirm by asking for the order
+        ErrorKind.UNAVAILABLE: "2066",
+        ErrorKind.OUTCOME_UNKNOWN: "5999",
+    }
+)
 
 VENUE = Venue(
     id="max",
@@ -155,17 +158,19 @@ VENUE = Venue(
     client_ids=ClientIdRule(
         pattern=r"[A-Za-z0-9-]{1,36}", ccxt_param="client_oid", unique=Uniqueness.UNVERIFIED, query=True, cancel=True
     ),
-    errors={str(code): kind for kind, codes in _ERRORS.items() for code in codes},
-    capabilities={
-        Capability.BOOK_STREAM: Support.NATIVE,
-        Capability.BOOK_REST: Support.NATIVE,
-        Capability.QUOTES_ALL: Support.NATIVE,
-        Capability.PLACE: Support.NATIVE,
-        Capability.CANCEL: Support.NATIVE,
-        Capability.CANCEL_ALL: Support.NATIVE,
-        Capability.POST_ONLY: Support.NATIVE,
-        Capability.ORDER_STREAM: Support.NATIVE,
-        Capability.TRADE_STREAM: Support.NATIVE,
-    },
+    errors=_ERRORS,
+    capabilities=offers(
+        (
+            Capability.BOOK_STREAM,
+            Capability.BOOK_REST,
+            Capability.QUOTES_ALL,
+            Capability.PLACE,
+            Capability.CANCEL,
+            Capability.CANCEL_ALL,
+            Capability.POST_ONLY,
+            Capability.ORDER_STREAM,
+            Capability.TRADE_STREAM,
+        ),
+    ),
     funding=None,
 )  # fmt: skip

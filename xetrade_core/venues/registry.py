@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from xetrade_core.errors import UnknownVenue
-from xetrade_core.venues import binance, binancecoinm, binanceusdm, bybit, deribit, derive, okx
+from xetrade_core.venues import binance, binancecoinm, binanceusdm, bitmart, bybit, deribit, derive, okx
 from xetrade_core.venues import max as max_spot
 from xetrade_core.venues.venue import Venue
 
 _VENUES: dict[str, Venue] = {
     module.VENUE.id: module.VENUE
-    for module in (binance, binanceusdm, binancecoinm, okx, bybit, deribit, derive, max_spot)
+    for module in (binance, binanceusdm, binancecoinm, okx, bybit, deribit, derive, max_spot, bitmart)
 }  # fmt: skip
 
 

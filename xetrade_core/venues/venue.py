@@ -43,6 +43,7 @@ class WireDialect(StrEnum):
     DERIBIT = "deribit"
     MAX = "max"
     DERIVE = "derive"
+    RETIRED = "retired"  # spoken no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +356,10 @@ class Venue:
     def require_live(self) -> Venue:
         """Itself, or VenueRetired with the date it shut down."""
         if self.status is VenueStatus.RETIRED:
-            raise VenueRetired(f"{self.name} shut down on {self.retired_on}: only its old data can be read")
+            raise VenueRetired(
+                f"{self.name} shut down on {self.retired_on}: its old data can be read from the lake and its symbols "
+                f"mapped; for anything else choose a live venue"
+            )
         return self
 
     def endpoints(self, *, testnet: bool = False, rest_url: str | None = None, ws_url: str | None = None) -> Endpoints:
