@@ -21,6 +21,8 @@ from xetrade_core.lake.kept_lists import KeptLists
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.market_data.access import Access
 from xetrade_core.model.instruments import Instrument
+from xetrade_core.reference.days import StoredListing
+from xetrade_core.reference.refresh import ListVenue, Refreshed, refresh, refresh_listing
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.breaker import BreakerRules
@@ -30,7 +32,9 @@ from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.reads import Repeating
 from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.registry import venues as all_venues
 from xetrade_core.venues.resilient import ReadRules
+from xetrade_core.venues.venue import VenueStatus
 
 
 def lake_store(settings: Settings) -> ObjectStore:
@@ -162,3 +166,40 @@ async def listed_instruments(
         return await client.instruments(fresh=True)
     finally:
         await client.close()
+
+
+def reference_venues(settings: Settings) -> tuple[str, ...]:
+    """The venues whose lists are kept: those that the settings name and that still answer."""
+    return tuple(name for name in settings.venues if known_venue(name).status is VenueStatus.LIVE)
+
+
+def venue_ids() -> tuple[str, ...]:
+    """All venues of the registry, retired ones included."""
+    return tuple(one.id for one in all_venues())
+
+
+def fetch_listing(
+    settings: Settings, store: ObjectStore, venue: str, day_ns: int, wall_ns: Callable[[], int], clock: Clock
+) -> StoredListing:
+    """Ask a venue what it lists and keep it as that day's, which must be the running one by `wall_ns`.
+
+    Raises ConfigError, UnknownVenue, VenueRetired, VenueUnavailable, RateLimited, LakeError.
+    """
+    known_venue(venue).require_live()
+    return asyncio.run(refresh_listing(store, venue, day_ns, _lister(settings, clock), wall_ns))
+
+
+def refresh_reference(
+    settings: Settings, store: ObjectStore, venues: Sequence[str], wall_ns: Callable[[], int], clock: Clock
+) -> Refreshed:
+    """Ask venues what they list, keep it as the running day's, and make that day's symbol map and changes.
+
+    Raises UnknownVenue, VenueRetired, LakeError; a venue that does not answer is told in what is returned.
+    """
+    for name in venues:
+        known_venue(name).require_live()
+    return asyncio.run(refresh(store, venues, venue_ids(), _lister(settings, clock), wall_ns))
+
+
+def _lister(settings: Settings, clock: Clock) -> ListVenue:
+    return lambda name: listed_instruments(settings, name, clock, random.Random())

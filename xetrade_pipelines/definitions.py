@@ -23,12 +23,17 @@ from xetrade_pipelines.market_data.sensors import sensors
 from xetrade_pipelines.quotes.assets import best_quotes
 from xetrade_pipelines.quotes.jobs import make_best_quotes
 from xetrade_pipelines.quotes.schedules import best_quotes_hourly
+from xetrade_pipelines.reference import assets as reference_assets
+from xetrade_pipelines.reference import jobs as reference_jobs
+from xetrade_pipelines.reference import schedules as reference_schedules
+from xetrade_pipelines.reference import sensors as reference_sensors
 from xetrade_pipelines.resources import (
     AlertResource,
     CaptureResource,
     ClockResource,
     LakeResource,
     LakeS3Resource,
+    ReferenceResource,
     SettingsResource,
 )
 
@@ -42,6 +47,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         "clock": clock,
         "lake": lake,
         "capture": CaptureResource(spool_dir=str(settings.spool), settings=machine, clock=clock),
+        "reference": ReferenceResource(settings=machine, clock=clock),
         "alerts": AlertResource(settings=machine),
         "io_manager": LakeIOManager(lake=lake),
         MEMORY: dg.mem_io_manager,
@@ -52,13 +58,14 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """A fresh `Definitions`; `resource_overrides` replace resources by name. Raises ConfigError."""
     settings = SettingsResource().load()
     autostart = settings.pipelines.autostart
-    started = dg.DefaultScheduleStatus.RUNNING if autostart else dg.DefaultScheduleStatus.STOPPED
+    ticking = dg.DefaultScheduleStatus.RUNNING if autostart else dg.DefaultScheduleStatus.STOPPED
+    watching = dg.DefaultSensorStatus.RUNNING if autostart else dg.DefaultSensorStatus.STOPPED
     return dg.Definitions(
-        assets=[*ASSETS, best_quotes],
+        assets=[*ASSETS, best_quotes, *reference_assets.ASSETS],
         asset_checks=[window_covered],
-        jobs=[*JOBS, make_best_quotes],
-        schedules=[*schedules(started), best_quotes_hourly(started)],
-        sensors=sensors(dg.DefaultSensorStatus.RUNNING if autostart else dg.DefaultSensorStatus.STOPPED),
+        jobs=[*JOBS, make_best_quotes, *reference_jobs.JOBS],
+        schedules=[*schedules(ticking), best_quotes_hourly(ticking), *reference_schedules.schedules(ticking)],
+        sensors=[*sensors(watching), *reference_sensors.sensors(watching)],
         resources={**default_resources(settings), **(resource_overrides or {})},
     )
 

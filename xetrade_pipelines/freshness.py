@@ -25,4 +25,8 @@ FRESHNESS = {
     "l2_quality": _within(80, 140),
     "book_metrics": _within(90, 150),
     "best_quotes": _within(100, 160),
+    # asked for every hour; a venue that is away for a while is the run's failure, a day without its list is this
+    "instruments": _within(130, 24 * 60),
+    "symbol_map": _within(130, 24 * 60),
+    "symbol_map_changes": _within(130, 24 * 60),
 }

@@ -1,8 +1,9 @@
 """I/O managers: how a table passes from asset to asset through the lake. Never a pickle.
 
-The asset's name is its dataset, its partition the venue and hour: an asset that takes `l2_snapshots` as input gets that
-hour's rows as Arrow, or as pandas if it says so, and a returned table is guarded by the dataset's schema and stored in
-the lake's own layout. Assets that write for themselves return no value and never come here.
+The asset's name is its dataset, its partition the venue and hour, the venue and day, or the day, as the dataset is
+kept: an asset that takes `l2_snapshots` as input gets that hour's rows as Arrow, or as pandas if it says so, and a
+returned table is guarded by the dataset's schema and stored in the lake's own layout. Assets that write for themselves
+return no value and never come here.
 https://docs.dagster.io/guides/build/io-managers/defining-a-custom-io-manager
 """
 
@@ -13,10 +14,15 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
+from xetrade_core.lake.dataset import Dataset
+from xetrade_core.lake.day_tables import read_day, write_day
 from xetrade_core.lake.hour_tables import read_hour, write_hour
 from xetrade_core.lake.schemas import dataset_of
-from xetrade_pipelines.partitions import VenueHour
+from xetrade_pipelines.partitions import VenueDay, VenueHour, day_of_key
 from xetrade_pipelines.resources import LakeResource
+
+#: layouts of what is kept by day
+_DAYS = ("venue_day", "day")
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -25,21 +31,35 @@ class LakeIOManager(dg.ConfigurableIOManager):
     lake: dg.ResourceDependency[LakeResource]
 
     def handle_output(self, context: dg.OutputContext, obj: pa.Table | pd.DataFrame) -> None:
-        """Store a table as its asset's hour. Raises SchemaViolation, LakeError."""
-        dataset, hour = dataset_of(context.asset_key.path[-1]), VenueHour.from_key(context.partition_key)
+        """Store a table as its asset's hour or day. Raises SchemaViolation, LakeError."""
+        dataset = dataset_of(context.asset_key.path[-1])
         table = obj if isinstance(obj, pa.Table) else pa.Table.from_pandas(obj, preserve_index=False)
-        written = write_hour(self.lake.store(), dataset, hour.venue, hour.start_ns, table)
-        context.add_output_metadata(
-            {
-                "dagster/row_count": written.rows,
-                "rejected": written.rejected,
-                "bytes": written.bytes,
-                "symbols": list(written.symbols),
-            }
-        )
+        if dataset.layout in _DAYS:
+            day = write_day(self.lake.store(), dataset, *_day_of(dataset, context.partition_key), table)
+            written: dict[str, Any] = {"rejected": day.rejected, "bytes": day.bytes, "changed_the_lake": day.changed}
+            rows = day.rows
+        else:
+            at = VenueHour.from_key(context.partition_key)
+            hour = write_hour(self.lake.store(), dataset, at.venue, at.start_ns, table)
+            written = {"rejected": hour.rejected, "bytes": hour.bytes, "symbols": list(hour.symbols)}
+            rows = hour.rows
+        context.add_output_metadata({"dagster/row_count": rows, **written})
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """The upstream asset's hour, as pandas where the input is annotated so, as Arrow otherwise."""
-        dataset, hour = dataset_of(context.asset_key.path[-1]), VenueHour.from_key(context.partition_key)
-        table = read_hour(self.lake.store(), dataset, hour.venue, hour.start_ns)
+        """The upstream asset's hour or day, as pandas where the input is annotated so, as Arrow otherwise."""
+        dataset = dataset_of(context.asset_key.path[-1])
+        if dataset.layout in _DAYS:
+            held = read_day(self.lake.store(), dataset, *_day_of(dataset, context.partition_key))
+            table = held if held is not None else dataset.empty()
+        else:
+            at = VenueHour.from_key(context.partition_key)
+            table = read_hour(self.lake.store(), dataset, at.venue, at.start_ns)
         return table.to_pandas() if context.dagster_type.typing_type is pd.DataFrame else table
+
+
+def _day_of(dataset: Dataset, key: str) -> tuple[str | None, int]:
+    """The venue, where the dataset is of one, and the start of the day that a partition key names."""
+    if dataset.layout == "day":
+        return None, day_of_key(key)
+    day = VenueDay.from_key(key)
+    return day.venue, day.start_ns

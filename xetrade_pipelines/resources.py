@@ -10,7 +10,7 @@ https://docs.dagster.io/guides/build/external-resources
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
 import contextlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,14 @@ import dagster as dg
 import structlog
 from dagster_aws.s3 import S3Resource
 
-from xetrade_core.assembly import feed_options, s3_options
+from xetrade_core.assembly import (
+    feed_options,
+    fetch_listing,
+    reference_venues,
+    refresh_reference,
+    s3_options,
+    venue_ids,
+)
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.presence import live_venues, orphans
 from xetrade_core.capture.recovery import RecoveryReport, recover
@@ -36,6 +43,9 @@ from xetrade_core.lake.s3_store import make_client
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.plots import book_picture, spread_picture
+from xetrade_core.reference.days import StoredChanges, StoredListing, StoredMap, store_changes, store_map
+from xetrade_core.reference.news import Listed, listed_since, read_cursor, write_cursor
+from xetrade_core.reference.refresh import Refreshed
 from xetrade_core.settings import Settings, load_settings
 from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging, redact_text, register_secrets
 from xetrade_pipelines.market_data.config import CaptureRunConfig
@@ -196,6 +206,38 @@ class CaptureResource(dg.ConfigurableResource[None]):
         return recover(Path(self.spool_dir), store, SystemClock())
 
 
+class ReferenceResource(dg.ConfigurableResource[None]):
+    """The venues as far as their lists go, and the days that are made of them."""
+
+    settings: dg.ResourceDependency[SettingsResource]
+    clock: dg.ResourceDependency[ClockResource]
+
+    def venues(self) -> tuple[str, ...]:
+        """The venues whose lists are kept: those that the settings name and that still answer."""
+        return reference_venues(self.settings.load())
+
+    def fetch(self, venue: str, day_ns: int, store: ObjectStore) -> StoredListing:
+        """Ask a venue what it lists; see `xetrade_core.assembly.fetch_listing`."""
+        return fetch_listing(self.settings.load(), store, venue, day_ns, self.clock.wall_ns, SystemClock())
+
+    def refresh(self, venues: Sequence[str], store: ObjectStore) -> Refreshed:
+        """Ask venues and make the running day; see `xetrade_core.assembly.refresh_reference`."""
+        return refresh_reference(self.settings.load(), store, venues, self.clock.wall_ns, SystemClock())
+
+    def map(self, day_ns: int, store: ObjectStore) -> StoredMap:
+        """Make a day's symbol map of the lists that were kept."""
+        return store_map(store, day_ns, venue_ids())
+
+    def changes(self, day_ns: int, store: ObjectStore) -> StoredChanges:
+        """Compare a day's lists with the newest ones before."""
+        return store_changes(store, day_ns, venue_ids())
+
+    def news(self, cursor: str | None, store: ObjectStore) -> tuple[list[Listed], str]:
+        """What was listed since `cursor`, and the next cursor; see `xetrade_core.reference.news`."""
+        news, seen = listed_since(store, venue_ids(), read_cursor(cursor))
+        return news, write_cursor(seen)
+
+
 class AlertResource(dg.ConfigurableResource[None]):
     """The webhook of the settings (alerts.webhook_url), if there is one."""
 
@@ -203,7 +245,10 @@ class AlertResource(dg.ConfigurableResource[None]):
 
     def run_failed(self, job: str, run_id: str, window: str, reason: str) -> bool:
         """Tell the webhook that a run failed; False, and no error, where there is none or it did not take it."""
+        return self.tell("run_failed", f"{job} failed: {reason}", {"job": job, "run_id": run_id, "window": window})
+
+    def tell(self, alarm: str, message: str, facts: Mapping[str, Any]) -> bool:
+        """Tell the webhook of something; False, and no error, where there is none or it did not take it."""
         url = self.settings.load().alerts.webhook_url
-        facts = {"job": job, "run_id": run_id, "window": window}
-        body = {"alarm": "run_failed", "message": redact_text(f"{job} failed: {reason}"), "facts": facts}
+        body = {"alarm": alarm, "message": redact_text(message), "facts": dict(facts)}
         return url is not None and Webhook(url).deliver(body)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from tests.symbols.listings import recorded_listings
 from tests.symbols.test_mapping import LISTED, instrument
-from xetrade_core.clock import ManualClock
 from xetrade_core.errors import ConfigError, LakeError, VenueUnavailable
 from xetrade_core.lake import parquet
 from xetrade_core.lake.day_tables import day_version, read_day
@@ -24,6 +23,7 @@ from xetrade_core.lake.reference_schemas import CHANGES, INSTRUMENTS, STYLES, SY
 from xetrade_core.lake.schemas import BOOK_METRICS
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.reference.audit import contradicted, doubled, not_by_rule, shrunk, stepless
 from xetrade_core.reference.days import (
     changes_between,
     day_map,
@@ -31,14 +31,15 @@ from xetrade_core.reference.days import (
     newest_map,
     read_listing,
     require_running_day,
-    seen_since,
     store_changes,
     store_listing,
     store_map,
 )
+from xetrade_core.reference.news import listed_since, read_cursor, write_cursor
 from xetrade_core.reference.refresh import refresh
-from xetrade_core.reference.tables import instruments_of, instruments_table, key_of
+from xetrade_core.reference.tables import first_seen, instruments_of, instruments_table, key_of
 from xetrade_core.symbols.changes import ChangeKind
+from xetrade_core.symbols.mapping import SymbolMap
 from xetrade_core.symbols.parts import Style
 from xetrade_core.symbols.reasons import Reason
 
@@ -86,10 +87,8 @@ def test_an_instrument_keeps_the_time_at_which_it_was_first_seen(store: ObjectSt
     assert (first.new, first.before) == ((), None), "the first list of a venue is not news"
     second = store_listing(store, "okx", NEXT, OKX, NEXT + 5)
     assert ([one.venue_id for one in second.new], second.before) == (["SHIB-USDT-SWAP"], 1)
-    fresh, latest = seen_since(store, "okx", NOON, NEXT + 9)
-    assert ([one.venue_id for one in fresh], latest) == (["SHIB-USDT-SWAP"], NEXT + 5)
-    assert seen_since(store, "okx", NEXT + 5, NEXT + 9) == ([], NEXT + 5)
-    assert seen_since(store, "kucoin", 0, NEXT) == ([], 0)
+    table = read_day(store, INSTRUMENTS, "okx", NEXT)
+    assert first_seen(table) == {("BTC-USDT", "spot"): NOON, ("SHIB-USDT-SWAP", "swap"): NEXT + 5}
 
 
 def test_an_empty_list_is_never_taken_for_the_days(store: ObjectStore) -> None:
@@ -196,11 +195,10 @@ async def test_a_venue_that_does_not_answer_costs_the_others_nothing(store: Obje
             raise VenueUnavailable("kucoin is away")
         return OKX
 
-    rows = await refresh(store, ["kucoin", "okx"], ["kucoin", "okx"], listed, ManualClock(NOON))
-    assert [(row.venue, row.instruments, row.problem) for row in rows] == [
-        ("kucoin", 0, "kucoin is away"),
-        ("okx", 2, ""),
-    ]
+    made = await refresh(store, ["kucoin", "okx"], ["kucoin", "okx"], listed, lambda: NOON)
+    assert made.problems == {"kucoin": "kucoin is away"}
+    assert {venue: len(one.instruments) for venue, one in made.listings.items()} == {"okx": 2}
+    assert (made.map.venues, made.changes.first) == (("okx",), ("okx",))
     assert read_day(store, SYMBOL_MAP, None, DAY) is not None
 
 
@@ -247,3 +245,36 @@ def test_numbers_and_status_survive_exactly(
     [back] = instruments_of(table)
     assert back == row
     assert len(INSTRUMENTS.validate(table).rejected) == 0
+
+
+def test_what_must_hold_is_counted() -> None:
+    halted = replace(BTC, venue_id="OLD", status=InstrumentStatus.HALTED, lot=Decimal(0))
+    assert stepless([BTC, halted]) == ()
+    assert stepless([BTC, replace(SHIB, price_tick=Decimal(0))]) == ("SHIB-USDT-SWAP",)
+    assert doubled([BTC, halted, SHIB]) == ()
+    assert doubled([BTC, replace(BTC, venue_id="XBT-USDT")]) == ("okx BTC/USDT",)
+    assert (shrunk(79, 100), shrunk(80, 100), shrunk(1, None)) == (True, False, False)
+    odd = SymbolMap.of([BTC, instrument("okx", "FOO-USDT", "BAR/USDT")])
+    assert not_by_rule(odd) == ("okx FOO-USDT",)
+    assert contradicted(odd) == ()
+
+
+def test_a_listing_is_news_once_and_a_first_list_never(store: ObjectStore) -> None:
+    venues = ["okx", "kucoin"]
+    nothing, seen = listed_since(store, venues, {})
+    assert (nothing, seen) == ([], {})
+    store_listing(store, "okx", DAY, [BTC], NOON)
+    nothing, seen = listed_since(store, venues, seen)
+    assert (nothing, seen["okx"].latest_ns) == ([], NOON)
+    store_listing(store, "okx", DAY, OKX, NOON + 7)
+    [news], seen = listed_since(store, venues, read_cursor(write_cursor(seen)))
+    assert (news.venue, news.day_ns, news.instruments) == ("okx", DAY, (SHIB,))
+    assert listed_since(store, venues, seen) == ([], seen)
+    store_listing(store, "okx", NEXT, OKX, NEXT + 7)
+    nothing, _ = listed_since(store, venues, seen)
+    assert nothing == [], "the next day's list has nothing new"
+
+
+@pytest.mark.parametrize("text", [None, "", "{", '{"okx": 5}', "[]"])
+def test_a_cursor_that_says_nothing_is_a_beginning(text: str | None) -> None:
+    assert read_cursor(text) == {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,12 +22,14 @@ from xetrade_core.errors import ConfigError, UnknownSymbol
 
 if TYPE_CHECKING:
     from xetrade_core.model.instruments import MarketType
+    from xetrade_core.reference.refresh import Refreshed
     from xetrade_core.symbols.changes import Change
     from xetrade_core.symbols.mapping import Mapping
 
 symbols_group = typer.Typer(help="What venues list, what is the same, what changed.", no_args_is_help=True)
 
 CHANGE_COLUMNS = ("exchange", "change", "exchange symbol", "universal", "before", "after")
+FETCHED_COLUMNS = ("exchange", "instruments", "new", "without a symbol", "changes", "problem")
 MEMBER_COLUMNS = ("exchange", "exchange symbol", "universal", "type", "one contract is", "of", "confidence")
 
 
@@ -201,34 +201,37 @@ def fetch(
     \b
     xetrade symbols fetch --exchange binance,binanceusdm,okx
     """
-    from xetrade_core.assembly import lake_store, listed_instruments
+    from xetrade_core.assembly import lake_store, reference_venues, refresh_reference
     from xetrade_core.clock import SystemClock
-    from xetrade_core.reference.refresh import refresh
-    from xetrade_core.venues.registry import venue, venues
 
-    settings, clock, rng = open_settings(lake), SystemClock(), random.Random()
-    asked = names(exchange) or tuple(settings.venues)
+    settings = open_settings(lake)
+    asked = names(exchange) or reference_venues(settings)
     if not asked:
         raise ConfigError("no venue to ask: give --exchange, or name venues in the settings")
-    for name in asked:
-        venue(name).require_live()
-    mapped = [one.id for one in venues()]
     with working(f"asking {', '.join(asked)}"):
-        refreshed = asyncio.run(
-            refresh(
-                lake_store(settings), asked, mapped, lambda name: listed_instruments(settings, name, clock, rng), clock
-            )
-        )
+        clock = SystemClock()
+        made = refresh_reference(settings, lake_store(settings), asked, clock.wall_ns, clock)
+    rows = [_fetched(made, name) for name in asked]
     if as_json:
-        emit_json(refreshed)
+        emit_json({"day": _text(made.day_ns), "venues": rows, "mapped": made.map.written.rows})
     else:
-        emit_table(
-            "",
-            ("exchange", "instruments", "new", "without a symbol", "changes", "problem"),
-            [(one.venue, one.instruments, one.new, one.unnamed, one.changes, one.problem) for one in refreshed],
-        )
-    if any(one.problem for one in refreshed):
+        emit_table("", FETCHED_COLUMNS, [tuple(row.values()) for row in rows])
+        emit_text(f"symbol map of {_text(made.day_ns)}: {count(made.map.written.rows, 'instrument')}")
+    if made.problems:
         raise typer.Exit(1)
+
+
+def _fetched(made: Refreshed, venue: str) -> dict[str, Any]:
+    """What came of one venue."""
+    listing = made.listings.get(venue)
+    return {
+        "exchange": venue,
+        "instruments": len(listing.instruments) if listing else None,
+        "new": len(listing.new) if listing else None,
+        "without_symbol": len(listing.unnamed) if listing else None,
+        "changes": sum(change.venue == venue for change in made.changes.changes),
+        "problem": made.problems.get(venue),
+    }
 
 
 def _source(lake: str | None, exchange: str, day: str | None) -> Source:

@@ -55,9 +55,10 @@ class StoredListing:
 
 @dataclass(frozen=True, slots=True)
 class StoredMap:
-    """The map of a day, and the venues that it was made of."""
+    """The map of a day, the instruments and venues that it was made of, and how many prices bore witness."""
 
     symbols: SymbolMap
+    instruments: tuple[Instrument, ...]
     venues: tuple[str, ...]
     priced: int
     written: WrittenDay
@@ -118,11 +119,12 @@ def store_listing(
 def store_map(store: ObjectStore, day_ns: int, venues: Sequence[str]) -> StoredMap:
     """Make the day's map of the lists that the lake has of `venues`, with the prices of the day before."""
     listings = {venue: rows for venue in venues if (rows := read_listing(store, venue, day_ns)) is not None}
-    symbols = SymbolMap.of(row for rows in listings.values() for row in rows)
+    instruments = tuple(row for rows in listings.values() for row in rows)
+    symbols = SymbolMap.of(instruments)
     prices = last_prices(store, listings, day_ns - NS_PER_DAY)
     priced = with_prices(symbols, prices) if prices else symbols
     written = write_day(store, SYMBOL_MAP, None, day_ns, map_table(day_ns, priced))
-    return StoredMap(priced, tuple(listings), len(prices), written)
+    return StoredMap(priced, instruments, tuple(listings), len(prices), written)
 
 
 def store_changes(store: ObjectStore, day_ns: int, venues: Sequence[str]) -> StoredChanges:
@@ -198,17 +200,6 @@ def _map_of(store: ObjectStore, days: Table[str, int | None]) -> tuple[SymbolMap
             held[venue] = day_ns
             rows += listed
     return SymbolMap.of(rows), held
-
-
-def seen_since(store: ObjectStore, venue: str, since_ns: int, now_ns: int) -> tuple[list[Instrument], int]:
-    """What the venue's newest list first showed after `since_ns`, and when the latest of all was; 0 without a list."""
-    day_ns = latest_day(store, INSTRUMENTS, venue, now_ns + 1)
-    table = read_day(store, INSTRUMENTS, venue, day_ns) if day_ns is not None else None
-    if table is None or not len(table):
-        return [], 0
-    seen = first_seen(table)
-    fresh = [row for row in instruments_of(table) if seen[key_of(row)] > since_ns]
-    return fresh, max(seen.values())
 
 
 def last_prices(store: ObjectStore, venues: Iterable[str], day_ns: int) -> dict[tuple[str, str], float]:

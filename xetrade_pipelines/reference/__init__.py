@@ -1,0 +1,1 @@
+"""Reference data: what venues list, the symbol map, and what changed; by day."""
