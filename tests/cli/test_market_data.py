@@ -117,6 +117,16 @@ def test_a_venue_that_is_down_leaves_a_partial_answer(market: Cli) -> None:
     assert (alone.code, "okx" in alone.error) == (2, True)
 
 
+def test_a_fallback_stands_in_for_a_venue_that_is_down_and_is_named(market: Cli) -> None:
+    down = {"XETRADE_VENUES__OKX__REST_URL": NOWHERE}
+    arguments = ("--venue", "okx", "--pair", "BTC-USDT", "--fallback", "binance", "--json")
+    ladder = market("l2", "--via", "rest", *arguments, **down)
+    assert (ladder.code, ladder.json["venue"]) == (0, "binance")
+    assert ladder.err.startswith("okx left out: ")
+    impact = market("impact", "--side", "buy", "--base", "0.1", *arguments, **down)
+    assert (impact.code, impact.json["venue"], impact.json["filled"]) == (0, "binance", True)
+
+
 def test_quotes_older_than_the_limit_do_not_count(market: Cli) -> None:
     got = market("best", "--pair", "BTC-USDT", "--venues", "binance,okx", "--max-age", "0.000000001", "--json").json
     assert (got["bid"], got["state"]) == (None, "empty")
@@ -234,6 +244,8 @@ def test_a_book_in_a_file_is_reckoned_exactly(cli: Cli, tmp_path: Path) -> None:
         (("l2", "--pair", "BTC-USDT"), "name a venue with --venue"),
         (("l2", "--pair", "ETH-USDT", "--venue", "okx", "--via", "rest"), "unknown symbol 'ETH-USDT' on okx"),
         (("l2", *PAIR, "--venues", "okx", "--at", "2026-01-01"), "--at shows the recorded book of one venue"),
+        (("l2", *PAIR, "--venues", "okx", "--fallback", "bybit"), "--fallback goes with one venue"),
+        (("l2", *PAIR, "--fallback", "nasdaq", "--timeout", "1ms"), "unknown venue 'nasdaq'"),
         (("impact", *PAIR, "--side", "buy", "--quote", "-5"), "--quote = '-5' is not valid: a positive number"),
         (("impact", *PAIR, "--side", "buy", "--base", "0"), "--base = '0' is not valid"),
         (("impact", *PAIR, "--side", "buy", "--base", "nan"), "--base = 'nan' is not valid"),

@@ -26,6 +26,10 @@ symbols = ["BTC/USDT", "BTC/USDT:USDT"]
 symbols = ["BTC/USDT:USDT"]
 [venues.binancecoinm]
 symbols = ["BTC/USD:BTC"]
+[venues.derive]
+symbols = ["BTC/USDC:USDC", "ETH/USDC:USDC"]
+[venues.deribit]
+symbols = ["BTC/USDC:USDC", "ETH/USDC:USDC"]
 """
 
 Reach = Callable[..., Access]

@@ -23,7 +23,7 @@ from xetrade_core.errors import (
     VenueRetired,
     VenueUnavailable,
 )
-from xetrade_core.market_data.books import fetch_books
+from xetrade_core.market_data.books import fetch_books, fetch_from_first
 from xetrade_core.venues.registry import venues
 
 DEADLINE_S = 20.0
@@ -157,20 +157,24 @@ async def test_a_venue_without_a_client_is_asked_over_its_stream(reach: Reach) -
 
 
 async def test_a_venue_without_a_book_over_rest_is_asked_over_its_stream(reach: Reach) -> None:
-    access = reach()
+    """Derive has none: ccxt says so, and its instruments still come through ccxt."""
+    found = await fetch_books(reach(), ["derive", "deribit"], "BTC/USDC:USDC", 5, DEADLINE_S)
+    assert [(one.book.venue, len(one.book.bids)) for one in found.books] == [("derive", 5), ("deribit", 5)]
+    assert found.best(time.time_ns(), 60.0).bid is not None
 
-    def client(venue: str):
-        opened = access.client(venue)
 
-        async def book(symbol: str, depth: int):
-            raise NotSupported("okx has no REST order book")
+async def test_a_fallback_is_asked_when_the_venue_is_down_and_says_so(reach: Reach) -> None:
+    access = reach({"okx": NOWHERE, "binanceusdm": NOWHERE})
+    found = await fetch_from_first(access, ["okx", "binanceusdm", "binance"], "BTC-USDT", 5, DEADLINE_S)
+    assert [one.book.venue for one in found.books] == ["binance"]
+    assert [failure.venue for failure in found.failures] == ["okx", "binanceusdm"]
+    with pytest.raises(VenueUnavailable, match="okx"):
+        await fetch_from_first(access, ["okx", "binanceusdm"], "BTC-USDT", 5, DEADLINE_S)
 
-        opened.book = book
-        return opened
 
-    found = await fetch_books(replace(access, client=client), ["okx"], "BTC-USDT", 5, DEADLINE_S)
-    assert found.books[0].book.sequence is not None
-    assert len(found.books[0].book.bids) == 5
+async def test_a_fallback_is_no_help_for_a_pair_that_the_venue_has_not(reach: Reach) -> None:
+    with pytest.raises(UnknownSymbol, match="on okx"):
+        await fetch_from_first(reach(), ["okx", "binance"], "ETH-USDT", 5, DEADLINE_S)
 
 
 async def test_an_instrument_that_does_not_trade_is_no_market(reach: Reach) -> None:

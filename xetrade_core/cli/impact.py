@@ -12,6 +12,7 @@ import typer
 from xetrade_core.cli.options import JsonOption, open_settings
 from xetrade_core.cli.output import console, emit_json, emit_text, table
 from xetrade_core.cli.quoting import (
+    FallbackOption,
     TimeoutOption,
     ViaOption,
     asked_venues,
@@ -50,6 +51,7 @@ def impact(
     depth: Annotated[int, typer.Option(min=1, max=5000, help="Levels a side to ask the venue for.")] = 1000,
     require_full: Annotated[bool, typer.Option("--require-full", help="Fail if a book is too thin.")] = False,
     via: ViaOption = "rest",
+    fallback: FallbackOption = "",
     timeout: TimeoutOption = "10s",
     as_json: JsonOption = False,
 ) -> None:
@@ -75,7 +77,7 @@ def impact(
     if not pair:
         raise ConfigError("name the pair with --pair: BTC-USDT, or a book in a file with --book")
     asked = asked_venues(venue, venues)
-    books = asyncio.run(books_of(open_settings(), asked, pair, depth, timeout, via_of(via)))
+    books = asyncio.run(books_of(open_settings(), asked, pair, depth, timeout, via_of(via), fallback))
     impacts = books.impacts(taker, unit, float(amount))
     if require_full:
         for name, one in impacts.items():
@@ -83,6 +85,7 @@ def impact(
     if len(asked) == 1:
         [(name, only)] = impacts.items()
         _show_one(books, name, only, as_json)
+        tell_failures(books.failures)
     else:
         _show_several(books, {**impacts, TOGETHER: books.joint_impact(taker, unit, float(amount))}, as_json)
 

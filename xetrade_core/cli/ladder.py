@@ -13,7 +13,17 @@ import typer
 from xetrade_core.cli.joint_ladder import show_joint
 from xetrade_core.cli.options import JsonOption, LakeOption, instant_ns, levels, moment, open_settings, symbol_fits
 from xetrade_core.cli.output import console, emit_json, emit_text, table
-from xetrade_core.cli.quoting import PairOption, TimeoutOption, ViaOption, asked_venues, books_of, decimals, via_of
+from xetrade_core.cli.quoting import (
+    FallbackOption,
+    PairOption,
+    TimeoutOption,
+    ViaOption,
+    asked_venues,
+    books_of,
+    decimals,
+    tell_failures,
+    via_of,
+)
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, UnknownSymbol, XETradeError
 from xetrade_core.model.quotes import BookSnapshot, Level
@@ -54,6 +64,7 @@ def l2(
     depth: Annotated[int, typer.Option(parser=levels, metavar="N", help="Levels a side.")] = 10,
     at: Annotated[str | None, typer.Option("--at", help="The book of that UTC time, from the lake.")] = None,
     via: ViaOption = "stream",
+    fallback: FallbackOption = "",
     timeout: TimeoutOption = "15s",
     lake: LakeOption = None,
     as_json: JsonOption = False,
@@ -76,9 +87,10 @@ def l2(
             raise ConfigError("--at shows the recorded book of one venue: name it with --venue")
         show(recorded(settings, asked[0], pair, depth, instant_ns(at, "--at")), as_json)
         return
-    books = asyncio.run(books_of(settings, asked, pair, depth, timeout, via_of(via)))
+    books = asyncio.run(books_of(settings, asked, pair, depth, timeout, via_of(via), fallback))
     if len(asked) == 1:
         show(Ladder.of(books.books[0].book), as_json)
+        tell_failures(books.failures)
     else:
         show_joint(books, depth, as_json)
 

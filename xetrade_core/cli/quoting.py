@@ -23,6 +23,7 @@ MOST_DECIMALS = 12
 
 PairOption = Annotated[str, typer.Option("--pair", help="BTC-USDT, BTC/USDT, BTCUSDT, or the venue's own id.")]
 VenuesOption = Annotated[str, typer.Option("--venues", help="Several venues: binance,okx.")]
+FallbackOption = Annotated[str, typer.Option("--fallback", help="Venues to ask, in turn, where that one is down.")]
 TimeoutOption = Annotated[str, typer.Option(help="How long to wait; venues that are late are named.")]
 ViaOption = Annotated[str, typer.Option("--via", metavar="rest|stream", help="Ask over REST, or over the stream.")]
 
@@ -52,12 +53,19 @@ def market_access(settings: Settings) -> Access:
     return assembly.market_access(settings, SystemClock(), random.Random())
 
 
-async def books_of(settings: Settings, venues: tuple[str, ...], pair: str, depth: int, timeout: str, via: Via) -> Books:
-    """The books that a command line asks for."""
-    from xetrade_core.market_data.books import fetch_books
+async def books_of(
+    settings: Settings, venues: tuple[str, ...], pair: str, depth: int, timeout: str, via: Via, fallback: str = ""
+) -> Books:
+    """The books that a command line asks for; with `fallback` venues, of the first that is not down."""
+    from xetrade_core.market_data.books import fetch_books, fetch_from_first
 
-    deadline_s = seconds(timeout, "--timeout")
-    return await fetch_books(market_access(settings), venues, pair_as_asked(pair), depth, deadline_s, via)
+    deadline_s, access, wanted = seconds(timeout, "--timeout"), market_access(settings), pair_as_asked(pair)
+    others = names(fallback)
+    if not others:
+        return await fetch_books(access, venues, wanted, depth, deadline_s, via)
+    if len(venues) > 1:
+        raise ConfigError("--fallback goes with one venue: several are asked at once anyway")
+    return await fetch_from_first(access, (*venues, *others), wanted, depth, deadline_s, via)
 
 
 def tell_failures(failures: Iterable[Failure]) -> None:

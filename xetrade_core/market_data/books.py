@@ -7,20 +7,29 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeVar
 
 from xetrade_core.books.best import BestQuote, across
 from xetrade_core.books.consolidated import ConsolidatedBook, consolidate
 from xetrade_core.books.impact import Impact, TakerSide, Unit, price_impact
-from xetrade_core.errors import NotSupported, NotTrading, UnknownSymbol, UnknownVenue, VenueRetired
+from xetrade_core.errors import (
+    NotSupported,
+    NotTrading,
+    UnknownSymbol,
+    UnknownVenue,
+    VenueRetired,
+    VenueUnavailable,
+    XETradeError,
+)
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Answers, Failure, ask_all
 from xetrade_core.market_data.one_shot import first_book
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.model.quotes import BookSnapshot
+from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.instruments import tradable
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue as known_venue
@@ -114,6 +123,28 @@ async def fetch_books(
         tuple(one for one in found.values() if one.book.symbol == symbol),
         tuple(by_venue[venue] for venue in asked if venue in by_venue),
     )
+
+
+async def fetch_from_first(
+    access: Access, venues: Sequence[str], pair: str, depth: int, deadline_s: float, via: Via = "rest"
+) -> Books:
+    """The book of the first of these venues that is not down, each asked for at most `deadline_s`.
+
+    Those that were down are the failures. Raises what the first venue raised, if it is anything else, or none answers.
+    """
+    down: list[Failure] = []
+    for venue in dict.fromkeys(venues):
+        try:
+            found = await fetch_books(access, [venue], pair, depth, deadline_s, via)
+        except (VenueRefused, UnknownVenue, VenueRetired):
+            raise
+        except XETradeError as error:
+            if not down and not isinstance(error, VenueUnavailable):
+                raise
+            down.append(Failure(venue, error))
+            continue
+        return replace(found, failures=tuple(down))
+    raise down[0].error
 
 
 async def _instrument(venue: Venue, pair: str, client: MarketData) -> Instrument:
