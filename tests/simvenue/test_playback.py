@@ -165,3 +165,32 @@ def test_recorded_okx_books_greet_newcomers_with_the_book_and_its_checksum() -> 
         book.apply(message["data"][0]["bids"], message["data"][0]["asks"])
     now = truth(simulation.place("okx").venue.market("BTC/USDT"), None, 100)
     assert book.top(100) == {"bids": now["bids"], "asks": now["asks"]}
+
+
+@pytest.mark.recordings
+def test_recorded_deribit_books_are_served_byte_for_byte_and_greet_newcomers_with_the_book() -> None:
+    path, symbol = recording("deribit/DERIBIT.ws.1.0.gz"), "BTC/USD:BTC-210924-8000-P"
+    simulation = play(path, venue="deribit", symbol=symbol)
+    channel = b"book.BTC-24SEP21-8000-P.raw"
+    changes = [frame for _, frame in read_lines(path) if b'"channel":"%b"' % channel in frame and b'"change"' in frame]
+    listeners = []
+    for wait_s in (0.5, 10.0):
+        run(simulation, wait_s)
+        listener = Listener(simulation, "deribit")
+        params = {"channels": [channel.decode()]}
+        listener.say({"jsonrpc": "2.0", "id": 1, "method": "public/subscribe", "params": params})
+        listener.frames.clear()
+        listeners.append(listener)
+    run(simulation, 20)
+    assert len(changes) > 25
+    for listener in listeners:
+        first, *sent = listener.texts()
+        assert sent == changes[len(changes) - len(sent) :]
+        book, at = Replica(), None
+        for message in map(msgspec.json.decode, (first, *sent)):
+            data = message["params"]["data"]
+            assert data.get("prev_change_id") == at
+            at = data["change_id"]
+            book.apply([row[1:] for row in data["bids"]], [row[1:] for row in data["asks"]])
+        now = truth(simulation.place("deribit").venue.market(symbol), None, 100)
+        assert book.top(100) == {"bids": now["bids"], "asks": now["asks"]}
