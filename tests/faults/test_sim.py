@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,13 +126,15 @@ class Capture:
 
 
 @asynccontextmanager
-async def capturing(tmp_path: Path, sim: Sim, **changes: Any) -> AsyncIterator[Capture]:
-    """A capture of all the venues; its report is there after the block."""
+async def capturing(
+    tmp_path: Path, sim: Sim, venues: Mapping[str, tuple[str, ...]] = VENUES, **changes: Any
+) -> AsyncIterator[Capture]:
+    """A capture of the venues; its report is there after the block."""
     clock, rng = SystemClock(), random.Random(4)
-    options = {venue: quick(sim, venue, depth=DEPTH) for venue in VENUES}
+    options = {venue: quick(sim, venue, depth=DEPTH) for venue in venues}
     config = CaptureConfig(
         **{
-            "venues": VENUES,
+            "venues": venues,
             "spool_dir": tmp_path / "spool",
             "interval_s": 0.1,
             "segment_s": 2.0,
@@ -173,6 +175,28 @@ async def check_truth(rows: Sequence[dict[str, Any]], sim: Sim, most: int = 150)
             mine = [list(level) for level in zip(row[f"{side}_price"], row[f"{side}_size"], strict=True)]
             assert len(mine) == DEPTH
             assert mine == truth[f"{side}s"], f"{key} at {row['timestamp']} is not the true book"
+
+
+def check_replay(one: Capture, venues: Iterable[str], tmp_path: Path) -> None:
+    """The raw frames of a capture give the same rows and the same ledger again, to the byte."""
+    from xetrade_core.capture.replay import replay
+    from xetrade_core.lake.compaction import compact_hour
+    from xetrade_core.lake.layout import hours_between
+
+    assert one.report is not None
+    again = open_store(tmp_path / "again")
+    for venue in venues:
+        files = []
+        for number, info in enumerate(one.store.list(f"raw_frames/venue={venue}/")):
+            files.append(tmp_path / f"{venue}-{number}.zst")
+            files[-1].write_bytes(one.store.read(info.key))
+        replay(files, venue, [], again)
+        for hour_ns in hours_between(one.report.status.start_ns, one.report.status.heartbeat_ns):
+            compact_hour(one.store, venue, hour_ns, interval_ns=TENTH)
+    for dataset in ("l2_snapshots/", "l2_gaps/"):
+        live = {info.key: one.store.read(info.key) for info in one.store.list(dataset)}
+        assert live == {info.key: again.read(info.key) for info in again.list(dataset)}
+        assert len(live) >= 5
 
 
 def test_no_fault_that_the_simulation_knows_is_left_out() -> None:
@@ -293,10 +317,6 @@ async def test_maintenance_of_one_venue_is_its_own_gap(tmp_path: Path, sim: Sim)
 
 @pytest.mark.slow
 async def test_a_raw_capture_of_all_venues_replays_to_the_same_bytes(tmp_path: Path, sim: Sim) -> None:
-    from xetrade_core.capture.replay import replay
-    from xetrade_core.lake.compaction import compact_hour
-    from xetrade_core.lake.layout import hours_between
-
     async with capturing(tmp_path, sim, raw=True) as one:
         for venue in VENUES:
             await AsyncSim(sim).inject(kind="lost", venue=venue)
@@ -306,17 +326,4 @@ async def test_a_raw_capture_of_all_venues_replays_to_the_same_bytes(tmp_path: P
         await asyncio.sleep(1.0)
         await one.all_synced()
     check_promise(one)
-    assert one.report is not None
-    again = open_store(tmp_path / "again")
-    for venue in VENUES:
-        files = []
-        for number, info in enumerate(one.store.list(f"raw_frames/venue={venue}/")):
-            files.append(tmp_path / f"{venue}-{number}.zst")
-            files[-1].write_bytes(one.store.read(info.key))
-        replay(files, venue, [], again)
-        for hour_ns in hours_between(one.report.status.start_ns, one.report.status.heartbeat_ns):
-            compact_hour(one.store, venue, hour_ns, interval_ns=TENTH)
-    for dataset in ("l2_snapshots/", "l2_gaps/"):
-        live = {info.key: one.store.read(info.key) for info in one.store.list(dataset)}
-        assert live == {info.key: again.read(info.key) for info in again.list(dataset)}
-        assert len(live) >= 5
+    check_replay(one, VENUES, tmp_path)
