@@ -226,7 +226,7 @@ def test_every_recorded_list_survives_the_lake(tmp_path: object) -> None:
         assert held is not None
         assert {key_of(row) for row in held} == {key_of(row) for row in rows}
     stored = store_map(lake, DAY, list(venues))
-    assert (stored.written.rows, stored.written.rejected) == (3495, 0)
+    assert (stored.written.rows, stored.written.rejected) == (3558, 0)
 
 
 numbers = st.decimals(min_value="0.000000000001", max_value="100000000", allow_nan=False, places=12).map(

@@ -14,7 +14,9 @@ from tests.support.recordings import recording
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One listed instrument. `symbol` is ccxt's, None where ccxt cannot read the row (it lacks a field of today)."""
+    """One listed instrument. `symbol` is ccxt's, None where ccxt cannot read the row (it lacks a field of today); for
+    MAX, which ccxt does not know, it is that of the currencies which the row names.
+    """
 
     venue: str
     venue_id: str
@@ -22,7 +24,7 @@ class Listed:
     raw: dict[str, Any]
 
 
-def _ccxt_replies(name: str) -> Iterator[dict[str, Any]]:
+def _replies(name: str) -> Iterator[dict[str, Any]]:
     """The JSON replies of a cryptofeed recording, each list once: the newest."""
     newest: dict[str, dict[str, Any]] = {}
     with gzip.open(recording(f"markets/{name}.instruments.0.gz"), "rt") as lines:
@@ -63,7 +65,7 @@ def recorded_listings() -> tuple[Listed, ...]:
     okx = ccxt.okx()
     file = _recorded("okx")
     okx_rows = [*file["http_response"]["data"], *(row["info"] for row in file["parsed_response"])]
-    okx_rows += [raw for reply in _ccxt_replies("OKX") for raw in reply["data"]]
+    okx_rows += [raw for reply in _replies("OKX") for raw in reply["data"]]
     rows += [Listed("okx", raw["instId"], okx.parse_market(raw)["symbol"], raw) for raw in okx_rows]
     file = _recorded("bybit")
     rows += [Listed("bybit", row["id"], row["symbol"], row["info"]) for row in file["parsed_response"]]
@@ -71,16 +73,20 @@ def recorded_listings() -> tuple[Listed, ...]:
     rows += [
         Listed("bybit", raw["symbol"], options[raw["symbol"]], raw) for raw in file["http_response"]["result"]["list"]
     ]
-    kucoin = list(_ccxt_replies("KUCOIN"))
+    kucoin = list(_replies("KUCOIN"))
     exchange = ccxt.kucoin({"options": {"fetchMarkets": {"types": ["spot"], "fetchTickersFees": False}}})
     known = _read_by(exchange, "publicGetSymbols", kucoin)
     rows += [Listed("kucoin", raw["symbol"], known.get(raw["symbol"]), raw) for one in kucoin for raw in one["data"]]
-    deribit = list(_ccxt_replies("DERIBIT"))
+    deribit = list(_replies("DERIBIT"))
     known = _read_by(ccxt.deribit(), "publicGetGetInstruments", deribit)
     rows += [
         Listed("deribit", raw["instrument_name"], known.get(raw["instrument_name"]), raw)
         for one in deribit
         for raw in one["result"]
+    ]
+    rows += [
+        Listed("max", raw["id"], f"{raw['base_unit'].upper()}/{raw['quote_unit'].upper()}", raw)
+        for raw in json.loads(recording("max/markets.json").read_bytes())
     ]
     return tuple({(row.venue, row.venue_id, row.symbol): row for row in rows}.values())
 

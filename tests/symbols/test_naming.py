@@ -153,7 +153,15 @@ def test_every_recorded_id_reads_as_ccxt_reads_it_and_is_written_again() -> None
             wrong.append((row, f"written as {written}"))
     assert not wrong
     counted = Counter(row.venue for row in listings)
-    assert counted == {"okx": 2262, "deribit": 1017, "kucoin": 634, "bybit": 355, "binancecoinm": 46, "binance": 5}
+    assert counted == {
+        "okx": 2262,
+        "deribit": 1017,
+        "kucoin": 634,
+        "bybit": 355,
+        "max": 63,
+        "binancecoinm": 46,
+        "binance": 5,
+    }
     assert sum(row.symbol is None for row in listings) == 824, "Deribit's of 2021 lack a field that ccxt needs today"
 
 
@@ -220,3 +228,11 @@ def test_every_alias_has_its_reason_and_source_and_no_venue_has_two_for_one_code
 def test_an_unknown_venue_is_named_with_those_that_are_known() -> None:
     with pytest.raises(UnknownVenue, match="known venues are binance"):
         naming("mtgox")
+
+
+def test_an_option_that_was_listed_against_its_index_keeps_its_id() -> None:
+    for quote in ("USD", "USDC"):
+        parts = SymbolParts.parse(f"ETH/{quote}:USDC-230103-1250-P", "bybit")
+        assert naming("bybit").write(parts) == "ETH-3JAN23-1250-P"
+    for quote in ("USD", "USDC"):
+        assert naming("derive").write(SymbolParts.parse(f"BTC/{quote}:USDC", "derive")) == "BTC-PERP"

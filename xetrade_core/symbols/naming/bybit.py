@@ -44,7 +44,8 @@ class BybitNaming:
             if end is None:
                 raise refuse(self, parts)
             return f"{own.base}USD{end}"
-        if own.settle != own.quote or own.quote not in ("USDT", "USDC"):
+        named_by_index = own.strike is not None and (own.quote, own.settle) == ("USD", "USDC")  # until 2023
+        if not named_by_index and (own.settle != own.quote or own.quote not in ("USDT", "USDC")):
             raise refuse(self, parts)
         if own.strike is not None and own.expiry is not None:
             end = "-USDT" if own.quote == "USDT" else ""
