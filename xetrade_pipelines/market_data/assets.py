@@ -13,45 +13,23 @@ from typing import Any
 
 import dagster as dg
 
-from xetrade_core.lake.dataset import Dataset
 from xetrade_core.lake.schemas import BOOK_METRICS, L2_GAPS, L2_QUALITY, L2_SEGMENTS, L2_SNAPSHOTS
-from xetrade_pipelines.freshness import FRESHNESS
 from xetrade_pipelines.market_data import checks
 from xetrade_pipelines.market_data.config import HourConfig
 from xetrade_pipelines.market_data.reports import Result, compaction_results, metrics_result
-from xetrade_pipelines.metadata import column_schema
 from xetrade_pipelines.partitions import VenueHour, hour_x_venue
 from xetrade_pipelines.resources import CaptureResource, LakeResource
+from xetrade_pipelines.specs import dataset_spec
 
 GROUP = "market_data"
-OWNERS = ["team:market-data"]
-#: raised whenever the same input would give other output, so that the UI shows what is out of date
-CODE_VERSION = "1"
 
-
-def _spec(dataset: Dataset, deps: tuple[str, ...], *kinds: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        dataset.name,
-        deps=deps,
-        description=f"{dataset.title}: {dataset.description}",
-        group_name=GROUP,
-        owners=OWNERS,
-        kinds={"parquet", *kinds},
-        code_version=CODE_VERSION,
-        partitions_def=hour_x_venue,
-        freshness_policy=FRESHNESS[dataset.name],
-        metadata={"dagster/column_schema": column_schema(dataset), "grain": dataset.grain},
-        tags={"xetrade/layout": dataset.layout},
-    )
-
-
-L2_SEGMENTS_ASSET = _spec(L2_SEGMENTS, (), "websocket")
+L2_SEGMENTS_ASSET = dataset_spec(L2_SEGMENTS, hour_x_venue, GROUP, kinds=("websocket",))
 HOUR_SPECS = (
-    _spec(L2_SNAPSHOTS, (L2_SEGMENTS.name,)),
-    _spec(L2_GAPS, (L2_SEGMENTS.name,)),
-    _spec(L2_QUALITY, (L2_SNAPSHOTS.name, L2_GAPS.name)),
+    dataset_spec(L2_SNAPSHOTS, hour_x_venue, GROUP, deps=(L2_SEGMENTS.name,)),
+    dataset_spec(L2_GAPS, hour_x_venue, GROUP, deps=(L2_SEGMENTS.name,)),
+    dataset_spec(L2_QUALITY, hour_x_venue, GROUP, deps=(L2_SNAPSHOTS.name, L2_GAPS.name)),
 )
-METRICS_SPEC = _spec(BOOK_METRICS, (L2_SNAPSHOTS.name,))
+METRICS_SPEC = dataset_spec(BOOK_METRICS, hour_x_venue, GROUP, deps=(L2_SNAPSHOTS.name,))
 
 
 def measure(hour: VenueHour, lake: LakeResource) -> Result:

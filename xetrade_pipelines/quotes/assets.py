@@ -14,27 +14,14 @@ from pydantic import Field
 
 from xetrade_core.lake.quote_schemas import BEST_QUOTES
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
-from xetrade_pipelines.freshness import FRESHNESS
-from xetrade_pipelines.market_data.assets import CODE_VERSION, GROUP, OWNERS
-from xetrade_pipelines.metadata import column_schema
+from xetrade_pipelines.market_data.assets import GROUP
 from xetrade_pipelines.partitions import hour_of_key, hours
 from xetrade_pipelines.quotes import checks
 from xetrade_pipelines.quotes.reports import Result, best_quotes_result
 from xetrade_pipelines.resources import CaptureResource, LakeResource
+from xetrade_pipelines.specs import dataset_spec
 
-SPEC = dg.AssetSpec(
-    BEST_QUOTES.name,
-    deps=[L2_SNAPSHOTS.name],
-    description=f"{BEST_QUOTES.title}: {BEST_QUOTES.description}",
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"parquet"},
-    code_version=CODE_VERSION,
-    partitions_def=hours,
-    freshness_policy=FRESHNESS[BEST_QUOTES.name],
-    metadata={"dagster/column_schema": column_schema(BEST_QUOTES), "grain": BEST_QUOTES.grain},
-    tags={"xetrade/layout": BEST_QUOTES.layout},
-)
+SPEC = dataset_spec(BEST_QUOTES, hours, GROUP, deps=(L2_SNAPSHOTS.name,))
 
 
 class BestQuotesConfig(dg.Config):

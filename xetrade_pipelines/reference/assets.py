@@ -11,42 +11,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from xetrade_core.lake.dataset import Dataset
 from xetrade_core.lake.reference_schemas import INSTRUMENTS, SYMBOL_MAP, SYMBOL_MAP_CHANGES
-from xetrade_pipelines.freshness import FRESHNESS
-from xetrade_pipelines.metadata import column_schema
 from xetrade_pipelines.partitions import VenueDay, day_of_key, day_x_venue, days
 from xetrade_pipelines.reference import checks
 from xetrade_pipelines.reference.reports import Result, changes_result, listing_result, map_result
 from xetrade_pipelines.resources import LakeResource, ReferenceResource
+from xetrade_pipelines.specs import dataset_spec
 
 GROUP = "reference"
-OWNERS = ["team:market-data"]
-#: raised whenever the same input would give other output, so that the UI shows what is out of date
-CODE_VERSION = "1"
-
-
-def _spec(
-    dataset: Dataset, partitions: dg.PartitionsDefinition[str], deps: tuple[str, ...], *kinds: str
-) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        dataset.name,
-        deps=deps,
-        description=f"{dataset.title}: {dataset.description}",
-        group_name=GROUP,
-        owners=OWNERS,
-        kinds={"parquet", *kinds},
-        code_version=CODE_VERSION,
-        partitions_def=partitions,
-        freshness_policy=FRESHNESS[dataset.name],
-        metadata={"dagster/column_schema": column_schema(dataset), "grain": dataset.grain},
-        tags={"xetrade/layout": dataset.layout},
-    )
-
-
-INSTRUMENTS_SPEC = _spec(INSTRUMENTS, day_x_venue, (), "rest")
-MAP_SPEC = _spec(SYMBOL_MAP, days, (INSTRUMENTS.name,))
-CHANGES_SPEC = _spec(SYMBOL_MAP_CHANGES, days, (INSTRUMENTS.name,))
+INSTRUMENTS_SPEC = dataset_spec(INSTRUMENTS, day_x_venue, GROUP, kinds=("rest",))
+MAP_SPEC = dataset_spec(SYMBOL_MAP, days, GROUP, deps=(INSTRUMENTS.name,))
+CHANGES_SPEC = dataset_spec(SYMBOL_MAP_CHANGES, days, GROUP, deps=(INSTRUMENTS.name,))
 ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 
