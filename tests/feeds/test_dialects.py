@@ -12,11 +12,13 @@ from xetrade_core.feeds.binance import BinanceDialect
 from xetrade_core.feeds.bybit import BybitDialect
 from xetrade_core.feeds.deribit import DeribitDialect
 from xetrade_core.feeds.derive import DeriveDialect
+from xetrade_core.feeds.kucoin import KucoinDialect
 from xetrade_core.feeds.max import MaxDialect
 from xetrade_core.feeds.okx import OkxDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 BINANCE, OKX = BinanceDialect("{id_lower}@depth@100ms"), OkxDialect("books")
+KUCOIN = KucoinDialect("/market/level2")
 BYBIT = BybitDialect("orderbook.200.{id}")
 DERIBIT, MAX = DeribitDialect("book.{id}.100ms"), MaxDialect("book")
 DERIVE = DeriveDialect("orderbook.{id}.1.100")
@@ -156,7 +158,7 @@ def test_deribit_is_asked_for_a_heartbeat_and_answered_when_it_asks() -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_frame_can_upset_a_dialect(frame: bytes) -> None:
-    for dialect in (BINANCE, BYBIT, OKX, DERIBIT, MAX, DERIVE):
+    for dialect in (BINANCE, BYBIT, KUCOIN, OKX, DERIBIT, MAX, DERIVE):
         dialect.read(frame)
         dialect.read(b'{"event":' + frame + b"}")
         dialect.book_id(frame)
@@ -206,3 +208,31 @@ def test_bybits_options_have_a_channel_of_another_depth() -> None:
         "args": [f"orderbook.{depth}.{one}" for one, depth in zip(ids, (200, 100, 100, 200), strict=True)],
     }
     assert BYBIT.book_id(b'{"topic":"orderbook.100.BTC-26DEC25-100000-C","type":"delta"}') == "BTC-26DEC25-100000-C"
+
+
+@pytest.mark.parametrize(
+    ("frame", "reply"),
+    [
+        ({"id": "hQvf8jkno", "type": "welcome"}, Reply(welcome=True)),
+        ({"id": "5", "type": "ack"}, Reply(5)),
+        ({"id": "5", "type": "error", "code": 404, "data": "not found"}, Reply(5, error="404 not found")),
+        ({"id": "5", "type": "error", "code": "429", "data": "slow"}, Reply(5, error="429 slow", transient=True)),
+        ({"id": "1", "type": "pong", "timestamp": 1}, None),
+        ({"id": "5", "type": "message", "topic": "/market/level2:BTC-USDT"}, None),
+    ],
+)
+def test_what_kucoin_says(frame: dict[str, object], reply: Reply | None) -> None:
+    assert KUCOIN.read(json.dumps(frame, separators=(",", ":")).encode()) == reply
+
+
+def test_kucoin_is_asked_for_all_instruments_in_one_topic() -> None:
+    assert json.loads(KUCOIN.subscribe(3, ["BTC-USDT", "ETH-USDT"])) == {
+        "id": "3",
+        "type": "subscribe",
+        "topic": "/market/level2:BTC-USDT,ETH-USDT",
+        "response": True,
+    }
+    assert json.loads(KUCOIN.unsubscribe(4, ["BTC-USDT"]))["type"] == "unsubscribe"
+    assert KUCOIN.book_id(b'{"data":{},"topic":"/market/level2:BTC-USDT","type":"message"}') == "BTC-USDT"
+    assert KUCOIN.book_id(b'{"topic":"/contractMarket/level2:XBTUSDTM","data":{}}') == "XBTUSDTM"
+    assert KUCOIN.book_id(b'{"topic":"/market/ticker:BTC-USDT"}') is None

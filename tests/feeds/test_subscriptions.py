@@ -139,3 +139,16 @@ async def test_an_answer_that_names_nothing_taken_refuses_all() -> None:
     await line.subscriptions.add(["A", "B"])
     assert line.subscriptions.confirmed == set()
     assert set(line.subscriptions.refused) == {"A", "B"}
+
+
+async def test_nothing_is_asked_before_the_venue_says_that_it_is_ready() -> None:
+    line = Line(confirm_all)
+    line.subscriptions = Subscriptions(
+        line.send, OkxDialect("books"), line.clock, interval_s=0.25, timeout_s=0.05, welcome=True
+    )
+    with pytest.raises(VenueUnavailable, match=r"did not say within 0\.05 s that it is ready"):
+        await line.subscriptions.add(["A"])
+    assert line.sent == []
+    asyncio.get_running_loop().call_soon(line.says, Reply(welcome=True))
+    await line.subscriptions.add(["A"])
+    assert line.sent == [("subscribe", ["A"])]

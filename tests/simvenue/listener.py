@@ -24,8 +24,16 @@ class Listener:
         self.frames: list[tuple[int, bytes]] = []
         self.ended: str | None = None
         self.session = WireSession(self.place.hub, self, path or WORDS[venue].path, simulation.now_ns)
-        self.place.dialect.open(self.session, query or {})
+        self.place.dialect.open(self.session, self._ticket() if query is None else query)
         self.place.hub.add(self.session)
+
+    def _ticket(self) -> dict[str, str]:
+        """The token that KuCoin wants to see at the handshake."""
+        simulation, path = self._simulation, "/api/v1/bullet-public"
+        if ("POST", path) not in self.place.routes:
+            return {}
+        body = self.place.rest("POST", path, {}, simulation.now_ns, simulation.now_ns).reply.body
+        return {"token": msgspec.json.decode(body)["data"]["token"]}
 
     def write(self, data: bytes) -> None:
         while data:

@@ -19,6 +19,8 @@ CASES = [
     ("binance", "ETH/USDT:USDT"),  # the class `binance` reaches the futures too
     ("binanceusdm", "BTC/USDT:USDT"),
     ("binancecoinm", "BTC/USD:BTC"),
+    ("kucoin", "BTC/USDT:USDT"),
+    ("kucoinfutures", "BTC/USD:BTC"),
     ("okx", "BTC/USDT"),
     ("okx", "BTC/USDT:USDT"),
 ]
@@ -34,7 +36,10 @@ def sim() -> Iterator[Sim]:
 
 def home(exchange: str, symbol: str) -> str:
     """The simulated venue behind a ccxt class and symbol."""
-    return "binanceusdm" if (exchange, symbol.count(":")) == ("binance", 1) else exchange
+    if ":" not in symbol:
+        return exchange
+    coin_margined = "binancecoinm" if "/USD:" in symbol else "binanceusdm"
+    return {"binance": coin_margined, "kucoin": "kucoinfutures"}.get(exchange, exchange)
 
 
 def levels(side: list[list[float]], depth: int) -> list[list[float]]:
@@ -65,10 +70,7 @@ def test_load_markets_reads_tick_lot_and_contract_size(sim: Sim, exchange: str) 
     markets = client.load_markets()
     assert len(markets) >= 3
     for symbol, market in markets.items():
-        venue = next(name for name in DIALECTS if name == exchange or exchange == "binance")
-        if exchange == "binance":
-            venue = {0: "binance", 1: "binanceusdm"}[symbol.count(":")] if "/USD:" not in symbol else "binancecoinm"
-        instrument = listing(venue, symbol).instrument
+        instrument = listing(home(exchange, symbol), symbol).instrument
         assert market["id"] == instrument.venue_id
         assert market["active"]
         assert market["precision"]["price"] == float(instrument.price_tick)

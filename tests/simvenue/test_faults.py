@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -141,13 +142,13 @@ def test_garbled_frames_are_what_their_variant_says(venue: str, variant: str) ->
     messages = [msgspec.json.decode(text) for text in texts]
     expected = {
         "wrong_types": '"not a number"',
-        "zero_price": '"0","1"',
-        "negative_size": '"1","-1"',
-        "nan": '"NaN","1"',
-        "crossed": '"99999999","1"',
+        "zero_price": '"0","1"|"0,buy,1"',
+        "negative_size": '"1","-1"|"1,buy,-1"',
+        "nan": '"NaN","1"|"NaN,buy,1"',
+        "crossed": '"99999999","1"|"99999999,buy,1"',
         "unknown_symbol": "SUCHSYMBOL",
     }[variant]
-    spoiled = [message for message in messages if expected in msgspec.json.encode(message).decode()]
+    spoiled = [message for message in messages if re.search(expected, msgspec.json.encode(message).decode())]
     assert len(spoiled) >= 1, messages
 
 

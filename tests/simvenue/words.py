@@ -57,6 +57,10 @@ def _bybit_link(message: Message) -> Link | None:
     return (last - 1, last, last) if message["type"] == "delta" else None
 
 
+def _kucoin(topic: str, venue_id: str) -> object:
+    return {"id": "1", "type": "subscribe", "topic": f"{topic}:{venue_id}", "response": True}
+
+
 def _deribit_link(message: Message) -> Link | None:
     data = message["params"]["data"]
     if data["type"] == "snapshot":
@@ -100,6 +104,32 @@ WORDS = {
         time_path="/v5/market/time",
         path="/v5/public/spot",
         restarts_lower=True,
+    ),
+    "kucoin": Words(
+        symbol="BTC/USDT",
+        channels=("level2", "level1", "match"),
+        subscribe=lambda venue_id, kind: _kucoin(
+            {"level2": "/market/level2", "level1": "/spotMarket/level1", "match": "/market/match"}[kind], venue_id
+        ),
+        link=lambda message: (
+            message["data"]["sequenceStart"] - 1,
+            message["data"]["sequenceStart"],
+            message["data"]["sequenceEnd"],
+        ),
+        time_path="/api/v1/timestamp",
+        path="/endpoint",
+    ),
+    "kucoinfutures": Words(
+        symbol="BTC/USDT:USDT",
+        channels=("level2", "tickerV2", "execution"),
+        subscribe=lambda venue_id, kind: _kucoin(f"/contractMarket/{kind}", venue_id),
+        link=lambda message: (
+            message["data"]["sequence"] - 1,
+            message["data"]["sequence"],
+            message["data"]["sequence"],
+        ),
+        time_path="/api/v1/timestamp",
+        path="/endpoint",
     ),
     "deribit": Words(
         symbol="BTC/USD:BTC",

@@ -40,6 +40,10 @@ RECORDED = {
     "binance": Recorded(("binance-spot/btcusdt_20240808.gz",), ("BTC/USDT",)),
     "binanceusdm": Recorded(("binance-usdm/btcusdt_20240808.gz",), ("BTC/USDT:USDT",)),
     "okx": Recorded(("okx/OKX.ws.1.0.gz",), ("BTC/USDT", "UNI/USD:UNI", "BTC/USD:BTC-220527"), proof=GapCause.CHECKSUM),
+    "kucoin": Recorded(
+        ("kucoin/KUCOIN.ws.1.0.gz", "kucoin/KUCOIN.http.0.0.gz"),
+        ("ANKR/BTC", "NRG/BTC", "BSV/USDT", "CAPP/BTC", "FET/BTC", "SNX/BTC", "DAPPT/BTC", "COV/BTC", "EQZ/BTC"),
+    ),
     "bybit": Recorded(("bybit/xrpusdt-ob500.data.zip",), ("XRP/USDT:USDT",)),
     "deribit": Recorded(
         ("deribit/DERIBIT.ws.1.0.gz",),

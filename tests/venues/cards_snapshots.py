@@ -17,7 +17,7 @@ TITLE = "a failing, empty, garbled or stale snapshot is asked for again; a slow 
 
 
 async def _resync(sim: Sim, venue: str, kind: str, count: int = 2, **fault: object) -> None:
-    path = known_venue(venue).rest.snapshot_path
+    path = (known_venue(venue).rest.snapshot_path or "").partition("{")[0]
     async with running(venue, quick(sim, venue)) as run:
         await run.synced()
         await run.lasting(0.5)

@@ -148,6 +148,9 @@ def _levels_of(value: Any) -> list[tuple[float, float]]:
         for key, part in value.items():
             if key in ("b", "a", "bids", "asks"):
                 found += [_price_and_size(level) for level in part]
+            elif key == "change":  # KuCoin futures: `price,side,size`
+                price, _, size = part.split(",")
+                found.append((float(price), float(size)))
             else:
                 found += _levels_of(part)
     elif isinstance(value, list):

@@ -12,6 +12,7 @@ from xetrade_core.feeds.bybit import BybitDialect
 from xetrade_core.feeds.deribit import DeribitDialect
 from xetrade_core.feeds.derive import DeriveDialect
 from xetrade_core.feeds.feed import Feed, FeedOptions
+from xetrade_core.feeds.kucoin import KucoinDialect
 from xetrade_core.feeds.max import MaxDialect
 from xetrade_core.feeds.okx import OkxDialect
 from xetrade_core.feeds.polling import open_polling_feed
@@ -28,6 +29,7 @@ _DIALECTS: dict[WireDialect, Callable[[str], Dialect]] = {
     WireDialect.BINANCE: BinanceDialect,
     WireDialect.OKX: OkxDialect,
     WireDialect.BYBIT: BybitDialect,
+    WireDialect.KUCOIN: KucoinDialect,
     WireDialect.DERIBIT: DeribitDialect,
     WireDialect.MAX: MaxDialect,
     WireDialect.DERIVE: DeriveDialect,

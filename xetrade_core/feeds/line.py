@@ -81,6 +81,7 @@ class Line:
         self._options, self._connects, self._clock, self._rng = options, connects, clock, rng
         self._next: Connection | None = None
         self._next_subscriptions: Subscriptions | None = None
+        self._early: list[tuple[Connection, Reply]] = []  # said on a connection that is still being opened
         self._held: list[bytes] = []
         self._overflowed = False
         self._rotate = asyncio.Event()
@@ -141,8 +142,13 @@ class Line:
             interval_s=rules.send_interval_s,
             timeout_s=self._options.ack_timeout_s,
             batch=rules.batch,
+            welcome=rules.welcome,
         )
         connection.closed.add_done_callback(lambda _: subscriptions.end())
+        early, self._early = self._early, []
+        for said_on, reply in early:
+            if said_on is connection:
+                self._heard(connection, subscriptions, reply)
         for text in self._dialect.opening:
             connection.send(text)
         return connection, subscriptions
@@ -249,6 +255,8 @@ class Line:
                 self._held.append(frame)
                 if (venue_id := self._dialect.book_id(frame)) is not None:
                     self._seen.add(venue_id)
+        elif (reply := self._dialect.read(frame)) is not None:
+            self._early.append((connection, reply))
 
     def on_control(self, connection: Connection, frame: bytes) -> None:
         """A frame that was no book message: an acknowledgement, an error, or something of no concern."""

@@ -24,6 +24,7 @@ class Reply:
     `error` is None for an acknowledgement, of an unsubscription if `unsubscribed`. `transient`: the error is about now,
     not about the instrument. `whole`: it names all that was taken of the request, so what it does not name is refused.
     `closing`: the venue announces that it will close this connection. `answer`: what the venue wants to hear back.
+    `welcome`: it is ready to be asked.
     """
 
     request_id: int | None = None
@@ -34,6 +35,7 @@ class Reply:
     whole: bool = False
     closing: bool = False
     answer: bytes | None = None
+    welcome: bool = False
 
 
 class Dialect(Protocol):
@@ -79,9 +81,10 @@ class Subscriptions:
         interval_s: float,
         timeout_s: float,
         batch: int = 50,
+        welcome: bool = False,
     ) -> None:
         """`interval_s` lies between two requests and `batch` instruments go into one (the venue's limits); an
-        acknowledgement is awaited for `timeout_s`.
+        acknowledgement is awaited for `timeout_s`, and so is the venue's `welcome` before the first request.
         """
         self._send = send
         self._dialect = dialect
@@ -94,6 +97,9 @@ class Subscriptions:
         self._open: dict[int, _Request] = {}
         self._turn = asyncio.Lock()
         self._ended = False
+        self._ready = asyncio.Event()
+        if not welcome:
+            self._ready.set()
         self.requests = 0
         self.confirmed: set[str] = set()
         self.refused: dict[str, str] = {}
@@ -122,11 +128,15 @@ class Subscriptions:
     def end(self) -> None:
         """The connection is closed: whoever waits for an answer on it gets VenueUnavailable at once."""
         self._ended = True
+        self._ready.set()
         for request in self._open.values():
             request.done.set()
 
     def on_reply(self, reply: Reply) -> None:
         """Book an acknowledgement or an error to the request it belongs to."""
+        if reply.welcome:
+            self._ready.set()
+            return
         request = self._find(reply)
         if request is None:
             if reply.error is not None:
@@ -174,6 +184,7 @@ class Subscriptions:
         Raises VenueUnavailable when the connection closes before the answer.
         """
         async with self._turn:
+            await self._welcomed()
             await self._clock.sleep(max(0, self._next_send_ns - self._clock.monotonic_ns()) / NS_PER_S)
             self._require_open()
             self._next_send_ns = self._clock.monotonic_ns() + self._interval_ns
@@ -190,6 +201,13 @@ class Subscriptions:
                 del self._open[request_id]
             self._require_open()
         return request.failed
+
+    async def _welcomed(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._ready.wait()
+        except TimeoutError:
+            raise VenueUnavailable(f"the venue did not say within {self._timeout_s:g} s that it is ready") from None
 
     def _require_open(self) -> None:
         if self._ended:

@@ -8,6 +8,7 @@ from typing import Protocol
 from xetrade_core.errors import NotSupported, UnknownVenue
 
 _BINANCE = ("binance", "binanceusdm", "binancecoinm")
+_KUCOIN = ("kucoin", "kucoinfutures")
 _MARKET_TYPES = {"binance": "spot", "binanceusdm": "linear", "binancecoinm": "inverse"}
 
 
@@ -41,11 +42,26 @@ def ccxt_config(venue: str, sim: Addressed) -> dict[str, object]:
         raise UnknownVenue(venue, sim.venues)
     if venue == "max":
         raise NotSupported("ccxt has no class for MAX: use the project's own client")
+    if venue in _KUCOIN:
+        return _kucoin_config(venue, sim)
     if venue in _URLS:
         return {"urls": {"api": _URLS[venue](sim.url(venue))}}
     served: Mapping[str, Address] = {name: sim.url(name) for name in _BINANCE if name in sim.venues}
     api = _binance_urls(served, sim.url(venue))
     types = [_MARKET_TYPES[name] for name in served] if venue == "binance" else [_MARKET_TYPES[venue]]
+    return {"urls": {"api": api}, "options": {"fetchMarkets": {"types": types}}}
+
+
+def _kucoin_config(venue: str, sim: Addressed) -> dict[str, object]:
+    """One class for both markets; the other knows contracts only. Where the websocket is, the venue tells itself."""
+    spot, futures = (sim.url(name if name in sim.venues else venue) for name in _KUCOIN)
+    api: dict[str, object] = dict.fromkeys(("futuresPublic", "futuresPrivate"), futures.rest)
+    api |= dict.fromkeys(("public", "private", "webExchange", "broker", "earn", "uta", "utaPrivate"), spot.rest)
+    api |= {"utaV2": sim.url(venue).rest}
+    api |= {"ws": {"spot": spot.ws, "futures": futures.ws, "private": sim.url(venue).ws}}
+    types = ["swap", "future", "contract"]
+    if venue == _KUCOIN[0]:
+        types = [kind for kind, name in zip(("spot", "swap"), _KUCOIN, strict=True) if name in sim.venues]
     return {"urls": {"api": api}, "options": {"fetchMarkets": {"types": types}}}
 
 

@@ -98,6 +98,35 @@ def _bybit(wanted: Wanted) -> Listing:
     return wanted.listed(instrument, decimals(facts.tick), decimals(lot))
 
 
+# What KuCoin calls some currencies, by the name that the field has for them.
+_KUCOIN_CODES = {"WAXP": "WAX", "ALT": "KALT", "APTOSLAUNCHTOKEN": "ALT", "BIFIF": "BIFI", "BSV": "BCHSV"}
+
+
+def _kucoin(wanted: Wanted) -> Listing:
+    if wanted.settle:
+        raise UnknownSymbol(wanted.symbol, "kucoin", "only spot is listed there, such as BTC/USDT")
+    facts, tick = wanted.facts, _ten_ticks_of_btc(wanted)
+    price = None
+    if wanted.quote == "BTC":
+        tick, price = Decimal("0.0000000001"), Decimal("0.0001")
+    elif wanted.base not in _BASES:
+        tick = Decimal("0.001")
+    lot = facts.spot_lot if wanted.base in _BASES else Decimal("0.00000001")
+    venue_id = f"{_KUCOIN_CODES.get(wanted.base, wanted.base)}-{wanted.quote}"
+    instrument = Instrument("kucoin", wanted.symbol, venue_id, MarketType.SPOT, tick, lot)
+    return wanted.listed(instrument, decimals(tick), decimals(lot), trim=True, price=price)
+
+
+def _kucoinfutures(wanted: Wanted) -> Listing:
+    inverse = wanted.inverse and wanted.quote == "USD"
+    if wanted.expiry or not (inverse or wanted.settle == wanted.quote):
+        raise UnknownSymbol(wanted.symbol, "kucoinfutures", "swaps look like BTC/USDT:USDT or BTC/USD:BTC")
+    venue_id = f"{'XBT' if wanted.base == 'BTC' else wanted.base}{wanted.quote}M"
+    tick, size = _ten_ticks_of_btc(wanted), Decimal(1) if inverse else wanted.facts.linear_lot
+    instrument = Instrument("kucoinfutures", wanted.symbol, venue_id, MarketType.SWAP, tick, Decimal(1), size)
+    return wanted.listed(instrument, decimals(tick), 0, trim=True)
+
+
 def _deribit(wanted: Wanted) -> Listing:
     """Amounts are in USD where a contract settles in its base, and in base currency otherwise."""
     base, quote, inverse = wanted.base, wanted.quote, wanted.inverse
@@ -166,6 +195,8 @@ _RULES = {
     "binancecoinm": _Rule(_inverse_binance, ("{0}/USD:{0}",)),
     "okx": _Rule(_okx, ("{0}/USDT", "{0}/USDT:USDT")),
     "bybit": _Rule(_bybit, ("{0}/USDT", "{0}/USDT:USDT", "{0}/USD:{0}")),
+    "kucoin": _Rule(_kucoin, ("{0}/USDT",)),
+    "kucoinfutures": _Rule(_kucoinfutures, ("{0}/USDT:USDT", "{0}/USD:{0}")),
     "deribit": _Rule(_deribit, ("{0}/USDC:USDC", "{0}/USD:{0}", "{0}/USDC")),
     "derive": _Rule(_derive, ("{0}/USDC:USDC", "{0}/USDC")),
     "max": _Rule(_max, ("{0}/TWD", "{0}/USDT")),

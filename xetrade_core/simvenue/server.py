@@ -109,7 +109,7 @@ class _Door:
         simulation = self._simulation
         body = await request.read()
         outcome = self._place.rest(
-            request.method, request.path, request.query, simulation.now_ns, self._clock.wall_ns(), body
+            request.method, request.path, request.query, simulation.now_ns, self._clock.wall_ns(), body, request.host
         )
         if outcome.delay_s:
             await self._clock.sleep(outcome.delay_s)
@@ -137,6 +137,8 @@ class _Door:
             await websocket.prepare(request)
             session.muted = False
             place.hub.add(session)
+            place.dialect.opened(session)
+            session.flush()
             await self._listen(websocket, session)
         finally:
             place.hub.remove(session)

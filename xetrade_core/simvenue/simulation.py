@@ -66,7 +66,14 @@ class Place:
             self.hub.publish(publication, venue_ns)
 
     def rest(
-        self, method: str, path: str, query: Mapping[str, str], now_ns: int, wall_ns: int, body: bytes = b""
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        now_ns: int,
+        wall_ns: int,
+        body: bytes = b"",
+        host: str = "",
     ) -> RestOutcome:
         """Answer a REST call, with whatever faults hit it."""
         if body:
@@ -82,7 +89,7 @@ class Place:
                 delay_s += fate.fault.delay_s
             elif fate.kind == "rest_stale" and symbol is not None:
                 sequence = self.venue.activities[symbol].id_before(now_ns - round(fate.fault.age_s * NS_PER_S))
-        request = Request(method, path, query, self.venue_ns(now_ns), sequence, body)
+        request = Request(method, path, query, self.venue_ns(now_ns), sequence, body, host)
         handler = self.routes.get((method, path))
         try:
             reply = self.dialect.not_found(request) if handler is None else handler(request)

@@ -25,6 +25,8 @@ _NUMBERING = {
     "binancecoinm": Numbering(900_000_000_000, 120),
     "okx": Numbering(30_000_000_000, 9, restart=Restart.CHAINED),
     "bybit": Numbering(20_000_000, unit=Unit.MESSAGE, restart=Restart.ANEW),
+    "kucoin": Numbering(14_000_000_000, unit=Unit.CHANGE),
+    "kucoinfutures": Numbering(1_700_000_000_000, unit=Unit.CHANGE),
     "deribit": Numbering(60_000_000_000, 40),
     "max": Numbering(12_000_000),
     "derive": Numbering(600_000, unit=Unit.MESSAGE, restart=Restart.ANEW),

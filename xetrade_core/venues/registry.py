@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from xetrade_core.errors import UnknownVenue
-from xetrade_core.venues import binance, binancecoinm, binanceusdm, bitmart, bybit, deribit, derive, okx
+from xetrade_core.venues import (
+    binance,
+    binancecoinm,
+    binanceusdm,
+    bitmart,
+    bybit,
+    deribit,
+    derive,
+    kucoin,
+    kucoinfutures,
+    okx,
+)
 from xetrade_core.venues import max as max_spot
 from xetrade_core.venues.venue import Venue
 
-_VENUES: dict[str, Venue] = {
-    module.VENUE.id: module.VENUE
-    for module in (binance, binanceusdm, binancecoinm, okx, bybit, deribit, derive, max_spot, bitmart)
-}  # fmt: skip
+_MODULES = (
+    binance, binanceusdm, binancecoinm, okx, bybit, kucoin, kucoinfutures, deribit, derive, max_spot, bitmart,
+)  # fmt: skip
+_VENUES: dict[str, Venue] = {module.VENUE.id: module.VENUE for module in _MODULES}
 
 
 def venue(venue_id: str) -> Venue:

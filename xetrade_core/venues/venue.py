@@ -40,6 +40,7 @@ class WireDialect(StrEnum):
     BINANCE = "binance"
     OKX = "okx"
     BYBIT = "bybit"
+    KUCOIN = "kucoin"
     DERIBIT = "deribit"
     MAX = "max"
     DERIVE = "derive"
@@ -92,8 +93,10 @@ class SnapshotWeight:
 class ConnectTicket(Protocol):
     """Where the venue tells, before each connect, where to connect to and with which token (KuCoin)."""
 
-    request: RestRequest
-    """Asks for one."""
+    @property
+    def request(self) -> RestRequest:
+        """Asks for one."""
+        ...
 
     def url(self, body: bytes, connect_id: str) -> str:
         """The exact URL to connect to, out of the reply; raises VenueUnavailable if it is none."""
@@ -109,7 +112,7 @@ class WebsocketRules:
     when the line is idle; None means a protocol-level ping. `ping_every_s`: it wants that at least so often, even while
     data comes. At most `batch` instruments go into a request. `group`: where one connection carries only instruments of
     one kind (Bybit has a path for each); the same id may then mean another instrument in another group. `ticket`: where
-    the address to connect to must be asked for.
+    the address to connect to must be asked for. `welcome`: the venue says when it is ready, and is not asked before.
     """
 
     dialect: WireDialect
@@ -125,6 +128,7 @@ class WebsocketRules:
     batch: int = 50
     group: Callable[[Instrument], str] | None = None
     ticket: ConnectTicket | None = None
+    welcome: bool = False
 
     def group_of(self, instrument: Instrument) -> str:
         """The group of connections that carries this instrument; empty where all are alike."""
@@ -135,7 +139,8 @@ class WebsocketRules:
 class RestRules:
     """The public REST side: its budget per IP, and where the book snapshot is (None: the protocol needs none).
 
-    `snapshot_path` may hold `{limit}`, which else goes into the query. `weights` is ordered by limit.
+    `snapshot_path` may hold `{limit}`; `snapshot_query` names the parameters of the instrument and, where it goes into
+    the query, of the limit. `weights` is ordered by limit.
     `used_weight_header` names the reply header that tells how much of the budget the venue has counted, None where it
     tells nothing. `time_path` is where the venue tells its clock. `book_limits` are the only numbers of levels that a
     book may be asked for over REST, empty where any will do up to the venue's most.
@@ -143,6 +148,7 @@ class RestRules:
 
     budget: RateRule
     snapshot_path: str | None = None
+    snapshot_query: tuple[str, ...] = ("symbol", "limit")
     weights: tuple[SnapshotWeight, ...] = ()
     used_weight_header: str | None = None
     time_path: str | None = None
@@ -161,10 +167,8 @@ class RestRules:
 
     def snapshot_request(self, venue_id: str, row: SnapshotWeight) -> RestRequest:
         """The request of that snapshot of an instrument."""
-        path = self.snapshot_path or ""
-        if "{limit}" in path:
-            return RestRequest(path.format(limit=row.limit), (("symbol", venue_id),), row.weight)
-        return RestRequest(path, (("symbol", venue_id), ("limit", str(row.limit))), row.weight)
+        path = (self.snapshot_path or "").format(limit=row.limit)
+        return RestRequest(path, tuple(zip(self.snapshot_query, (venue_id, str(row.limit)), strict=False)), row.weight)
 
 
 @dataclass(frozen=True, slots=True)

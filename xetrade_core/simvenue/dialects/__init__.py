@@ -9,6 +9,8 @@ from xetrade_core.simvenue.dialects.binanceusdm import BinanceUsdm
 from xetrade_core.simvenue.dialects.bybit import Bybit
 from xetrade_core.simvenue.dialects.deribit import Deribit
 from xetrade_core.simvenue.dialects.derive import Derive
+from xetrade_core.simvenue.dialects.kucoin import KucoinSpot
+from xetrade_core.simvenue.dialects.kucoinfutures import KucoinFutures
 from xetrade_core.simvenue.dialects.max import Max
 from xetrade_core.simvenue.dialects.okx import Okx
 
@@ -18,6 +20,8 @@ DIALECTS: dict[str, type[Dialect]] = {
     "binancecoinm": BinanceCoinm,
     "okx": Okx,
     "bybit": Bybit,
+    "kucoin": KucoinSpot,
+    "kucoinfutures": KucoinFutures,
     "deribit": Deribit,
     "derive": Derive,
     "max": Max,

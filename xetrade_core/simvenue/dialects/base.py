@@ -33,6 +33,7 @@ class Request:
     now_ns: int
     sequence: int | None = None  # answer from the book at this id instead of the newest (stale snapshots)
     body: bytes = b""
+    host: str = ""  # host and port that the client called
 
     @property
     def now_ms(self) -> int:
@@ -143,6 +144,10 @@ class Dialect(ABC):
     @abstractmethod
     def open(self, session: Session, query: Mapping[str, str]) -> None:
         """A websocket is opened. Raises HandshakeRefused."""
+
+    def opened(self, session: Session) -> None:
+        """The handshake is answered: from here on `reply` reaches the client."""
+        return
 
     @abstractmethod
     def receive(self, session: Session, text: str, now_ns: int) -> None:

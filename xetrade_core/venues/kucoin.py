@@ -1,0 +1,103 @@
+"""KuCoin spot."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from xetrade_core.books.kucoin import KucoinSpotBooks
+from xetrade_core.model.instruments import MarketType
+from xetrade_core.venues.kucoin_format import ERRORS, KucoinInstruments, KucoinTicket
+from xetrade_core.venues.venue import (
+    BookProtocol,
+    Capability,
+    ClientIdRule,
+    Endpoints,
+    Fact,
+    RateRule,
+    RestRules,
+    SnapshotWeight,
+    Uniqueness,
+    Venue,
+    WebsocketRules,
+    WireDialect,
+    offers,
+)
+
+_CHECKED = date(2026, 11, 20)
+_DOCS = "https://www.kucoin.com/docs-new"
+
+VENUE = Venue(
+    id="kucoin",
+    name="KuCoin spot",
+    market_types=(MarketType.SPOT,),
+    live=Endpoints(rest="https://api.kucoin.com", ws="wss://ws-api-spot.kucoin.com/"),
+    testnet=None,
+    websocket=WebsocketRules(
+        dialect=WireDialect.KUCOIN,
+        channel="/market/level2",
+        interval_ms=100,
+        depth=None,
+        max_subscriptions=400,
+        lifetime_s=24 * 3600,
+        send_interval_s=0.11,
+        connects=RateRule(30, 60),
+        ping_text='{"id":"1","type":"ping"}',
+        ping_every_s=15,
+        batch=50,
+        ticket=KucoinTicket("kucoin"),
+        welcome=True,
+    ),
+    rest=RestRules(
+        budget=RateRule(2000, 30),
+        snapshot_path="/api/v1/market/orderbook/level2_{limit}",
+        snapshot_query=("symbol",),
+        time_path="/api/v1/timestamp",
+        weights=(SnapshotWeight(20, 2), SnapshotWeight(100, 4)),
+    ),
+    protocol=BookProtocol.REST_SNAPSHOT,
+    books=KucoinSpotBooks,
+    instruments=KucoinInstruments(),
+    ccxt_class="kucoin",
+    client_ids=ClientIdRule(
+        pattern=r"[A-Za-z0-9_-]{1,40}",
+        ccxt_param="clientOrderId",
+        unique=Uniqueness.UNVERIFIED,
+        query=True,
+        cancel=True,
+    ),
+    errors=ERRORS,
+    capabilities=offers(
+        native=(
+            Capability.BOOK_STREAM,
+            Capability.BOOK_REST,
+            Capability.QUOTES_ALL,
+            Capability.PLACE,
+            Capability.CANCEL,
+            Capability.CANCEL_ALL,
+            Capability.AMEND,
+            Capability.POST_ONLY,
+            Capability.ORDER_STREAM,
+            Capability.TRADE_STREAM,
+            Capability.DEAD_MAN_SWITCH,
+            Capability.KEY_PERMISSIONS,
+        ),
+    ),
+    facts=(
+        Fact("sync", "sequenceStart <= snapshot + 1 <= sequenceEnd, then contiguous; a change at price 0 carries its "
+             "sequence only", _CHECKED, f"{_DOCS}/3470068w0"),
+        Fact("address", "host and token of the websocket come from POST bullet-public; a token is good for 24 h",
+             _CHECKED, f"{_DOCS}/3470294w0"),
+        Fact("welcome", "nothing may be sent before the welcome message", _CHECKED,
+             f"{_DOCS}/websocket-api/base-info/introduction"),
+        Fact("ping", "send {\"type\":\"ping\"} each pingInterval (18 s), whatever comes; closed 10 s after a "
+             "missed one", _CHECKED, f"{_DOCS}/websocket-api/base-info/introduction"),
+        Fact("requests", "100 messages in 10 s a connection, 100 topics a request, 400 a connection; 30 connects a "
+             "minute", _CHECKED, f"{_DOCS}/websocket-api/base-info/introduction"),
+        Fact("weight", "2000 in 30 s per IP for public calls; 20/100 levels cost 2/4; the whole book (v3) needs a key, "
+             "so that the first 100 levels are all that is known at the start", _CHECKED, f"{_DOCS}/rate-limit"),
+        Fact("client ids", "clientOid, 40 of letters, digits, - and _; a duplicate is refused (126044, 102426), for "
+             "how long is not said: query first", _CHECKED, f"{_DOCS}/rest/spot-trading/orders/add-order"),
+        Fact("dead man", "hf/orders/dead-cancel-all, 5 to 86,400 s", _CHECKED,
+             f"{_DOCS}/rest/spot-trading/orders/set-dcp"),
+    ),
+)  # fmt: skip
