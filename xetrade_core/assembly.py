@@ -148,7 +148,7 @@ async def universal_symbols(
     async def resolve(name: str, pairs: Sequence[str]) -> tuple[str, ...]:
         options = feed_options(settings, name)
         if options.feed == "poll":
-            return await polled_symbols(name, pairs, options)
+            return await polled_symbols(name, pairs, options, clock, rng)
         rules = known_venue(name).require_live()
         async with rest_client(rules, options, clock, rng) as client:
             return tuple(instrument.symbol for instrument in await load_instruments(rules, client, pairs))

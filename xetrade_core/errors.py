@@ -59,6 +59,10 @@ class VenueUnavailable(XETradeError):
     """The venue did not answer, or answered with a server error; the call may be tried again later."""
 
 
+class VenueRefused(VenueUnavailable):
+    """The venue understood the request and said no (a 4xx): trying again as it is will not help."""
+
+
 class RateLimited(VenueUnavailable):
     """The venue (or our own budget for it) refuses calls until `retry_after_s` seconds from now."""
 

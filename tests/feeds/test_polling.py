@@ -198,7 +198,7 @@ async def test_opening_says_what_is_wrong(sim: Sim) -> None:
     clock, rng = SystemClock(), random.Random(1)
     with pytest.raises(UnknownVenue, match="nowhere"):
         await open_polling_feed("nowhere", ["BTC/USDT"], QUICK, clock, rng)
-    with pytest.raises(NotSupported, match="max cannot be polled, as ccxt does not know it"):
-        await open_polling_feed("max", ["BTC/TWD"], QUICK, clock, rng)
+    with pytest.raises(NotSupported, match="derive cannot be polled, as it has no order book over REST"):
+        await open_polling_feed("derive", ["BTC/USDC"], QUICK, clock, rng)
     with pytest.raises(UnknownSymbol, match="unknown symbol 'NO/PAIR' on binance"):
         await open_polling_feed("binance", ["NO/PAIR"], QUICK, clock, rng, ccxt_config=ccxt_config("binance", sim))

@@ -22,10 +22,12 @@ from xetrade_core.errors import (
 )
 from xetrade_core.simvenue.instruments import listing
 from xetrade_core.venues.budget import Priority, WeightBudget
-from xetrade_core.venues.ccxt_client import CcxtMarketData, interval_s
+from xetrade_core.venues.ccxt_client import CcxtMarketData
+from xetrade_core.venues.ccxt_reading import interval_s
 from xetrade_core.venues.clients import ClientOptions, open_client
 from xetrade_core.venues.registry import venue
-from xetrade_core.venues.transport import Transport, raw_code, retry_after_s
+from xetrade_core.venues.replies import raw_code, retry_after_s
+from xetrade_core.venues.transport import Call, HostRules, Transport, calling
 
 CASES = [
     ("binance", "BTC/USDT"),
@@ -278,6 +280,29 @@ def test_intervals_of_ccxt_are_seconds() -> None:
     assert [interval_s(text) for text in ("8h", "1h", "1d", "30m", "", None, "h", "8x")] == [
         28800.0, 3600.0, 86400.0, 1800.0, None, None, None, None,
     ]  # fmt: skip
+
+
+async def test_clients_of_a_process_share_the_connections_of_a_host(sim: Sim) -> None:
+    async with client_of(sim, "okx") as first:
+        await first.server_time_ns()
+        async with client_of(sim, "okx") as second:
+            await second.server_time_ns()
+            assert second.transport.session.connector is first.transport.session.connector
+        await first.server_time_ns()
+        connector = first.transport.session.connector
+    assert connector is not None
+    assert connector.closed, "with its last client the pool is closed"
+
+
+async def test_a_ban_by_another_status_silences_for_the_time_that_the_venues_rules_state(sim: Sim) -> None:
+    clock, rules = SystemClock(), HostRules(bans={403: 600.0})
+    sim.begin(kind="rest_error", venue="okx", path="public/time", status=403)
+    async with Transport(WeightBudget(venue("okx").rest.budget, clock), clock, rules) as transport:
+        with calling(Call()) as call:
+            async with transport.session.get(sim.url("okx").rest + "/api/v5/public/time"):
+                pass
+        assert (call.status, call.retry_after_s) == (403, 600.0)
+        assert 599 < transport.budget.paused_s() <= 600
 
 
 async def test_a_transport_that_was_closed_opens_anew() -> None:

@@ -10,10 +10,11 @@ import pytest
 from aiohttp import web
 
 from xetrade_core.clock import NS_PER_S, ManualClock
-from xetrade_core.errors import RateLimited, VenueUnavailable
+from xetrade_core.errors import RateLimited, VenueRefused, VenueUnavailable
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.budget import WeightBudget
-from xetrade_core.venues.http import RestClient, VenueRefused
+from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.transport import HostRules
 from xetrade_core.venues.venue import RateRule, RestRequest
 
 TIME = RestRequest("/time", (("symbol", "BTCUSDT"),), weight=7)
@@ -120,7 +121,7 @@ async def test_nobody_there_is_unavailable() -> None:
 
 async def test_the_venues_count_of_the_budget_is_read_from_its_header(answers: Answers) -> None:
     answers.prepared = [(200, {"X-Used": "650"})]
-    client, _ = client_of(answers.url, used_weight_header="X-Used")
+    client, _ = client_of(answers.url, rules=HostRules(used_weight_header="X-Used"))
     async with client:
         await client.get(TIME)
     assert client.budget.used() == 650

@@ -16,10 +16,9 @@ from aiohttp.test_utils import TestServer
 from tests.support.recordings import recording
 from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_S, SystemClock
-from xetrade_core.errors import ConfigError, NotSupported, RateLimited, UnknownSymbol, VenueUnavailable
+from xetrade_core.errors import ConfigError, NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable
 from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.venues.clients import ClientOptions, open_client
-from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue
 

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from xetrade_core.clock import NS_PER_S, ManualClock
-from xetrade_core.errors import ConfigError, NotSupported, RateLimited, UnknownSymbol, VenueUnavailable
+from xetrade_core.errors import ConfigError, NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.quotes import BookSnapshot, Quote
@@ -23,7 +23,6 @@ from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.breaker import BreakerRules, CircuitOpen
 from xetrade_core.venues.breaker_board import BreakerBoard, Scope
 from xetrade_core.venues.budget import Priority
-from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.reads import Read, ReadEndpoint, Repeating, WriteEndpoint, repeat
 from xetrade_core.venues.resilient import FallbackMarketData, LastAnswers, ReadRules, ResilientMarketData

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.reads import ReadEndpoint
 from xetrade_core.venues.venue import ConnectTicket
 
 
@@ -44,7 +45,7 @@ class AskedAddress:
 
     async def url(self) -> str:
         """See Address."""
-        body = await self._client.get(self._ticket.request, Priority.RESYNC, attempts=1)
+        body = await self._client.get(self._ticket.request, Priority.RESYNC, attempts=1, endpoint=ReadEndpoint.CONNECT)
         url = self._ticket.url(body, str(next(self._ids)))
         if self._moved is None:
             return url

@@ -21,7 +21,7 @@ from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import RateLimited, VenueUnavailable
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.book_events import GapCause
-from xetrade_core.venues.transport import retry_after_s
+from xetrade_core.venues.replies import retry_after_s
 from xetrade_core.venues.venue import WebsocketRules
 
 _log = structlog.get_logger(__name__)

@@ -20,11 +20,16 @@ from xetrade_core.feeds.rest_snapshots import RestSnapshots
 from xetrade_core.feeds.resubscribe import Resubscribe
 from xetrade_core.feeds.streaming import StreamingFeed
 from xetrade_core.feeds.subscriptions import Dialect
+from xetrade_core.venues.breaker import BreakerRules
+from xetrade_core.venues.breaker_board import open_board
 from xetrade_core.venues.http import RestClient, rest_budget
 from xetrade_core.venues.instruments import load_instruments
 from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.transport import HostRules
 from xetrade_core.venues.venue import BookProtocol, Venue, WireDialect
 
+#: a book that is out of sync loses rows each second: the venue is tried again soon
+_BREAKERS = BreakerRules(failures=10, open_s=1.0, cap_s=10.0)
 _DIALECTS: dict[WireDialect, Callable[[str], Dialect]] = {
     WireDialect.BINANCE: BinanceDialect,
     WireDialect.OKX: OkxDialect,
@@ -77,9 +82,8 @@ def rest_client(venue: Venue, options: FeedOptions, clock: Clock, rng: random.Ra
         clock,
         rng,
         timeout_s=options.request_timeout_s,
-        used_weight_header=venue.rest.used_weight_header,
-        errors=venue.errors,
-        name=venue.id,
+        rules=HostRules.of(venue),
+        breakers=open_board(venue, endpoints, options.sharing, _BREAKERS, clock),
     )
 
 

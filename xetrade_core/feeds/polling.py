@@ -24,8 +24,11 @@ from xetrade_core.feeds.feed import FeedOptions, FeedSink, FeedStatus, SymbolSta
 from xetrade_core.model.book_events import GapCause, RefusalReason, Synced
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.venues.ccxt_markets import moved_urls
+from xetrade_core.venues.clients import ClientOptions, open_client
 from xetrade_core.venues.instruments import resolve_listed
+from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venues
+from xetrade_core.venues.venue import Capability
 
 _log = structlog.get_logger(__name__)
 
@@ -206,6 +209,23 @@ class PollingFeed:
         )
 
 
+class ClientBooks:
+    """A venue's client as a source of polls."""
+
+    def __init__(self, client: MarketData) -> None:
+        self._client = client
+
+    async def fetch_order_book(self, symbol: str, limit: int | None = None) -> dict[str, Any]:
+        """See BookSource."""
+        book = await self._client.book(symbol, limit or 1)
+        millis = None if book.exchange_ns is None else book.exchange_ns // NS_PER_MS
+        return {"bids": book.bids, "asks": book.asks, "timestamp": millis, "nonce": book.sequence}
+
+    async def close(self) -> None:
+        """See BookSource."""
+        await self._client.close()
+
+
 async def open_polling_feed(
     venue: str,
     symbols: Sequence[str],
@@ -217,33 +237,66 @@ async def open_polling_feed(
 ) -> PollingFeed:
     """A polling feed of symbols, in any form that `resolve_symbol` reads, on any venue that ccxt knows, by ccxt's id.
 
-    `options.rest_url` replaces the host of every REST URL of ccxt's; `ccxt_config` goes to the ccxt class. Raises
-    UnknownVenue, UnknownSymbol, VenueRetired, NotSupported, VenueUnavailable.
+    A venue of the registry is polled through its client, within the budget that its other calls spend from; another
+    one through ccxt alone, with ccxt's own limiter. `options.rest_url` replaces the host of every REST URL;
+    `ccxt_config` goes to the ccxt class, and asks for it. Raises UnknownVenue, UnknownSymbol, VenueRetired,
+    NotSupported, VenueUnavailable.
     """
-    source, found = await _open_source(venue, symbols, options, ccxt_config or {})
+    source, found = await _open_source(venue, symbols, options, clock, rng, ccxt_config)
     return PollingFeed(venue, found, source, options, clock, rng)
 
 
-async def polled_symbols(venue: str, symbols: Sequence[str], options: FeedOptions) -> tuple[str, ...]:
-    """The universal symbols of what a person wrote, by ccxt's list of the venue's markets; raises as opening does."""
-    source, found = await _open_source(venue, symbols, options, {})
+async def polled_symbols(
+    venue: str, symbols: Sequence[str], options: FeedOptions, clock: Clock, rng: random.Random
+) -> tuple[str, ...]:
+    """The universal symbols of what a person wrote, by what the venue lists; raises as opening does."""
+    source, found = await _open_source(venue, symbols, options, clock, rng, None)
     await source.close()
     return found
 
 
 async def _open_source(
+    venue: str,
+    symbols: Sequence[str],
+    options: FeedOptions,
+    clock: Clock,
+    rng: random.Random,
+    config: dict[str, Any] | None,
+) -> tuple[BookSource, tuple[str, ...]]:
+    """Where books come from, and the symbols found there, each once."""
+    registered = next((row.require_live() for row in venues() if row.id == venue), None)
+    if registered is None or config is not None:
+        return await _open_ccxt(venue, symbols, options, config or {})
+    if registered.capabilities and Capability.BOOK_REST not in registered.capabilities:
+        raise NotSupported(f"{venue} cannot be polled, as it has no order book over REST: leave its feed at `stream`")
+    client = open_client(
+        venue,
+        ClientOptions(
+            rest_url=options.rest_url,
+            testnet=options.testnet,
+            request_timeout_s=options.request_timeout_s,
+            budget=options.budget,
+            sharing=options.sharing,
+        ),
+        clock,
+        rng,
+    )
+    try:
+        listed = await client.instruments()
+        return ClientBooks(client), tuple(dict.fromkeys(resolve_listed(venue, text, listed).symbol for text in symbols))
+    except BaseException:
+        await client.close()
+        raise
+
+
+async def _open_ccxt(
     venue: str, symbols: Sequence[str], options: FeedOptions, config: dict[str, Any]
 ) -> tuple[BookSource, tuple[str, ...]]:
-    """ccxt's exchange with its markets loaded, and the symbols found there, each once."""
+    """ccxt's exchange with its markets loaded, for a venue that the registry does not know."""
     import ccxt.async_support as ccxt
 
-    rules = next((row.require_live() for row in venues() if row.id == venue), None)
-    if rules is not None and rules.ccxt_class is None:
-        raise NotSupported(f"{venue} cannot be polled, as ccxt does not know it: leave its feed at `stream`")
     if venue not in ccxt.exchanges:
         raise UnknownVenue(venue, ccxt.exchanges)
-    if rules is not None and rules.market_types == (MarketType.SPOT,):  # ccxt's class may hold futures as well
-        config = {"options": {"fetchMarkets": {"types": ["spot"]}}, **config}
     source = getattr(ccxt, venue)({"enableRateLimit": True, **config})
     if options.rest_url is not None:
         source.urls["api"] = moved_urls(source.urls["api"], options.rest_url.rstrip("/"))

@@ -19,6 +19,7 @@ from xetrade_core.feeds.streaming import StreamingFeed
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.reads import ReadEndpoint
 from xetrade_core.venues.venue import SnapshotWeight, Venue
 
 _log = structlog.get_logger(__name__)
@@ -126,7 +127,7 @@ class RestSnapshots:
         row = state.row if state is not None else self._first
         request = self._venue.rest.snapshot_request(self._ids[symbol], row)
         try:
-            body = await self._client.get(request, priority, attempts=1)
+            body = await self._client.get(request, priority, attempts=1, endpoint=ReadEndpoint.BOOK)
         except VenueUnavailable as error:
             _log.warning("snapshot_failed", symbol=symbol, error=str(error))
         else:

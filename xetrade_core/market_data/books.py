@@ -19,6 +19,7 @@ from xetrade_core.errors import (
     NotTrading,
     UnknownSymbol,
     UnknownVenue,
+    VenueRefused,
     VenueRetired,
     VenueUnavailable,
     XETradeError,
@@ -29,7 +30,6 @@ from xetrade_core.market_data.one_shot import first_book
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.model.quotes import BookSnapshot
-from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.instruments import tradable
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue as known_venue

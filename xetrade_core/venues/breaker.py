@@ -10,12 +10,13 @@ down for the other processes of the machine, so that a new one begins with what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, VenueUnavailable
+from xetrade_core.errors import ConfigError, RateLimited, VenueRefused, VenueUnavailable, XETradeError
 
 
 class CircuitOpen(VenueUnavailable):
@@ -32,6 +33,28 @@ class BreakerState(StrEnum):
     CLOSED = "closed"
     HALF_OPEN = "half_open"
     OPEN = "open"
+
+
+class Outcome(StrEnum):
+    """What a call says of the venue."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    REFUSED = "refused"  # it is there, and said no
+    LIMITED = "limited"  # it, or our budget for it, allows no calls for now
+    NOT_ASKED = "not_asked"  # an error of ours came first
+    GIVEN_UP = "given_up"
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """What a call that raised says of the venue."""
+    if isinstance(error, VenueRefused):
+        return Outcome.REFUSED
+    if isinstance(error, RateLimited):
+        return Outcome.LIMITED
+    if isinstance(error, VenueUnavailable):
+        return Outcome.FAILED
+    return Outcome.NOT_ASKED if isinstance(error, XETradeError) else Outcome.GIVEN_UP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +89,7 @@ class Change:
 
 
 class CircuitBreaker:
-    """See the module. Not tied to what is called: `allow` before, `succeeded` or `failed` after."""
+    """See the module. `watch` does all that a call needs; `allow`, `succeeded` and `failed` are its parts."""
 
     def __init__(
         self,
@@ -82,6 +105,23 @@ class CircuitBreaker:
         self._clock, self._rules, self._on_change = clock, rules, on_change
         self._until_ns = 0
         self._open_s = rules.open_s
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Make a call inside: raises CircuitOpen if it may not be made, and is told how it went."""
+        self.allow()
+        try:
+            yield
+        except BaseException as error:
+            outcome = outcome_of(error)
+            if outcome is Outcome.FAILED:
+                self.failed(error)
+            elif outcome is Outcome.REFUSED:
+                self.succeeded()
+            else:
+                self.gave_up()
+            raise
+        self.succeeded()
 
     def allow(self) -> None:
         """Return if a call may be made now; raises CircuitOpen."""

@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.telemetry import METRICS, Metrics, get_logger, redact_text
 from xetrade_core.venues.breaker import BreakerRules, BreakerState, Change, CircuitBreaker
+from xetrade_core.venues.budget import Sharing
+from xetrade_core.venues.venue import Endpoints, Venue
 
 _log = get_logger("breaker")
 
@@ -100,6 +103,13 @@ class BreakerBoard:
     def _show(self, endpoint: str, state: BreakerState) -> None:
         for one in BreakerState:
             self._metrics.breaker.labels(self.scope.venue, endpoint, one).set(one is state)
+
+
+def open_board(venue: Venue, endpoints: Endpoints, sharing: Sharing, rules: BreakerRules, clock: Clock) -> BreakerBoard:
+    """The breakers of a venue's REST host, written down where `sharing` says."""
+    scope = Scope(venue.id, urlsplit(endpoints.rest).netloc, sharing.address)
+    directory = None if sharing.directory is None else sharing.directory / "breakers"
+    return BreakerBoard(scope, clock, rules, directory=directory)
 
 
 def read_breakers(path: Path) -> _Records:

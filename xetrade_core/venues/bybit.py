@@ -207,7 +207,7 @@ VENUE = Venue(
         group=category,
         batch=10,
     ),
-    rest=RestRules(budget=RateRule(600, 5), time_path="/v5/market/time"),
+    rest=RestRules(budget=RateRule(600, 5), time_path="/v5/market/time", bans={403: 600.0}),
     protocol=BookProtocol.CHANNEL_SNAPSHOT,
     books=BybitBooks,
     instruments=BybitInstruments(),

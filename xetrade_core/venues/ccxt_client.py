@@ -7,19 +7,18 @@ all that tells a simulated venue from a live one.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
-from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueUnavailable, XETradeError
+from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable, XETradeError
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument, MarketType
-from xetrade_core.model.quotes import BookSnapshot, Level, Quote
+from xetrade_core.model.quotes import BookSnapshot, Quote
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.ccxt_errors import translated
 from xetrade_core.venues.ccxt_markets import ccxt_exchange, market_instrument
-from xetrade_core.venues.http import VenueRefused
+from xetrade_core.venues.ccxt_reading import Readable, interval_s, levels_of, ns_of, number, quote_of
 from xetrade_core.venues.instruments import near_symbols
 from xetrade_core.venues.market_lists import Listed, MarketLists
 from xetrade_core.venues.transport import Call, Transport, calling
@@ -30,7 +29,6 @@ _FUNDED = (MarketType.SWAP, MarketType.FUTURE)
 _PAGE_LIMIT = 100  # where the venue's funding rules are not stated
 _FRESH_S = 5.0
 _NEW_LISTING_S = 60.0  # a symbol that is not in the list is looked for in a newer one, so often at most
-_UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 _T = TypeVar("_T")
 
@@ -91,10 +89,10 @@ class CcxtMarketData:
             return BookSnapshot(
                 venue=self.venue,
                 symbol=symbol,
-                bids=_levels(book["bids"], depth),
-                asks=_levels(book["asks"], depth),
+                bids=levels_of(book["bids"], depth),
+                asks=levels_of(book["asks"], depth),
                 received_ns=received_ns,
-                exchange_ns=_ns(book.get("timestamp")),
+                exchange_ns=ns_of(book.get("timestamp")),
                 sequence=book.get("nonce"),
             )
 
@@ -110,7 +108,7 @@ class CcxtMarketData:
             rows = dict(zip(wanted, tickers, strict=True))
         received_ns = self._clock.wall_ns()
         with self._readable("best quotes"):
-            found = {symbol: _quote(self.venue, symbol, rows.get(symbol) or {}, received_ns) for symbol in wanted}
+            found = {symbol: quote_of(self.venue, symbol, rows.get(symbol) or {}, received_ns) for symbol in wanted}
         empty = [symbol for symbol, quote in found.items() if quote.bid is None and quote.ask is None]
         if empty and self._has("fetchOrderBook"):
             books = await asyncio.gather(*(self.book(symbol, 1) for symbol in empty))
@@ -129,14 +127,14 @@ class CcxtMarketData:
                 venue=self.venue,
                 symbol=symbol,
                 received_ns=received_ns,
-                rate=_number(row.get("fundingRate")),
-                next_funding_ns=_ns(row.get("fundingTimestamp")),
-                predicted_rate=_number(row.get("nextFundingRate")),
-                predicted_funding_ns=_ns(row.get("nextFundingTimestamp")),
+                rate=number(row.get("fundingRate")),
+                next_funding_ns=ns_of(row.get("fundingTimestamp")),
+                predicted_rate=number(row.get("nextFundingRate")),
+                predicted_funding_ns=ns_of(row.get("nextFundingTimestamp")),
                 interval_s=interval_s(row.get("interval")),
-                mark_price=_number(row.get("markPrice")),
-                index_price=_number(row.get("indexPrice")),
-                exchange_ns=_ns(row.get("timestamp")),
+                mark_price=number(row.get("markPrice")),
+                index_price=number(row.get("indexPrice")),
+                exchange_ns=ns_of(row.get("timestamp")),
             )
 
     async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
@@ -272,57 +270,5 @@ class CcxtMarketData:
         ticker: dict[str, Any] = await self._read(f"quote of {symbol}", lambda: self._exchange.fetch_ticker(symbol))
         return ticker
 
-    def _readable(self, what: str) -> _Readable:
-        return _Readable(f"{self.venue} {what}")
-
-
-class _Readable:
-    """Turns what goes wrong while ccxt's structures are read into VenueUnavailable."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError)):
-            raise VenueUnavailable(f"{self._what}: its reply cannot be read: {error!r}"[:300]) from None
-
-
-def _levels(side: Sequence[Sequence[Any]], depth: int) -> tuple[Level, ...]:
-    levels = tuple((float(row[0]), float(row[1])) for row in side[:depth])
-    if not all(0 < price < math.inf and 0 <= size < math.inf for price, size in levels):
-        raise ValueError("a level without a price above 0 and a size")
-    return levels
-
-
-def _quote(venue: str, symbol: str, row: dict[str, Any], received_ns: int) -> Quote:
-    """ccxt's ticker; a price of 0 is how venues write that a side is empty."""
-    bid, ask = _number(row.get("bid")) or None, _number(row.get("ask")) or None
-    return Quote(
-        venue=venue,
-        symbol=symbol,
-        bid=bid,
-        bid_size=None if bid is None else _number(row.get("bidVolume")),
-        ask=ask,
-        ask_size=None if ask is None else _number(row.get("askVolume")),
-        received_ns=received_ns,
-        exchange_ns=_ns(row.get("timestamp")),
-    )
-
-
-def _number(value: Any) -> float | None:
-    number = None if value is None else float(value)
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _ns(millis: Any) -> int | None:
-    return None if millis is None else int(millis) * NS_PER_MS
-
-
-def interval_s(text: str | None) -> float | None:
-    """ccxt's interval in seconds (`8h` is 28800.0); None for none, or one that is not of that form."""
-    if not text or text[-1] not in _UNITS_S or not text[:-1].isdigit():
-        return None
-    return float(int(text[:-1]) * _UNITS_S[text[-1]])
+    def _readable(self, what: str) -> Readable:
+        return Readable(f"{self.venue} {what}")

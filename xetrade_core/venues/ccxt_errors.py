@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 
-from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueUnavailable, XETradeError
+from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable, XETradeError
 from xetrade_core.telemetry import redact_text
-from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.transport import LIMITED, Call, UnreadableReply
 from xetrade_core.venues.venue import ErrorKind, Venue
 
@@ -25,7 +24,7 @@ def translated(error: Exception, call: Call, venue: Venue, what: str, pause_s: f
     """
     message = f"{venue.id} {what}: {_said(error, call)}"
     kind = venue.errors.get(call.code) if call.code is not None else None
-    if kind is ErrorKind.RATE_LIMITED or call.status in LIMITED:
+    if kind is ErrorKind.RATE_LIMITED or call.status in LIMITED or call.retry_after_s is not None:
         seconds = pause_s if call.retry_after_s is None else call.retry_after_s
         return RateLimited(f"{message}; no calls for {seconds:g} s", seconds)
     if kind is ErrorKind.UNKNOWN_SYMBOL:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError, NotSupported
 from xetrade_core.venues.breaker import BreakerRules
-from xetrade_core.venues.breaker_board import BreakerBoard, Scope
+from xetrade_core.venues.breaker_board import open_board
 from xetrade_core.venues.budget import NOT_SHARED, Sharing, WeightBudget
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.http import rest_budget
@@ -19,7 +19,7 @@ from xetrade_core.venues.market_lists import MarketLists, MarketStore
 from xetrade_core.venues.max_client import MaxMarketData
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.resilient import ReadRules, ResilientMarketData
-from xetrade_core.venues.transport import Transport
+from xetrade_core.venues.transport import HostRules, Transport
 from xetrade_core.venues.venue import Venue, require_no_userinfo
 
 
@@ -71,14 +71,9 @@ def open_market_data(venue_id: str, options: ClientOptions, clock: Clock, rng: r
     ConfigError, and NotSupported for a venue that has no client.
     """
     client = open_client(venue_id, options, clock, rng)
-    host = urlsplit(known_venue(venue_id).endpoints(testnet=options.testnet, rest_url=options.rest_url).rest).netloc
-    sharing = options.sharing
-    board = BreakerBoard(
-        Scope(venue_id, host, sharing.address),
-        clock,
-        options.breakers,
-        directory=None if sharing.directory is None else sharing.directory / "breakers",
-    )
+    venue = known_venue(venue_id)
+    endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url)
+    board = open_board(venue, endpoints, options.sharing, options.breakers, clock)
     return ResilientMarketData(client, board, options.reads, clock, rng)
 
 
@@ -87,9 +82,7 @@ def open_client(venue_id: str, options: ClientOptions, clock: Clock, rng: random
     venue = known_venue(venue_id).require_live()
     endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url)
     budget = options.budget or rest_budget(venue, endpoints, options.sharing, clock)
-    transport = Transport(
-        budget, clock, used_weight_header=venue.rest.used_weight_header, errors=venue.errors, name=venue.id
-    )
+    transport = Transport(budget, clock, HostRules.of(venue))
     if (own := OWN_CLIENTS.get(venue_id)) is not None:
         return own(venue, transport, options, clock, rng)
     if venue.ccxt_class is None:

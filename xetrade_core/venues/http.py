@@ -6,7 +6,7 @@ Only reads: it repeats a call that failed, which is never right for an order.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from contextlib import nullcontext
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -15,18 +15,17 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from xetrade_core.clock import Clock
-from xetrade_core.errors import RateLimited, VenueUnavailable
+from xetrade_core.errors import RateLimited, VenueRefused, VenueUnavailable
 from xetrade_core.venues.backoff import Backoff
+from xetrade_core.venues.breaker import CircuitOpen
+from xetrade_core.venues.breaker_board import BreakerBoard
 from xetrade_core.venues.budget import Priority, Sharing, WeightBudget
-from xetrade_core.venues.transport import Call, Transport, calling, current_asking
-from xetrade_core.venues.venue import Endpoints, ErrorKind, RestRequest, Venue
+from xetrade_core.venues.reads import ReadEndpoint
+from xetrade_core.venues.transport import Call, HostRules, Transport, calling, current_asking
+from xetrade_core.venues.venue import Endpoints, RestRequest, Venue
 
 _BODY_SHOWN = 200
 _JSON = {"Content-Type": "application/json"}
-
-
-class VenueRefused(VenueUnavailable):
-    """The venue understood the request and said no (a 4xx): trying again as it is will not help."""
 
 
 class RestClient:
@@ -42,13 +41,10 @@ class RestClient:
         timeout_s: float = 10.0,
         attempts: int = 4,
         backoff: Backoff | None = None,
-        used_weight_header: str | None = None,
-        errors: Mapping[str, ErrorKind] | None = None,
-        name: str | None = None,
+        rules: HostRules | None = None,
+        breakers: BreakerBoard | None = None,
     ) -> None:
-        """`errors` is the venue's table of raw codes, of which RATE_LIMITED matters here; `name` is the venue in whose
-        metrics the budget is shown.
-        """
+        """`rules` says what the venue's replies mean; `breakers` stop calls of a kind that keep failing."""
         self.base_url = base_url
         self.budget = budget
         self._clock = clock
@@ -57,9 +53,8 @@ class RestClient:
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._backoff = backoff or Backoff(base_s=0.2, cap_s=5.0)
-        self._transport = Transport(
-            budget, clock, used_weight_header=used_weight_header, errors=errors, json_only=False, name=name
-        )
+        self._transport = Transport(budget, clock, rules, json_only=False)
+        self._breakers = breakers
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,19 +69,26 @@ class RestClient:
         await self._transport.close()
 
     async def get(
-        self, request: RestRequest, priority: Priority | None = None, *, attempts: int | None = None
+        self,
+        request: RestRequest,
+        priority: Priority | None = None,
+        *,
+        attempts: int | None = None,
+        endpoint: ReadEndpoint = ReadEndpoint.INSTRUMENTS,
     ) -> bytes:
         """The body of a 200 reply. Without a `priority`, as this task asks (`Asking`).
 
         Raises RateLimited, VenueRefused (other 4xx; not repeated) or VenueUnavailable (5xx, timeouts, network) once
-        `attempts` are used up. A 429 or 418 stops every caller of the budget until its Retry-After has passed.
+        `attempts` are used up, and CircuitOpen at once. A 429 or 418 stops every caller of the budget until its
+        Retry-After has passed.
         """
         attempts = attempts or (1 if current_asking().repeated else self._attempts)
         for attempt in range(attempts):
-            await self._transport.acquire(request.weight, priority)
             try:
-                return await self._get_once(request)
-            except VenueRefused:
+                with nullcontext() if self._breakers is None else self._breakers.of(endpoint).watch():
+                    await self._transport.acquire(request.weight, priority)
+                    return await self._get_once(request)
+            except (VenueRefused, CircuitOpen):
                 raise
             except VenueUnavailable as error:
                 if attempt + 1 == attempts:

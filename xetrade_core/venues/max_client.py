@@ -15,11 +15,10 @@ import msgspec
 
 from xetrade_core.books.book_set import Price, SequenceId, Size
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueUnavailable
+from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.quotes import BookSnapshot, Quote
-from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.instruments import near_symbols
 from xetrade_core.venues.transport import LIMITED, Call, Transport, UnreadableReply, calling
 from xetrade_core.venues.venue import ErrorKind, RestRequest, Venue

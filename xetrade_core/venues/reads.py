@@ -13,10 +13,9 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, RateLimited, VenueUnavailable
+from xetrade_core.errors import ConfigError, RateLimited, VenueRefused, VenueUnavailable
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.breaker import CircuitOpen
-from xetrade_core.venues.http import VenueRefused
 
 T = TypeVar("T")
 
@@ -30,6 +29,7 @@ class ReadEndpoint(StrEnum):
     FUNDING_HISTORY = "funding_history"
     INSTRUMENTS = "instruments"
     TIME = "time"
+    CONNECT = "connect"  # where a stream is to be had (KuCoin)
     ACCOUNT = "account"  # balances, positions, open orders, fills
 
 

@@ -13,15 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, RateLimited, VenueUnavailable, XETradeError
+from xetrade_core.errors import ConfigError, VenueRefused, VenueUnavailable, XETradeError
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.quotes import BookSnapshot, Quote
 from xetrade_core.telemetry import METRICS, get_logger
-from xetrade_core.venues.breaker import CircuitOpen
+from xetrade_core.venues.breaker import CircuitOpen, Outcome, outcome_of
 from xetrade_core.venues.breaker_board import BreakerBoard
 from xetrade_core.venues.budget import Priority
-from xetrade_core.venues.http import VenueRefused
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.reads import Read, ReadEndpoint, Repeating, repeat
 from xetrade_core.venues.transport import Asking, asking
@@ -168,23 +167,15 @@ class ResilientMarketData:
             raise CircuitOpen(f"{self.venue} {what}: {error}", error.retry_after_s) from None
 
     async def _ask_once(self, endpoint: ReadEndpoint, ask: Callable[[], Awaitable[T]]) -> T:
-        breaker = self._breakers.of(endpoint)
-        breaker.allow()
+        outcome = Outcome.ANSWERED
         try:
-            answer = await ask()
+            with self._breakers.of(endpoint).watch():
+                return await ask()
         except BaseException as error:
-            outcome = _outcome(error)
-            if outcome == "failed":
-                breaker.failed(error)
-            elif outcome == "refused":
-                breaker.succeeded()
-            else:
-                breaker.gave_up()
-            METRICS.reads.labels(self.venue, endpoint, outcome).inc()
+            outcome = Outcome.NOT_ASKED if isinstance(error, CircuitOpen) else outcome_of(error)
             raise
-        breaker.succeeded()
-        METRICS.reads.labels(self.venue, endpoint, "answered").inc()
-        return answer
+        finally:
+            METRICS.reads.labels(self.venue, endpoint, outcome).inc()
 
     def _stale(
         self, endpoint: ReadEndpoint, key: str, kind: type[_Stamped], error: VenueUnavailable, what: str
@@ -198,17 +189,6 @@ class ResilientMarketData:
                 "stale answer", venue=self.venue, what=what, stale_s=round(kept.stale_s or 0.0, 1), error=str(error)
             )
         return kept
-
-
-def _outcome(error: BaseException) -> str:
-    """What a failed call says of the venue: it failed, refused (and so is there), limits, or nothing at all."""
-    if isinstance(error, VenueRefused):
-        return "refused"
-    if isinstance(error, RateLimited):
-        return "limited"
-    if isinstance(error, VenueUnavailable):
-        return "failed"
-    return "not_asked" if isinstance(error, XETradeError) else "given_up"
 
 
 class FallbackMarketData:

@@ -1,4 +1,4 @@
-"""What all calls of one process to one host of a venue share: its connections, its budget, what it said of limits.
+"""The way of every request to a venue: the budget before it, shared connections, an eye on the reply.
 
 The clients above (an unmodified ccxt, our own) bring the words; every request of theirs passes `Transport`, which sees
 the status, the headers and the raw error code before any library has an opinion on them.
@@ -6,28 +6,24 @@ the status, the headers and the raw error code before any library has an opinion
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
-import msgspec
 
-from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
+from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.telemetry import METRICS
 from xetrade_core.venues.budget import Priority, WeightBudget
-from xetrade_core.venues.venue import ErrorKind
+from xetrade_core.venues.connections import pooled_session, release
+from xetrade_core.venues.replies import is_json, raw_code, retry_after_s
+from xetrade_core.venues.venue import ErrorKind, Venue
 
 LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})  # 418: Binance's ban
-_LONGEST_PAUSE_S = 7 * 86400.0
-_UNIX_TIME = 1e9  # a Retry-After as large as this is no delay but a moment, as MAX sends it
-_UNIX_MILLIS = 1e12
 _SHOWN = 60
 _ERROR_BYTES = 16 * 1024  # an error fits; a longer body is an answer and is not searched for a code
 
@@ -96,31 +92,38 @@ def calling(call: Call) -> Iterator[Call]:
         _call.reset(token)
 
 
-class Transport:
-    """The connections to one host, without a limit of their own: the budget bounds what is in flight.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRules:
+    """What a venue's replies mean before any client reads them.
 
-    aiohttp's default of 100 connections makes the rest wait unseen, behind a timeout that runs already.
+    `used_weight_header` names the header that tells what the venue has counted. `errors` says which raw codes mean that
+    its limit is reached. `bans` are HTTP statuses beside 429 and 418 that stop an address, each with the seconds that
+    it is stopped for where the reply states none. `name` is the venue in whose metrics the budget is shown.
     """
 
+    used_weight_header: str | None = None
+    errors: Mapping[str, ErrorKind] = field(default_factory=dict)
+    bans: Mapping[int, float] = field(default_factory=dict)
+    name: str | None = None
+
+    @classmethod
+    def of(cls, venue: Venue) -> HostRules:
+        """The rules of a venue of the registry."""
+        rest = venue.rest
+        return cls(used_weight_header=rest.used_weight_header, errors=venue.errors, bans=rest.bans, name=venue.id)
+
+
+class Transport:
+    """A client's way to one host: shared connections, the budget, and an eye on every reply."""
+
     def __init__(
-        self,
-        budget: WeightBudget,
-        clock: Clock,
-        *,
-        used_weight_header: str | None = None,
-        errors: Mapping[str, ErrorKind] | None = None,
-        json_only: bool = True,
-        name: str | None = None,
+        self, budget: WeightBudget, clock: Clock, rules: HostRules | None = None, *, json_only: bool = True
     ) -> None:
-        """`errors` tells which raw codes mean that the venue's limit is reached. `json_only`: a 200 that is not JSON is
-        an UnreadableReply; else its reader is the judge. `name` is the venue in whose metrics the budget is shown.
-        """
+        """`json_only`: a 200 that is not JSON is an UnreadableReply; else its reader is the judge."""
         self.budget = budget
         self._clock = clock
-        self._used_weight_header = used_weight_header
-        self._errors = errors or {}
+        self._rules = rules or HostRules()
         self._json_only = json_only
-        self._name = name
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -135,8 +138,7 @@ class Transport:
     def session(self) -> aiohttp.ClientSession:
         """The shared connections, opened by the first use; needs a running loop."""
         if self._session is None or self._session.closed:
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=0)
-            self._session = aiohttp.ClientSession(connector=connector, middlewares=(self._watch,))
+            self._session = pooled_session(self._watch)
         return self._session
 
     async def acquire(self, weight: int, priority: Priority | None = None) -> None:
@@ -155,19 +157,20 @@ class Transport:
         """Close the connections; a later use opens new ones."""
         session, self._session = self._session, None
         if session is not None:
-            await session.close()
+            await release(session)
 
     async def _watch(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         reply = await handler(request)
-        if self._used_weight_header and (used := reply.headers.get(self._used_weight_header, "")).isdigit():
+        header = self._rules.used_weight_header
+        if header is not None and (used := reply.headers.get(header, "")).isdigit():
             self.budget.observe(int(used))
         body = await reply.read()
         if reply.status >= HTTPStatus.BAD_REQUEST or len(body) <= _ERROR_BYTES:
             self._note(reply, body)
         self._publish()
-        if self._json_only and reply.status == HTTPStatus.OK and not _is_json(body):
+        if self._json_only and reply.status == HTTPStatus.OK and not is_json(body):
             raise UnreadableReply(f"{len(body)} bytes that are not JSON: {body[:_SHOWN]!r}")
         return reply
 
@@ -175,80 +178,17 @@ class Transport:
         code, call = raw_code(body[:_ERROR_BYTES]), current_call()
         if code is not None or reply.status >= HTTPStatus.BAD_REQUEST:
             call.status, call.code = reply.status, code
-        if reply.status in LIMITED or self._errors.get(code or "") is ErrorKind.RATE_LIMITED:
-            call.retry_after_s = self._silent_s(reply.headers.get("Retry-After"))
+        limited = reply.status in LIMITED or self._rules.errors.get(code or "") is ErrorKind.RATE_LIMITED
+        if limited or reply.status in self._rules.bans:
+            call.retry_after_s = self._silent_s(reply)
             self.budget.pause(call.retry_after_s)
 
-    def _publish(self) -> None:
-        if self._name is not None:
-            METRICS.budget_used.labels(self._name).set(self.budget.used())
-            METRICS.budget_paused.labels(self._name).set(self.budget.paused_s())
-
-    def _silent_s(self, retry_after: str | None) -> float:
+    def _silent_s(self, reply: aiohttp.ClientResponse) -> float:
         """How long to be silent; where it is not stated, until whatever was counted has left the window."""
-        seconds = retry_after_s(retry_after, self._clock.wall_ns())
-        return self.budget.rule.window_s if seconds is None else seconds
+        seconds = retry_after_s(reply.headers.get("Retry-After"), self._clock.wall_ns())
+        return self._rules.bans.get(reply.status, self.budget.rule.window_s) if seconds is None else seconds
 
-
-def retry_after_s(header: str | None, wall_ns: int) -> float | None:
-    """Seconds that a Retry-After asks for: a delay, an HTTP date, or a Unix timestamp (MAX); None if it is neither."""
-    text = (header or "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text).timestamp()
-        except (ValueError, TypeError):
-            return None
-        return _bounded(max(0.0, moment - wall_ns / NS_PER_S))
-    if not math.isfinite(seconds):
-        return None
-    if seconds >= _UNIX_TIME:
-        moment_ns = seconds * (NS_PER_MS if seconds >= _UNIX_MILLIS else NS_PER_S)
-        seconds = max(0.0, (moment_ns - wall_ns) / NS_PER_S)
-    return _bounded(seconds)
-
-
-def _bounded(seconds: float) -> float | None:
-    return seconds if 0 <= seconds < _LONGEST_PAUSE_S else None
-
-
-def _is_json(body: bytes) -> bool:
-    """Whether a body is whole JSON: ccxt takes one that was cut short for text, and makes an empty book of it."""
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True
-
-
-class _Fields(msgspec.Struct):
-    code: Any = None  # Binance, OKX, KuCoin
-    retCode: Any = None  # Bybit
-    ret_code: Any = None
-    error: Any = None  # Deribit, Derive, MAX: an object with a code
-    data: Any = None  # OKX: rows with an sCode each
-
-
-_fields = msgspec.json.Decoder(_Fields)
-_FINE = frozenset({"0", "200", "200000"})  # what Binance, OKX, Bybit and KuCoin call success
-
-
-def raw_code(body: bytes) -> str | None:
-    """The venue's own error code in the body of a reply, as text; None where it reports success or nothing readable.
-
-    Of OKX's two codes the one of the row says more, so it wins.
-    """
-    if not body.lstrip().startswith(b"{"):
-        return None
-    try:
-        fields = _fields.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    rows = fields.data if isinstance(fields.data, list) else []
-    inner = fields.error.get("code") if isinstance(fields.error, dict) else None
-    candidates = [row.get("sCode") for row in rows if isinstance(row, dict)]
-    for value in (*candidates, inner, fields.retCode, fields.ret_code, fields.code):
-        if isinstance(value, (int, str)) and not isinstance(value, bool) and str(value) not in _FINE and str(value):
-            return str(value)
-    return None
+    def _publish(self) -> None:
+        if self._rules.name is not None:
+            METRICS.budget_used.labels(self._rules.name).set(self.budget.used())
+            METRICS.budget_paused.labels(self._rules.name).set(self.budget.paused_s())

@@ -143,7 +143,8 @@ class RestRules:
     the query, of the limit. `weights` is ordered by limit.
     `used_weight_header` names the reply header that tells how much of the budget the venue has counted, None where it
     tells nothing. `time_path` is where the venue tells its clock. `book_limits` are the only numbers of levels that a
-    book may be asked for over REST, empty where any will do up to the venue's most.
+    book may be asked for over REST, empty where any will do up to the venue's most. `bans` are HTTP statuses beside 429
+    and 418 by which the venue stops an address, each with the seconds that it is stopped for.
     """
 
     budget: RateRule
@@ -153,6 +154,7 @@ class RestRules:
     used_weight_header: str | None = None
     time_path: str | None = None
     book_limits: tuple[int, ...] = ()
+    bans: Mapping[int, float] = field(default_factory=dict)
 
     def book_limit(self, depth: int) -> int:
         """The number of levels to ask for to get at least `depth` a side, or the most there is."""
