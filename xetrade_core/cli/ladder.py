@@ -146,13 +146,13 @@ def _table(book: Ladder) -> Any:
 
 
 def _summary(book: Ladder) -> str:
-    when = f"{moment(book.timestamp_ns):%F %T.%f} UTC"
+    sequence = "" if book.sequence is None else f", sequence {book.sequence}"
+    when = f"at {moment(book.timestamp_ns):%F %T.%f} UTC{sequence}"
     if not book.bids or not book.asks:
-        return f"at {when}, sequence {book.sequence}; one side is empty"
+        return f"{when}; one side is empty"
     bid, ask = book.bids[0][0], book.asks[0][0]
     mid = (bid + ask) / 2
-    spread = f"{ask - bid:.6g} ({(ask - bid) / mid * 1e4:.2f} bp)"
-    return f"at {when}, sequence {book.sequence}; mid {mid:.10g}, spread {spread}"
+    return f"{when}; mid {mid:.10g}, spread {ask - bid:.6g} ({(ask - bid) / mid * 1e4:.2f} bp)"
 
 
 def add_to(app: typer.Typer) -> None:
