@@ -59,12 +59,14 @@ def query(
 ) -> None:
     """Run SQL (DuckDB) over the lake.
 
-    Views: l2_snapshots, l2_gaps, l2_quality, book_metrics, and l2_segments for what is not compacted yet. Rows that are
-    too wide for the screen are shown one below the other.
+    Views: one a dataset (see `xetrade lake ls`), such as l2_snapshots, l2_gaps, l2_quality, book_metrics, instruments,
+    symbol_map; l2_segments has what is not compacted yet. Rows that are too wide for the screen are shown one below the
+    other.
 
     \b
     xetrade lake query "SELECT exchange, symbol, count(*) FROM l2_snapshots GROUP BY ALL"
     xetrade lake query "SELECT timestamp, bid_price[1], ask_price[1] FROM l2_snapshots" --csv > touch.csv
+    xetrade lake query "SELECT exposure, count(*) FROM symbol_map WHERE date = '2026-11-20' GROUP BY 1 ORDER BY 2 DESC"
     """
     import duckdb
 
