@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.faults.venue_reader import venue_reader
-from tests.support.sim import Sim, sim_process
+from tests.support.sim import Sim, no_faults_left, sim_process  # noqa: F401
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import RateLimited, VenueUnavailable
 from xetrade_core.venues.breaker import BreakerRules, BreakerState, CircuitOpen
@@ -34,12 +34,6 @@ QUICK = BreakerRules(failures=3, open_s=0.3, cap_s=1.0)
 def sim() -> Iterator[Sim]:
     with sim_process("[venues.binance]\nsymbols = 2\n[venues.okx]\nsymbols = 2") as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(sim: Sim) -> Iterator[None]:
-    yield
-    sim.clear()
 
 
 @asynccontextmanager

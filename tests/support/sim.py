@@ -166,6 +166,13 @@ def _addresses(process: subprocess.Popen[str], ports: Path) -> dict[str, Any]:
     raise SimError(f"the simulation did not listen within {_START_S} s")
 
 
+@pytest.fixture(autouse=True)
+def no_faults_left(sim: Sim) -> Iterator[None]:
+    """For a module with a `sim` of its own that imports this: each test ends without active faults."""
+    yield
+    sim.clear()
+
+
 @pytest.fixture(scope="session")
 def default_sim() -> Iterator[Sim]:
     """Three venues with a few symbols each, without faults of their own; shared by a whole test session.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.sim import Sim, sim_process
+from tests.support.sim import Sim, no_faults_left, sim_process  # noqa: F401
 from xetrade_core.clock import NS_PER_S, SystemClock
 from xetrade_core.errors import (
     ConfigError,
@@ -43,12 +43,6 @@ FUNDED = [case for case in CASES if ":" in case[1] and case[0] != "binancecoinm"
 def sim() -> Iterator[Sim]:
     with sim_process("[venues.binance]\n[venues.binanceusdm]\n[venues.binancecoinm]\n[venues.okx]") as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(sim: Sim) -> Iterator[None]:
-    yield
-    sim.clear()
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 from structlog.testing import capture_logs
 
-from tests.support.sim import Sim, sim_process
+from tests.support.sim import Sim, no_faults_left, sim_process  # noqa: F401
 from xetrade_core.clock import NS_PER_S, Clock, ManualClock, SystemClock
 from xetrade_core.errors import LakeUnavailable, UnknownSymbol, VenueUnavailable
 from xetrade_core.lake.kept_lists import KeptLists
@@ -147,12 +147,6 @@ async def test_of_two_that_keep_at_once_one_wins_and_both_go_on(tmp_path: Path) 
 def sim() -> Iterator[Sim]:
     with sim_process('[venues.binance]\nsymbols = ["BTC/USDT"]\n[venues.okx]\nsymbols = 2') as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _no_faults_left(sim: Sim) -> Iterator[None]:
-    yield
-    sim.clear()
 
 
 @asynccontextmanager

@@ -143,6 +143,15 @@ async def test_history_waits_behind_everything_else() -> None:
     ]
 
 
+async def test_history_waits_for_minutes_for_its_turn_where_a_person_would_be_told_to_come_back() -> None:
+    data, source, clock = resilient(RateLimited("budget", 90.0))
+    assert await data.funding_page("BTC/USDT:USDT", 0, 1) == ()
+    assert 90 * NS_PER_S < clock.monotonic_ns() < 91 * NS_PER_S
+    source.script = [RateLimited("budget", 90.0)]
+    with pytest.raises(RateLimited):
+        await data.funding("BTC/USDT:USDT")
+
+
 # --- never an order ---------------------------------------------------------------------------------------------------
 
 

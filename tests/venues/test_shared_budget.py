@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 
 from xetrade_core.clock import NS_PER_S, ManualClock, SystemClock
 from xetrade_core.errors import RateLimited
-from xetrade_core.venues.budget import Priority, WeightBudget, open_budget
+from xetrade_core.venues.budget import Priority, Sharing, WeightBudget, open_budget
 from xetrade_core.venues.shared_spending import SharedSpending, remove_forgotten, spending_path
 from xetrade_core.venues.spending_record import SIZE, SLOTS, Record, unpack
 from xetrade_core.venues.venue import RateRule
@@ -99,6 +99,23 @@ async def test_what_one_spends_another_cannot(tmp_path: Path) -> None:
     assert second.used() == 60
     await second.acquire(60)
     assert 60 * NS_PER_S <= clock.monotonic_ns() <= round((60 + SLOT) * NS_PER_S)
+
+
+async def test_each_venue_host_address_and_account_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    clock, rule = ManualClock(), RateRule(100, 60)
+    home, other = Sharing(directory=tmp_path), Sharing(directory=tmp_path, address="second")
+    budgets = [
+        home.budget(rule, clock, ("binance", "api.binance.com")),
+        home.budget(rule, clock, ("binance", "testnet.binance.vision")),
+        home.budget(rule, clock, ("okx", "api.binance.com")),
+        home.budget(rule, clock, ("binance", "api.binance.com"), account="5f2a"),
+        other.budget(rule, clock, ("binance", "api.binance.com")),
+    ]
+    await budgets[0].acquire(80)
+    budgets[0].pause(30)
+    assert [(one.used(), one.paused_s()) for one in budgets] == [(80, 30), (0, 0), (0, 0), (0, 0), (0, 0)]
+    same = home.budget(rule, clock, ("binance", "api.binance.com"))
+    assert (same.used(), same.paused_s()) == (80, 30)
 
 
 async def test_a_pause_binds_everyone_and_a_shorter_one_does_not_cut_it(tmp_path: Path) -> None:

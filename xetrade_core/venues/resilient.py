@@ -27,6 +27,7 @@ from xetrade_core.venues.transport import Asking, asking
 
 _log = get_logger("reads")
 _ANSWERS_KEPT = 10_000
+_HISTORY_DEADLINE_S = 600.0  # pages of years of history wait for what the budget leaves them
 
 T = TypeVar("T")
 _Stamped = TypeVar("_Stamped", BookSnapshot, Quote, FundingQuote)
@@ -134,7 +135,7 @@ class ResilientMarketData:
         return quote
 
     async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
-        """See MarketData. Asks with the lowest priority: history can wait."""
+        """See MarketData. Asks with the lowest priority, and waits for its turn up to ten minutes."""
         return await self._read(
             ReadEndpoint.FUNDING_HISTORY,
             f"funding history of {symbol}",
@@ -155,6 +156,8 @@ class ResilientMarketData:
     ) -> T:
         """The answer within the deadline; the breaker is asked before each try and told after it."""
         rules = self._rules.repeating
+        if priority is Priority.BACKFILL:
+            rules = replace(rules, deadline_s=max(rules.deadline_s, _HISTORY_DEADLINE_S))
         deadline_ns = self._clock.monotonic_ns() + round(rules.deadline_s * NS_PER_S)
         read = Read(endpoint, what, lambda: self._ask_once(endpoint, ask))
         try:
