@@ -123,10 +123,22 @@ def test_the_map_of_a_day_holds_every_venue_that_was_asked(store: ObjectStore) -
     assert rows["1000SATSUSDT"]["multiplier"] == 1000
     assert rows["1000SATSUSDT"]["reasons"] == ["exact listing", "parsed by rule", "multiplier"]
     assert 0.98 < rows["BTC-USDT"]["confidence"] <= 1
+    assert {tuple(row["others"]) for row in rows.values()} == {()}
     symbols, days = newest_map(store, ["okx", "kucoin"])
     assert days == {"okx": DAY}
     assert symbols.map("okx", "BTC-USDT").symbol == "BTC/USDT"
     assert len(day_map(store, ["okx"], NEXT)[0]) == 0
+
+
+def test_the_map_tells_what_else_an_id_is_on_its_exchange(store: ObjectStore) -> None:
+    for venue in ("binance", "binanceusdm"):
+        store_listing(store, venue, DAY, [row for row in LISTED if row.venue == venue], NOON)
+    store_listing(store, "okx", DAY, [replace(BTC, venue_id="BTCUSDT")], NOON)
+    store_map(store, DAY, ["binance", "binanceusdm", "okx"])
+    table = read_day(store, SYMBOL_MAP, None, DAY)
+    assert table is not None
+    others = {row["exchange"]: row["others"] for row in table.to_pylist() if row["venue_id"] == "BTCUSDT"}
+    assert others == {"binance": ["binanceusdm BTC/USDT:USDT"], "binanceusdm": ["binance BTC/USDT"], "okx": []}
 
 
 def test_the_prices_of_the_day_before_bear_witness(store: ObjectStore) -> None:

@@ -217,6 +217,8 @@ def test_a_pair_with_its_settlement_is_read_whole() -> None:
     assert read_pair("BTC-USDT:USDT")[0].symbol == "BTC/USDT:USDT"
     assert read_pair("BTC/USD:BTC-261225-100000-C")[0].symbol == "BTC/USD:BTC-261225-100000-C"
     assert read_pair("BTC") == ()
+    assert read_pair("kPEPE/USDC:USDC")[0].base == read_pair("kPEPEUSDC")[0].base == "kPEPE"
+    assert read_pair("kava-usdt")[0].base == "KAVA"
     assert means("BTCUSDT", "BTC/USDT:USDT")
     assert not means("BTCUSDT", "BTC/USDC")
 

@@ -118,7 +118,9 @@ SYMBOL_MAP = Dataset(
             "confidence", pa.float64(), "0 to 1, made of the reasons; see docs/symbols.md.", "", at_least=0, at_most=1
         ),
         Column("reasons", TEXTS, "Why: exact listing, parsed by rule, alias, multiplier, price agrees, ..."),
-        Column("others", TEXTS, "What else the same id can mean, as venue and symbol."),
+        Column(
+            "others", TEXTS, "What else the same id is on that exchange, as venue and symbol: BTCUSDT is spot and swap."
+        ),
     ),
     layout="day",
     row_check=_map_reasons,

@@ -13,9 +13,10 @@ from xetrade_core.lake.dataset import TIMESTAMP, Dataset
 from xetrade_core.lake.reference_schemas import INSTRUMENTS, SYMBOL_MAP, SYMBOL_MAP_CHANGES
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
 from xetrade_core.symbols.changes import Change
+from xetrade_core.symbols.currencies import family_of
 from xetrade_core.symbols.equivalence import Grouping, exposure_of
 from xetrade_core.symbols.expiries import expiry_ns
-from xetrade_core.symbols.mapping import SymbolMap
+from xetrade_core.symbols.mapping import Mapping, SymbolMap
 from xetrade_core.symbols.parts import SymbolParts
 
 #: an instrument of one venue: its id and its kind, for an id may be of two kinds (BTCUSDT of Bybit)
@@ -94,6 +95,9 @@ def first_seen(table: pa.Table | None) -> dict[Key, int]:
 def map_table(day_ns: int, symbols: SymbolMap) -> pa.Table:
     """The day's `symbol_map`, by venue and symbol."""
     ordered = sorted(symbols, key=lambda one: (one.venue, one.symbol, one.venue_id))
+    same_id: dict[tuple[str, str], list[Mapping]] = {}
+    for one in ordered:
+        same_id.setdefault((family_of(one.venue), one.venue_id), []).append(one)
     rows = [
         {
             "timestamp": day_ns,
@@ -108,7 +112,11 @@ def map_table(day_ns: int, symbols: SymbolMap) -> pa.Table:
             "exposure": exposure_of(one, Grouping.DOLLARS).label,
             "confidence": one.confidence,
             "reasons": [reason.value for reason in one.reasons],
-            "others": [f"{venue} {symbol}" for venue, symbol in one.others],
+            "others": [
+                f"{other.venue} {other.symbol}"
+                for other in same_id[family_of(one.venue), one.venue_id]
+                if other is not one
+            ],
         }
         for one in ordered
     ]

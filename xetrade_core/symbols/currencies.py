@@ -20,6 +20,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 """Venues that are one exchange, by the name that people use for it: an id may be of any of them."""
 
 
+def family_of(venue: str) -> str:
+    """The family of a venue, itself where it stands alone."""
+    return next((name for name, members in FAMILIES.items() if venue in members), venue)
+
+
 @dataclass(frozen=True, slots=True)
 class Alias:
     """`venues` write `venue_code` for what the field calls `code`; without venues, all may, and none is known to."""

@@ -217,9 +217,7 @@ def _symbols_of(text: str, kind: MarketType | None) -> Iterator[SymbolParts]:
 
 def _chosen(readings: list[tuple[str, SymbolParts]], venue_id: str, kind: MarketType | None) -> Mapping:
     """The likeliest of several readings of one id; what else it can be is in `others`."""
-    readings.sort(
-        key=lambda reading: PREFERENCE.index(reading[1].market_type)
-    )  # stable: by kind, then as the rule has it
+    readings.sort(key=lambda reading: PREFERENCE.index(reading[1].market_type))  # stable: else as the rule has it
     member, parts = readings[0]
     others = tuple((venue, other.symbol) for venue, other in readings[1:])
     reasons = [Reason.RULE]

@@ -18,14 +18,19 @@ QUOTES = longest_first(
 _SEPARATED = re.compile(
     r"(?P<base>[^-_/:\s]+)[-_/](?P<quote>[^-_/:\s]+)(?P<rest>:[^-_/:\s]+(?:-\d{6}(?:-[\d.]+-[CP])?)?)?"
 )
+_THOUSANDS = re.compile(r"k[A-Z]{2}")
 _MARKS = re.compile(r"[-/:_]")
 
 
 def read_pair(text: str) -> tuple[SymbolParts, ...]:
-    """Every symbol that the text can mean, likeliest first, in capitals first; none where it is no pair."""
+    """Every symbol that the text can mean, likeliest first; none where it is no pair.
+
+    Capitals are likelier than what is written, but for a small k that stands for a thousand (kPEPE).
+    """
     stripped = text.strip()
     found: dict[SymbolParts, None] = {}
-    for spelled in (stripped.upper(), stripped):
+    spellings = (stripped.upper(), stripped)
+    for spelled in reversed(spellings) if _THOUSANDS.match(stripped) else spellings:
         if match := _SEPARATED.fullmatch(spelled):
             parts = SymbolParts.parse(f"{match['base']}/{match['quote']}{match['rest'] or ''}", "any venue")
             found[to_field("", parts)] = None
