@@ -143,7 +143,7 @@ def equivalents(
         members = [dict(zip(fields, row, strict=True)) for row in rows]
         emit_json({"exposure": found.exposure.label, "group": group, "members": members, "lists": _days(source)})
         return
-    emit_table(found.exposure.label, MEMBER_COLUMNS, rows)
+    emit_table(found.exposure.label, MEMBER_COLUMNS, [(*row[:-1], f"{row[-1]:.4g}") for row in rows])
     held = ", ".join(f"{venue} {day}" for venue, day in _days(source).items())
     emit_text(f"lists: {held or 'none in the lake: `xetrade symbols fetch` gets them'}")
 
