@@ -35,13 +35,16 @@ CASES = [
     ("binancecoinm", "BTC/USD:BTC"),
     ("okx", "BTC/USDT"),
     ("okx", "BTC/USDT:USDT"),
+    ("deribit", "BTC/USD:BTC"),
+    ("deribit", "ETH/USDC"),
+    ("derive", "BTC/USDC:USDC"),
 ]
-FUNDED = [case for case in CASES if ":" in case[1] and case[0] != "binancecoinm"]
+BOOKS = [case for case in CASES if case[0] != "derive"]  # whose books come over the websocket alone
 
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Sim]:
-    with sim_process("[venues.binance]\n[venues.binanceusdm]\n[venues.binancecoinm]\n[venues.okx]") as running:
+    with sim_process("".join(f"[venues.{name}]\n" for name in {name: None for name, _ in CASES})) as running:
         yield running
 
 
@@ -55,7 +58,7 @@ async def client_of(sim: Sim, name: str, **options: Any) -> AsyncIterator[CcxtMa
         await opened.close()
 
 
-@pytest.mark.parametrize(("name", "symbol"), CASES)
+@pytest.mark.parametrize(("name", "symbol"), BOOKS)
 async def test_a_book_is_the_truth_at_its_sequence(sim: Sim, name: str, symbol: str) -> None:
     async with client_of(sim, name) as client:
         book = await client.book(symbol, 7)
@@ -82,12 +85,12 @@ async def test_the_instruments_are_those_that_the_venue_lists(sim: Sim, name: st
 async def test_quotes_are_the_touch_of_the_book(sim: Sim, name: str, symbol: str) -> None:
     async with client_of(sim, name) as client:
         found = await client.quotes([symbol, symbol])
-        book = await client.book(symbol, 50)
+    far = sim.truth(name, symbol, depth=50)
     quote = found.pop(symbol)
     assert not found
     assert quote.bid is not None
     assert quote.ask is not None
-    assert book.bids[-1][0] < quote.bid < quote.ask < book.asks[-1][0]
+    assert far["bids"][-1][0] < quote.bid < quote.ask < far["asks"][-1][0]
     assert None not in (quote.bid_size, quote.ask_size)
 
 
@@ -98,7 +101,7 @@ async def test_quotes_of_spot_and_perpetuals_together_take_one_call_a_kind(sim: 
     assert all(quote.symbol == symbol and quote.bid for symbol, quote in found.items())
 
 
-@pytest.mark.parametrize("name", ["binance", "binanceusdm", "binancecoinm", "okx"])
+@pytest.mark.parametrize("name", sorted({name for name, _ in CASES}))
 async def test_the_venues_clock_is_read(sim: Sim, name: str) -> None:
     async with client_of(sim, name) as client:
         assert abs(await client.server_time_ns() - SystemClock().wall_ns()) < 5 * NS_PER_S
@@ -112,6 +115,20 @@ async def test_funding_of_what_is_not_funded_is_not_supported(sim: Sim) -> None:
             await client.funding_page("BTC/USDT", 0, 1)
 
 
+@pytest.mark.parametrize(("name", "symbol"), [("deribit", "BTC/USD:BTC"), ("derive", "BTC/USDC:USDC")])
+async def test_hourly_funding_is_what_the_venue_paid_in_that_hour(sim: Sim, name: str, symbol: str) -> None:
+    hour_ns = 3600 * NS_PER_S
+    end_ns = SystemClock().wall_ns() // hour_ns * hour_ns
+    async with client_of(sim, name) as client:
+        page = await client.funding_page(symbol, end_ns - 600 * hour_ns, end_ns)
+        quote = await client.funding(symbol)
+    shown = sim.funding(name, symbol, (end_ns - 600 * hour_ns) // 10**6, end_ns // 10**6 - 1)
+    assert len(page) == 600
+    assert [row.funding_ns // 10**6 for row in page] == [row["time_ms"] for row in shown]
+    assert [row.rate for row in page] == pytest.approx([row["rate"] for row in shown])
+    assert quote.rate is not None
+
+
 async def test_an_unknown_symbol_names_near_ones_and_costs_no_call(sim: Sim) -> None:
     async with client_of(sim, "binance") as client:
         await client.instruments()
@@ -122,10 +139,9 @@ async def test_an_unknown_symbol_names_near_ones_and_costs_no_call(sim: Sim) -> 
 
 
 async def test_a_venue_without_a_rest_book_says_so(sim: Sim) -> None:
-    async with client_of(sim, "binance") as client:
-        client._exchange.has["fetchOrderBook"] = False  # as ccxt's class for Derive states it
-        with pytest.raises(NotSupported, match="binance has no REST order book: its books come over the websocket"):
-            await client.book("BTC/USDT", 5)
+    async with client_of(sim, "derive") as client:
+        with pytest.raises(NotSupported, match="derive has no REST order book: its books come over the websocket"):
+            await client.book("BTC/USDC:USDC", 5)
 
 
 @pytest.mark.parametrize("status", [429, 418])
