@@ -79,6 +79,115 @@ class BookTooThin(XETradeError):
     """The known levels of a book do not hold the amount that was asked for."""
 
 
+class InvalidOrder(XETradeError):
+    """An order that the venue would not take as it is; it was not sent. Names the field, its value, what is allowed."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field} {value} is not valid: {allowed}")
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+
+class UnknownOrder(XETradeError):
+    """No order of that name is in the order store."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown order {name!r}: no order of that id is in the order store")
+        self.name = name
+
+
+class IntentConflict(XETradeError):
+    """The key of an intent was used before, for another order; nothing was sent."""
+
+    def __init__(self, client_id: str, field: str, before: object, now: object) -> None:
+        super().__init__(
+            f"order {client_id} exists with {field} {before}, and {now} is asked: give another order another key"
+        )
+        self.client_id = client_id
+        self.field = field
+
+
+class OrderError(XETradeError):
+    """An order did not become what was asked; `client_id` names it."""
+
+    def __init__(self, message: str, client_id: str) -> None:
+        super().__init__(message)
+        self.client_id = client_id
+
+
+class OrderRejected(OrderError):
+    """The venue definitely did not take it; `code` and `reason` are the venue's own."""
+
+    what = "order {} was rejected"
+
+    def __init__(self, client_id: str, code: str | None, reason: str | None) -> None:
+        said = f"{reason or 'no reason given'}" + (f" (code {code})" if code else "")
+        super().__init__(f"{self.what.format(client_id)}: {said}", client_id)
+        self.code = code
+        self.reason = reason
+
+
+class OrderOutcomeUnknown(OrderError):
+    """The venue may or may not have taken it. It stays reserved and is asked for until the venue tells."""
+
+    def __init__(self, client_id: str, reason: str | None) -> None:
+        super().__init__(
+            f"order {client_id}: the venue has not told whether it took it ({reason or 'no answer'}); it keeps its "
+            "risk reserved and is asked for again; do not place it under another key",
+            client_id,
+        )
+        self.reason = reason
+
+
+class CancelRefused(OrderRejected):
+    """The venue refused to cancel the order, and it still rests there."""
+
+    what = "cancelling order {} was refused"
+
+
+class AmendRefused(OrderRejected):
+    """The order was not changed, by the venue's word or because it had ended before."""
+
+    what = "changing order {} was refused"
+
+
+class OrderExpired(OrderError):
+    """The venue stayed away until the intent's own expiry; it was never taken."""
+
+    def __init__(self, client_id: str, reason: str | None) -> None:
+        super().__init__(
+            f"order {client_id} expired before the venue could be reached: {reason or 'no answer'}", client_id
+        )
+        self.reason = reason
+
+
+class RiskDenied(OrderError):
+    """Our own risk check refused it before it was sent."""
+
+    def __init__(self, client_id: str, limit: str, asked: object, allowed: object) -> None:
+        super().__init__(f"order {client_id} was denied: {limit} would be {asked}, allowed is {allowed}", client_id)
+        self.limit = limit
+        self.asked = asked
+        self.allowed = allowed
+
+
+class Halted(RiskDenied):
+    """Trading is halted or only reducing there. Cancels pass."""
+
+
+class NotArmed(RiskDenied):
+    """Live trading on that venue is not armed, or the arming expired or does not reach so far."""
+
+
+class StoreUnavailable(XETradeError):
+    """The order store cannot be reached or written; nothing was sent."""
+
+
+class StoreConflict(XETradeError):
+    """Other processes wrote to the order store at the same time too often in a row; nothing was changed."""
+
+
 class LakeError(XETradeError):
     """The lake cannot do what was asked."""
 

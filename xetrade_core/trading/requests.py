@@ -1,0 +1,175 @@
+"""What a caller asks for, and what it becomes before it is sent: on the venue's grid, within its bounds, or refused.
+
+Nothing is rounded unless the caller says so: a client library that truncates silently sells more, or less, than was
+meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+from xetrade_core.errors import InvalidOrder, NotTrading
+from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.model.orders import Intent, OrderType, Side, Terms, TimeInForce
+
+
+class Rounding(StrEnum):
+    """What to do with an amount or a price that is off the venue's grid."""
+
+    REFUSE = "refuse"
+    FIT = "fit"  # the amount down to the lot, so that never more is traded than asked; the price to the nearest tick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """An order as somebody asks for it. `amount` is in the unit of the lot, `price` in quote currency.
+
+    `expires_ns`: until when it may wait for a venue that is down, or be sent again where that is safe; None: now or
+    never.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    side: Side
+    amount: Decimal
+    type: OrderType = OrderType.LIMIT
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    reduce_only: bool = False
+    strategy: str = ""
+    expires_ns: int | None = None
+    rounding: Rounding = Rounding.REFUSE
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """What an order is valued by: the mark price, the value of the quote currency, and how far a market may move.
+
+    `mark` may be None for a limit order, which is valued at its own price. `rate` is the value of one unit of the
+    quote currency in the accounting currency.
+    """
+
+    mark: Decimal | None
+    rate: Decimal | None
+    market_slippage: Decimal = Decimal("0.05")
+
+
+def fit(request: OrderRequest, instrument: Instrument, pricing: Pricing) -> tuple[Decimal, Decimal | None, Decimal]:
+    """Amount, price, and the price that risk values the order at. Raises InvalidOrder, NotTrading."""
+    if instrument.status is not InstrumentStatus.TRADING:
+        raise NotTrading(instrument.symbol, instrument.venue, instrument.status.value)
+    _require_sense(request)
+    amount = _on_grid("amount", request.amount, instrument.lot, ROUND_DOWN, request)
+    price = request.price
+    if price is not None:
+        price = _on_grid("price", price, instrument.price_tick, ROUND_HALF_EVEN, request)
+    _require_bounds(amount, instrument, request)
+    reserve = price if price is not None else _market_price(request, pricing)
+    if not request.reduce_only:  # what is left of a position must be closable, however small: the venue decides
+        _require_notional(amount, price if price is not None else pricing.mark, instrument)
+    return amount, price, reserve
+
+
+def to_intent(
+    request: OrderRequest,
+    instrument: Instrument,
+    pricing: Pricing,
+    *,
+    client_id: str,
+    key: str,
+    now_ns: int,
+    live: bool,
+) -> Intent:
+    """The request as it will be sent. Raises InvalidOrder, NotTrading."""
+    amount, price, reserve = fit(request, instrument, pricing)
+    if pricing.rate is None:
+        quote = instrument.symbol.partition("/")[2].partition(":")[0]
+        raise InvalidOrder(
+            "symbol", request.symbol, f"{quote} has a known value, so that risk can measure: set its rate"
+        )
+    return Intent(
+        client_id=client_id,
+        venue=request.venue,
+        account=request.account,
+        symbol=instrument.symbol,
+        side=request.side,
+        type=request.type,
+        amount=amount,
+        price=price,
+        reserve_price=reserve,
+        time_in_force=request.time_in_force,
+        post_only=request.post_only,
+        reduce_only=request.reduce_only,
+        strategy=request.strategy,
+        created_ns=now_ns,
+        expires_ns=request.expires_ns,
+        live=live,
+        key=key,
+        terms=Terms(instrument.contract_size, is_inverse(instrument), pricing.rate),
+    )
+
+
+def is_inverse(instrument: Instrument) -> bool:
+    """Whether the contract is settled in its base currency, so that its size is in quote currency."""
+    if instrument.market_type is MarketType.SPOT:
+        return False
+    base, _, rest = instrument.symbol.partition("/")
+    return rest.partition(":")[2].partition("-")[0] == base
+
+
+def _require_sense(request: OrderRequest) -> None:
+    """Whether the fields fit each other, whatever the venue."""
+    for name, value in (("amount", request.amount), ("price", request.price)):
+        if value is not None and not (value.is_finite() and value > 0):
+            raise InvalidOrder(name, value, "a number above zero")
+    if request.type is OrderType.LIMIT and request.price is None:
+        raise InvalidOrder("price", None, "a limit order needs one")
+    if request.type is OrderType.MARKET:
+        if request.price is not None:
+            raise InvalidOrder("price", request.price, "a market order has none")
+        if request.post_only:
+            raise InvalidOrder("post_only", True, "a market order always takes")
+    if request.post_only and request.time_in_force is not TimeInForce.GTC:
+        raise InvalidOrder("time_in_force", request.time_in_force.value, "a post-only order rests: gtc")
+
+
+def _on_grid(name: str, value: Decimal, step: Decimal, rounding: str, request: OrderRequest) -> Decimal:
+    """`value` as a multiple of `step` (0: any), rounded only if the request says so."""
+    if not step:
+        return value
+    steps = value / step
+    whole = steps.to_integral_value(rounding)
+    if whole == steps and whole * step == value:
+        return value
+    if request.rounding is Rounding.REFUSE:
+        raise InvalidOrder(name, value, f"a multiple of {step:f}, or ask for it to be fitted")
+    if not whole:
+        raise InvalidOrder(name, value, f"at least {step:f}")
+    return whole * step
+
+
+def _require_bounds(amount: Decimal, instrument: Instrument, request: OrderRequest) -> None:
+    if instrument.min_amount is not None and amount < instrument.min_amount and not request.reduce_only:
+        raise InvalidOrder("amount", amount, f"at least {instrument.min_amount:f}")
+    if instrument.max_amount is not None and amount > instrument.max_amount:
+        raise InvalidOrder("amount", amount, f"at most {instrument.max_amount:f}")
+
+
+def _require_notional(amount: Decimal, price: Decimal | None, instrument: Instrument) -> None:
+    if price is None:
+        return
+    notional = Terms(instrument.contract_size, is_inverse(instrument)).value(amount, price)
+    if instrument.min_notional is not None and notional < instrument.min_notional:
+        raise InvalidOrder("notional", notional, f"at least {instrument.min_notional:f}")
+    if instrument.max_notional is not None and notional > instrument.max_notional:
+        raise InvalidOrder("notional", notional, f"at most {instrument.max_notional:f}")
+
+
+def _market_price(request: OrderRequest, pricing: Pricing) -> Decimal:
+    if pricing.mark is None:
+        raise InvalidOrder("type", request.type.value, "a market order needs a fresh mark price to be valued by")
+    return pricing.mark * (1 + pricing.market_slippage)
