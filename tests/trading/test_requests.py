@@ -1,0 +1,107 @@
+"""Orders before they are sent: on the venue's grid and within its bounds, or refused with field, value and bound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trading.samples import SPOT, D, request
+from xetrade_core.errors import InvalidOrder, NotTrading
+from xetrade_core.model.instruments import InstrumentStatus, MarketType
+from xetrade_core.model.orders import OrderType, Side, Terms, TimeInForce
+from xetrade_core.trading.requests import Pricing, Rounding, fit, to_intent
+
+PRICING = Pricing(mark=D(50_000), rate=D(1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"price": D("50000.005")}, r"price 50000.005 is not valid: a multiple of 0.01"),
+        ({"amount": D("0.000015")}, r"amount 0.000015 is not valid: a multiple of 0.00001"),
+        ({"amount": D("9001")}, r"amount 9001 is not valid: at most 9000"),
+        ({"amount": D("0.00009")}, r"notional 4.50000 is not valid: at least 5"),
+        ({"amount": D("200"), "price": D(50_000)}, r"notional 10000000 is not valid: at most 9000000"),
+        ({"amount": D(0)}, r"amount 0 is not valid: a number above zero"),
+        ({"amount": D("NaN")}, r"amount NaN is not valid"),
+        ({"price": D("-1")}, r"price -1 is not valid"),
+        ({"price": None}, r"price None is not valid: a limit order needs one"),
+        ({"type": OrderType.MARKET}, r"price 50000 is not valid: a market order has none"),
+        ({"type": OrderType.MARKET, "price": None, "post_only": True}, r"post_only True is not valid"),
+        ({"post_only": True, "time_in_force": TimeInForce.IOC}, r"time_in_force ioc is not valid"),
+    ],
+)
+def test_what_the_venue_would_not_take_is_refused_before_it_is_sent(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidOrder, match=said):
+        fit(request(**changes), SPOT, PRICING)
+
+
+def test_nothing_is_rounded_unless_asked() -> None:
+    off = {"amount": D("0.0123456789"), "price": D("50000.017")}
+    fitted = fit(request(**off, rounding=Rounding.FIT), SPOT, PRICING)
+    assert fitted[:2] == (D("0.01234"), D("50000.02"))
+    with pytest.raises(InvalidOrder, match=r"amount 0.000001 is not valid: at least 0.00001"):
+        fit(request(amount=D("0.000001"), rounding=Rounding.FIT), SPOT, PRICING)
+
+
+def test_a_small_rest_of_a_position_can_be_closed() -> None:
+    dust = request(side=Side.SELL, amount=D("0.00001"), reduce_only=True)
+    instrument = replace(SPOT, min_amount=D("0.001"))
+    assert fit(dust, instrument, PRICING)[0] == D("0.00001")
+
+
+def test_a_market_order_is_valued_above_the_mark_and_needs_one() -> None:
+    market = request(type=OrderType.MARKET, price=None)
+    assert fit(market, SPOT, PRICING)[2] == D(52_500)
+    with pytest.raises(InvalidOrder, match="needs a fresh mark price"):
+        fit(market, SPOT, Pricing(mark=None, rate=D(1)))
+
+
+def test_what_is_not_trading_is_not_sent() -> None:
+    with pytest.raises(NotTrading, match="status is halted"):
+        fit(request(), replace(SPOT, status=InstrumentStatus.HALTED), PRICING)
+
+
+def test_a_quote_currency_without_a_value_cannot_be_measured() -> None:
+    with pytest.raises(InvalidOrder, match="USDT has a known value"):
+        made(Pricing(mark=None, rate=None))
+
+
+def made(pricing: Pricing = PRICING, **changes: Any) -> Any:
+    instrument = replace(SPOT, **changes)
+    wanted = request(symbol=instrument.symbol)
+    return to_intent(wanted, instrument, pricing, client_id="x1", key="k", now_ns=7, live=False)
+
+
+def test_an_inverse_contract_is_worth_its_size_at_any_price() -> None:
+    inverse = made(
+        symbol="BTC/USD:BTC", market_type=MarketType.SWAP, contract_size=D(100), lot=D("0.01"), min_notional=None
+    )
+    assert inverse.terms == Terms(D(100), inverse=True)
+    assert inverse.terms.value(D(3), D(7)) == D(300)
+    linear = made(
+        symbol="BTC/USDT:USDT", market_type=MarketType.SWAP, contract_size=D("0.01"), lot=D("0.01"), min_notional=None
+    )
+    assert linear.terms.value(D(3), D(50_000)) == D(1500)
+
+
+steps = st.sampled_from([D("0.00001"), D("0.5"), D(1), D(1000), D("0.3"), D(0)])
+
+
+@given(st.decimals(D("0.00001"), D(10**9), places=7), steps)
+def test_a_fitted_amount_is_on_the_grid_and_never_more_than_asked(amount: Decimal, lot: Decimal) -> None:
+    instrument = replace(SPOT, lot=lot, min_amount=None, max_amount=None, min_notional=None, max_notional=None)
+    try:
+        fitted = fit(request(amount=amount, rounding=Rounding.FIT), instrument, PRICING)[0]
+    except InvalidOrder:
+        assert amount < lot
+        return
+    assert fitted <= amount
+    assert amount - fitted < (lot or D(1))
+    assert not lot or fitted % lot == 0
+    assert fit(request(amount=fitted), instrument, PRICING)[0] == fitted

@@ -1,0 +1,226 @@
+"""The event store, on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.trading.samples import D, event, fill, intent, report
+from xetrade_core.errors import ConfigError, StoreUnavailable, UnknownOrder
+from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, Source, TradingState
+from xetrade_core.model.orders import Order, OrderState, ReportStatus
+from xetrade_core.telemetry import add_alarm_sink
+from xetrade_core.trading.evidence import record_report
+from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
+from xetrade_core.trading.rebuild import rebuild
+from xetrade_core.trading.schema import METADATA
+from xetrade_core.trading.store import OrderStore
+from xetrade_core.trading.transaction import Transaction
+
+
+def place(transaction: Transaction, index: int = 0) -> Order:
+    one = intent(index)
+    transaction.append(one.client_id, event(EventKind.INTENDED, intent=one, at_ns=1, source=Source.SERVICE))
+    return transaction.append(one.client_id, event(EventKind.SUBMITTED, source=Source.SERVICE)).order
+
+
+def acknowledge(transaction: Transaction, index: int = 0) -> Order:
+    said = report(venue_order_id=f"v{index}")
+    return record_report(transaction, intent(index).client_id, said, Source.REPLY, 3)
+
+
+def test_an_order_is_what_its_events_sum_up_to(store: OrderStore) -> None:
+    placed = store.do(place)
+    opened = store.do(acknowledge, durable=False)
+    store.do(lambda transaction: transaction.add_fill(fill("t1", "0.004", venue_order_id="v0"), 4, Source.STREAM))
+    order = store.order(placed.client_id)
+    assert (placed.state, opened.state) == (OrderState.SUBMITTING, OrderState.OPEN)
+    assert (order.state, order.filled, order.version) == (OrderState.PARTIALLY_FILLED, D("0.004"), 4)
+    assert [one.kind for one in store.events(order.client_id)] == ["intended", "submitted", "accepted", "fill"]
+    assert store.by_venue_id("binance", "main", "v0") == order
+    assert store.working() == [order]
+    assert store.fills(client_id=order.client_id)[0].price == D(50_000)
+
+
+def test_it_is_all_there_after_reopening(store_url: str) -> None:
+    first = OrderStore(store_url)
+    first.do(place)
+    first.do(acknowledge)
+    first.control(halt())
+    first.close()
+    again = OrderStore(store_url)
+    order = again.do(lambda transaction: transaction.working())[0]
+    assert order == again.order(intent().client_id)
+    halted = again.do(lambda transaction: transaction.risk.trading_state("binance", "BTC/USDT"))
+    assert halted is not None
+    assert halted.reason == "drill"
+    again.close()
+
+
+def halt() -> ControlEvent:
+    return ControlEvent(kind=ControlKind.TRADING_STATE, at_ns=5, by="op", reason="drill", state=TradingState.HALTED)
+
+
+def test_a_trade_is_counted_once_whoever_reports_it(store: OrderStore) -> None:
+    store.do(place)
+    store.do(acknowledge)
+    by_id, by_client = fill("t1", venue_order_id="v0"), fill("t1", client_id=intent().client_id, fee=D("0.1"))
+    steps = [
+        store.do(lambda transaction, one=one: transaction.add_fill(one, 4, Source.STREAM))
+        for one in (by_id, by_client, by_id)
+    ]
+    assert [step is None for step in steps] == [False, True, True]
+    assert (store.order(intent().client_id).filled, len(store.fills())) == (D("0.01"), 1)
+
+
+def test_the_same_trade_id_in_another_symbol_or_account_is_another_trade(store: OrderStore) -> None:
+    for other in ({}, {"symbol": "ETH/USDT"}, {"account": "second"}, {"venue": "okx"}):
+        store.do(lambda transaction, other=other: transaction.add_fill(fill("t1", **other), 4, Source.STREAM))
+    assert len(store.fills()) == 4
+
+
+def test_a_trade_that_comes_before_its_order_is_known_finds_it(store: OrderStore) -> None:
+    """The stream may be faster than the reply that tells the venue's order id."""
+    store.do(place)
+    early = fill("t1", venue_order_id="v0")
+    assert store.do(lambda transaction: transaction.add_fill(early, 3, Source.STREAM)) is None
+    order = store.do(acknowledge)
+    assert (order.state, order.filled) == (OrderState.OPEN, D(0)) or order.state is OrderState.FILLED
+    assert store.order(order.client_id).state is OrderState.FILLED
+    assert store.fills(client_id=order.client_id) == [fill("t1", venue_order_id="v0", client_id=order.client_id)]
+
+
+def test_work_that_fails_leaves_nothing_and_the_rest_of_its_batch_is_kept(store: OrderStore) -> None:
+    def broken(transaction: Transaction) -> None:
+        place(transaction, 1)
+        transaction.add_fill(fill("t9"), 3, Source.STREAM)
+        transaction.control(halt())
+        raise UnknownOrder("nothing")
+
+    results = store.transact([place, broken, lambda transaction: place(transaction, 2)])
+    assert [type(one).__name__ for one in results] == ["Order", "UnknownOrder", "Order"]
+    assert {order.client_id for order in store.working()} == {intent(0).client_id, intent(2).client_id}
+    assert store.fills() == []
+    portfolio = Scope(ScopeKind.PORTFOLIO, "")
+    assert store.do(lambda transaction: transaction.risk.usage(portfolio).orders) == 2
+    assert store.do(lambda transaction: transaction.risk.trading_states()) == ()
+
+
+def test_an_illegal_event_is_kept_and_a_person_told(store: OrderStore) -> None:
+    store.do(place)
+    store.do(acknowledge)
+    alarms: list[dict[str, object]] = []
+    remove = add_alarm_sink(alarms.append)
+    store.do(lambda transaction: transaction.append(intent().client_id, event(EventKind.DENIED)))
+    remove()
+    order = store.order(intent().client_id)
+    assert (order.state, order.illegal) == (OrderState.OPEN, ("open+denied",))
+    assert [(one.kind, one.legal) for one in store.events(order.client_id)][-1] == (EventKind.DENIED, False)
+    assert [one["alarm"] for one in alarms] == ["order_contradiction"]
+
+
+@pytest.mark.parametrize("change", ["UPDATE events SET kind = 'filled'", "DELETE FROM events"])
+def test_the_database_itself_refuses_to_change_an_event(store: OrderStore, change: str) -> None:
+    store.do(place)
+    with pytest.raises(DBAPIError, match="only ever appended"), store.engine.begin() as connection:
+        connection.execute(text(change))
+    assert len(store.events(intent().client_id)) == 2
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(store: OrderStore) -> None:
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_every_decimal_keeps_its_last_digit(store: OrderStore) -> None:
+    exact = fill("t1", "0.000000000000000001", "123456789012.000000000000000001", fee=D("-0.1"))
+    store.do(lambda transaction: transaction.add_fill(exact, 3, Source.STREAM))
+    assert store.fills() == [exact]
+
+
+def test_a_rebuild_finds_what_differs_and_repairs_it(store: OrderStore) -> None:
+    for index in range(5):
+        store.do(lambda transaction, index=index: place(transaction, index))
+        store.do(lambda transaction, index=index: acknowledge(transaction, index))
+    store.do(lambda transaction: transaction.add_fill(fill("t1", "0.004", venue_order_id="v0"), 4, Source.STREAM))
+    store.do(lambda transaction: transaction.append(intent(1).client_id, event(EventKind.DENIED)))
+    clean = rebuild(store)
+    assert (clean.clean, clean.orders, clean.events, clean.illegal) == (True, 5, 17, 1)
+    before = [store.order(intent(index).client_id) for index in range(5)]
+    with store.engine.begin() as connection:
+        connection.execute(text(f"DELETE FROM orders WHERE client_id = '{intent(2).client_id}'"))
+        connection.execute(text(f"UPDATE orders SET state = 'filled' WHERE client_id = '{intent(3).client_id}'"))
+        connection.execute(text("DELETE FROM holdings"))
+    found = rebuild(store)
+    assert set(found.differing) == {intent(2).client_id, intent(3).client_id}
+    assert (found.different, found.holdings, found.repaired) == (2, 1, False)
+    rebuild(store, repair=True)
+    assert rebuild(store).clean
+    assert [store.order(intent(index).client_id) for index in range(5)] == before
+    assert len(store.do(lambda transaction: transaction.working())) == 5
+
+
+def test_a_row_without_events_is_found_and_removed(store: OrderStore) -> None:
+    store.do(place)
+    with store.engine.begin() as connection:
+        copied = "version, state, unsettled, venue, account, symbol, strategy, created_ns, updated_ns, body"
+        connection.execute(text(f"INSERT INTO orders (client_id, {copied}) SELECT 'zzz', {copied} FROM orders"))
+    assert rebuild(store).differing == ("zzz",)
+    rebuild(store, repair=True)
+    assert rebuild(store).clean
+
+
+def test_an_unknown_order_says_so(store: OrderStore) -> None:
+    for ask in (store.order, store.events):
+        with pytest.raises(UnknownOrder, match="unknown order 'x1'"):
+            ask("x1")
+
+
+def test_rates_survive_a_restart(store_url: str) -> None:
+    """Orders of the last window count, also those that have ended."""
+    from xetrade_core.clock import ManualClock
+    from xetrade_core.venues.venue import RateRule
+
+    limits = RiskLimits({Scope(ScopeKind.PORTFOLIO, ""): Limits(order_rate=RateRule(1, 60))})
+    now_ns = 10**18
+    first = OrderStore(store_url, limits=limits, clock=ManualClock(now_ns))
+    one = intent()
+    first.do(lambda transaction: transaction.append(one.client_id, event(EventKind.INTENDED, now_ns, intent=one)))
+    first.do(lambda transaction: transaction.append(one.client_id, event(EventKind.SUBMITTED, now_ns)))
+    rejected = report(ReportStatus.REJECTED)
+    first.do(lambda transaction: record_report(transaction, one.client_id, rejected, Source.REPLY, now_ns))
+    first.close()
+    again = OrderStore(store_url, limits=limits, clock=ManualClock(now_ns + 10**9))
+    denial = again.do(lambda transaction: transaction.risk.check(intent(1), now_ns + 10**9, venue_reduces=True))
+    assert denial is not None
+    assert denial.limit == "order_rate of portfolio"
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://host/db", "sqlite and postgresql are supported"),
+        ("sqlite://", "orders must survive: give a file"),
+        ("://", "cannot be read"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_one_clear_line(url: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        OrderStore(url)
+
+
+def test_a_database_that_is_not_there_is_one_clear_line_without_the_password(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable) as raised:
+        OrderStore(f"postgresql://user:canary@/orders?host={tmp_path}&connect_timeout=2")
+    assert "canary" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    (tmp_path / "file").write_text("not a database, and long enough to be taken for one that is broken" * 20)
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        OrderStore(tmp_path / "file")

@@ -1,0 +1,124 @@
+"""What a venue's private client can be asked to do, whoever does it: an unmodified ccxt, or a client of our own.
+
+A client makes each call once: no transport, library or proxy of its own may repeat a request. What happened is told by
+the reply, or by one of three errors, of which the first two are certain and the third is not:
+
+* `NotSent`: the request certainly never reached the venue, or was turned away unread (no connection, a rate limit);
+* `ErrorReply`: the venue answered with an error of its own; its raw code says which, whatever a library makes of it;
+* `NoReply`: nothing, a server error, or something that cannot be read. Nothing is known.
+
+Anything else that a client raises is treated as `NoReply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from xetrade_core.errors import XETradeError
+from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.instruments import Instrument
+from xetrade_core.model.orders import Fill, Intent, Order, OrderReport
+from xetrade_core.venues.venue import Venue
+
+
+class ExecutionError(XETradeError):
+    """A call to a venue's private side did not succeed."""
+
+
+class NotSent(ExecutionError):
+    """The venue certainly did not act on it; `retry_after_s`: not before so many seconds from now."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ErrorReply(ExecutionError):
+    """The venue answered with an error: its raw `code` and words, and the HTTP status."""
+
+    def __init__(self, code: str | None, message: str, status: int | None = None) -> None:
+        super().__init__(f"{message} (code {code})" if code is not None else message)
+        self.code = code
+        self.said = message
+        self.status = status
+
+
+class NoReply(ExecutionError):
+    """Nothing that can be read came back: a timeout, a lost connection, a server error, a garbled body."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRef:
+    """Which order of the venue: by our id, or by the venue's where it is known."""
+
+    symbol: str
+    client_id: str | None
+    venue_order_id: str | None
+
+    @classmethod
+    def of(cls, order: Order) -> OrderRef:
+        """The order's names."""
+        return cls(order.intent.symbol, order.client_id, order.venue_order_id)
+
+
+class Execution(Protocol):
+    """The private side of one account on one venue. Symbols are universal. Every call may raise ExecutionError."""
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """Send the order with its client id; flags that the venue has no word for are left out."""
+        ...
+
+    async def cancel(self, ref: OrderRef) -> OrderReport:
+        """Cancel one order. CANCELED with `filled` only if the reply itself states both; OPEN if it only accepts."""
+        ...
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """Cancel every order of the account, or of one symbol, by the venue's own call for that."""
+        ...
+
+    async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
+        """Change amount (the new total) and price of an order to those of `intent`; only where the venue can."""
+        ...
+
+    async def find(self, ref: OrderRef) -> OrderReport | None:
+        """The order as the venue has it now, looked for among open orders and history, as far as the venue needs.
+
+        None only if every place where it could be was asked and answered: the venue says that there is no such order.
+        """
+        ...
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        """Every open order of the account, whoever placed it; of one symbol, or of all."""
+        ...
+
+    async def fills_since(self, symbol: str, since_ns: int) -> tuple[Fill, ...]:
+        """Every trade of the account in that symbol with exchange time >= since_ns, all pages, oldest first."""
+        ...
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """What the account holds of each currency."""
+        ...
+
+    async def positions(self) -> tuple[VenuePosition, ...]:
+        """Its derivative positions; empty on a spot venue."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TradingAccount:
+    """One account of one venue, with what it takes to trade there. `live`: real money, so that it must be armed.
+
+    `instruments` are by universal symbol; the mapping may be renewed by its owner at any time.
+    """
+
+    venue: Venue
+    account: str
+    execution: Execution
+    instruments: Mapping[str, Instrument]
+    live: bool = False

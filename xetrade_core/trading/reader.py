@@ -1,0 +1,101 @@
+"""Reading the order store: from any thread, beside any writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DBAPIError
+
+from xetrade_core.errors import StoreUnavailable, UnknownOrder
+from xetrade_core.model.order_events import OrderEvent
+from xetrade_core.model.orders import Fill, Order
+from xetrade_core.trading import records
+from xetrade_core.trading.database import first_line, open_engine, shown
+from xetrade_core.trading.schema import EVENTS, FILLS, ORDERS
+
+
+class OrderReader:
+    """What is in one database of orders, as of the last commit."""
+
+    def __init__(self, url: str | Path) -> None:
+        """Opens (and, where needed, creates and migrates) the database. Raises ConfigError, StoreUnavailable."""
+        self.engine: Engine = open_engine(url)
+
+    @contextmanager
+    def reading(self, *, snapshot: bool = False) -> Iterator[Connection]:
+        """A connection that only reads; with `snapshot`, all of it at one moment. Raises StoreUnavailable."""
+        options: dict[str, Any] = {"reading": True}
+        if snapshot and self.engine.dialect.name != "sqlite":  # a transaction of SQLite is one anyway
+            options["isolation_level"] = "REPEATABLE READ"
+        try:
+            with self.engine.connect().execution_options(**options) as connection:
+                yield connection
+        except DBAPIError as error:
+            raise StoreUnavailable(
+                f"the order store {shown(self.engine)} does not answer: {first_line(error)}"
+            ) from error
+
+    def order(self, client_id: str) -> Order:
+        """The order of that client id; raises UnknownOrder."""
+        with self.reading() as connection:
+            body = connection.execute(select(ORDERS.c.body).where(ORDERS.c.client_id == client_id)).scalar()
+        if body is None:
+            raise UnknownOrder(client_id)
+        return records.read_order(body)
+
+    def by_venue_id(self, venue: str, account: str, venue_order_id: str) -> Order:
+        """The order that the venue calls so; raises UnknownOrder."""
+        same = (ORDERS.c.venue_order_id == venue_order_id) & (ORDERS.c.venue == venue) & (ORDERS.c.account == account)
+        with self.reading() as connection:
+            body = connection.execute(select(ORDERS.c.body).where(same)).scalar()
+        if body is None:
+            raise UnknownOrder(venue_order_id)
+        return records.read_order(body)
+
+    def unsettled(
+        self, *, venue: str | None = None, account: str | None = None, symbol: str | None = None
+    ) -> list[Order]:
+        """Orders that something is left to be done for, oldest first: they can still trade, or ends are loose."""
+        query = select(ORDERS.c.body).where(ORDERS.c.unsettled).order_by(ORDERS.c.created_ns, ORDERS.c.client_id)
+        for column, value in ((ORDERS.c.venue, venue), (ORDERS.c.account, account), (ORDERS.c.symbol, symbol)):
+            if value is not None:
+                query = query.where(column == value)
+        with self.reading() as connection:
+            return [records.read_order(body) for body in connection.execute(query).scalars()]
+
+    def working(
+        self, *, venue: str | None = None, account: str | None = None, symbol: str | None = None
+    ) -> list[Order]:
+        """Orders that can still trade as far as we know, oldest first."""
+        found = self.unsettled(venue=venue, account=account, symbol=symbol)
+        return [order for order in found if order.state.working]
+
+    def updated(self, from_ns: int, to_ns: int) -> list[Order]:
+        """Orders whose last change is in from_ns <= updated_ns < to_ns, by that time."""
+        span = (ORDERS.c.updated_ns >= from_ns) & (ORDERS.c.updated_ns < to_ns)
+        query = select(ORDERS.c.body).where(span).order_by(ORDERS.c.updated_ns, ORDERS.c.client_id)
+        with self.reading() as connection:
+            return [records.read_order(body) for body in connection.execute(query).scalars()]
+
+    def events(self, client_id: str) -> list[OrderEvent]:
+        """Everything that happened to an order, in order; raises UnknownOrder."""
+        query = select(EVENTS.c.body).where(EVENTS.c.client_id == client_id).order_by(EVENTS.c.version)
+        with self.reading() as connection:
+            found = [records.read_event(body) for body in connection.execute(query).scalars()]
+        if not found:
+            raise UnknownOrder(client_id)
+        return found
+
+    def fills(self, *, client_id: str | None = None, from_ns: int = 0, to_ns: int | None = None) -> list[Fill]:
+        """Fills received in from_ns <= received_ns < to_ns, in that order; of one order, or of all."""
+        query = select(FILLS).where(FILLS.c.received_ns >= from_ns).order_by(FILLS.c.received_ns, FILLS.c.trade_id)
+        if to_ns is not None:
+            query = query.where(FILLS.c.received_ns < to_ns)
+        if client_id is not None:
+            query = query.where(FILLS.c.client_id == client_id)
+        with self.reading() as connection:
+            return [records.read_fill(row) for row in connection.execute(query)]

@@ -1,0 +1,233 @@
+"""What is reserved and what is held: the memory that risk decides by, kept equal to the order store.
+
+Every order that may be on the venue counts, those in flight, unknown or waiting for an operator too, and every fill.
+Each change is told as before and after, so that taking it back is telling it the other way round.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.model.order_events import ControlEvent, ControlKind
+from xetrade_core.model.orders import ZERO, Intent, Order, Side
+from xetrade_core.trading.holdings import NS_PER_DAY, Holding
+from xetrade_core.trading.limits import RiskLimits, Scope, scopes_of
+from xetrade_core.trading.marks import Marks
+
+Line = tuple[str, str, str, str]
+"""(venue, account, symbol, strategy): what one holding belongs to."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a scope has open and holds; amounts mean something where the scope is one instrument."""
+
+    orders: int = 0
+    notional: Decimal = ZERO
+    exposure: Decimal = ZERO
+    held: Decimal = ZERO
+    buys: Decimal = ZERO
+    sells: Decimal = ZERO
+    exits: Decimal = ZERO
+    sent_ns: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LineState:
+    """One line: its holding, what its orders may add on each side, and the value of one unit."""
+
+    scopes: tuple[Scope, ...]
+    holding: Holding = field(default_factory=Holding)
+    buys: Decimal = ZERO
+    sells: Decimal = ZERO
+    unit: Decimal = ZERO
+
+    def exposure(self, more_buys: Decimal = ZERO, more_sells: Decimal = ZERO, unit: Decimal | None = None) -> Decimal:
+        held = self.holding.amount
+        worst = max(abs(held + self.buys + more_buys), abs(held - self.sells - more_sells), abs(held))
+        return worst * (self.unit if unit is None else max(unit, self.unit))
+
+
+@dataclass(slots=True)
+class Arm:
+    """One arming: the record, and how much of its cap orders placed under it use."""
+
+    record: ControlEvent
+    used: Decimal = ZERO
+
+
+def line_of(intent: Intent) -> Line:
+    """The line that an order's fills belong to."""
+    return (intent.venue, intent.account, intent.symbol, intent.strategy)
+
+
+def reserved_value(order: Order) -> Decimal:
+    """What of an order may still trade, in the accounting currency, at the dearer price while it is being amended."""
+    return order.intent.terms.value(order.remaining, _dearer_price(order))
+
+
+class Reservations:
+    """Open orders, holdings, trading states and armings."""
+
+    def __init__(self, limits: RiskLimits, marks: Marks) -> None:
+        self.limits = limits
+        self._marks = marks
+        self._window_ns = round(limits.longest_window_s * NS_PER_S)
+        self._usage: defaultdict[Scope, Usage] = defaultdict(Usage)
+        self._lines: dict[Line, LineState] = {}
+        self._states: dict[tuple[str | None, str | None], ControlEvent] = {}
+        self._arms: dict[tuple[str, str], Arm] = {}
+
+    def replace(self, old: Order | None, new: Order | None) -> None:
+        """An order changed from `old` to `new` (None: it was not, or is not, there)."""
+        if old is None or new is None or not _counts_alike(old, new):
+            for order, sign in ((old, -1), (new, 1)):
+                if order is not None:
+                    self._count(order, sign)
+        if self._window_ns and (order := new or old) is not None:
+            self._pace(order, None if old is None else old.sent_ns, None if new is None else new.sent_ns)
+
+    def hold(self, line: Line, holding: Holding) -> None:
+        """A holding changed."""
+        state = self._line(line)
+        before, was = state.holding, state.exposure()
+        state.holding = holding
+        state.unit = holding.terms.value(Decimal(1), holding.entry) if holding.amount else state.unit
+        change, moved = state.exposure() - was, holding.amount - before.amount
+        for scope in state.scopes:
+            usage = self._usage[scope]
+            usage.exposure += change
+            usage.held += moved
+
+    def holding(self, line: Line) -> Holding:
+        """What fills have made of a line so far."""
+        state = self._lines.get(line)
+        return Holding() if state is None else state.holding
+
+    def control(self, event: ControlEvent) -> Callable[[], None]:
+        """An operator's word: a trading state, an arming or its end. Returns what takes it back."""
+        states, arms = dict(self._states), dict(self._arms)
+        if event.kind is ControlKind.TRADING_STATE:
+            self._states[(event.venue, event.symbol)] = event
+        elif event.venue is not None:
+            key = (event.venue, event.account or "")
+            if event.kind is ControlKind.ARMED:
+                self._arms[key] = Arm(event)
+            else:
+                self._arms.pop(key, None)
+
+        def undo() -> None:
+            self._states, self._arms = states, arms
+
+        return undo
+
+    def usage(self, scope: Scope) -> Usage:
+        """What a scope has open and holds now."""
+        return self._usage[scope]
+
+    def arms(self) -> dict[tuple[str, str], Arm]:
+        """The armings by (venue, account), expired ones included."""
+        return dict(self._arms)
+
+    def reset_arms(self) -> list[Arm]:
+        """The armings with nothing of their caps used, to be counted anew."""
+        for arm in self._arms.values():
+            arm.used = ZERO
+        return list(self._arms.values())
+
+    def trading_states(self) -> tuple[ControlEvent, ...]:
+        """The latest word for each scope."""
+        return tuple(self._states.values())
+
+    def day_result(self, scope: Scope, now_ns: int) -> Decimal:
+        """Realized since 00:00 UTC plus unrealized at the marks, in the accounting currency."""
+        found = (
+            state.holding.day_result(now_ns // NS_PER_DAY, self._marks.price(line[0], line[2], now_ns))
+            for line, state in self._lines.items()
+            if scope in state.scopes
+        )
+        return sum(found, ZERO)
+
+    def _line(self, line: Line) -> LineState:
+        state = self._lines.get(line)
+        if state is None:
+            state = self._lines[line] = LineState(scopes_of(*line))
+        return state
+
+    def _exposure_change(self, intent: Intent) -> Decimal:
+        state = self._lines.get(line_of(intent)) or LineState(())
+        unit = intent.terms.value(Decimal(1), intent.reserve_price)
+        more = (intent.amount, ZERO) if intent.side is Side.BUY else (ZERO, intent.amount)
+        return state.exposure(*more, unit=unit) - state.exposure()
+
+    def _pace(self, order: Order, before_ns: int | None, after_ns: int | None) -> None:
+        """Count a sending for the rates (or take it back), and forget those that are too old for any."""
+        if before_ns == after_ns:
+            return
+        for scope in scopes_of(*line_of(order.intent)):
+            times = self._usage[scope].sent_ns
+            if after_ns is not None:
+                insort(times, after_ns)
+                del times[: bisect_left(times, after_ns - self._window_ns)]
+            elif before_ns in times:
+                times.remove(before_ns)
+
+    def _count(self, order: Order, sign: int) -> None:
+        self.count_armed(order, sign)
+        if not order.state.working:
+            return
+        intent, remaining = order.intent, order.remaining * sign
+        value, state = reserved_value(order) * sign, self._line(line_of(intent))
+        before = state.exposure()
+        if not intent.reduce_only:
+            unit = intent.terms.value(Decimal(1), _dearer_price(order))
+            state.unit = max(state.unit, unit) if state.buys or state.sells or state.holding.amount else unit
+            if intent.side is Side.BUY:
+                state.buys += remaining
+            else:
+                state.sells += remaining
+        change = state.exposure() - before
+        for scope in state.scopes:
+            usage = self._usage[scope]
+            usage.orders += sign
+            usage.notional += value
+            usage.exposure += change
+            if intent.reduce_only:
+                usage.exits += remaining
+            elif intent.side is Side.BUY:
+                usage.buys += remaining
+            else:
+                usage.sells += remaining
+
+    def count_armed(self, order: Order, sign: int = 1) -> None:
+        """Count what an order trades, or may still trade, against the cap of the arming it was placed under."""
+        intent = order.intent
+        if not intent.live:
+            return
+        for key in ((intent.venue, intent.account), (intent.venue, "")):
+            arm = self._arms.get(key)
+            if arm is not None and intent.created_ns >= arm.record.at_ns:
+                traded = order.filled + (order.remaining if order.state.working else ZERO)
+                arm.used += sign * intent.terms.value(traded, _dearer_price(order))
+
+
+def _dearer_price(order: Order) -> Decimal:
+    """What an order is valued at: while it is being amended, the higher of the two prices."""
+    return max(order.reserve_price, order.next_reserve_price or ZERO)
+
+
+def _counts_alike(old: Order, new: Order) -> bool:
+    """Whether two states of one order reserve, and have traded, the same."""
+    return (
+        old.state.working == new.state.working
+        and old.filled == new.filled
+        and old.amount == new.amount
+        and old.next_amount == new.next_amount
+        and old.reserve_price == new.reserve_price
+        and old.next_reserve_price == new.next_reserve_price
+    )

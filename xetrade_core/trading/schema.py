@@ -1,0 +1,113 @@
+"""The tables of the order store. Migrations (trading/migrations) build them; a test holds the two equal.
+
+`events` is the truth and only ever grows: its `seq` has no holes, so two writers that did not take turns collide on it
+and one of them tries again. `orders` and `holdings` are projections that `rebuild` makes anew from the events. `body`
+holds the whole value as JSON; the columns beside it are what is searched by.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+METADATA = MetaData()
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A Decimal to the last digit: NUMERIC where the database has it, text in SQLite (whose numbers are floats)."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("client_id", String(31)),  # null: an operator's word that concerns no order
+    Column("version", Integer),
+    Column("kind", String(32), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("client_id", "version", name="events_of_an_order"),
+)
+
+ORDERS = Table(
+    "orders",
+    METADATA,
+    Column("client_id", String(31), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("unsettled", Boolean, nullable=False),
+    Column("venue", String(64), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("symbol", String(64), nullable=False),
+    Column("strategy", String(64), nullable=False),
+    Column("venue_order_id", String(128)),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("orders_unsettled", ORDERS.c.unsettled, sqlite_where=text("unsettled"), postgresql_where=text("unsettled"))
+Index("orders_by_venue_id", ORDERS.c.venue_order_id, ORDERS.c.venue, ORDERS.c.account)
+Index("orders_by_update", ORDERS.c.updated_ns)
+
+FILLS = Table(
+    "fills",
+    METADATA,
+    Column("venue", String(64), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("symbol", String(64), primary_key=True),
+    Column("trade_id", String(128), primary_key=True),
+    Column("client_id", String(31)),  # null: a trade of the account that no order of ours made
+    Column("venue_order_id", String(128)),
+    Column("side", String(4), nullable=False),
+    Column("price", Exact, nullable=False),
+    Column("amount", Exact, nullable=False),
+    Column("fee", Exact),
+    Column("fee_currency", String(32)),
+    Column("liquidity", String(8)),
+    Column("exchange_ns", BigInteger),
+    Column("received_ns", BigInteger, nullable=False),
+)
+Index("fills_of_an_order", FILLS.c.client_id)
+Index("fills_by_time", FILLS.c.received_ns)
+_UNCLAIMED = text("client_id IS NULL")
+Index("fills_unclaimed", FILLS.c.venue_order_id, sqlite_where=_UNCLAIMED, postgresql_where=_UNCLAIMED)
+
+HOLDINGS = Table(
+    "holdings",
+    METADATA,
+    Column("venue", String(64), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("symbol", String(64), primary_key=True),
+    Column("strategy", String(64), primary_key=True),
+    Column("amount", Exact, nullable=False),
+    Column("body", Text, nullable=False),
+)

@@ -1,0 +1,275 @@
+"""One piece of work on the order store: what it sees, what it changes, and how that is taken back.
+
+Everything is decided in memory and written at the end in a few statements. Each change leaves behind how it is undone,
+so that work that fails leaves nothing, and a transaction that the database refuses can be tried again from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+
+from xetrade_core.model.order_events import ControlEvent, EventKind, OrderEvent, Source
+from xetrade_core.model.orders import Fill, Order
+from xetrade_core.trading import records
+from xetrade_core.trading.holdings import Holding
+from xetrade_core.trading.projection import Step, Verdict, apply
+from xetrade_core.trading.reservations import Line, line_of
+from xetrade_core.trading.risk import Denial, RiskBook
+from xetrade_core.trading.schema import EVENTS, FILLS, HOLDINGS, ORDERS
+
+if TYPE_CHECKING:
+    from xetrade_core.trading.store import Memory
+
+_NEW_EVENT = insert(EVENTS)
+_NEW_ORDER = insert(ORDERS)
+_NEW_FILL = insert(FILLS)
+_NEW_HOLDING = insert(HOLDINGS)
+_CHANGING = ("version", "state", "unsettled", "venue_order_id", "updated_ns", "body")
+_CHANGED_ORDER = (
+    update(ORDERS)
+    .where(ORDERS.c.client_id == bindparam("key"))
+    .values(
+        {name: bindparam(name) for name in ("version", "state", "unsettled", "venue_order_id", "updated_ns", "body")}
+    )
+)
+_CHANGED_HOLDING = (
+    update(HOLDINGS)
+    .where(
+        HOLDINGS.c.venue == bindparam("in_venue"),
+        HOLDINGS.c.account == bindparam("in_account"),
+        HOLDINGS.c.symbol == bindparam("in_symbol"),
+        HOLDINGS.c.strategy == bindparam("in_strategy"),
+    )
+    .values(amount=bindparam("amount"), body=bindparam("body"))
+)
+_CLAIMED = (
+    update(FILLS)
+    .where(
+        FILLS.c.venue == bindparam("in_venue"),
+        FILLS.c.account == bindparam("in_account"),
+        FILLS.c.symbol == bindparam("in_symbol"),
+        FILLS.c.trade_id == bindparam("in_trade_id"),
+    )
+    .values(client_id=bindparam("owner"))
+)
+_ORDER = select(ORDERS.c.body).where(ORDERS.c.client_id == bindparam("key"))
+_BY_VENUE_ID = select(ORDERS.c.body).where(
+    ORDERS.c.venue_order_id == bindparam("id"),
+    ORDERS.c.venue == bindparam("venue"),
+    ORDERS.c.account == bindparam("account"),
+)
+_UNCLAIMED = select(FILLS).where(
+    FILLS.c.client_id.is_(None),
+    FILLS.c.venue_order_id == bindparam("id"),
+    FILLS.c.venue == bindparam("venue"),
+    FILLS.c.account == bindparam("account"),
+)
+_FILL_KEY = tuple_(FILLS.c.venue, FILLS.c.account, FILLS.c.symbol, FILLS.c.trade_id)
+
+
+class Alert(NamedTuple):
+    """What a person must hear once the transaction is committed."""
+
+    order: Order
+    event: OrderEvent
+    verdict: Verdict
+
+
+class Transaction:
+    """Orders as they stand now, and what is appended to them. Not thread-safe; lives as long as its transaction."""
+
+    def __init__(self, memory: Memory, connection: Connection) -> None:
+        self._memory = memory
+        self._connection = connection
+        self._undo: list[Callable[[], object]] = []
+        self._seen: dict[str, Order | None] = {}
+        self._events: list[dict[str, object]] = []
+        self._created: dict[str, None] = {}
+        self._changed: dict[str, None] = {}
+        self._fills: dict[tuple[str, str, str, str], Fill] = {}
+        self._claimed: dict[tuple[str, str, str, str], str] = {}
+        self._holdings: dict[Line, None] = {}
+        self.alerts: list[Alert] = []
+
+    @property
+    def risk(self) -> RiskBook:
+        """Reservations and holdings as they stand now, changes of this transaction included."""
+        return self._memory.risk
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._events or self._fills)
+
+    def working(self) -> tuple[Order, ...]:
+        """Every order that can still trade, as far as we know."""
+        return tuple(self._memory.working.values())
+
+    def order(self, client_id: str) -> Order | None:
+        """The order of that client id."""
+        order = self._memory.working.get(client_id)
+        if order is not None:
+            return order
+        if client_id not in self._seen:
+            body = self._connection.execute(_ORDER, {"key": client_id}).scalar()
+            self._seen[client_id] = None if body is None else records.read_order(body)
+        return self._seen[client_id]
+
+    def by_venue_id(self, venue: str, account: str, venue_order_id: str) -> Order | None:
+        """The order that the venue calls `venue_order_id`."""
+        client_id = self._memory.venue_ids.get((venue, account, venue_order_id))
+        if client_id is not None:
+            return self.order(client_id)
+        found = {"id": venue_order_id, "venue": venue, "account": account}
+        body = self._connection.execute(_BY_VENUE_ID, found).scalar()
+        return None if body is None else self.order(records.read_order(body).client_id)
+
+    def append(self, client_id: str, event: OrderEvent) -> Step:
+        """Add an event to an order; an illegal one is recorded without effect. ValueError: the order does not exist."""
+        before = self.order(client_id)
+        step = apply(before, event)
+        if step.verdict in (Verdict.UNCHANGED, Verdict.ILLEGAL_AGAIN):
+            return step
+        self._log(client_id, step.order.version, step.event)
+        self._put(before, step.order)
+        if step.verdict is not Verdict.CHANGED:
+            self.alerts.append(Alert(step.order, step.event, step.verdict))
+            self._undo.append(self.alerts.pop)
+        if event.fill is not None and step.verdict is not Verdict.ILLEGAL:
+            self._hold(step.order, event.fill)
+        if step.order.venue_order_id is not None and (before is None or before.venue_order_id is None):
+            return self._claim(step)
+        return step
+
+    def add_fill(self, fill: Fill, at_ns: int, source: Source) -> Step | None:
+        """Record one trade, once: None if it is known, or belongs to no order of ours (it is kept all the same)."""
+        if self._knows(fill):
+            return None
+        order = self.order(fill.client_id) if fill.client_id is not None else None
+        if order is None and fill.venue_order_id is not None:
+            order = self.by_venue_id(fill.venue, fill.account, fill.venue_order_id)
+        owner = None if order is None else order.client_id
+        fill = msgspec.structs.replace(fill, client_id=owner)
+        self._fills[fill.identity] = fill
+        self._undo.append(lambda: self._fills.pop(fill.identity))
+        return None if owner is None else self.append(owner, _fill_event(fill, at_ns, source))
+
+    def check_amendment(self, order: Order, event: OrderEvent) -> Denial | None:
+        """Why risk would not have the order with the amount and price of `event`; None if it may be changed so."""
+        changes = {"amount": event.amount, "price": event.price, "reserve_price": event.reserve_price}
+        wanted = msgspec.structs.replace(order.intent, **changes)
+        self.risk.replace(order, None)
+        try:
+            return self.risk.check(wanted, event.at_ns, venue_reduces=True)
+        finally:
+            self.risk.replace(None, order)
+
+    def control(self, event: ControlEvent) -> None:
+        """Record an operator's word; it holds from now on."""
+        self._log(None, None, event)
+        self._undo.append(self.risk.control(event))
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def mark(self) -> int:
+        """A point that `undo` can go back to."""
+        return len(self._undo)
+
+    def undo(self, mark: int = 0) -> None:
+        """Take back everything since `mark`."""
+        while len(self._undo) > mark:
+            self._undo.pop()()
+
+    def write(self) -> None:
+        """Write everything to the database; the commit is the caller's."""
+        execute = self._connection.execute
+        if self._events:
+            execute(_NEW_EVENT, self._events)
+        if self._created:
+            execute(_NEW_ORDER, [records.order_row(self._now(name)) for name in self._created])
+        changed = [name for name in self._changed if name not in self._created]
+        if changed:
+            execute(_CHANGED_ORDER, [records.order_row(self._now(name)) | {"key": name} for name in changed])
+        if self._fills:
+            execute(_NEW_FILL, [records.fill_row(fill) for fill in self._fills.values()])
+        for identity, owner in self._claimed.items():
+            execute(_CLAIMED, _keyed("venue", "account", "symbol", "trade_id", values=identity) | {"owner": owner})
+        for line in self._holdings:
+            row = records.holding_row(line, self.risk.holding(line))
+            key = _keyed("venue", "account", "symbol", "strategy", values=line)
+            if not execute(_CHANGED_HOLDING, key | {"amount": row["amount"], "body": row["body"]}).rowcount:
+                execute(_NEW_HOLDING, row)
+
+    def _now(self, client_id: str) -> Order:
+        order = self.order(client_id)
+        assert order is not None
+        return order
+
+    def _log(self, client_id: str | None, version: int | None, event: OrderEvent | ControlEvent) -> None:
+        memory = self._memory
+        memory.last_seq += 1
+        self._events.append(records.event_row(memory.last_seq, client_id, version, event))
+
+        def undo() -> None:
+            memory.last_seq -= 1
+            self._events.pop()
+
+        self._undo.append(undo)
+
+    def _put(self, before: Order | None, after: Order) -> None:
+        """Make `after` the order, in memory and in risk."""
+        memory, client_id = self._memory, after.client_id
+        touched = self._created if before is None else self._changed
+        fresh = client_id not in touched
+        touched[client_id] = None
+        memory.put(before, after)
+        self._seen[client_id] = after
+
+        def undo() -> None:
+            memory.put(after, before)
+            self._seen[client_id] = before
+            if fresh:
+                del touched[client_id]
+
+        self._undo.append(undo)
+
+    def _hold(self, order: Order, fill: Fill) -> None:
+        line = line_of(order.intent)
+        before: Holding = self.risk.holding(line)
+        self.risk.hold(line, before.after(fill, order.intent.terms))
+        self._holdings[line] = None
+        self._undo.append(lambda: self.risk.hold(line, before))
+
+    def _knows(self, fill: Fill) -> bool:
+        if fill.identity in self._fills:
+            return True
+        return self._connection.execute(select(FILLS.c.trade_id).where(_FILL_KEY == fill.identity)).first() is not None
+
+    def _claim(self, step: Step) -> Step:
+        """Trades that came before we knew the venue's id of their order find it now."""
+        order, event = step.order, step.event
+        key = {"id": order.venue_order_id, "venue": order.intent.venue, "account": order.intent.account}
+        kept = [records.read_fill(row) for row in self._connection.execute(_UNCLAIMED, key)]
+        new = [fill for fill in self._fills.values() if fill.client_id is None]
+        for fill in kept + [one for one in new if one.venue_order_id == order.venue_order_id]:
+            owned = msgspec.structs.replace(fill, client_id=order.client_id)
+            if fill.identity in self._fills:
+                self._fills[fill.identity] = owned
+                self._undo.append(lambda fill=fill: self._fills.__setitem__(fill.identity, fill))  # type: ignore[misc]
+            else:
+                self._claimed[fill.identity] = order.client_id
+                self._undo.append(lambda fill=fill: self._claimed.pop(fill.identity))  # type: ignore[misc]
+            step = self.append(order.client_id, _fill_event(owned, event.at_ns, event.source))
+        return step
+
+
+def _fill_event(fill: Fill, at_ns: int, source: Source) -> OrderEvent:
+    return OrderEvent(kind=EventKind.FILL, at_ns=at_ns, source=source, fill=fill, venue_order_id=fill.venue_order_id)
+
+
+def _keyed(*names: str, values: tuple[str, ...]) -> dict[str, object]:
+    return {f"in_{name}": value for name, value in zip(names, values, strict=True)}
