@@ -18,6 +18,7 @@ import errno
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,6 +158,20 @@ class SessionLock:
             self._file = None
 
 
+def require_spool(spool_dir: Path) -> None:
+    """Raise ConfigError if no session can be made there: better said before a venue is asked for anything."""
+    try:
+        spool_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=spool_dir):
+            pass
+    except OSError as error:
+        raise _unwritable(spool_dir, error) from None
+
+
+def _unwritable(spool_dir: Path, error: OSError) -> ConfigError:
+    return ConfigError.of("spool", str(spool_dir), f"a directory that can be written ({error.strerror})")
+
+
 def create_session(spool_dir: Path, plan: SessionPlan) -> tuple[SessionDir, SessionLock]:
     """Make the directory of a new session, locked.
 
@@ -180,7 +195,7 @@ def create_session(spool_dir: Path, plan: SessionPlan) -> tuple[SessionDir, Sess
             raise SessionError(
                 f"session {plan.session_id!r} exists already in {spool_dir}: choose another session id"
             ) from None
-        raise ConfigError.of("spool", str(spool_dir), f"a directory that can be written ({error.strerror})") from None
+        raise _unwritable(spool_dir, error) from None
     lock._path = final / "lock"
     sync_directory(spool_dir)
     return SessionDir(final), lock

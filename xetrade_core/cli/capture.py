@@ -224,12 +224,14 @@ def _show_report(report: CaptureReport, settings: Settings) -> None:
 async def _session(settings: Settings, wish: Wish) -> CaptureReport:
     from xetrade_core.assembly import capture_session, universal_symbols
     from xetrade_core.capture.config import CaptureConfig
+    from xetrade_core.capture.spool import require_spool
     from xetrade_core.cli.progress import Progress
     from xetrade_core.clock import NS_PER_S, SystemClock
     from xetrade_core.exposition import publish
     from xetrade_core.telemetry import serve_metrics
 
     clock, rng = SystemClock(), random.Random()
+    require_spool(settings.spool)
     symbols = await universal_symbols(settings, _wanted(settings, wish), clock, rng)
     defaults = settings.capture
     interval_s = wish.interval_s or defaults.interval_s
