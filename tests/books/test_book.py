@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from xetrade_core.books import book as book_module
 from xetrade_core.books.book import BookSide, L2Book
+from xetrade_core.books.whole import WholeBook
 
 prices = st.integers(1, 60).map(float)
 sizes = st.sampled_from([0.0, 1.0, 2.0, 3.5])
@@ -86,6 +87,22 @@ def test_a_deeper_snapshot_moves_the_reach_out_without_undoing_later_messages(tr
     assert list(zip(*side.top(60), strict=True))[:known] == naive_top(truth, 1, known)
     if deeper[1] is None:
         assert known == len(truth)
+
+
+@pytest.mark.parametrize("kind", [L2Book, WholeBook])
+@settings(max_examples=200, deadline=None)
+@given(messages=st.lists(st.tuples(changes, changes, st.booleans()), max_size=8), depth=st.integers(1, 12))
+def test_a_book_sent_whole_is_the_last_message_whenever_it_is_read(kind, messages, depth):
+    book, bids, asks = kind(), dict[float, float](), dict[float, float]()
+    for bids_sent, asks_sent, read in messages:
+        book.replace(bids_sent, asks_sent)
+        bids, asks = ({price: size for price, size in dict(sent).items() if size} for sent in (bids_sent, asks_sent))
+        if read:
+            assert book.best_bid == max(bids, default=None)
+            assert book.crossed == (bool(bids and asks) and max(bids) >= min(asks))
+    bid_prices, bid_sizes, ask_prices, ask_sizes = book.top(depth)
+    assert list(zip(bid_prices, bid_sizes, strict=True)) == naive_top(bids, 1, depth)
+    assert list(zip(ask_prices, ask_sizes, strict=True)) == naive_top(asks, -1, depth)
 
 
 def test_a_channel_of_a_fixed_number_of_levels_drops_the_worst():

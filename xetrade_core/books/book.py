@@ -51,16 +51,19 @@ class BookSide:
 
     def replace(self, levels: Iterable[Level], reach: float | None) -> None:
         """Start over from a snapshot; past the price `reach` it says nothing (None: it tells everything)."""
-        self._sizes: dict[float, float] = {price: size for price, size in levels if size}
-        self._ranks: list[float] = sorted(price * self._sign for price in self._sizes)
+        self._sizes: dict[float, float] = dict(levels)
+        if 0.0 in self._sizes.values():
+            self._sizes = {price: size for price, size in self._sizes.items() if size}
+        self._ranks: list[float] = sorted(self._sizes if self._sign > 0 else map(neg, self._sizes))
         self._fresh: list[float] = []
         self._gone: set[float] = set()  # prices past the reach whose removal must be remembered: see deepen
         self._forgotten = NOWHERE
         self._reach = NOWHERE if reach is None else reach * self._sign
         self._cut = NOWHERE
-        self.bound = NOWHERE
+        self.bound = self._ranks[-1] if self._ranks else NOWHERE
         """No level ranks above this; the best one may rank below."""
-        self._tidy(NEAR_TARGET)
+        if len(self._ranks) > (self._most or 2 * NEAR_TARGET):
+            self._tidy(NEAR_TARGET)
 
     def apply(self, levels: Iterable[Level]) -> None:
         """Set each level to its size, 0 removes it. Levels are positive and finite: the decoders see to it."""

@@ -15,6 +15,7 @@ import msgspec
 from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
+from xetrade_core.books.whole import WholeBook
 from xetrade_core.model.book_events import GapCause, RefusalReason
 
 SKIPS_MOST = 5  # messages in a row that each skip an id: no line loses every other message
@@ -49,6 +50,7 @@ class DeriveSequencer(ChannelSequencer):
 
     def __init__(self, symbol: str) -> None:
         super().__init__(symbol)
+        self.book = WholeBook()
         self._skips = 0
 
     def message(self, data: BookData, received_ns: int) -> Events:
