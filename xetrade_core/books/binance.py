@@ -17,10 +17,9 @@ from typing import ClassVar
 import msgspec
 
 from xetrade_core.books.book import Level
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole, refusal_reason
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, refusal_reason
 from xetrade_core.books.joining import ContiguousSequencer, DepthUpdate, JoiningSequencer
 from xetrade_core.books.sequencer import Events
-from xetrade_core.model.book_events import RefusalReason
 
 # REST depth limits. A side with exactly so many levels was cut off there; one with any other number is whole.
 DEPTH_LIMITS = frozenset({5, 10, 20, 50, 100, 500, 1000, 5000})
@@ -116,14 +115,11 @@ class _BinanceBooks(BookSet):
 
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if b'"depthUpdate"' not in frame:
-            if looks_whole(frame):
-                return ()
-            return self._refuse_frame(frame, received_ns, "not a JSON object")
+            return self._no_book(frame, received_ns)
         update = self._combined.decode(frame).data if b'"data":' in frame else self._raw.decode(frame)
         sequencer = self._by_venue_id.get(update.s)
         if sequencer is None:
-            detail = f"symbol {update.s!r} was not asked for"
-            return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+            return self._unasked(update.s, received_ns)
         events: Events = sequencer.update(update, received_ns)
         return events
 

@@ -104,6 +104,15 @@ class BookSet(ABC):
         """The connection (or anything else that these books hang on) is lost: a `Gap` for each that was in sync."""
         return tuple(event for symbol in symbols for event in self.sequencers[symbol].lose(cause, received_ns))
 
+    def _no_book(self, frame: bytes, received_ns: int) -> Events:
+        """A frame that is no book message: of another channel or an answer, or too broken to tell."""
+        return () if _looks_whole(frame) else self._refuse_frame(frame, received_ns, "not a JSON object")
+
+    def _unasked(self, venue_id: str, received_ns: int) -> Events:
+        """A message of an instrument that is none of these books'."""
+        detail = f"{venue_id!r} was not asked for"
+        return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+
     def _refuse_frame(self, frame: bytes, received_ns: int, detail: str) -> Events:
         reason = refusal_reason(frame)
         events: list[BookEvent] = []
@@ -118,7 +127,7 @@ class BookSet(ABC):
         return (Refused("", reason, received_ns, detail),)
 
 
-def looks_whole(frame: bytes) -> bool:
+def _looks_whole(frame: bytes) -> bool:
     """Whether a frame that is no book message can be passed over:
 
     A JSON object from brace to brace, or a keepalive word.

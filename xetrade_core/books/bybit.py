@@ -14,10 +14,10 @@ from typing import Literal
 import msgspec
 
 from xetrade_core.books.book import L2Book
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
-from xetrade_core.model.book_events import GapCause, RefusalReason
+from xetrade_core.model.book_events import GapCause
 from xetrade_core.model.instruments import Instrument, MarketType
 
 CHANNEL_LEVELS = 200
@@ -95,14 +95,11 @@ class BybitBooks(BookSet):
 
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if _BOOK not in frame:
-            if looks_whole(frame):
-                return ()
-            return self._refuse_frame(frame, received_ns, "not a JSON object")
+            return self._no_book(frame, received_ns)
         message = self._decoder.decode(frame)
         sequencer = self._by_venue_id.get(message.data.s)
         if sequencer is None:
-            detail = f"symbol {message.data.s!r} was not asked for"
-            return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+            return self._unasked(message.data.s, received_ns)
         events: Events = sequencer.message(message, received_ns)
         return events
 

@@ -12,11 +12,11 @@ import re
 
 import msgspec
 
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
 from xetrade_core.books.whole import WholeBook
-from xetrade_core.model.book_events import GapCause, RefusalReason
+from xetrade_core.model.book_events import GapCause
 
 SKIPS_MOST = 5  # messages in a row that each skip an id: no line loses every other message
 
@@ -75,13 +75,10 @@ class DeriveBooks(BookSet):
 
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if b'"orderbook.' not in frame or b'"subscription"' not in frame:  # acks name channels too
-            if looks_whole(frame):
-                return ()
-            return self._refuse_frame(frame, received_ns, "not a JSON object")
+            return self._no_book(frame, received_ns)
         data = self._decoder.decode(frame).params.data
         sequencer = self._by_venue_id.get(data.instrument_name)
         if sequencer is None:
-            detail = f"instrument {data.instrument_name!r} was not asked for"
-            return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+            return self._unasked(data.instrument_name, received_ns)
         events: Events = sequencer.message(data, received_ns)
         return events

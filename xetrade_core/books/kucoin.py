@@ -15,10 +15,9 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from xetrade_core.books.book import Level
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole, refusal_reason
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, refusal_reason
 from xetrade_core.books.joining import BookSnapshot, ContiguousSequencer
 from xetrade_core.books.sequencer import Events
-from xetrade_core.model.book_events import RefusalReason
 
 _CUT_OFF = frozenset({20, 100})  # levels a side of a part of the book; one with any other number is whole
 _NS_PER_MS = 1_000_000
@@ -141,14 +140,11 @@ class _KucoinBooks(BookSet):
 
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if self._marker not in frame:
-            if looks_whole(frame):
-                return ()
-            return self._refuse_frame(frame, received_ns, "not a JSON object")
+            return self._no_book(frame, received_ns)
         venue_id, update = self._update(frame)
         sequencer = self._by_venue_id.get(venue_id)
         if sequencer is None:
-            detail = f"symbol {venue_id!r} was not asked for"
-            return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+            return self._unasked(venue_id, received_ns)
         events: Events = sequencer.update(update, received_ns)
         return events
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
 from xetrade_core.model.book_events import GapCause, RefusalReason
@@ -89,13 +89,10 @@ class MaxBooks(BookSet):
 
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if b'"c":"book"' not in frame:
-            if looks_whole(frame):
-                return ()
-            return self._refuse_frame(frame, received_ns, "not a JSON object")
+            return self._no_book(frame, received_ns)
         message = self._decoder.decode(frame)
         sequencer = self._by_venue_id.get(message.M)
         if sequencer is None:
-            detail = f"market {message.M!r} was not asked for"
-            return self._refuse_unattributed(RefusalReason.UNKNOWN_SYMBOL, received_ns, detail)
+            return self._unasked(message.M, received_ns)
         events: Events = sequencer.message(message, received_ns)
         return events

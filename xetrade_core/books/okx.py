@@ -17,10 +17,9 @@ from zlib import crc32
 
 import msgspec
 
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, looks_whole
+from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
-from xetrade_core.model.book_events import RefusalReason
 from xetrade_core.model.instruments import Instrument
 
 CHANNEL_LEVELS = 400
@@ -151,17 +150,13 @@ class OkxBooks(BookSet):
 
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if b'"action"' not in frame:  # only book channels with updates have one; acks, trades, books5 do not
-            if looks_whole(frame):
-                return ()
-            return self._refuse_frame(frame, received_ns, "not a JSON object")
+            return self._no_book(frame, received_ns)
         message = self._decoder.decode(frame)
         if message.arg.channel != "books":
             return ()
         sequencer = self._by_venue_id.get(message.arg.instId)
         if sequencer is None:
-            return self._refuse_unattributed(
-                RefusalReason.UNKNOWN_SYMBOL, received_ns, f"instrument {message.arg.instId!r} was not asked for"
-            )
+            return self._unasked(message.arg.instId, received_ns)
         events: Events = ()
         for index, data in enumerate(message.data):
             texts = self._text_decoder.decode(frame).data[index] if data.checksum and self._verify else None
