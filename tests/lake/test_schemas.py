@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandera.errors
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.snapshots import gap_rows, snapshot_rows
 from xetrade_core.errors import SchemaViolation
+from xetrade_core.lake.dataset import LABEL, Column, Dataset
 from xetrade_core.lake.schemas import DATASETS, L2_GAPS, L2_SNAPSHOTS
 from xetrade_core.model.book_events import GapCause
 
@@ -123,3 +127,38 @@ def test_every_column_says_what_it_means() -> None:
         assert dataset.schema.metadata[b"grain"]
         for column in dataset.schema:
             assert column.metadata[b"description"], f"{dataset.name}.{column.name}"
+
+
+SCALARS = [one for dataset in DATASETS.values() for one in dataset.columns if not pa.types.is_list(one.type)]
+
+
+def values_of(column: Column) -> st.SearchStrategy[Any]:
+    """Values of the column's type, good and bad."""
+    if column.type in (LABEL, pa.string()):
+        return st.none() | st.sampled_from(["", "BTC/USDT", *(column.one_of or ())])
+    if pa.types.is_floating(column.type):
+        return st.none() | st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, float("nan"), float("inf"), float("-inf")])
+    if pa.types.is_boolean(column.type):
+        return st.none() | st.booleans()
+    return st.none() | st.integers(-2, 2)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_the_quick_look_lets_nothing_pass_that_pandera_refuses(data: st.DataObject) -> None:
+    column = data.draw(st.sampled_from(SCALARS))
+    values = pa.chunked_array([pa.array(data.draw(st.lists(values_of(column), max_size=5)), column.type)])
+    schema = Dataset("one", "", "", "", (column,)).pandera_schema
+    refused = False
+    try:
+        schema.validate(pa.table({column.name: values}).to_pandas(date_as_object=False))
+    except pandera.errors.SchemaError:
+        refused = True
+    assert not (column.surely_holds(values) and refused)
+
+
+def test_good_rows_need_the_quick_look_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dataset, "pandera_schema", None)
+    rows = snapshot_rows(range(50), unsynced=[3, 4])
+    assert len(L2_SNAPSHOTS.validate(rows).good) == 50
+    assert len(L2_GAPS.validate(gap_rows({"start": 1, "end": 5})).rejected) == 0
