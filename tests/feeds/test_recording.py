@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from xetrade_core.errors import CorruptFile
-from xetrade_core.feeds import recording as recording_module
+from xetrade_core.feeds import recorded_text
 from xetrade_core.feeds.recording import Recording, read_control, read_lines
 from xetrade_core.model.book_events import GapCause
 
@@ -39,8 +39,7 @@ def records(*paths: Path, strict: bool = True) -> list[tuple[int, bytes]]:
 def test_a_file_is_read_whatever_its_compression_and_wherever_a_read_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes], read_bytes: int
 ) -> None:
-    monkeypatch.setattr(recording_module, "_READ_BYTES", read_bytes)
-    monkeypatch.setattr(recording_module, "_PACKED_READ_BYTES", read_bytes)
+    monkeypatch.setattr(recorded_text, "_READ_BYTES", read_bytes)
     path = kept(tmp_path / "f", pack(TEXT))
     assert lines_of(path) == LINES
     assert [received_ns for received_ns, _ in records(path)] == [1723161255 * S + n for n in range(200)]
@@ -109,7 +108,7 @@ def test_a_line_that_is_none_is_counted_or_named_with_its_file_and_number(tmp_pa
 def test_the_number_of_a_broken_line_counts_from_the_start_of_its_own_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording_module, "_READ_BYTES", 100)
+    monkeypatch.setattr(recorded_text, "_READ_BYTES", 100)
     whole = kept(tmp_path / "a", TEXT)
     with pytest.raises(CorruptFile, match=r"b:201: "):
         records(whole, kept(tmp_path / "b", TEXT + b"x y\n"))

@@ -11,15 +11,18 @@ Rules as documented by the venue (checked November 2026):
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import msgspec
 
 from xetrade_core.books.book import Level
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size, refusal_reason
+from xetrade_core.books.book_set import BookSet, Millis, Price, Run, SequenceId, Size, refusal_reason
 from xetrade_core.books.joining import ContiguousSequencer, DepthUpdate, JoiningSequencer
 from xetrade_core.books.sequencer import Events
+
+if TYPE_CHECKING:
+    from xetrade_core.books.fast.depth_frames import DepthFrames
 
 # REST depth limits. A side with exactly so many levels was cut off there; one with any other number is whole.
 DEPTH_LIMITS = frozenset({5, 10, 20, 50, 100, 500, 1000, 5000})
@@ -113,7 +116,33 @@ class _BinanceBooks(BookSet):
     def _sequencer(self, symbol: str) -> JoiningSequencer:
         return self._sequencer_class(symbol)
 
+    _fast: DepthFrames | None = None
+
+    def accelerate(self) -> bool:
+        """See `BookSet.accelerate`."""
+        from xetrade_core.books import fast
+
+        fast.load()
+        from xetrade_core.books.fast.depth_frames import DepthFrames
+
+        sequencers = cast("Iterable[JoiningSequencer]", self.sequencers.values())
+        self._fast = DepthFrames(sequencers, issubclass(self._sequencer_class, FuturesSequencer))
+        return True
+
+    @property
+    def accelerated_count(self) -> int:
+        """See `BookSet.accelerated_count`."""
+        return 0 if self._fast is None else self._fast.taken
+
+    def apply_lines(self, text: bytes, at: int, until_ns: int, skip_other_channels: bool) -> Run:
+        """See `BookSet.apply_lines`."""
+        if self._fast is None:
+            return Run(at)
+        return self._fast.apply_lines(text, at, until_ns, skip_other_channels, self._by_venue_id)
+
     def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if self._fast is not None and (taken := self._fast.apply(frame, received_ns, self._by_venue_id)) is not None:
+            return taken
         if b'"depthUpdate"' not in frame:
             return self._no_book(frame, received_ns)
         update = self._combined.decode(frame).data if b'"data":' in frame else self._raw.decode(frame)

@@ -20,11 +20,13 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from operator import neg
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 
 Level = tuple[float, float]
+Floats = npt.NDArray[np.float64]
 
 NEAR_TARGET = 256  # ordered levels a side after a refill: twice the usual depth of 100, with room to move
 NEAR_MOST = 1024  # ordered levels a side before it is tidied up
@@ -32,6 +34,24 @@ ENTRIES_MOST = 50_000  # prices a side remembered; the farthest half is forgotte
 FRESH_FEW = 32  # fresh prices among which the best is looked for rather than putting them in order
 SPARE = 32  # prices looked at beyond the wanted depth, since some may be gone
 NOWHERE = -math.inf
+
+
+class Side(Protocol):
+    """What a book asks of a side; `BookSide` says what each does."""
+
+    @property
+    def bound(self) -> float: ...
+    def replace(self, levels: Iterable[Level], reach: float | None) -> None: ...
+    def apply(self, levels: Iterable[Level]) -> None: ...
+    def best(self) -> float | None: ...
+    def touch(self) -> Level | None: ...
+    def top(self, depth: int) -> tuple[list[float], list[float]]: ...
+    def copy_top(self, prices: Floats, sizes: Floats) -> tuple[int, int]: ...
+    def known(self, prices: Sequence[float]) -> int: ...
+    def known_depth(self, depth: int) -> int: ...
+    def reach(self) -> float | None: ...
+    def deepen(self, levels: Iterable[Level], reach: float | None) -> None: ...
+    def __len__(self) -> int: ...
 
 
 class BookSide:
@@ -117,6 +137,14 @@ class BookSide:
                 self._tidy(depth)
                 continue
             return prices[:depth], sizes[:depth]
+
+    def copy_top(self, prices: Floats, sizes: Floats) -> tuple[int, int]:
+        """Write the best levels into these arrays, as many as they hold; how many there are, and how many are known."""
+        best_prices, best_sizes = self.top(len(prices))
+        count = len(best_prices)
+        prices[:count] = best_prices
+        sizes[:count] = best_sizes
+        return count, self.known(best_prices)
 
     def known(self, prices: Sequence[float]) -> int:
         """How many of these best prices lie within the reach: between them and the touch no level can be missing."""
@@ -255,10 +283,12 @@ class L2Book:
 
     __slots__ = ("asks", "bids")
 
-    def __init__(self, most_levels: int | None = None) -> None:
-        """`most_levels`: set where the venue's channel maintains a fixed number of levels a side (OKX `books`: 400)."""
-        self.bids = BookSide(1, most_levels)
-        self.asks = BookSide(-1, most_levels)
+    def __init__(self, most_levels: int | None = None, sides: tuple[Side, Side] | None = None) -> None:
+        """`most_levels`: set where the venue's channel maintains a fixed number of levels a side (OKX `books`: 400).
+
+        `sides`: bids and asks of another kind than `BookSide`.
+        """
+        self.bids, self.asks = sides or (BookSide(1, most_levels), BookSide(-1, most_levels))
 
     def replace(
         self,

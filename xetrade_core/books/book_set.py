@@ -12,6 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -26,6 +27,23 @@ Size = Annotated[float, msgspec.Meta(ge=0, lt=1e24)]
 SequenceId = Annotated[int, msgspec.Meta(ge=0, lt=2**63 - 1)]
 Millis = Annotated[int, msgspec.Meta(ge=0, lt=2**63 // 1_000_000)]
 NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Lines of a recording that were taken at one stroke, up to the index `at` of the first that was not.
+
+    `lines` counts them, `frames` those that were given to a book, and `newest_ns` is the newest receive time of these.
+    It ended because of `events`, or since the next message is received at `due_ns`, when a sample is due, or (with
+    neither) at a line that is not for this way.
+    """
+
+    at: int
+    lines: int = 0
+    frames: int = 0
+    newest_ns: int = 0
+    due_ns: int | None = None
+    events: Events = ()
 
 
 class BookSet(ABC):
@@ -90,6 +108,27 @@ class BookSet(ABC):
             return self._apply(frame, received_ns)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return self._refuse_frame(frame, received_ns, str(error))
+
+    def accelerate(self) -> bool:
+        """Apply messages by compiled code from now on, with the same outcome; False: there is none for this venue.
+
+        To be called before the first frame, for it gives the sequencers other books; raises what `fast.load` does.
+        """
+        return False
+
+    @property
+    def accelerated_count(self) -> int:
+        """How many messages compiled code has applied."""
+        return 0
+
+    def apply_lines(self, text: bytes, at: int, until_ns: int, skip_other_channels: bool) -> Run:
+        """Apply lines `<receive ns> <frame>` of a recording from index `at` on at one stroke, as many as can be.
+
+        It ends at a line received at or after `until_ns`, or that is not just another message in sequence of the symbol
+        that it began with: such a line is for `feed`. `text` ends with a line break. Books that are not accelerated
+        take none.
+        """
+        return Run(at)
 
     def snapshot(self, symbol: str, body: bytes, received_ns: int) -> Events:
         """Apply the body of a REST snapshot.

@@ -75,19 +75,8 @@ class JoiningSequencer(BookSequencer):
             book.bids.apply(update.b)
             book.asks.apply(update.a)
             if book.crossed:
-                return self.refuse(
-                    RefusalReason.CROSSED, received_ns, f"best bid {book.best_bid} >= ask {book.best_ask}"
-                )
-            self.sequence = update.u
-            self.exchange_ns = update.E * NS_PER_MS or None
-            self.received_ns = received_ns
-            self.applied_count += 1
-            self._event_ms = update.E
-            self._joining = False
-            self._old_run = 0
-            if self._deeper is not None:
-                self._deepen(self._deeper)
-            return self._applied
+                return self.crossed(received_ns)
+            return self.applied(update.E, update.u, received_ns)
         assert self.sequence is not None
         if update.u < update.U:
             return self.refuse(RefusalReason.MALFORMED, received_ns, f"first id {update.U} is after last id {update.u}")
@@ -99,6 +88,29 @@ class JoiningSequencer(BookSequencer):
         if not self.synced:
             self._wait(update, received_ns)
         return events
+
+    @property
+    def deepening(self) -> bool:
+        """Whether a deeper snapshot waits for the stream: it is looked at after each message."""
+        return self._deeper is not None
+
+    def applied(self, event_ms: int, last_id: int, received_ns: int, count: int = 1) -> Events:
+        """The book has taken `count` messages, the last with this E and u, and was never crossed."""
+        self.sequence = last_id
+        self.exchange_ns = event_ms * NS_PER_MS or None
+        self.received_ns = received_ns
+        self.applied_count += count
+        self._event_ms = event_ms
+        self._joining = False
+        self._old_run = 0
+        if self._deeper is not None:
+            self._deepen(self._deeper)
+        return self._applied
+
+    def crossed(self, received_ns: int) -> Events:
+        """The message that the book has taken crossed it."""
+        detail = f"best bid {self.book.best_bid} >= ask {self.book.best_ask}"
+        return self.refuse(RefusalReason.CROSSED, received_ns, detail)
 
     def lose(self, cause: GapCause, received_ns: int, next_sequence: int | None = None) -> Events:
         if self.synced or cause in (GapCause.DISCONNECT, GapCause.STALLED):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xetrade_core.books.book import BookSide, L2Book, Level
+from xetrade_core.books.book import L2Book, Level, Side
 
 
 class WholeBook(L2Book):
@@ -27,23 +27,23 @@ class WholeBook(L2Book):
         self._unread = bids, asks
 
     @property
-    def bids(self) -> BookSide:
+    def bids(self) -> Side:
         """The bids of the last message."""
         self._read()
         return self._bids
 
     @bids.setter
-    def bids(self, side: BookSide) -> None:
+    def bids(self, side: Side) -> None:
         self._bids = side
 
     @property
-    def asks(self) -> BookSide:
+    def asks(self) -> Side:
         """The asks of the last message."""
         self._read()
         return self._asks
 
     @asks.setter
-    def asks(self, side: BookSide) -> None:
+    def asks(self, side: Side) -> None:
         self._asks = side
 
     def _read(self) -> None:

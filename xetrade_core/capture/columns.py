@@ -165,16 +165,9 @@ class SnapshotColumns:
         return row
 
     def _copy_levels(self, row: int, sequencer: BookSequencer) -> None:
-        book = sequencer.book
-        bid_prices, bid_sizes, ask_prices, ask_sizes = book.top(self.depth)
-        self._bid_count[row] = bids = len(bid_prices)
-        self._ask_count[row] = asks = len(ask_prices)
-        self._bid_known[row] = book.bids.known(bid_prices)
-        self._ask_known[row] = book.asks.known(ask_prices)
-        self._bid_price[row, :bids] = bid_prices
-        self._bid_size[row, :bids] = bid_sizes
-        self._ask_price[row, :asks] = ask_prices
-        self._ask_size[row, :asks] = ask_sizes
+        bids, asks = sequencer.book.bids, sequencer.book.asks
+        self._bid_count[row], self._bid_known[row] = bids.copy_top(self._bid_price[row], self._bid_size[row])
+        self._ask_count[row], self._ask_known[row] = asks.copy_top(self._ask_price[row], self._ask_size[row])
 
 
 @cache

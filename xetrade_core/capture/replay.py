@@ -19,6 +19,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from xetrade_core.books import fast
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.capture.config import HOUR_NS, CaptureConfig
 from xetrade_core.capture.instrument_json import instruments_of
@@ -42,6 +43,7 @@ from xetrade_core.venues.registry import venue as known_venue
 _BATCH_ROWS = 1024
 _SEGMENT_ROWS = 50_000
 _INTERVAL_S, _DEPTH, _STALENESS_S = 1.0, 100, 30.0
+_ACCELERATE_FROM_BYTES = 32 << 20
 _SPECIAL = (CONTROL, REST_BODY)
 
 
@@ -63,6 +65,8 @@ class ReplayReport:
     """
     updates: int
     """Book messages applied."""
+    accelerated: int
+    """Of these, how many by compiled code."""
     seconds: float
     rows: int
     synced: int
@@ -99,37 +103,53 @@ def replay(
     depth: int | None = None,
     staleness_s: float | None = None,
     compact: bool = True,
+    accelerate: bool | None = None,
     clock: Clock | None = None,
 ) -> ReplayReport:
     """Replay files of one venue, in the order given, as one stream, into the lake at `store`.
 
-    `symbols` may be empty for recordings of ours, which name theirs. `clock` only measures how long it took. Raises
-    ConfigError, UnknownVenue, UnknownSymbol, CorruptFile, and what the store raises.
+    `symbols` may be empty for recordings of ours, which name theirs. `accelerate`: by compiled code where there is any
+    for the venue (None: if `worth_accelerating`); the outcome is the same. `clock` only measures how long it took.
+    Raises ConfigError, UnknownVenue, UnknownSymbol, CorruptFile, and what the store raises.
     """
+    if accelerate is None:
+        accelerate = worth_accelerating(files)
+    if accelerate:
+        fast.load()
     timer = clock or SystemClock()
     began_ns = timer.monotonic_ns()
-    run = _Replay(venue, tuple(symbols), ReplayOptions(interval_s, depth, staleness_s), store)
+    run = _Replay(venue, tuple(symbols), ReplayOptions(interval_s, depth, staleness_s), store, accelerate)
     run.read(Recording(files))
     seconds = (timer.monotonic_ns() - began_ns) / NS_PER_S
     return run.report(len(files), seconds, run.compact() if compact else ())
 
 
+def worth_accelerating(files: Sequence[Path]) -> bool:
+    """Whether compiled code can be had, and saves more time on these files than it takes to load."""
+    return fast.available() and sum(path.stat().st_size for path in files if path.is_file()) >= _ACCELERATE_FROM_BYTES
+
+
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """One that has been replayed to its end; `applied` counts its book messages."""
+    """One that has been replayed to its end; `applied` counts its book messages, `accelerated` the compiled code's."""
 
     plan: RecorderPlan
     output: SegmentStore
     recorder: BookRecorder
     applied: int
+    accelerated: int
 
 
 class _Replay:
     """One run over one stream of lines."""
 
-    def __init__(self, venue: str, symbols: tuple[str, ...], options: ReplayOptions, store: ObjectStore) -> None:
+    def __init__(
+        self, venue: str, symbols: tuple[str, ...], options: ReplayOptions, store: ObjectStore, accelerate: bool
+    ) -> None:
         self.venue = venue
         self.frames = 0
+        self._accelerate = accelerate
+        self._books: BookSet | None = None
         self._rules = known_venue(venue)
         self._symbols = symbols
         self._options = options
@@ -139,7 +159,7 @@ class _Replay:
     def read(self, recording: Recording) -> None:
         """The whole stream, to the end of its window."""
         self.recording = recording
-        batches = recording.batches()
+        batches = recording.batches(self._take_lines if self._accelerate else None)
         first = next((batch for batch in batches if batch), None)
         if first is None or recording.first_ns is None:
             names = ", ".join(str(path) for path in recording.files) or "(no files)"
@@ -180,6 +200,7 @@ class _Replay:
             unreadable_lines=self.recording.unreadable_lines,
             frames=self.frames,
             updates=sum(session.applied for session in self._over),
+            accelerated=sum(session.accelerated for session in self._over),
             seconds=seconds,
             rows=sum(row.captured for row in rows),
             synced=sum(row.synced for row in rows),
@@ -194,7 +215,7 @@ class _Replay:
 
     def _begin(self, header: Control | None, first_ns: int) -> None:
         """Set up as the header of a session says, or without one for a span that begins here."""
-        self._books: BookSet | None = None
+        self._books = None
         self._rest_symbol = self._group = ""
         self._connected = self._stopped = False
         self._ours = header is not None
@@ -243,8 +264,9 @@ class _Replay:
         if not self._stopped:
             recorder.stop(last_ns, "the recording ends here")
         recorder.finish(cause=GapCause.STOPPED if self._stopped or not self._ours else GapCause.RECORDER_DOWN)
-        applied = sum(sequencer.applied_count for sequencer in self._need_books().sequencers.values())
-        self._over.append(_Session(self.plan, self.output, recorder, applied))
+        books = self._need_books()
+        applied = sum(sequencer.applied_count for sequencer in books.sequencers.values())
+        self._over.append(_Session(self.plan, self.output, recorder, applied, books.accelerated_count))
 
     def _play(self, batch: list[Line]) -> None:
         """The hot path: take due samples, apply the frame, tell the ledger what is not just another update."""
@@ -267,6 +289,23 @@ class _Replay:
             if len(events) != 1 or type(events[0]) is not Applied:
                 recorder.events(events)
         self.frames += played
+
+    def _take_lines(self, text: bytes, at: int, skip: bool) -> int:
+        """Apply the lines that are mere messages in sequence at one stroke, where books can, and take the samples."""
+        if self._books is None:
+            return at
+        recorder, sampler = self.recorder, self.recorder.sampler
+        while at < len(text):
+            run = self._books.apply_lines(text, at, sampler.next_ns, skip)
+            at = run.at
+            self.frames += run.frames
+            self.recording.took(run.lines, run.newest_ns)
+            recorder.events(run.events)
+            if run.due_ns is not None:
+                sampler.advance(run.due_ns)
+            elif not run.lines:  # otherwise the next line may be of another symbol
+                break
+        return at
 
     def _special(self, received_ns: int, frame: bytes) -> None:
         recorder = self.recorder
@@ -329,6 +368,8 @@ class _Replay:
         chosen = [one for one in instruments if one.symbol in self.plan.symbols]
         self._books = self._rules.books(chosen)
         self._books.of_group(self._group)
+        if self._accelerate:
+            self._books.accelerate()
         self.recorder.attach(self._books.sequencers)
         if known:
             self.output.metadata = instrument_metadata(chosen)

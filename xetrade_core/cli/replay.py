@@ -45,6 +45,10 @@ def replay(
     depth: DepthOption = None,
     staleness: Annotated[str | None, typer.Option(help="Age of the last update from which a book is stale.")] = None,
     compact: Annotated[bool, typer.Option(help="Compact the hours that were replayed.")] = True,
+    accelerate: Annotated[
+        bool | None,
+        typer.Option(help="Apply Binance's messages by compiled code (xetrade[fast]); default: from 32 MiB on."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Turn recorded frames into rows of the lake.
@@ -72,8 +76,13 @@ def replay(
         "staleness_s": seconds(staleness, "--staleness") if staleness is not None else None,
     }
     size_mib = sum(path.stat().st_size for path in files) / 2**20
+    if accelerate or (accelerate is None and replaying.worth_accelerating(files)):
+        accelerate = True
+        load_compiled()
     with working(f"replaying {count(len(files), 'file')}, {size_mib:,.1f} MiB"):
-        report = replaying.replay(files, venue, symbols, lake_store(settings), compact=compact, **options)
+        report = replaying.replay(
+            files, venue, symbols, lake_store(settings), compact=compact, accelerate=accelerate, **options
+        )
     if as_json:
         emit_json(_summary(report))
         return
@@ -86,8 +95,20 @@ def replay(
         f"{count(report.updates, 'message')} applied in {report.seconds:.2f} s ({report.updates_per_s:,.0f}/s), "
         f"{count(report.rows, 'row')} in {settings.lake}{verdict}"
     )
+    if accelerate:
+        emit_text(f"{count(report.accelerated, 'message')} of these by compiled code")
     if report.unreadable_lines:
         say(f"{count(report.unreadable_lines, 'line')} could not be read")
+
+
+def load_compiled() -> None:
+    """Load the compiled code, and say so if it had to be compiled: that takes some seconds, once."""
+    from xetrade_core.books import fast
+
+    with working("loading compiled code (the first time on this machine it is compiled, in about ten seconds)"):
+        compiled = fast.load()
+    if compiled:
+        say("compiled the code for Binance's messages; the next run finds it in numba's cache")
 
 
 def require_recorded(files: Sequence[Path], venue: str, symbols: Sequence[str]) -> None:

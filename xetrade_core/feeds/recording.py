@@ -13,20 +13,17 @@ A file is gzip, zstd, zip or plain, and of one of these formats, told apart by i
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import msgspec
-import zstandard
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import CorruptFile
+from xetrade_core.feeds.recorded_text import lines_of, read_blocks, read_lines
 from xetrade_core.model.book_events import GapCause
 
 CONTROL = b'{"xetrade":'
@@ -35,12 +32,15 @@ REST_BODY = b'{"lastUpdateId":'
 Line = tuple[int, bytes]
 """Receive time in ns, and the frame."""
 
+Taker = Callable[[bytes, int, bool], int]
+"""Given lines, the index where one begins, and whether those of other channels are left out: takes as many as it likes
+and answers the index of the first that it leaves."""
+
 _CONNECT = b'{"xetrade":"connect"}'
-_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _REPLY = b"http"
 _REPLY_ID = re.compile(rb"[?&](?:symbol|instId)=([^& ]+)")
 _VENUE_TIME = re.compile(rb'"ts":(\d{13})')
-_READ_BYTES, _PACKED_READ_BYTES = 4 << 20, 512 << 10
+_OFFER_AFTER = 1024  # lines at most that a taker is not offered after it has taken none
 
 
 class Control(msgspec.Struct, rename={"kind": "xetrade"}):
@@ -99,34 +99,63 @@ class Recording:
     _block_at: int = field(default=0, init=False)
     """How many lines of the file came before the block at hand."""
 
-    def batches(self) -> Iterator[list[Line]]:
-        """All lines in order, some thousands at a time. Raises CorruptFile."""
+    def batches(self, taker: Taker | None = None) -> Iterator[list[Line]]:
+        """All lines in order, some thousands at a time. Raises CorruptFile.
+
+        A `taker` is offered plain lines first and may take as many as it likes, as they stand in the file; what it
+        leaves comes out here. It must tell by `took` what it did. Not with `strict`.
+        """
         bodies = deque(sorted(self._bodies(), key=lambda line: line[0]))
         for path in self.files:
-            for batch in self._batches_of(path):
+            for batch in self._batches_of(path, None if bodies else taker):
                 yield _merged(batch, bodies) if bodies else batch
         if bodies:
             self._note_span(b"", b"", list(bodies))
             yield list(bodies)
 
-    def _batches_of(self, path: Path) -> Iterator[list[Line]]:
+    def took(self, lines: int, newest_ns: int) -> None:
+        """A taker has taken so many lines, the newest of them received then."""
+        self.lines += lines
+        self.last_ns = max(self.last_ns, newest_ns)
+
+    def _batches_of(self, path: Path, taker: Taker | None) -> Iterator[list[Line]]:
         self._path = path
-        blocks = read_lines(path)
+        blocks = read_blocks(path)
         first = next(blocks, None)
         if first is None:
             return
-        line = next(filter(None, first), b"")
+        line = next(filter(None, lines_of(first)), b"")
         stamp, _, frame = line.partition(b" ")
         if line.startswith(_REPLY):
             return  # read before: see _bodies
         self._block_at = 0
-        for block in chain((first,), blocks):
+        for text in chain((first,), blocks):
+            if taker is not None and stamp.isdigit() and text[-1:] == b"\n" and _stamp(text).isdigit():
+                yield from self._offered(text, is_control(frame), taker)
+                continue
+            block = lines_of(text)
             self.lines += len(block)
             if stamp.isdigit():
                 yield self._plain(block, is_control(frame))
             else:
                 yield self._bare(block) if line.startswith(b"{") else self._cryptofeed(block)
             self._block_at += len(block)
+
+    def _offered(self, text: bytes, ours: bool, taker: Taker) -> Iterator[list[Line]]:
+        """What `taker` leaves of the lines of `text`: one at a time while it takes, and more the longer it does not."""
+        self._note_span(_stamp(text), _stamp(text[text.rfind(b"\n", 0, -1) + 1 :]), [])
+        at, some = 0, 1
+        while at < len(text):
+            after = taker(text, at, self.skip_other_channels and not ours)
+            some = 1 if after > at else min(2 * some, _OFFER_AFTER)
+            at = end = after
+            for _ in range(some):
+                end = text.find(b"\n", end) + 1 or len(text)
+            if at < end:
+                block = lines_of(text[at:end])
+                self.lines += len(block)
+                yield self._wanted(block, ours)
+            at = end
 
     def _bodies(self) -> Iterator[Line]:
         """The REST replies about single instruments, of files of their own, each behind a control line."""
@@ -155,6 +184,11 @@ class Recording:
         return parsed
 
     def _plain(self, block: list[bytes], ours: bool) -> list[Line]:
+        parsed = self._wanted(block, ours)
+        self._note_span(_stamp(block[0]), _stamp(block[-1]), parsed)
+        return parsed
+
+    def _wanted(self, block: list[bytes], ours: bool) -> list[Line]:
         wanted = block
         if self.skip_other_channels and not ours:
             wanted = [line for line in block if b"@depth" in line or b"@" not in line]
@@ -170,7 +204,8 @@ class Recording:
                 parsed.append((received_ns, frame))
             else:
                 self._unreadable(line, block)
-        self._note_span(block[0].partition(b" ")[0], block[-1].partition(b" ")[0], parsed)
+        if parsed:
+            self.last_ns = max(self.last_ns, max(received_ns for received_ns, _ in parsed))
         return parsed
 
     def _cryptofeed(self, block: list[bytes]) -> list[Line]:
@@ -217,86 +252,12 @@ def _merged(batch: list[Line], bodies: deque[Line]) -> list[Line]:
     return merged
 
 
+def _stamp(text: bytes) -> bytes:
+    """The first line's receive time, where it has one."""
+    return text.partition(b" ")[0]
+
+
 def _nanoseconds(stamp: bytes) -> int:
     """`1652459225.5037491` -> ns, without the rounding of a float."""
     whole, _, fraction = stamp.strip().partition(b".")
     return int(whole) * NS_PER_S + int(fraction[:9].ljust(9, b"0") or b"0")
-
-
-def read_lines(path: Path) -> Iterator[list[bytes]]:
-    """The lines of a recording (gzip, zstd or plain), some thousands at a time; what a crash tore at its end is left
-    out.
-
-    Raises CorruptFile if the file is damaged elsewhere, or cannot be opened.
-    """
-    rest = b""
-    try:
-        with open(path, "rb") as file:
-            for chunk in _chunks(file, path):
-                lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
-                rest = lines.pop()
-                if lines:
-                    if lines[0].endswith(b"\r"):
-                        lines = [line.removesuffix(b"\r") for line in lines]
-                    yield lines
-    except OSError as error:
-        raise CorruptFile(f"cannot read {path}: {error.strerror or error}") from None
-    if _is_whole(rest):
-        yield [rest]
-
-
-def _is_whole(line: bytes) -> bool:
-    """Whether a last line that no line break ends is all there: its frame is JSON, or a pong."""
-    frame = line if line.startswith(b"{") else line.partition(b" ")[2].strip()
-    if frame == b"pong":
-        return True
-    try:
-        msgspec.json.decode(frame)
-    except msgspec.DecodeError:
-        return False
-    return True
-
-
-def _chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:
-    magic = file.read(4)
-    file.seek(0)
-    if magic[:2] == _GZIP:
-        yield from _unpacked(file, path, lambda: zlib.decompressobj(wbits=31))
-    elif magic == _ZIP:
-        yield from _members(path)
-    elif magic == _ZSTD:
-        yield from _unpacked(file, path, lambda: zstandard.ZstdDecompressor().decompressobj(), _ZSTD)
-    else:
-        while chunk := file.read(_READ_BYTES):
-            yield chunk
-
-
-def _members(path: Path) -> Iterator[bytes]:
-    """The files of a zip, one after the other."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as member:
-                    while chunk := member.read(_READ_BYTES):
-                        yield chunk
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise CorruptFile(f"{path} is damaged: {error}") from None
-
-
-def _unpacked(file: BinaryIO, path: Path, new_part: Callable[[], Any], magic: bytes = b"") -> Iterator[bytes]:
-    """All gzip members or zstd frames of a file, one after the other; of one that was cut off, all there is.
-
-    With `magic`, which begins each part, garbage after the last whole part is a torn end too: a disk that lost its
-    power may leave it. Garbage with a part behind it is damage.
-    """
-    part, data, whole = new_part(), b"", False
-    try:
-        while data or (data := file.read(_PACKED_READ_BYTES)):
-            yield part.decompress(data)
-            rest = b""
-            if part.eof:
-                rest, part, whole = part.unused_data, new_part(), True
-            data = rest
-    except (zlib.error, zstandard.ZstdError) as error:
-        if not (magic and whole) or magic in data[1:] + file.read():
-            raise CorruptFile(f"{path} is damaged: {error}") from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from xetrade_core.books.book import BookSide
+from xetrade_core.books.book import Side
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import VenueUnavailable
 from xetrade_core.feeds.line import Line
@@ -164,6 +164,6 @@ class RestSnapshots:
         self._put(symbol, Priority.REFRESH)
 
 
-def _shallow(side: BookSide, depth: int) -> bool:
+def _shallow(side: Side, depth: int) -> bool:
     """Whether levels may be missing among the best `depth` of a side."""
     return side.reach() is not None and side.known_depth(depth) < depth
