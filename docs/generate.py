@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -70,7 +70,47 @@ def data_dictionary_page() -> str:
     return render()
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "data-dictionary.md": data_dictionary_page}
+VENUES_INTRO = """
+# Venues
+
+What each venue offers, and the facts that its module was made from. Rules change, so each fact says when it was read
+and where. `xetrade venues` prints the same; `xetrade venues --venue bybit --json` has every error code too.
+"""
+
+
+def venues_page() -> str:
+    """The capability matrix and the facts of every venue, from the registry."""
+    from xetrade_core.venues.matrix import DATA, LEGEND, TRADING, in_words, matrix, standing
+    from xetrade_core.venues.registry import venues
+
+    parts = [NOTE + VENUES_INTRO]
+    for title, columns in (("Market data", DATA), ("Trading", TRADING)):
+        rows = _markdown(("venue", "status", *columns.values()), matrix(columns))
+        parts.append(f"## {title}\n\n{rows}\n{LEGEND}.\n")
+    for venue in venues():
+        known = _markdown(("what", "how it is"), [(topic, _code(text)) for topic, text in in_words(venue)])
+        facts = [(fact.topic, fact.text, str(fact.checked), f"[source]({fact.source})") for fact in venue.facts]
+        table = _markdown(("topic", "fact", "checked", ""), facts)
+        parts.append(f"## {venue.name}\n\n`{venue.id}`, {standing(venue)}.\n\n{known}\n{table}")
+    return "\n".join(parts)
+
+
+def _code(text: str) -> str:
+    """Patterns as code; markdown would read their signs."""
+    return f"`{text}`" if "{" in text else text
+
+
+def _markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of text; a bar in a cell is no border."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "data-dictionary.md": data_dictionary_page,
+    "venues.md": venues_page,
+}
 
 
 def outdated() -> list[str]:

@@ -42,6 +42,7 @@ def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFi
         ("lake", "query"),
         ("map",),
         ("symbols", "diff"),
+        ("venues",),
     ],
 )
 def test_a_command_with_options_to_combine_shows_examples(

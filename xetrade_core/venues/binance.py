@@ -6,17 +6,21 @@ from datetime import date
 
 from xetrade_core.books.binance import BinanceSpotBooks
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.venues.binance_format import BinanceInstruments
+from xetrade_core.venues.binance_format import SPOT_ERRORS, BinanceInstruments
 from xetrade_core.venues.venue import (
     BookProtocol,
+    Capability,
+    ClientIdRule,
     Endpoints,
     Fact,
     RateRule,
     RestRules,
     SnapshotWeight,
+    Uniqueness,
     Venue,
     WebsocketRules,
     WireDialect,
+    offers,
 )
 
 _CHECKED = date(2026, 11, 20)
@@ -50,6 +54,31 @@ VENUE = Venue(
     books=BinanceSpotBooks,
     instruments=BinanceInstruments("binance", "/api/v3/exchangeInfo", weight=20),
     ccxt_class="binance",
+    client_ids=ClientIdRule(
+        pattern=r"[.A-Z:/a-z0-9_-]{1,36}",
+        ccxt_param="clientOrderId",
+        unique=Uniqueness.OPEN_ORDERS,
+        query=True,
+        cancel=True,
+    ),
+    errors=SPOT_ERRORS,
+    capabilities=offers(
+        native=(
+            Capability.BOOK_STREAM,
+            Capability.BOOK_REST,
+            Capability.QUOTES_ALL,
+            Capability.PLACE,
+            Capability.PLACE_STREAM,
+            Capability.CANCEL,
+            Capability.CANCEL_ALL,
+            Capability.POST_ONLY,
+            Capability.ORDER_STREAM,
+            Capability.TRADE_STREAM,
+            Capability.KEY_PERMISSIONS,
+            Capability.TESTNET,
+        ),
+        emulated=(Capability.AMEND,),
+    ),
     facts=(
         Fact("sync", "U == previous u + 1; the first has U <= lastUpdateId + 1 <= u", _CHECKED, _STREAMS),
         Fact("lifetime", "a connection is closed after 24 h; serverShutdown may announce it", _CHECKED, _STREAMS),
@@ -58,5 +87,12 @@ VENUE = Venue(
         Fact("streams", "1024 streams a connection; 300 connections per 5 minutes per IP", _CHECKED, _STREAMS),
         Fact("weight", "6000 a minute per IP; depth costs 5/25/50/250 to 100/500/1000/5000 levels", _CHECKED, _REST),
         Fact("ban", "429 carries Retry-After; going on leads to 418, a ban of 2 minutes to 3 days", _CHECKED, _REST),
+        Fact(
+            "client ids",
+            "newClientOrderId, 36 of letters, digits and .:/_-, unique among "
+            "open orders only: a market order sent twice is done twice; a duplicate is refused as -2010",
+            _CHECKED,
+            _REST,
+        ),
     ),
 )

@@ -16,7 +16,7 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
-from xetrade_core.venues.venue import RestRequest
+from xetrade_core.venues.venue import ErrorKind, RestRequest, error_codes
 
 _STATUS = {
     "TRADING": InstrumentStatus.TRADING,
@@ -32,10 +32,48 @@ _STATUS = {
 _PERPETUAL_DELIVERY_MS = 4_133_404_800_000  # 2100-12-25: what Binance writes for "never"
 
 
+_COMMON_ERRORS = error_codes(
+    {
+        ErrorKind.RATE_LIMITED: "-1003 -1015 -1034",
+        ErrorKind.UNAVAILABLE: "-1004 -1008 -1016",
+        ErrorKind.OUTCOME_UNKNOWN: "-1000 -1001 -1006 -1007",
+        ErrorKind.CLOCK: "-1021",
+        ErrorKind.AUTHENTICATION: "-1002 -1022 -1099 -2008 -2014 -2015 -2017",
+        ErrorKind.UNKNOWN_SYMBOL: "-1121",
+        ErrorKind.UNKNOWN_ORDER: "-2011 -2013",
+        ErrorKind.ORDER_REJECTED: "-1013 -1111 -1112 -1122 -2010 -2016",
+        ErrorKind.BAD_REQUEST: "-1014 -1020 -1100 -1101 -1102 -1103 -1104 -1105 -1106 -1108 -1114 -1115 -1116 -1117 "
+        "-1118 -1119 -1120 -1127 -1128 -1130 -1131",
+    }
+)
+SPOT_ERRORS = _COMMON_ERRORS | error_codes(
+    {
+        ErrorKind.OUTCOME_UNKNOWN: "-2021 -2022",  # a cancel-and-replace of which one half, or neither, was done
+        ErrorKind.UNKNOWN_ORDER: "-2026",
+        ErrorKind.INSUFFICIENT_FUNDS: "-3041",
+    }
+)
+FUTURES_ERRORS = _COMMON_ERRORS | error_codes(
+    {
+        ErrorKind.CLOCK: "-4188 -5028",
+        ErrorKind.UNKNOWN_SYMBOL: "-4144",
+        ErrorKind.DUPLICATE_CLIENT_ID: "-4116",
+        ErrorKind.INSUFFICIENT_FUNDS: "-2018 -2019 -4050 -4051",
+        ErrorKind.ORDER_REJECTED: "-2020 -2021 -2022 -2023 -2024 -2025 -2027 -2028 -4003 -4005 -4014 -4016 -4023 -4024 "
+        "-4112 -4113 -4118 -4131 -4141 -4164 -4183 -4184 -5021 -5022",
+        ErrorKind.BAD_REQUEST: "-4015",
+    }
+)
+
+
 class _Filter(msgspec.Struct):
     filterType: str
     tickSize: str = "0"
     stepSize: str = "0"
+    minQty: Decimal | None = None
+    maxQty: Decimal | None = None
+    minNotional: Decimal | None = None
+    notional: Decimal | None = None
 
 
 class _Listing(msgspec.Struct):
@@ -82,6 +120,7 @@ class BinanceInstruments:
         """One listing as an instrument."""
         filters = {each.filterType: each for each in row.filters}
         price, lot = filters.get("PRICE_FILTER"), filters.get("LOT_SIZE")
+        worth = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL")
         dated = row.marginAsset and row.deliveryDate not in (None, 0, _PERPETUAL_DELIVERY_MS)
         expiry_ms = row.deliveryDate if dated and "PERPETUAL" not in row.contractType else None
         parts = listed_parts(self.venue, row.baseAsset, row.quoteAsset, row.marginAsset, expiry_ms=expiry_ms)
@@ -94,6 +133,9 @@ class BinanceInstruments:
             lot=Decimal(lot.stepSize) if lot else Decimal(0),
             contract_size=row.contractSize,
             status=_STATUS.get(row.status or row.contractStatus, InstrumentStatus.HALTED),
+            min_amount=lot.minQty if lot else None,
+            max_amount=lot.maxQty if lot else None,
+            min_notional=(worth.minNotional or worth.notional) if worth else None,
         )
 
     def venue_id(self, symbol: str) -> str:

@@ -6,17 +6,23 @@ from datetime import date
 
 from xetrade_core.books.binance import BinanceFuturesBooks
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.venues.binance_format import BinanceInstruments
+from xetrade_core.venues.binance_format import FUTURES_ERRORS, BinanceInstruments
 from xetrade_core.venues.venue import (
     BookProtocol,
+    Capability,
+    ClientIdRule,
     Endpoints,
     Fact,
+    FundingRules,
+    Paging,
     RateRule,
     RestRules,
     SnapshotWeight,
+    Uniqueness,
     Venue,
     WebsocketRules,
     WireDialect,
+    offers,
 )
 
 _CHECKED = date(2026, 11, 20)
@@ -49,6 +55,45 @@ VENUE = Venue(
     books=BinanceFuturesBooks,
     instruments=BinanceInstruments("binanceusdm", "/fapi/v1/exchangeInfo", weight=1),
     ccxt_class="binanceusdm",
+    client_ids=ClientIdRule(
+        pattern=r"[.A-Z:/a-z0-9_-]{1,36}",
+        ccxt_param="clientOrderId",
+        unique=Uniqueness.OPEN_ORDERS,
+        query=True,
+        cancel=True,
+    ),
+    errors=FUTURES_ERRORS,
+    capabilities=offers(
+        native=(
+            Capability.BOOK_STREAM,
+            Capability.BOOK_REST,
+            Capability.QUOTES_ALL,
+            Capability.FUNDING,
+            Capability.FUNDING_ALL,
+            Capability.FUNDING_HISTORY,
+            Capability.PLACE,
+            Capability.PLACE_STREAM,
+            Capability.CANCEL,
+            Capability.CANCEL_ALL,
+            Capability.AMEND,
+            Capability.POST_ONLY,
+            Capability.REDUCE_ONLY,
+            Capability.ORDER_STREAM,
+            Capability.TRADE_STREAM,
+            Capability.POSITION_STREAM,
+            Capability.DEAD_MAN_SWITCH,
+            Capability.KEY_PERMISSIONS,
+            Capability.TESTNET,
+        ),
+        emulated=(Capability.FUNDING_INTERVAL,),
+    ),
+    funding=FundingRules(
+        live_means="lastFundingRate: the latest estimate of the rate that will be paid at nextFundingTime",
+        predicted_means=None,
+        paging=Paging.OLDEST_FIRST,
+        page_limit=1000,
+        default_interval_s=8 * 3600,
+    ),
     facts=(
         Fact("hosts", "websocket split into /public (depth, bookTicker), /market, /private; the old path ended on "
              "2026-04-23", _CHECKED, f"{_DOCS}/websocket-market-streams"),
@@ -61,5 +106,11 @@ VENUE = Venue(
              f"{_DOCS}/websocket-market-streams/Connect"),
         Fact("weight", "2400 a minute per IP; depth costs 2/5/10/20 to 50/100/500/1000 levels", _CHECKED,
              f"{_DOCS}/market-data/rest-api/Order-Book"),
+        Fact("client ids", "newClientOrderId, 36 of letters, digits and .:/_-, unique among "
+             "open orders; a duplicate is refused as -4116", _CHECKED, f"{_DOCS}/trade/rest-api/New-Order"),
+        Fact("funding", "fundingRate: at most 1000 rows, oldest first; shares 500 calls in 5 minutes with "
+             "fundingInfo", _CHECKED, f"{_DOCS}/market-data/rest-api/Get-Funding-Rate-History"),
+        Fact("dead man", "countdownCancelAll, a symbol at a time", _CHECKED,
+             f"{_DOCS}/trade/rest-api/Auto-Cancel-All-Open-Orders"),
     ),
 )  # fmt: skip

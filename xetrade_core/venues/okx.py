@@ -17,14 +17,22 @@ from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.venue import (
     BookProtocol,
+    Capability,
+    ClientIdRule,
     Endpoints,
+    ErrorKind,
     Fact,
+    FundingRules,
+    Paging,
     RateRule,
     RestRequest,
     RestRules,
+    Uniqueness,
     Venue,
     WebsocketRules,
     WireDialect,
+    error_codes,
+    offers,
 )
 
 _CHECKED = date(2026, 11, 20)
@@ -49,6 +57,8 @@ class _Listing(msgspec.Struct):
     ctMult: str = ""
     stk: str = ""
     optType: str = ""
+    minSz: str = ""
+    maxLmtSz: str = ""
 
 
 class _Reply(msgspec.Struct):
@@ -58,6 +68,27 @@ class _Reply(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Reply)
+
+_ERRORS = error_codes(
+    {
+        ErrorKind.RATE_LIMITED: "50011 50040 50061 51113 60014",
+        ErrorKind.UNAVAILABLE: "50001 50005 50013 50026 63999",
+        ErrorKind.OUTCOME_UNKNOWN: "50004 51054 51149",
+        ErrorKind.CLOCK: "50102 50107 50112 60004 60006",
+        ErrorKind.AUTHENTICATION: "50008 50101 50103 50104 50105 50106 50111 50113 50114 50119 60001 60002 60003 60005 "
+        "60007 60009 60011 60024 60032",
+        ErrorKind.PERMISSION: "50007 50009 50027 50030 50110 50120 51009 51010 51024 51155",
+        ErrorKind.UNKNOWN_SYMBOL: "51001 51002 51012 51015 60018",
+        ErrorKind.UNKNOWN_ORDER: "51400 51401 51402 51410 51503 51509 51510 51603",
+        ErrorKind.DUPLICATE_CLIENT_ID: "51011 51016",
+        ErrorKind.INSUFFICIENT_FUNDS: "51008 51119 51127 51131 51502 59200 59201",
+        ErrorKind.ORDER_REJECTED: "51004 51005 51006 51007 51020 51021 51022 51027 51028 51029 51030 51031 51100 51101 "
+        "51102 51103 51104 51105 51106 51107 51108 51109 51110 51112 51115 51116 51117 51118 51120 51121 51122 51124 "
+        "51128 51129 51132 51133 51134 51136 51137 51138 51139 51169 51201 51202 51203 51204 51205 51404",
+        ErrorKind.BAD_REQUEST: "50000 50002 50006 50014 50015 50016 50024 50025 50044 50115 51000 51003 51111 51407 "
+        "60012 60013",
+    }
+)
 
 _STATUS = {
     "live": InstrumentStatus.TRADING,
@@ -105,6 +136,8 @@ class OkxInstruments:
             lot=_decimal(row.lotSz, 0),
             contract_size=_decimal(row.ctVal, 1) * _decimal(row.ctMult, 1),
             status=_STATUS.get(row.state, InstrumentStatus.HALTED),
+            min_amount=Decimal(row.minSz) if row.minSz else None,
+            max_amount=Decimal(row.maxLmtSz) if row.maxLmtSz else None,
         )
 
     def venue_id(self, symbol: str) -> str:
@@ -151,6 +184,46 @@ VENUE = Venue(
     books=OkxBooks,
     instruments=OkxInstruments(),
     ccxt_class="okx",
+    client_ids=ClientIdRule(
+        pattern=r"[A-Za-z0-9]{1,32}",
+        ccxt_param="clientOrderId",
+        unique=Uniqueness.OPEN_ORDERS,
+        query=True,
+        cancel=True,
+    ),
+    errors=_ERRORS,
+    capabilities=offers(
+        native=(
+            Capability.BOOK_STREAM,
+            Capability.BOOK_REST,
+            Capability.QUOTES_ALL,
+            Capability.FUNDING,
+            Capability.FUNDING_ALL,
+            Capability.FUNDING_PREDICTED,
+            Capability.FUNDING_INTERVAL,
+            Capability.FUNDING_HISTORY,
+            Capability.PLACE,
+            Capability.PLACE_STREAM,
+            Capability.CANCEL,
+            Capability.AMEND,
+            Capability.POST_ONLY,
+            Capability.REDUCE_ONLY,
+            Capability.ORDER_STREAM,
+            Capability.TRADE_STREAM,
+            Capability.POSITION_STREAM,
+            Capability.DEAD_MAN_SWITCH,
+            Capability.KEY_PERMISSIONS,
+            Capability.TESTNET,
+        ),
+        emulated=(Capability.CANCEL_ALL,),
+    ),
+    funding=FundingRules(
+        live_means="the rate that will be paid at fundingTime; moving until then where the period is the current one",
+        predicted_means="nextFundingRate: the forecast of the funding after that; empty where the current period pays",
+        paging=Paging.NEWEST_FIRST,
+        page_limit=100,
+        default_interval_s=8 * 3600,
+    ),
     facts=(
         Fact("sync", "first a snapshot (prevSeqId -1), then prevSeqId == last seqId; seqId < prevSeqId is a reset by "
              "maintenance; an unchanged book is repeated every 60 s with equal ids", _CHECKED, _DOCS),
@@ -160,5 +233,12 @@ VENUE = Venue(
              _CHECKED, _DOCS),
         Fact("notice", "event 'notice' with code 64008 announces that the connection will be closed", _CHECKED, _DOCS),
         Fact("rest", "public/instruments: 20 requests per 2 s per IP", _CHECKED, _DOCS),
+        Fact("client ids", "clOrdId, 32 letters and digits; of several orders with the same one the latest is meant, "
+             "so it is unique among open orders only; a duplicate is 51016", _CHECKED, _DOCS),
+        Fact("funding", "history newest first, 100 rows a page, of the last 3 months; 10 calls in 2 s per instrument",
+             _CHECKED, _DOCS),
+        Fact("dead man", "cancel-all-after, 10 to 120 s, for all orders or those of a tag", _CHECKED, _DOCS),
+        Fact("cancel all", "no call cancels all orders of an account: they are cancelled in batches of 20", _CHECKED,
+             _DOCS),
     ),
 )  # fmt: skip
