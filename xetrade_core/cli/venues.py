@@ -14,7 +14,7 @@ def venues(
     venue: Annotated[str | None, typer.Option("--venue", help="All that is known of this venue, with sources.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which venue offers what, and the dated facts behind it.
+    """Show what each venue offers, and the dated facts.
 
     \b
     xetrade venues
