@@ -106,7 +106,15 @@ def _markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
+def orders_page() -> str:
+    """The page on orders, the part about states made from the table of transitions."""
+    from docs.order_states import page
+
+    return page((DOCS / "orders.md").read_text())
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "orders.md": orders_page,
     "settings.md": settings_page,
     "data-dictionary.md": data_dictionary_page,
     "venues.md": venues_page,

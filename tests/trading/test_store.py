@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -15,10 +16,11 @@ from xetrade_core.errors import ConfigError, StoreUnavailable, UnknownOrder
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, Source, TradingState
 from xetrade_core.model.orders import Order, OrderState, ReportStatus
 from xetrade_core.telemetry import add_alarm_sink
+from xetrade_core.trading.database import MIGRATIONS
 from xetrade_core.trading.evidence import record_report
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.rebuild import rebuild
-from xetrade_core.trading.schema import METADATA
+from xetrade_core.trading.schema import METADATA, REVISION
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.transaction import Transaction
 
@@ -136,6 +138,9 @@ def test_the_migrations_make_the_tables_that_the_code_uses(store: OrderStore) ->
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, METADATA) == []
+        assert context.get_current_revision() == REVISION
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    assert scripts.get_current_head() == REVISION
 
 
 def test_every_decimal_keeps_its_last_digit(store: OrderStore) -> None:

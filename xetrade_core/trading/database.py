@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from xetrade_core.errors import ConfigError, StoreUnavailable
+from xetrade_core.trading.schema import REVISION
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 30.0
@@ -50,6 +51,10 @@ def first_line(error: BaseException) -> str:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema up to date; a no-op when it is. Several processes may do so at once."""
+    with engine.connect().execution_options(reading=True) as connection:
+        known = inspect(connection).has_table("alembic_version")
+        if known and connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION:
+            return
     from alembic import command
     from alembic.config import Config
 

@@ -27,6 +27,8 @@ from sqlalchemy import (
     text,
 )
 
+#: the newest step of trading/migrations
+REVISION = "0001"
 METADATA = MetaData()
 
 

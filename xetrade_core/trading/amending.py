@@ -1,0 +1,98 @@
+"""Steps of an order's driver: change amount or price of a resting order, by the venue's own call or by replacing it.
+
+A replacement cancels the order first and then places its successor for what was not filled, under an id that was fixed
+when it was asked for: so it is completed exactly once, whoever goes on with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from xetrade_core.model.order_events import EventKind, OrderEvent, Source
+from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState, ReportStatus
+from xetrade_core.trading import beginning
+from xetrade_core.trading.execution import OrderRef
+from xetrade_core.trading.outcome import Classified, Outcome, classify
+
+if TYPE_CHECKING:
+    from xetrade_core.trading.driver import Driver
+
+
+def amended_intent(order: Order) -> Intent:
+    """The intent with the amount and price that an amendment under way asks for."""
+    wanted = {"amount": order.next_amount, "price": order.next_price, "reserve_price": order.next_reserve_price}
+    return msgspec.structs.replace(order.intent, **wanted)
+
+
+async def amend(driver: Driver) -> None:
+    """Send the amendment, which says the new total and so may be sent again, then read the order unless it is told."""
+    order, account = driver.order, driver.desk.account_of(driver.order)
+    driver.amending_ns = driver.amending_ns or driver.now_ns
+    if driver.since_s(driver.amended_ns) >= driver.desk.policy.cancel_again_s:
+        driver.amended_ns = driver.now_ns
+        reply = await driver.desk.call(account.execution.amend(OrderRef.of(order), amended_intent(order)))
+        found = classify(account.venue, reply)
+        if found.outcome is Outcome.REFUSED:
+            await settle(driver, EventKind.AMEND_REFUSED, found)
+            return
+        if found.outcome is Outcome.TAKEN and found.report is not None and await _settled_by(driver, found.report):
+            return
+    answer = await driver.find()
+    if answer is None and driver.asked.counts(driver, driver.amending_ns, driver.desk.policy.grace_s):
+        await driver.vanished()
+        return
+    if isinstance(answer, OrderReport) and await _settled_by(driver, answer):
+        return
+    if isinstance(answer, OrderReport) and driver.since_s(driver.amending_ns) >= driver.desk.policy.abandoned_s:
+        unchanged = Classified(Outcome.REFUSED, reason="the venue did not change it")
+        await settle(driver, EventKind.AMEND_REFUSED, unchanged)
+        return
+    await driver.asked.pause(driver)
+
+
+async def replace(driver: Driver) -> None:
+    """The order has ended with a change asked for: its successor takes its place, if anything is left to place."""
+    order = driver.order
+    left = (order.next_amount or order.amount) - order.filled
+    if order.successor is None or order.state is not OrderState.CANCELED or left <= 0:
+        ended = Classified(Outcome.REFUSED, reason=f"it was {order.state.value} first")
+        await settle(driver, EventKind.AMEND_REFUSED, ended)
+        return
+    changes = {"client_id": order.successor, "created_ns": driver.now_ns, "replaces": order.client_id, "amount": left}
+    intent = msgspec.structs.replace(amended_intent(order), **changes)
+    begun = await beginning.begin(driver.desk, intent)
+    driver.desk.launch(begun.order, begun.to_send)
+    await settle(driver, EventKind.AMENDED)
+
+
+async def settle(driver: Driver, kind: EventKind, found: Classified | None = None) -> None:
+    """Commit the end of an amendment: done (in place, or by a successor), or refused."""
+    order = driver.order
+    in_place = order.state is OrderState.OPEN or order.state is OrderState.PARTIALLY_FILLED
+    event = OrderEvent(
+        kind=kind,
+        at_ns=driver.now_ns,
+        source=Source.SERVICE if found is None else Source.REPLY,
+        amount=order.next_amount if in_place else order.amount,
+        price=order.next_price if in_place else order.price,
+        reserve_price=order.next_reserve_price if in_place else order.reserve_price,
+        code=None if found is None else found.code,
+        reason=None if found is None else found.reason,
+    )
+    driver.amended_ns = driver.amending_ns = None
+    await driver.append(event)
+
+
+async def _settled_by(driver: Driver, report: OrderReport) -> bool:
+    """Record the venue's statement; whether it settles the amendment."""
+    order = driver.order
+    if report.status is not ReportStatus.OPEN:
+        await driver.record(report)
+        return True
+    if report.amount == order.next_amount and report.price == order.next_price:
+        await driver.record(report)
+        await settle(driver, EventKind.AMENDED, Classified(Outcome.TAKEN))
+        return True
+    return False

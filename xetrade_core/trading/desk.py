@@ -1,0 +1,70 @@
+"""What every part of the order service works with: accounts, journal, clock, patience."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
+
+from xetrade_core.clock import Clock
+from xetrade_core.errors import ConfigError
+from xetrade_core.model.orders import Fill, Order, OrderReport
+from xetrade_core.trading.execution import NoReply, OrderRef, TradingAccount
+from xetrade_core.trading.journal import Journal
+from xetrade_core.trading.policy import Policy
+
+T = TypeVar("T")
+Launch = Callable[[Order, bool], None]
+
+
+class Desk:
+    """The accounts that can be traded and the means to do so. `launch` starts what brings an order on its way."""
+
+    def __init__(
+        self,
+        accounts: Iterable[TradingAccount],
+        journal: Journal,
+        clock: Clock,
+        rng: random.Random,
+        policy: Policy,
+        launch: Launch,
+    ) -> None:
+        self.accounts: Mapping[tuple[str, str], TradingAccount] = {(one.venue.id, one.account): one for one in accounts}
+        self.journal = journal
+        self.clock = clock
+        self.rng = rng
+        self.policy = policy
+        self.launch = launch
+
+    def account(self, venue: str, account: str) -> TradingAccount:
+        """The account, or ConfigError with those there are."""
+        found = self.accounts.get((venue, account))
+        if found is None:
+            known = ", ".join("/".join(key) for key in sorted(self.accounts)) or "none"
+            raise ConfigError.of("account", f"{venue}/{account}", f"the accounts that can be traded are {known}")
+        return found
+
+    def account_of(self, order: Order) -> TradingAccount:
+        """The account of an order; raises ConfigError."""
+        return self.account(order.intent.venue, order.intent.account)
+
+    async def call(self, awaitable: Awaitable[T]) -> T | Exception:
+        """One call of a client, once, bounded in time: what it returned, or what it raised."""
+        limit_s = self.policy.call_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await awaitable
+        except TimeoutError:
+            return NoReply(f"no reply within {limit_s:g} s")
+        except Exception as error:
+            return error
+
+    async def find(self, order: Order) -> OrderReport | Exception | None:
+        """The venue's word on an order now; None: it says that there is none."""
+        return await self.call(self.account_of(order).execution.find(OrderRef.of(order)))
+
+    async def fills(self, order: Order) -> tuple[Fill, ...] | Exception:
+        """The account's trades since shortly before the order was sent: clocks differ, and venues round."""
+        since_ns = min(order.sent_ns or order.intent.created_ns, order.intent.created_ns) - 60_000_000_000
+        return await self.call(self.account_of(order).execution.fills_since(order.intent.symbol, since_ns))

@@ -1,0 +1,104 @@
+"""The event store for an event loop: many callers at once, one commit for all that wait (group commit).
+
+A thread of its own does the waiting for the disk. What arrives while it waits goes into the next transaction together,
+so that two hundred callers cost a few syncs and not two hundred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from xetrade_core.errors import StoreUnavailable
+from xetrade_core.trading.store import OrderStore, Work
+
+T = TypeVar("T")
+
+
+class Journal(Protocol):
+    """Where the order service writes."""
+
+    async def write(self, work: Work[T], *, durable: bool = True) -> T:
+        """Do `work` in a transaction and return its result once committed; what it raises is raised here.
+
+        `durable`: on the disk when this returns; otherwise with the next durable write at the latest.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    work: Work[Any]
+    durable: bool
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+class GroupCommit:
+    """A `Journal` over one store, with a thread. Close it to end the thread; the store stays open."""
+
+    def __init__(self, store: OrderStore, *, batch: int = 256) -> None:
+        """At most `batch` pieces of work share a transaction."""
+        self._store = store
+        self._batch = batch
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="xetrade-orders", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Work[T], *, durable: bool = True) -> T:
+        """As `Journal.write`. A caller that is cancelled meanwhile has no effect on what is committed."""
+        if self._closed:
+            raise StoreUnavailable("the order store is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._queue.put(_Waiting(work, durable, future, loop))
+        return await future
+
+    async def close(self) -> None:
+        """Write what waits, then end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, last = [first], False
+            while len(batch) < self._batch and not self._queue.empty():
+                one = self._queue.get()
+                if one is None:
+                    last = True
+                    break
+                batch.append(one)
+            self._commit(batch)
+            if last:
+                return
+
+    def _commit(self, batch: Sequence[_Waiting]) -> None:
+        results: Sequence[Any]
+        try:
+            durable = any(one.durable for one in batch)
+            results = self._store.transact([one.work for one in batch], durable=durable)
+        except BaseException as error:
+            results = [error] * len(batch)
+        for loop in {one.loop for one in batch}:
+            done = [(one.future, result) for one, result in zip(batch, results, strict=True) if one.loop is loop]
+            try:
+                loop.call_soon_threadsafe(_deliver, done)
+            except RuntimeError:
+                continue  # that loop has ended: nobody waits any more
+
+
+def _deliver(done: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, result in done:
+        if future.cancelled():
+            continue
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

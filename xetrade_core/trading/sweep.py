@@ -1,0 +1,81 @@
+"""Cancel everything of an account: what the store knows of, and what it does not. The kill switch's hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xetrade_core.errors import XETradeError
+from xetrade_core.model.orders import Order, OrderReport
+from xetrade_core.trading.desk import Desk
+from xetrade_core.trading.execution import OrderRef, TradingAccount
+from xetrade_core.venues.venue import Capability
+
+if TYPE_CHECKING:
+    from xetrade_core.trading.service import OrderService
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAllReport:
+    """What came of cancelling everything of one account.
+
+    `ours` are the orders of the store as they stand now; `others` how many of somebody else's were cancelled;
+    `still_open` what the venue says is open after it, None if it could not be asked; `errors` what went wrong.
+    """
+
+    venue: str
+    account: str
+    ours: tuple[Order, ...]
+    others: int
+    still_open: tuple[OrderReport, ...] | None
+    errors: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether the venue itself says that nothing is open, and none of ours is in doubt."""
+        return self.still_open == () and not any(order.state.working for order in self.ours)
+
+
+async def cancel_everything(
+    service: OrderService, desk: Desk, account: TradingAccount, symbol: str | None
+) -> CancelAllReport:
+    """Cancel ours, each followed to its end, and the rest by the venue's own call or one by one; then verify."""
+    venue, errors = account.venue, list[str]()
+    known = await service.open_orders(venue=venue.id, account=account.account, symbol=symbol)
+    if Capability.CANCEL_ALL in venue.capabilities:
+        swept = await desk.call(account.execution.cancel_all(symbol))
+        if isinstance(swept, Exception):
+            errors.append(f"cancel all: {swept}")
+    results = await asyncio.gather(*(service.cancel(order.client_id) for order in known), return_exceptions=True)
+    errors += [str(one) for one in results if isinstance(one, XETradeError)]
+    for one in results:
+        if isinstance(one, BaseException) and not isinstance(one, XETradeError):
+            raise one
+    others = await _cancel_others(desk, account, symbol, {order.client_id for order in known}, errors)
+    left = await desk.call(account.execution.open_orders(symbol))
+    if isinstance(left, Exception):
+        errors.append(f"open orders: {left}")
+    ours = [await service.status(order.client_id) for order in known]
+    still_open = None if isinstance(left, Exception) else left
+    return CancelAllReport(venue.id, account.account, tuple(ours), others, still_open, tuple(errors))
+
+
+async def _cancel_others(
+    desk: Desk, account: TradingAccount, symbol: str | None, ours: set[str], errors: list[str]
+) -> int:
+    """Cancel what rests on the venue and is not in the store; how many."""
+    found = await desk.call(account.execution.open_orders(symbol))
+    if isinstance(found, Exception):
+        return 0
+    cancelled = 0
+    for report in found:
+        if report.client_id in ours:
+            continue
+        ref = OrderRef(report.symbol, report.client_id, report.venue_order_id)
+        answer = await desk.call(account.execution.cancel(ref))
+        if isinstance(answer, Exception):
+            errors.append(f"order {report.venue_order_id}: {answer}")
+        else:
+            cancelled += 1
+    return cancelled
