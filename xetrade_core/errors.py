@@ -217,7 +217,7 @@ class StorageFull(XETradeError):
 
 
 class SessionError(XETradeError):
-    """A capture session cannot start, be found or be stopped."""
+    """A capture session, or a backfill, cannot start, be found or be stopped."""
 
 
 class ClockStepped(XETradeError):

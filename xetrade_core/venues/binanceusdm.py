@@ -88,11 +88,13 @@ VENUE = Venue(
         emulated=(Capability.FUNDING_INTERVAL,),
     ),
     funding=FundingRules(
-        live_means="lastFundingRate: the latest estimate of the rate that will be paid at nextFundingTime",
+        live_means="the venue's estimate so far of what will be paid at the next funding time; it moves until then "
+        "(the field is called lastFundingRate, but it is no rate that was paid)",
         predicted_means=None,
         paging=Paging.OLDEST_FIRST,
         page_limit=1000,
         default_interval_s=8 * 3600,
+        page_weight=24,  # 500 calls in 5 minutes, as a share of the weight of a minute
     ),
     facts=(
         Fact("hosts", "websocket split into /public (depth, bookTicker), /market, /private; the old path ended on "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
@@ -18,7 +19,7 @@ from xetrade_core.model.quotes import BookSnapshot, Quote
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.ccxt_errors import translated
 from xetrade_core.venues.ccxt_markets import ccxt_exchange, market_instrument
-from xetrade_core.venues.ccxt_reading import Readable, interval_s, levels_of, ns_of, number, quote_of
+from xetrade_core.venues.ccxt_reading import Readable, funding_of, interval_s, levels_of, ns_of, prices_of, quote_of
 from xetrade_core.venues.instruments import near_symbols
 from xetrade_core.venues.market_lists import Listed, MarketLists
 from xetrade_core.venues.transport import Call, Transport, calling
@@ -28,6 +29,7 @@ _log = get_logger("markets")
 _FUNDED = (MarketType.SWAP, MarketType.FUTURE)
 _PAGE_LIMIT = 100  # where the venue's funding rules are not stated
 _FRESH_S = 5.0
+_INTERVALS_KEPT_NS = 3600 * NS_PER_S
 _NEW_LISTING_S = 60.0  # a symbol that is not in the list is looked for in a newer one, so often at most
 
 _T = TypeVar("_T")
@@ -56,6 +58,7 @@ class CcxtMarketData:
         self._clock = clock
         self._exchange = ccxt_exchange(venue, transport, rest_url, testnet, timeout_s)
         self._lists = lists
+        self._intervals: tuple[int, dict[str, float | None]] = (-1, {})  # kept until then (monotonic), by symbol
         self._listing = asyncio.Lock()
         self._loaded_ns: int | None = None  # when they were fetched by this client, by the monotonic clock
         self.listed_ns: int | None = None  # when the venue listed the markets that are in use
@@ -101,7 +104,7 @@ class CcxtMarketData:
         wanted = tuple(dict.fromkeys(symbols))
         for symbol in wanted:
             await self._market(symbol)
-        if self._quotes_all() and wanted:
+        if wanted and self._all_at_once(Capability.QUOTES_ALL, "fetchBidsAsks", "fetchTickers"):
             rows = await self._read("best quotes", lambda: self._all_tickers(list(wanted)))
         else:
             tickers = await asyncio.gather(*(self._ticker(symbol) for symbol in wanted))
@@ -122,20 +125,39 @@ class CcxtMarketData:
         await self._funded(symbol)
         row = await self._read(what, lambda: self._exchange.fetch_funding_rate(symbol))
         received_ns = self._clock.wall_ns()
+        intervals = await self._funding_intervals()
         with self._readable(what):
-            return FundingQuote(
-                venue=self.venue,
-                symbol=symbol,
-                received_ns=received_ns,
-                rate=number(row.get("fundingRate")),
-                next_funding_ns=ns_of(row.get("fundingTimestamp")),
-                predicted_rate=number(row.get("nextFundingRate")),
-                predicted_funding_ns=ns_of(row.get("nextFundingTimestamp")),
-                interval_s=interval_s(row.get("interval")),
-                mark_price=number(row.get("markPrice")),
-                index_price=number(row.get("indexPrice")),
-                exchange_ns=ns_of(row.get("timestamp")),
-            )
+            return funding_of(self.venue, symbol, row, intervals.get(symbol), received_ns)
+
+    async def fundings(self, symbols: Sequence[str]) -> dict[str, FundingQuote]:
+        """See MarketData."""
+        for symbol in symbols:
+            await self._funded(symbol)
+        if not self._all_at_once(Capability.FUNDING_ALL, "fetchFundingRates"):
+            quotes = await asyncio.gather(*(self.funding(symbol) for symbol in symbols))
+            return {quote.symbol: quote for quote in quotes}
+        rows: dict[str, Any] = {}
+        for kind in self._kinds(symbols):
+            rows |= await self._read("funding rates", partial(self._exchange.fetch_funding_rates, kind))
+        received_ns = self._clock.wall_ns()
+        intervals = await self._funding_intervals()
+        with self._readable("funding rates"):
+            return {
+                symbol: funding_of(self.venue, symbol, row, intervals.get(symbol), received_ns)
+                for symbol, row in rows.items()
+                if symbol in symbols
+            }
+
+    async def _funding_intervals(self) -> dict[str, float | None]:
+        """Seconds between fundings by symbol, from venues that tell them in a call of their own; asked for hourly."""
+        if not self._has("fetchFundingIntervals"):
+            return {}
+        until_ns, known = self._intervals
+        if self._clock.monotonic_ns() >= until_ns:
+            rows = await self._read("funding intervals", lambda: self._exchange.fetch_funding_intervals())
+            known = {symbol: interval_s(row.get("interval")) for symbol, row in rows.items()}
+            self._intervals = self._clock.monotonic_ns() + _INTERVALS_KEPT_NS, known
+        return known
 
     async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
         """See MarketData."""
@@ -151,10 +173,10 @@ class CcxtMarketData:
             Call(weight=None if rules is None else rules.page_weight),
         )
         with self._readable(what):
-            found = {row["timestamp"] * NS_PER_MS: self._paid(row) for row in rows}
+            found = {row["timestamp"] * NS_PER_MS: row for row in rows}
             return tuple(
-                FundingRate(self.venue, symbol, at_ns, float(rate))
-                for at_ns, rate in sorted(found.items())
+                FundingRate(self.venue, symbol, at_ns, float(self._paid(row)), None, *prices_of(row["info"]))
+                for at_ns, row in sorted(found.items())
                 if start_ns <= at_ns < end_ns
             )
 
@@ -247,22 +269,26 @@ class CcxtMarketData:
         if not self._has(method):
             raise NotSupported(f"{self.venue} has no {what}")
 
-    def _quotes_all(self) -> bool:
-        """Whether one call brings many quotes: as the venue's facts say, else as ccxt does."""
+    def _all_at_once(self, capability: Capability, *methods: str) -> bool:
+        """Whether one call brings many symbols: as the venue's facts say, else as ccxt does."""
         if self.rules.capabilities:
-            return self.rules.capabilities.get(Capability.QUOTES_ALL) is Support.NATIVE
-        return self._has("fetchBidsAsks") or self._has("fetchTickers")
+            return self.rules.capabilities.get(capability) is Support.NATIVE
+        return any(self._has(method) for method in methods)
 
-    async def _all_tickers(self, symbols: list[str]) -> dict[str, Any]:
-        """One call for each kind of market among the symbols: no venue mixes them."""
-        exchange = self._exchange
+    def _kinds(self, symbols: Sequence[str]) -> list[list[str]]:
+        """The symbols by kind of market: no venue mixes them in one call."""
         kinds: dict[tuple[Any, ...], list[str]] = {}
         for symbol in symbols:
-            market = exchange.markets[symbol]
+            market = self._exchange.markets[symbol]
             kinds.setdefault((market["type"], market.get("linear")), []).append(symbol)
+        return list(kinds.values())
+
+    async def _all_tickers(self, symbols: list[str]) -> dict[str, Any]:
+        """One call for each kind of market among the symbols."""
+        exchange = self._exchange
         ask = exchange.fetch_bids_asks if exchange.has.get("fetchBidsAsks") is True else exchange.fetch_tickers
         found: dict[str, Any] = {}
-        for answer in await asyncio.gather(*(ask(group) for group in kinds.values())):
+        for answer in await asyncio.gather(*(ask(group) for group in self._kinds(symbols))):
             found.update(answer)
         return found
 

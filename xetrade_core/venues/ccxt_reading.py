@@ -8,6 +8,7 @@ from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import VenueUnavailable
+from xetrade_core.model.funding import FundingQuote
 from xetrade_core.model.quotes import Level, Quote
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -47,6 +48,30 @@ def quote_of(venue: str, symbol: str, row: dict[str, Any], received_ns: int) -> 
         received_ns=received_ns,
         exchange_ns=ns_of(row.get("timestamp")),
     )
+
+
+def funding_of(
+    venue: str, symbol: str, row: dict[str, Any], stated_interval_s: float | None, received_ns: int
+) -> FundingQuote:
+    """ccxt's funding rate; an interval that the venue tells elsewhere stands in for one that the row has not."""
+    return FundingQuote(
+        venue=venue,
+        symbol=symbol,
+        received_ns=received_ns,
+        rate=number(row.get("fundingRate")),
+        next_funding_ns=ns_of(row.get("fundingTimestamp")),
+        predicted_rate=number(row.get("nextFundingRate")),
+        predicted_funding_ns=ns_of(row.get("nextFundingTimestamp")),
+        interval_s=interval_s(row.get("interval")) or stated_interval_s,
+        mark_price=number(row.get("markPrice")),
+        index_price=number(row.get("indexPrice")),
+        exchange_ns=ns_of(row.get("timestamp")),
+    )
+
+
+def prices_of(info: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Mark and index price of a past funding, which ccxt passes through unread; empty in old rows of Binance's."""
+    return number(info.get("markPrice") or None), number(info.get("index_price") or None)
 
 
 def number(value: Any) -> float | None:

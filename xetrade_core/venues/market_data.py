@@ -37,6 +37,13 @@ class MarketData(Protocol):
         """Funding as it stands now."""
         ...
 
+    async def fundings(self, symbols: Sequence[str]) -> dict[str, FundingQuote]:
+        """Funding as it stands now, by symbol; one call for all where the venue has one.
+
+        What the venue does not answer is left out.
+        """
+        ...
+
     async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
         """One page of the fundings with start_ns <= funding_ns < end_ns, oldest first.
 

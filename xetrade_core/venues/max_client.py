@@ -115,6 +115,10 @@ class MaxMarketData:
         """Raises NotSupported: MAX has spot markets only."""
         raise NotSupported(f"{symbol} {_NO_FUNDING}")
 
+    async def fundings(self, symbols: Sequence[str]) -> dict[str, FundingQuote]:
+        """Raises NotSupported: MAX has spot markets only."""
+        raise NotSupported(f"{', '.join(symbols)} {_NO_FUNDING}")
+
     async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
         """Raises NotSupported: MAX has spot markets only."""
         raise NotSupported(f"{symbol} {_NO_FUNDING}")

@@ -134,6 +134,10 @@ class ResilientMarketData:
         self._answers.keep(ReadEndpoint.FUNDING, symbol, quote)
         return quote
 
+    async def fundings(self, symbols: Sequence[str]) -> dict[str, FundingQuote]:
+        """See MarketData. Never stale: these are samples."""
+        return await self._read(ReadEndpoint.FUNDING, "funding rates", lambda: self.source.fundings(symbols))
+
     async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
         """See MarketData. Asks with the lowest priority, and waits for its turn up to ten minutes."""
         return await self._read(
@@ -224,6 +228,10 @@ class FallbackMarketData:
     async def funding(self, symbol: str) -> FundingQuote:
         """See MarketData."""
         return await self._first(f"funding rate of {symbol}", lambda source: source.funding(symbol))
+
+    async def fundings(self, symbols: Sequence[str]) -> dict[str, FundingQuote]:
+        """See MarketData. Samples are of the first venue alone."""
+        return await self._sources[0].fundings(symbols)
 
     async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
         """See MarketData."""

@@ -291,7 +291,8 @@ class FundingRules:
     `live_means` and `predicted_means` say in words what the venue's live and predicted rates are (`predicted_means`
     None: it predicts nothing). `page_limit` rows a page, `max_span_s` the longest range of one request. `end_param` is
     what ccxt passes the end of the range by, in ms. `paid_field` names the field of the venue's own row that holds
-    what was paid over the interval, where ccxt states another number.
+    what was paid over the interval, where ccxt states another number. `kept_s`: how far back the venue's history
+    reaches, None for the listing of the instrument.
     """
 
     live_means: str
@@ -303,6 +304,7 @@ class FundingRules:
     page_weight: int = 1
     end_param: str = "until"
     paid_field: str | None = None
+    kept_s: float | None = None
 
 
 class InstrumentCodec(Protocol):
