@@ -6,24 +6,32 @@ The command line and the pipelines put the parts together here, so that both rec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.session import CaptureSession, feed_opener
 from xetrade_core.capture.status import CaptureStatus
 from xetrade_core.clock import Clock
-from xetrade_core.errors import LakeUnavailable
+from xetrade_core.errors import ConfigError, LakeUnavailable, NotSupported
 from xetrade_core.feeds.factory import open_feed, rest_client
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.polling import polled_symbols
+from xetrade_core.history.backfill import BackfillPlan, BackfillReport, BackfillStatus, backfill
+from xetrade_core.history.imports import ImportReport, import_fundings
+from xetrade_core.history.progress import FundingProgress
 from xetrade_core.lake.kept_lists import KeptLists
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.market_data.access import Access
+from xetrade_core.market_data.funding import funding_venues, perpetual_at
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.reference.days import StoredListing
 from xetrade_core.reference.refresh import ListVenue, Refreshed, refresh, refresh_listing
 from xetrade_core.settings import Settings
+from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.breaker import BreakerRules
 from xetrade_core.venues.budget import Sharing
@@ -203,3 +211,52 @@ def refresh_reference(
 
 def _lister(settings: Settings, clock: Clock) -> ListVenue:
     return lambda name: listed_instruments(settings, name, clock, random.Random())
+
+
+async def backfill_funding(
+    settings: Settings,
+    venue: str,
+    pairs: Sequence[str],
+    start_ns: int,
+    end_ns: int,
+    clock: Clock,
+    on_progress: Callable[[BackfillStatus], None] = lambda _: None,
+) -> list[BackfillReport]:
+    """Bring the funding history of some perpetuals of an exchange into the lake, one report an id of the exchange.
+
+    Goes on where an earlier run stopped. Raises UnknownVenue, VenueRetired, NotSupported, UnknownSymbol, SessionError
+    while another process does the same, VenueUnavailable after minutes of trying, LakeError.
+    """
+    rng, store = random.Random(), require_lake(settings)
+    ids = funding_venues(venue)
+    async with contextlib.AsyncExitStack() as opened:
+        clients = {name: open_market_data(name, client_options(settings, name), clock, rng) for name in ids}
+        for client in clients.values():
+            opened.push_async_callback(client.close)
+        wanted: dict[str, list[str]] = {}
+        for pair in pairs:
+            name, symbol = await perpetual_at(clients, pair)
+            wanted.setdefault(name, []).append(symbol)
+        reports = []
+        for name, symbols in wanted.items():
+            plan = BackfillPlan(name, tuple(dict.fromkeys(symbols)), start_ns, end_ns)
+            with FundingProgress(settings.state_directory / "funding", name, clock.wall_ns()) as progress:
+                reports.append(await backfill(clients[name], plan, progress, store, clock, rng, on_progress))
+        return reports
+
+
+def import_funding(
+    settings: Settings, path: Path, venue: str, symbol: str, zone: str | None, clock: Clock
+) -> ImportReport:
+    """Bring a CSV file of fundings into the lake; see `history.imports`. Raises ConfigError, UnknownSymbol, LakeError.
+
+    Files of venues that the registry does not know are taken too: only the name has to be one.
+    """
+    if not re.fullmatch(r"[a-z0-9]+", venue):
+        raise ConfigError.of("--venue", venue, "an id such as okx: small letters and digits")
+    SymbolParts.parse(symbol, venue)
+    known = next((one for one in all_venues() if one.id == venue), None)
+    if known is not None and known.funding is None:
+        raise NotSupported(f"{known.name} has no funding: it lists no perpetual contracts")
+    usual_s = 8 * 3600.0 if known is None or known.funding is None else known.funding.default_interval_s
+    return import_fundings(path, venue, symbol, zone, usual_s, require_lake(settings), clock.wall_ns())

@@ -79,6 +79,7 @@ VENUE = Venue(
         ),
         emulated=(Capability.AMEND,),
     ),
+    contracts_at=("binanceusdm", "binancecoinm"),
     facts=(
         Fact("sync", "U == previous u + 1; the first has U <= lastUpdateId + 1 <= u", _CHECKED, _STREAMS),
         Fact("lifetime", "a connection is closed after 24 h; serverShutdown may announce it", _CHECKED, _STREAMS),

@@ -82,6 +82,7 @@ VENUE = Venue(
             Capability.KEY_PERMISSIONS,
         ),
     ),
+    contracts_at=("kucoinfutures",),
     facts=(
         Fact("sync", "sequenceStart <= snapshot + 1 <= sequenceEnd, then contiguous; a change at price 0 carries its "
              "sequence only", _CHECKED, f"{_DOCS}/3470068w0"),

@@ -218,11 +218,16 @@ VENUE = Venue(
         emulated=(Capability.CANCEL_ALL,),
     ),
     funding=FundingRules(
-        live_means="the rate that will be paid at fundingTime; moving until then where the period is the current one",
-        predicted_means="nextFundingRate: the forecast of the funding after that; empty where the current period pays",
+        live_means="what will be paid at the next funding time: fixed already where the contract is charged by the "
+        "next period, an estimate that moves until then where by the current period",
+        predicted_means="the estimate for the funding after the next one; OKX gives none for contracts that are "
+        "charged by the current period",
         paging=Paging.NEWEST_FIRST,
         page_limit=100,
         default_interval_s=8 * 3600,
+        page_weight=2,
+        end_param="after",
+        kept_s=92 * 86_400,
     ),
     facts=(
         Fact("sync", "first a snapshot (prevSeqId -1), then prevSeqId == last seqId; seqId < prevSeqId is a reset by "

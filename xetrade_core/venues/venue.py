@@ -339,6 +339,8 @@ class Venue:
     `errors` maps the venue's raw error codes (as text) to what they mean; a code that is not there is unclassified.
     `funding` is None where nothing is funded. `counts_contracts`: sizes of derivatives are in contracts; False where
     they are in base or quote currency whatever a contract is worth, so that one unit of size is one of the currency.
+    `contracts_at` are the ids under which the same exchange lists perpetuals where this one lists none: people say
+    binance for both.
     """
 
     id: str
@@ -358,6 +360,7 @@ class Venue:
     capabilities: Mapping[Capability, Support] = field(default_factory=dict)
     funding: FundingRules | None = None
     counts_contracts: bool = True
+    contracts_at: tuple[str, ...] = ()
     status: VenueStatus = VenueStatus.LIVE
     retired_on: date | None = None
 
