@@ -12,16 +12,24 @@ import pytest
 from tests.support.sim import Sim, sim_process
 from xetrade_core.clock import SystemClock
 from xetrade_core.lake.store import ObjectStore, open_store
+from xetrade_core.venues.backoff import Backoff
+from xetrade_core.venues.breaker import BreakerRules
 from xetrade_core.venues.clients import ClientOptions, open_market_data
 from xetrade_core.venues.market_data import MarketData
+from xetrade_core.venues.reads import Repeating
+from xetrade_core.venues.resilient import ReadRules
 
 BTC, SOL = "BTC/USDT:USDT", "SOL/USDT:USDT"
 SYMBOLS = {
     "binanceusdm": (BTC, SOL),
     "binancecoinm": ("BTC/USD:BTC",),
     "okx": (BTC, SOL),
+    "bybit": (SOL, "BTC/USD:BTC"),
+    "kucoinfutures": (SOL,),
     "deribit": ("BTC/USD:BTC",),
+    "derive": ("BTC/USDC:USDC",),
 }
+QUICK = ReadRules(repeating=Repeating(backoff=Backoff(base_s=0.01, cap_s=0.1)))
 Opener = Callable[[str], AbstractAsyncContextManager[MarketData]]
 
 
@@ -53,7 +61,8 @@ def sim(venues: Sim) -> Iterator[Sim]:
 def client_of(sim: Sim) -> Opener:
     @asynccontextmanager
     async def opened(name: str) -> AsyncIterator[MarketData]:
-        client = open_market_data(name, ClientOptions(rest_url=sim.url(name).rest), SystemClock(), random.Random(1))
+        options = ClientOptions(rest_url=sim.url(name).rest, reads=QUICK, breakers=BreakerRules(open_s=0.02, cap_s=0.1))
+        client = open_market_data(name, options, SystemClock(), random.Random(1))
         try:
             yield client
         finally:

@@ -21,7 +21,7 @@ from xetrade_core.history.progress import FundingProgress
 from xetrade_core.lake.day_tables import days_of, read_day
 from xetrade_core.lake.funding_schemas import FUNDING_RATES, FUNDING_REVISIONS
 from xetrade_core.lake.layout import NS_PER_DAY
-from xetrade_core.lake.store import ObjectStore
+from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.venues.market_data import MarketData
 
 START = 1_709_251_200_000_000_000  # 2024-03-01
@@ -63,10 +63,8 @@ def held(store: ObjectStore, name: str) -> list[tuple[str, int, float, float]]:
     for day_ns in days_of(store, FUNDING_RATES, name):
         table = read_day(store, FUNDING_RATES, name, day_ns)
         assert table is not None
-        found += [
-            (row["symbol"], row["timestamp"].value // NS_PER_MS, row["rate"], row["interval_s"])
-            for row in table.to_pylist()
-        ]
+        rows = table.to_pylist()
+        found += [(row["symbol"], row["timestamp"].value // NS_PER_MS, row["rate"], row["interval_s"]) for row in rows]
     return sorted(found)
 
 
@@ -88,13 +86,14 @@ async def test_the_lake_holds_what_was_paid_with_every_interval(
     assert held(store, name) == paid(sim, name)
     assert report.missing == 0
     assert report.stored.new == len(paid(sim, name))
+    assert (report.kept_s is not None) == (name == "okx")  # three months, it says
     assert {one.symbol: one.rows for one in report.symbols} == {
         symbol: sum(row[0] == symbol for row in held(store, name)) for symbol in SYMBOLS[name]
     }
     shares = [status.share for status in statuses if status.phase == "reading"]
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
-    assert not [name for name in os.listdir(tmp_path) if ".sqlite" in name]
+    assert not any("sqlite" in name for name in os.listdir(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["okx", "deribit"])
@@ -103,7 +102,7 @@ async def test_an_interrupted_backfill_goes_on_where_it_stopped(
 ) -> None:
     async with client_of(name) as client:
         whole = Venue(client)
-        await fill(whole, name, store, tmp_path / "other")
+        await fill(whole, name, open_store(tmp_path / "other lake"), tmp_path / "other")
         total = len(whole.pages)
         first = Venue(client, stop_after=total // 2)
         with pytest.raises(asyncio.CancelledError):
@@ -113,13 +112,13 @@ async def test_an_interrupted_backfill_goes_on_where_it_stopped(
     assert report.resumed > 0
     assert len(first.pages) + len(second.pages) <= total + len(SYMBOLS[name])  # of pages under way
     assert held(store, name) == paid(sim, name)
-    assert report.stored.unchanged == len(paid(sim, name))
+    assert report.stored.new == len(paid(sim, name))
 
 
 async def test_errors_and_limits_on_the_way_are_waited_out(
     sim: Sim, client_of: Opener, store: ObjectStore, tmp_path: Path
 ) -> None:
-    sim.inject(kind="rest_error", venue="okx", path="funding-rate-history", status=503, probability=0.3, for_=60.0)
+    sim.inject(kind="rest_error", venue="okx", path="funding-rate-history", status=503, probability=0.4, for_=60.0)
     sim.inject(kind="rest_garbled", venue="okx", path="funding-rate-history", count=2)
     sim.inject(kind="rate_limit", venue="okx", path="funding-rate-history", count=1, retry_after_s=1)
     troubles = []
@@ -133,7 +132,7 @@ async def test_errors_and_limits_on_the_way_are_waited_out(
     assert len(sim.injected("rest_error")) > 0
     assert len(sim.injected("rate_limit")) == 1
     assert held(store, "okx") == paid(sim, "okx")
-    assert report.retries == len(troubles)  # what the client did not wait out by itself
+    assert report.retries == len(troubles) > 0
 
 
 async def test_a_venue_that_stays_away_ends_it_with_what_was_read_kept(
@@ -145,8 +144,7 @@ async def test_a_venue_that_stays_away_ends_it_with_what_was_read_kept(
         with pytest.raises(VenueUnavailable, match="what was read is kept: repeat it"):
             await fill(client, "okx", store, tmp_path)
         sim.clear(fault)
-    async with client_of("okx") as another:  # the first one would wait before it asks again
-        report = await fill(another, "okx", store, tmp_path)
+        report = await fill(client, "okx", store, tmp_path)
     assert report.resumed > 0
     assert held(store, "okx") == paid(sim, "okx")
 

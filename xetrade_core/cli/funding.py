@@ -169,7 +169,7 @@ def _show_history(one: VenueFunding, past: SettledHistory) -> None:
 
 @funding.command()
 def backfill(
-    pairs: Annotated[str, typer.Option("--pairs", help="BTC-USDT,ETH-USDT")],
+    pairs: Annotated[str, typer.Option("--pairs", "--symbols", help="BTC-USDT,ETH-USDT")],
     venues: Annotated[str, typer.Option("--venues", help="okx,bybit. Default: those of the settings.")] = "",
     since: Annotated[str, typer.Option(help="From that UTC time on.")] = "2020-01-01",
     until: Annotated[str | None, typer.Option(help="Up to that UTC time; default: now.")] = None,
@@ -230,6 +230,8 @@ def _report_line(report: BackfillReport) -> str:
         parts.append(f"{stored.rejected:,} rejected: see funding_rates_rejected")
     if report.missing:
         parts.append(f"{count(report.missing, 'funding')} missing at the venue")
+    if (kept_s := report.kept_s) is not None:
+        parts.append(f"it tells of the last {kept_s / 86_400:.0f} days only")
     return f"{report.plan.venue}: {', '.join(parts)}"
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, NotSupported, RateLimited, VenueUnavailable
+from xetrade_core.errors import ConfigError, NotSupported, RateLimited, VenueRefused, VenueUnavailable
 from xetrade_core.funding.history import SettledHistory, settle
 from xetrade_core.history.pages import read_pages
 from xetrade_core.history.progress import FundingProgress
@@ -35,7 +35,7 @@ PADDING_NS = 3 * NS_PER_DAY
 _SLICE_NS = 366 * NS_PER_DAY  # bounds the memory of storing
 _TOGETHER = 8  # symbols read at once
 _PATIENCE = Backoff(base_s=1.0, cap_s=60.0)
-_ATTEMPTS = 8  # in a row at one page; together some four minutes
+_ATTEMPTS = 6  # in a row at one page, each with the client's own tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,16 @@ class SymbolHistory:
 
 @dataclass(slots=True)
 class BackfillReport:
-    """What a backfill has read and what became of it. `resumed` rows were read by an earlier run."""
+    """What a backfill has read and what became of it. `resumed` rows were read by an earlier run.
+
+    `kept_s`: the seconds that the venue's history reaches back, where the plan begins before that; else None.
+    """
 
     plan: BackfillPlan
     pages: int = 0
     retries: int = 0
     resumed: int = 0
+    kept_s: float | None = None
     symbols: list[SymbolHistory] = field(default_factory=list)
     stored: Stored = field(default_factory=Stored)
 
@@ -137,7 +141,9 @@ class _Backfill:
         on_progress: Callable[[BackfillStatus], None],
     ) -> None:
         self.rules = funding_rules(plan.venue)
-        self.report = BackfillReport(plan)
+        kept_s = self.rules.kept_s
+        cut_off = kept_s is not None and plan.start_ns < clock.wall_ns() - kept_s * NS_PER_S
+        self.report = BackfillReport(plan, kept_s=kept_s if cut_off else None)
         self._client, self._plan, self._progress = client, plan, progress
         self._clock, self._rng, self._on_progress = clock, rng, on_progress
         self._start_ns = plan.start_ns - PADDING_NS
@@ -178,6 +184,8 @@ class _Backfill:
         for attempt in range(_ATTEMPTS):
             try:
                 return await self._client.funding_page(symbol, start_ns, end_ns)
+            except VenueRefused:
+                raise
             except VenueUnavailable as error:
                 if attempt + 1 == _ATTEMPTS:
                     raise VenueUnavailable(f"{error}; what was read is kept: repeat it to go on from there") from error
