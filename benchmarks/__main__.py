@@ -18,6 +18,7 @@ SECTIONS = {
     "sampling": "Sampling a deep book",
     "best_quotes": "Best bid and ask across venues",
     "symbol_map": "The symbol map",
+    "order_store": "The order store",
     "lake_read": "The lake beside gzip CSV",
     "live_load": "Live against the simulated venue",
 }

@@ -65,3 +65,28 @@ def test_a_writer_sees_at_once_what_another_has_written(store: OrderStore, store
     )
     assert store.do(lambda transaction: transaction.order(one.client_id)) == other.order(one.client_id)
     other.close()
+
+
+def test_what_was_said_to_be_committed_survives_kill_9(store_url: str) -> None:
+    program = f"""if True:
+        from tests.trading.samples import event, intent
+        from xetrade_core.model.order_events import EventKind
+        from xetrade_core.trading.store import OrderStore
+        store = OrderStore({store_url!r})
+        for index in range(10**6):
+            one = intent(index)
+            store.do(lambda transaction: transaction.append(one.client_id, event(EventKind.INTENDED, intent=one)))
+            print(one.client_id, flush=True)
+    """
+    writer = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    said = [writer.stdout.readline().strip() for _ in range(100)]
+    writer.kill()
+    said += writer.stdout.read().split()
+    writer.wait()
+    store = OrderStore(store_url)
+    kept = {order.client_id for order in store.working()}
+    assert set(said) <= kept
+    assert len(kept) <= len(said) + 1
+    assert rebuild(store).clean
+    store.close()
