@@ -10,23 +10,27 @@ import contextlib
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.session import CaptureSession, feed_opener
 from xetrade_core.capture.status import CaptureStatus
-from xetrade_core.clock import Clock
+from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, LakeUnavailable, NotSupported
 from xetrade_core.feeds.factory import open_feed, rest_client
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.polling import polled_symbols
 from xetrade_core.history.backfill import BackfillPlan, BackfillReport, BackfillStatus, backfill
+from xetrade_core.history.days import FundedDay, funded_day
 from xetrade_core.history.imports import ImportReport, import_fundings
 from xetrade_core.history.progress import FundingProgress
+from xetrade_core.lake.funding_days import SampledFunding, store_quotes
 from xetrade_core.lake.kept_lists import KeptLists
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.funding import funding_venues, perpetual_at
+from xetrade_core.model.funding import FundingQuote
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.reference.days import StoredListing
 from xetrade_core.reference.refresh import ListVenue, Refreshed, refresh, refresh_listing
@@ -43,6 +47,9 @@ from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.registry import venues as all_venues
 from xetrade_core.venues.resilient import ReadRules
 from xetrade_core.venues.venue import VenueStatus
+
+MINUTE_NS = 60 * NS_PER_S
+DAY_NS = 86_400 * NS_PER_S
 
 
 def lake_store(settings: Settings) -> ObjectStore:
@@ -221,13 +228,17 @@ async def backfill_funding(
     end_ns: int,
     clock: Clock,
     on_progress: Callable[[BackfillStatus], None] = lambda _: None,
+    *,
+    store: ObjectStore | None = None,
+    label: str = "",
 ) -> list[BackfillReport]:
     """Bring the funding history of some perpetuals of an exchange into the lake, one report an id of the exchange.
 
-    Goes on where an earlier run stopped. Raises UnknownVenue, VenueRetired, NotSupported, UnknownSymbol, SessionError
-    while another process does the same, VenueUnavailable after minutes of trying, LakeError.
+    Goes on where an earlier run of the same `label` stopped; runs of different labels do not wait for each other.
+    Raises UnknownVenue, VenueRetired, NotSupported, UnknownSymbol, SessionError while another process does the same,
+    VenueUnavailable after minutes of trying, LakeError.
     """
-    rng, store = random.Random(), require_lake(settings)
+    rng, store = random.Random(), store or require_lake(settings)
     ids = funding_venues(venue)
     async with contextlib.AsyncExitStack() as opened:
         clients = {name: open_market_data(name, client_options(settings, name), clock, rng) for name in ids}
@@ -240,9 +251,78 @@ async def backfill_funding(
         reports = []
         for name, symbols in wanted.items():
             plan = BackfillPlan(name, tuple(dict.fromkeys(symbols)), start_ns, end_ns)
-            with FundingProgress(settings.state_directory / "funding", name, clock.wall_ns()) as progress:
+            with FundingProgress(settings.state_directory / "funding" / label, name, clock.wall_ns()) as progress:
                 reports.append(await backfill(clients[name], plan, progress, store, clock, rng, on_progress))
         return reports
+
+
+def funded_symbols(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The perpetuals of the settings, by venue that has funding; venues without one are left out."""
+    found = {}
+    for name in settings.venues:
+        rules = known_venue(name)
+        if rules.status is VenueStatus.LIVE and rules.funding is not None:
+            symbols = tuple(one for one in settings.venue(name).symbols if _may_be_perpetual(one, name))
+            if symbols:
+                found[name] = symbols
+    return found
+
+
+def _may_be_perpetual(text: str, venue: str) -> bool:
+    """Whether a person can mean a perpetual by it: everything but the universal symbol of something else."""
+    if "/" not in text:
+        return True
+    parts = SymbolParts.parse(text, venue)
+    return parts.settle is not None and parts.expiry is None
+
+
+def fetch_funding_day(
+    settings: Settings, store: ObjectStore, venue: str, symbols: Sequence[str], day_ns: int, clock: Clock
+) -> FundedDay:
+    """Bring one day of a venue's funding into the lake; of the running day what is settled by now.
+
+    Raises what `backfill_funding` does, and ConfigError for a day that is not there yet.
+    """
+    if day_ns > clock.wall_ns():
+        raise ConfigError.of("day", day_ns, "a day that has begun")
+    label = datetime.fromtimestamp(day_ns // NS_PER_S, UTC).strftime("%Y-%m-%d")
+    fetched = asyncio.run(
+        backfill_funding(settings, venue, symbols, day_ns, day_ns + DAY_NS, clock, store=store, label=label)
+    )
+    return funded_day(store, venue, day_ns, fetched[0])
+
+
+def fetch_funding_years(
+    settings: Settings,
+    store: ObjectStore,
+    venue: str,
+    symbols: Sequence[str],
+    start_ns: int,
+    end_ns: int,
+    clock: Clock,
+) -> list[BackfillReport]:
+    """Bring any stretch of a venue's funding into the lake; see `backfill_funding`, which this runs to its end."""
+    return asyncio.run(backfill_funding(settings, venue, symbols, start_ns, end_ns, clock, store=store, label="years"))
+
+
+def sample_funding(
+    settings: Settings, store: ObjectStore, venue: str, symbols: Sequence[str], clock: Clock
+) -> SampledFunding:
+    """Ask a venue how funding stands and keep the answer as the sample of the running minute.
+
+    Raises UnknownSymbol, NotSupported, VenueUnavailable, RateLimited, LakeError.
+    """
+
+    async def ask() -> dict[str, FundingQuote]:
+        client = open_market_data(venue, client_options(settings, venue), clock, random.Random())
+        try:
+            return await client.fundings(symbols)
+        finally:
+            await client.close()
+
+    quotes = list(asyncio.run(ask()).values())
+    sample_ns = clock.wall_ns() // MINUTE_NS * MINUTE_NS
+    return SampledFunding(venue, sample_ns, tuple(quotes), store_quotes(store, venue, sample_ns, quotes))
 
 
 def import_funding(

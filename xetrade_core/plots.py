@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +55,28 @@ def spread_picture(rows: pa.Table, title: str) -> bytes:
     right.set_yticks(range(len(names)), names, fontsize=8)
     right.set_title("holds the best, % of the time", fontsize=10)
     right.legend(fontsize=8)
+    return _png(figure, title)
+
+
+def funding_picture(series: Mapping[str, tuple[Sequence[int], Sequence[float]]], title: str) -> bytes:
+    """APR (simple, %) over time, one line a venue, as a PNG.
+
+    `series`: venue -> funding times (UTC ns), APRs (fractions). Raises NothingToDraw.
+    """
+    if not series:
+        raise NothingToDraw("no venue has a funding: nothing to draw")
+    figure, (left, right) = _two_panels((3, 1))
+    names = sorted(series)
+    for name in names:
+        times, aprs = series[name]
+        left.step(np.asarray(times, dtype="datetime64[ns]"), 100 * np.asarray(aprs), where="post", label=name)
+    left.axhline(0, color="grey", linewidth=0.5)
+    left.set_title("APR, % a year, paid by longs", fontsize=10)
+    left.legend(fontsize=8)
+    left.tick_params(axis="x", labelrotation=30, labelsize=8)
+    right.barh(np.arange(len(names)), [100 * float(np.mean(series[name][1])) for name in names])
+    right.set_yticks(range(len(names)), names, fontsize=8)
+    right.set_title("mean", fontsize=10)
     return _png(figure, title)
 
 

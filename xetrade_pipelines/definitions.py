@@ -13,6 +13,9 @@ from typing import Any
 import dagster as dg
 
 from xetrade_core.settings import Settings
+from xetrade_pipelines.funding import assets as funding_assets
+from xetrade_pipelines.funding import jobs as funding_jobs
+from xetrade_pipelines.funding import schedules as funding_schedules
 from xetrade_pipelines.io_managers import LakeIOManager
 from xetrade_pipelines.market_data.assets import ASSETS
 from xetrade_pipelines.market_data.checks import window_covered
@@ -31,6 +34,7 @@ from xetrade_pipelines.resources import (
     AlertResource,
     CaptureResource,
     ClockResource,
+    FundingResource,
     LakeResource,
     LakeS3Resource,
     ReferenceResource,
@@ -48,6 +52,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         "lake": lake,
         "capture": CaptureResource(spool_dir=str(settings.spool), settings=machine, clock=clock),
         "reference": ReferenceResource(settings=machine, clock=clock),
+        "funding": FundingResource(settings=machine, clock=clock),
         "alerts": AlertResource(settings=machine),
         "io_manager": LakeIOManager(lake=lake),
         MEMORY: dg.mem_io_manager,
@@ -61,10 +66,15 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     ticking = dg.DefaultScheduleStatus.RUNNING if autostart else dg.DefaultScheduleStatus.STOPPED
     watching = dg.DefaultSensorStatus.RUNNING if autostart else dg.DefaultSensorStatus.STOPPED
     return dg.Definitions(
-        assets=[*ASSETS, best_quotes, *reference_assets.ASSETS],
+        assets=[*ASSETS, best_quotes, *reference_assets.ASSETS, *funding_assets.ASSETS],
         asset_checks=[window_covered],
-        jobs=[*JOBS, make_best_quotes, *reference_jobs.JOBS],
-        schedules=[*schedules(ticking), best_quotes_hourly(ticking), *reference_schedules.schedules(ticking)],
+        jobs=[*JOBS, make_best_quotes, *reference_jobs.JOBS, *funding_jobs.JOBS],
+        schedules=[
+            *schedules(ticking),
+            best_quotes_hourly(ticking),
+            *reference_schedules.schedules(ticking),
+            *funding_schedules.schedules(ticking),
+        ],
         sensors=[*sensors(watching), *reference_sensors.sensors(watching)],
         resources={**default_resources(settings), **(resource_overrides or {})},
     )

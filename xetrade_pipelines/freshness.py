@@ -29,4 +29,7 @@ FRESHNESS = {
     "instruments": _within(130, 24 * 60),
     "symbol_map": _within(130, 24 * 60),
     "symbol_map_changes": _within(130, 24 * 60),
+    # fetched every hour, a few minutes after fundings are paid; sampled every five minutes
+    "funding_rates": _within(130, 9 * 60),
+    "funding_quotes": _within(20, 120),
 }

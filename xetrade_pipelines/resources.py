@@ -20,10 +20,14 @@ from dagster_aws.s3 import S3Resource
 
 from xetrade_core.assembly import (
     feed_options,
+    fetch_funding_day,
+    fetch_funding_years,
     fetch_listing,
+    funded_symbols,
     reference_venues,
     refresh_reference,
     s3_options,
+    sample_funding,
     venue_ids,
 )
 from xetrade_core.capture.config import CaptureConfig
@@ -33,7 +37,11 @@ from xetrade_core.capture.run import run_capture
 from xetrade_core.capture.session import feed_opener
 from xetrade_core.capture.status import CaptureReport, CaptureStatus
 from xetrade_core.clock import NS_PER_S, SystemClock
+from xetrade_core.errors import ConfigError
+from xetrade_core.history.backfill import BackfillReport
+from xetrade_core.history.days import FundedDay, apr_series
 from xetrade_core.lake.best_hours import BestQuotesReport, make_best_quotes, outdated_hours, read_best_hour
+from xetrade_core.lake.funding_days import SampledFunding
 from xetrade_core.lake.hour_tables import read_part
 from xetrade_core.lake.hourly import HourEvidence, hour_records, settle_hour
 from xetrade_core.lake.measure import MetricsReport, measure_hour
@@ -42,7 +50,7 @@ from xetrade_core.lake.quality import QualityRecord
 from xetrade_core.lake.s3_store import make_client
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
-from xetrade_core.plots import book_picture, spread_picture
+from xetrade_core.plots import book_picture, funding_picture, spread_picture
 from xetrade_core.reference.days import StoredChanges, StoredListing, StoredMap, store_changes, store_map
 from xetrade_core.reference.news import Listed, listed_since, read_cursor, write_cursor
 from xetrade_core.reference.refresh import Refreshed
@@ -50,7 +58,10 @@ from xetrade_core.settings import Settings, load_settings
 from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging, redact_text, register_secrets
 from xetrade_pipelines.market_data.config import CaptureRunConfig
 from xetrade_pipelines.market_data.plan import plan_capture, symbols_of
-from xetrade_pipelines.partitions import VenueHour, hour_key
+from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour, hour_key
+
+#: days that the picture of funding shows
+PICTURED_DAYS = 30
 
 
 class ClockResource(dg.ConfigurableResource[None]):
@@ -236,6 +247,54 @@ class ReferenceResource(dg.ConfigurableResource[None]):
         """What was listed since `cursor`, and the next cursor; see `xetrade_core.reference.news`."""
         news, seen = listed_since(store, venue_ids(), read_cursor(cursor))
         return news, write_cursor(seen)
+
+
+class FundingResource(dg.ConfigurableResource[None]):
+    """The venues as far as their funding goes."""
+
+    settings: dg.ResourceDependency[SettingsResource]
+    clock: dg.ResourceDependency[ClockResource]
+
+    def symbols(self) -> dict[str, tuple[str, ...]]:
+        """The perpetuals of the settings, by venue that has funding."""
+        return funded_symbols(self.settings.load())
+
+    def wanted(self, venue: str, named: Sequence[str]) -> tuple[str, ...]:
+        """The perpetuals that a run is about: those it names, else the settings'. Raises ConfigError for none."""
+        wanted = tuple(named) or self.symbols().get(venue, ())
+        if not wanted:
+            allowed = f"name perpetuals, here or as venues.{venue}.symbols"
+            raise ConfigError.of("symbols", "", allowed)
+        return wanted
+
+    def require_running(self, day: VenueDay) -> None:
+        """Raise ConfigError for a day that is not the running one: how funding stood then nobody tells any more."""
+        running = VenueDay.containing(day.venue, self.clock.wall_ns())
+        if day != running:
+            raise ConfigError.of("partition", str(day.key), f"the running day, {running.key}: samples are of now")
+
+    def fetch_day(self, day: VenueDay, named: Sequence[str], store: ObjectStore) -> FundedDay:
+        """Bring a day into the lake; see `xetrade_core.assembly.fetch_funding_day`."""
+        symbols = self.wanted(day.venue, named)
+        return fetch_funding_day(self.settings.load(), store, day.venue, symbols, day.start_ns, SystemClock())
+
+    def backfill(
+        self, venue: str, symbols: Sequence[str], start_ns: int, end_ns: int, store: ObjectStore
+    ) -> list[BackfillReport]:
+        """Bring years into the lake; see `xetrade_core.assembly.fetch_funding_years`."""
+        return fetch_funding_years(self.settings.load(), store, venue, symbols, start_ns, end_ns, SystemClock())
+
+    def sample(self, venue: str, named: Sequence[str], store: ObjectStore) -> SampledFunding:
+        """Keep how funding stands now; see `xetrade_core.assembly.sample_funding`."""
+        return sample_funding(self.settings.load(), store, venue, self.wanted(venue, named), SystemClock())
+
+    def picture(self, made: FundedDay, store: ObjectStore) -> bytes | None:
+        """APR of the day's first symbol over the month before, on every venue that has it; None for an empty day."""
+        if not made.symbols:
+            return None
+        symbol, end_ns = made.symbols[0].symbol, made.day_ns + DAY_NS
+        series = apr_series(store, venue_ids(), symbol, end_ns - PICTURED_DAYS * DAY_NS, end_ns)
+        return funding_picture(series, f"funding of {symbol}") if series else None
 
 
 class AlertResource(dg.ConfigurableResource[None]):

@@ -71,6 +71,16 @@ class Stored:
         self.revisions += other.revisions
 
 
+@dataclass(frozen=True, slots=True)
+class SampledFunding:
+    """The sample of one moment (UTC ns): what the venue answered, and how many rows the schema refused."""
+
+    venue: str
+    sample_ns: int
+    quotes: tuple[FundingQuote, ...]
+    rejected: int
+
+
 def store_fundings(
     store: ObjectStore, venue: str, rows: Iterable[SettledFunding], now_ns: int, *, source: str = "venue"
 ) -> Stored:

@@ -1,0 +1,1 @@
+"""Funding: what perpetuals paid, by day and venue, and how it stands, sampled."""

@@ -1,0 +1,115 @@
+"""Jobs: today's and yesterday's funding of all venues, samples of how it stands, and backfills of years in one run.
+
+A venue that does not answer fails the run at its end, when the others are done.
+https://docs.dagster.io/guides/build/jobs/op-jobs
+"""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from xetrade_pipelines.events import Event, as_events
+from xetrade_pipelines.failures import failures_at_the_end
+from xetrade_pipelines.funding.reports import backfilled_events, day_result, sampled_events, sentence
+from xetrade_pipelines.partitions import DAY_NS, VenueDay, day_of_key
+from xetrade_pipelines.resources import ClockResource, FundingResource, LakeResource
+
+VENUES = "Venue -> its perpetuals, such as okx: [BTC-USDT]. Empty: those of the settings."
+
+
+class FundingRunConfig(dg.Config):
+    """Which venues and perpetuals."""
+
+    venues: dict[str, list[str]] = Field(default={}, description=VENUES)
+
+
+class BackfillRunConfig(dg.Config):
+    """Which venues and perpetuals, and which days."""
+
+    venues: dict[str, list[str]] = Field(default={}, description=VENUES)
+    since: str = Field(description="The first day (UTC), such as 2022-01-01.")
+    until: str = Field(default="", description="The first day that is not wanted any more. Empty: up to now.")
+
+
+@dg.op(name="fetch_funding", out=dg.Out(dg.Nothing), tags={"kind": "rest"})
+def fetch_op(
+    config: FundingRunConfig, funding: FundingResource, lake: LakeResource, clock: ClockResource
+) -> Iterator[Event]:
+    """Bring the running day and the one before of every venue into the lake."""
+    with failures_at_the_end() as each:
+        for venue in config.venues or funding.symbols():
+            for start_ns in (clock.wall_ns() - DAY_NS, clock.wall_ns()):
+                day = VenueDay.containing(venue, start_ns)
+                with each(venue):
+                    made = funding.fetch_day(day, config.venues.get(venue, ()), lake.store())
+                    yield from as_events(day.key, [day_result(made, None)])
+
+
+@dg.op(name="sample_funding", out=dg.Out(dg.Nothing), tags={"kind": "rest"})
+def sample_op(config: FundingRunConfig, funding: FundingResource, lake: LakeResource) -> Iterator[Event]:
+    """Ask every venue how funding stands and keep it."""
+    with failures_at_the_end() as each:
+        for venue in config.venues or funding.symbols():
+            with each(venue):
+                asked = funding.wanted(venue, config.venues.get(venue, ()))
+                yield from sampled_events(funding.sample(venue, asked, lake.store()), asked)
+
+
+@dg.op(name="backfill_funding", out=dg.Out(dg.Nothing), tags={"kind": "rest"})
+def backfill_op(
+    context: dg.OpExecutionContext,
+    config: BackfillRunConfig,
+    funding: FundingResource,
+    lake: LakeResource,
+    clock: ClockResource,
+) -> Iterator[Event]:
+    """Page every venue's history from `since` on; a run that died is gone on with."""
+    start_ns = day_of_key(config.since)
+    end_ns = day_of_key(config.until) if config.until else clock.wall_ns()
+    with failures_at_the_end() as each:
+        for venue in config.venues or funding.symbols():
+            with each(venue):
+                symbols = funding.wanted(venue, config.venues.get(venue, ()))
+                for report in funding.backfill(venue, symbols, start_ns, end_ns, lake.store()):
+                    context.log.info(sentence(report))
+                    yield from backfilled_events(report)
+
+
+@dg.graph
+def funding_of_today() -> None:
+    """The running day and the one before of every venue."""
+    fetch_op()
+
+
+@dg.graph
+def funding_as_it_stands() -> None:
+    """One sample of every venue."""
+    sample_op()
+
+
+@dg.graph
+def funding_of_years() -> None:
+    """The history of every venue."""
+    backfill_op()
+
+
+fetch_funding = funding_of_today.to_job(
+    name="fetch_funding",
+    description="Bring the funding of today and yesterday into the lake, of the venues of the settings or those named. "
+    "Can be repeated at any time: only what the venue has changed changes.",
+    executor_def=dg.in_process_executor,
+)
+sample_funding = funding_as_it_stands.to_job(
+    name="sample_funding",
+    description="Keep how funding stands now (live and predicted) as a sample of `funding_quotes`.",
+    executor_def=dg.in_process_executor,
+)
+backfill_funding = funding_of_years.to_job(
+    name="backfill_funding",
+    description="Bring years of funding history into the lake, each venue paged by its own rule; goes on where an "
+    "earlier run stopped.",
+    executor_def=dg.in_process_executor,
+)
+JOBS = (fetch_funding, sample_funding, backfill_funding)
