@@ -19,6 +19,7 @@ SECTIONS = {
     "best_quotes": "Best bid and ask across venues",
     "symbol_map": "The symbol map",
     "order_store": "The order store",
+    "funding_history": "Years of funding",
     "lake_read": "The lake beside gzip CSV",
     "live_load": "Live against the simulated venue",
 }
