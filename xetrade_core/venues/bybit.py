@@ -262,7 +262,7 @@ VENUE = Venue(
         ),
     ),
     funding=FundingRules(
-        live_means="the rate as it would be paid at the next funding, moving until then",
+        live_means="what would be paid at the next funding as things stand; it moves until then",
         predicted_means=None,
         paging=Paging.NEWEST_FIRST,
         page_limit=200,

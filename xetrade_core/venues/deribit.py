@@ -122,8 +122,7 @@ VENUE = Venue(
         ),
     ),
     funding=FundingRules(
-        live_means="the average of the last 8 hours (get_funding_rate_value over that span): what was accrued, "
-        "not what will be",
+        live_means="what was accrued over the last 8 hours (get_funding_rate_value over that span), not what will be",
         predicted_means=None,
         paging=Paging.RANGE,
         page_limit=720,

@@ -114,7 +114,7 @@ VENUE = Venue(
         ),
     ),
     funding=FundingRules(
-        live_means="the rate of the last full hour, as the history states it",
+        live_means="what was paid for the last full hour, as the history states it",
         predicted_means=None,
         paging=Paging.RANGE,
         page_limit=720,

@@ -90,7 +90,7 @@ VENUE = Venue(
         ),
     ),
     funding=FundingRules(
-        live_means="the rate of the running period, as it will be paid at its end",
+        live_means="what the running period pays at its end",
         predicted_means=None,
         paging=Paging.NEWEST_FIRST,
         page_limit=100,
