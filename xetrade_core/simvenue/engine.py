@@ -33,12 +33,13 @@ class Side(StrEnum):
 
 @dataclass(slots=True)
 class Order:
-    """A resting order; `lots` is what is left of it."""
+    """A resting order; `lots` is what is left of it. One that is `owned` belongs to an account, not to the crowd."""
 
     order_id: int
     side: Side
     ticks: int
     lots: int
+    owned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class MatchingEngine:
         self._orders: dict[int, Order] = {}
         self._last_order_id = 0
         self._last_trade_id = 0
+        self.on_trade: Callable[[Trade], None] | None = None
+        """Called after each trade, when the book and the maker's order already know of it."""
 
     @property
     def order_count(self) -> int:
@@ -76,13 +79,13 @@ class MatchingEngine:
         """The resting orders of a level, next to trade first."""
         return list(self._queues.get(signed_price, {}).values())
 
-    def limit(self, side: Side, ticks: int, lots: int) -> tuple[int, list[Trade]]:
+    def limit(self, side: Side, ticks: int, lots: int, *, owned: bool = False) -> tuple[int, list[Trade]]:
         """Match what crosses, rest the remainder. Gives the order's id and its trades."""
         if ticks <= 0 or lots <= 0:
             raise EngineRefusal(f"limit order {lots} lots at {ticks} ticks: both must be above 0")
         order_id, left, trades = self._match(side, lots, ticks)
         if left:
-            order = Order(order_id, side, ticks, left)
+            order = Order(order_id, side, ticks, left, owned)
             signed = side.sign * ticks
             self._orders[order_id] = order
             self._queues.setdefault(signed, {})[order_id] = order
@@ -106,6 +109,16 @@ class MatchingEngine:
         self._on_level(signed, self._levels.sizes[signed] - order.lots)
         return order.lots
 
+    def hit(self, order_id: int, lots: int) -> Trade:
+        """Trade a resting order with nobody in particular, whatever rests before it; at most what is left of it."""
+        maker = self._orders.get(order_id)
+        if maker is None:
+            raise EngineRefusal(f"cannot hit order {order_id}: it does not rest in the book")
+        self._last_order_id += 1
+        signed = maker.side.sign * maker.ticks
+        taker = Side.SELL if maker.side is Side.BUY else Side.BUY
+        return self._trade(maker, signed, taker, self._last_order_id, min(lots, maker.lots), self._levels.sizes[signed])
+
     def _match(self, side: Side, lots: int, limit_ticks: int | None) -> tuple[int, int, list[Trade]]:
         self._last_order_id += 1
         taker_id, left = self._last_order_id, lots
@@ -122,18 +135,25 @@ class MatchingEngine:
         total = self._levels.sizes[signed]
         for maker in self.queue(signed):
             lots = min(left, maker.lots)
-            self._last_trade_id += 1
-            trades.append(Trade(self._last_trade_id, maker.order_id, taker_id, ticks, lots, side))
+            trades.append(self._trade(maker, signed, side, taker_id, lots, total))
             left -= lots
             total -= lots
-            maker.lots -= lots
-            if maker.lots == 0:
-                del self._orders[maker.order_id]
-                self._remove(signed, maker.order_id)
-            self._on_level(signed, total)
             if not left:
                 break
         return left
+
+    def _trade(self, maker: Order, signed: int, taker_side: Side, taker_id: int, lots: int, total: int) -> Trade:
+        """Trade `lots` of a resting order, whose level holds `total`."""
+        self._last_trade_id += 1
+        trade = Trade(self._last_trade_id, maker.order_id, taker_id, maker.ticks, lots, taker_side)
+        maker.lots -= lots
+        if maker.lots == 0:
+            del self._orders[maker.order_id]
+            self._remove(signed, maker.order_id)
+        self._on_level(signed, total - lots)
+        if self.on_trade is not None:
+            self.on_trade(trade)
+        return trade
 
     def _remove(self, signed: int, order_id: int) -> None:
         queue = self._queues[signed]

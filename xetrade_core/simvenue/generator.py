@@ -89,11 +89,12 @@ class OrderFlow:
             self._cancel_at(side, min(len(prices) - 1, int(self._rng.expovariate(1.0 / _TOUCH_SCALE))))
 
     def _cancel_at(self, side: Side, index: int) -> None:
-        """Cancel a random order of the level `index` levels away from the touch."""
+        """Cancel a random order of the crowd on the level `index` levels away from the touch."""
         prices = self._prices(side)
         ticks = prices[-1 - index] if side is Side.BUY else prices[index]
-        queue = self._engine.queue(side.sign * ticks)
-        self._engine.cancel(self._rng.choice(queue).order_id)
+        crowd = [order for order in self._engine.queue(side.sign * ticks) if not order.owned]
+        if crowd:
+            self._engine.cancel(self._rng.choice(crowd).order_id)
 
     def _keep_depth(self, side: Side) -> None:
         """Add a level at the far end of a side that has run thin, drop the farthest of one that has grown."""

@@ -118,6 +118,11 @@ class Market:
         self._trade_id += 1
         self.trades.append(Trade(self._trade_id, 0, 0, ticks, lots, taker))
 
+    def takeable(self, taker: Side, limit_ticks: int) -> int:
+        """The lots that an order of that side would trade at once at `limit_ticks` or better."""
+        levels = self.levels.asks(1 << 30) if taker is Side.BUY else self.levels.bids(1 << 30)
+        return sum(lots for ticks, lots in levels if (limit_ticks - ticks) * taker.sign >= 0)
+
     def flush(self) -> Flush:
         """What has changed since the last flush."""
         previous, first = self.published_id, self._pending_first

@@ -1,0 +1,139 @@
+"""From an execution to the books: money, fees, positions, funding, and what is held for resting orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from xetrade_core.model.instruments import MarketType
+from xetrade_core.simvenue.desk.accounts import Account
+from xetrade_core.simvenue.desk.checks import contract_notional
+from xetrade_core.simvenue.desk.ledger import booked
+from xetrade_core.simvenue.desk.words import (
+    DeskEvent,
+    DeskFill,
+    DeskOrder,
+    LedgerChanged,
+    PositionChanged,
+    PositionSide,
+)
+from xetrade_core.simvenue.engine import Side
+from xetrade_core.simvenue.market import Market
+
+
+class Books:
+    """Books executions into accounts, and tells what changed."""
+
+    def __init__(self, fee_in_quote: bool, tell: Callable[[DeskEvent], None]) -> None:
+        self._fee_in_quote = fee_in_quote
+        self._tell = tell
+        self.fills: list[DeskFill] = []
+
+    def trade(
+        self,
+        account: Account,
+        order: DeskOrder,
+        trade_id: int,
+        price: Decimal,
+        amount: Decimal,
+        rate: Decimal,
+        *,
+        maker: bool,
+        now_ns: int,
+    ) -> DeskFill:
+        """Book one execution; gives the fill as the account sees it."""
+        market, ticket = order.market, order.ticket
+        self.release(account, order)
+        spot = market.listing.instrument.market_type is MarketType.SPOT
+        book = self._spot if spot else self._contract
+        fee, fee_currency, realized = book(account, order, trade_id, price, amount, rate, now_ns)
+        if order.state.resting and order.engine_id is not None:
+            self.hold(account, order)
+        fill = DeskFill(
+            trade_id,
+            order.order_id,
+            ticket.client_id,
+            account.name,
+            market.symbol,
+            ticket.side,
+            price,
+            amount,
+            maker,
+            fee,
+            fee_currency,
+            realized,
+            now_ns,
+            ticket.position_side,
+        )
+        self.fills.append(fill)
+        return fill
+
+    def _spot(
+        self,
+        account: Account,
+        order: DeskOrder,
+        trade_id: int,
+        price: Decimal,
+        amount: Decimal,
+        rate: Decimal,
+        now_ns: int,
+    ) -> tuple[Decimal, str, Decimal]:
+        market, side = order.market, order.ticket.side
+        base, quote = market.listing.base, market.listing.quote
+        in_quote = self._fee_in_quote or side is Side.SELL
+        fee_currency = quote if in_quote else base
+        fee = booked((price * amount if in_quote else amount) * rate)
+        book, reference = account.ledger.book, str(trade_id)
+        book(now_ns, "trade", base, amount * side.sign, market.symbol, reference)
+        book(now_ns, "trade", quote, -price * amount * side.sign, market.symbol, reference)
+        book(now_ns, "fee", fee_currency, -fee, market.symbol, reference)
+        self._tell(LedgerChanged(account.name, (base, quote), "trade", now_ns))
+        return fee, fee_currency, Decimal(0)
+
+    def _contract(
+        self,
+        account: Account,
+        order: DeskOrder,
+        trade_id: int,
+        price: Decimal,
+        amount: Decimal,
+        rate: Decimal,
+        now_ns: int,
+    ) -> tuple[Decimal, str, Decimal]:
+        market, ticket = order.market, order.ticket
+        settle = market.listing.settle or market.listing.quote
+        realized = booked(account.position(market, ticket.position_side).trade(amount * ticket.side.sign, price))
+        fee = booked(contract_notional(market, amount, price) * rate)
+        if realized:
+            account.ledger.book(now_ns, "pnl", settle, realized, market.symbol, str(trade_id))
+        account.ledger.book(now_ns, "fee", settle, -fee, market.symbol, str(trade_id))
+        self._tell(LedgerChanged(account.name, (settle,), "trade", now_ns))
+        self._tell(PositionChanged(account.name, market.symbol, ticket.position_side, now_ns))
+        return fee, settle, realized
+
+    def fund(self, account: Account, market: Market, rate: Decimal, mark: Decimal, reference: str, now_ns: int) -> None:
+        """Book one funding of an account's positions in a market."""
+        settle = market.listing.settle or market.listing.quote
+        for side in PositionSide:
+            position = account.positions.get((market.symbol, side))
+            if position is None or not position.quantity:
+                continue
+            payment = booked(-position.notional(mark).copy_sign(position.quantity) * rate)
+            account.ledger.book(now_ns, "funding", settle, payment, market.symbol, reference)
+            self._tell(LedgerChanged(account.name, (settle,), "funding", now_ns))
+
+    def hold(self, account: Account, order: DeskOrder) -> None:
+        """Lock what a resting spot order may spend; contracts are checked against margin instead."""
+        listing = order.market.listing
+        if listing.instrument.market_type is not MarketType.SPOT or order.ticket.price is None:
+            return
+        buys = order.ticket.side is Side.BUY
+        order.locked = order.remaining * order.ticket.price if buys else order.remaining
+        account.ledger.lock(listing.quote if buys else listing.base, order.locked)
+
+    def release(self, account: Account, order: DeskOrder) -> None:
+        """Unlock what is locked for an order."""
+        if order.locked:
+            listing = order.market.listing
+            account.ledger.lock(listing.quote if order.ticket.side is Side.BUY else listing.base, -order.locked)
+            order.locked = Decimal(0)
