@@ -177,7 +177,11 @@ def test_a_limit_of_zero_means_no_limit() -> None:
 
 
 def test_a_path_that_is_not_simulated_is_not_found() -> None:
-    assert rest(simulate("binance"), "binance", "/api/v3/order").status == 404
+    assert rest(simulate("binance"), "binance", "/api/v3/klines").status == 404
+
+
+def test_orders_are_not_taken_where_nothing_is_matched() -> None:
+    assert rest(simulate("binance", mode="levels"), "binance", "/api/v3/order", method="POST").status == 404
 
 
 def test_prices_of_calls_agree_with_the_book(ask: Any) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from xetrade_core.errors import ConfigError, XETradeError
+from xetrade_core.simvenue.desk.accounts import AccountConfig
 from xetrade_core.simvenue.faults import Fault
 from xetrade_core.simvenue.funding import FundingConfig, FundingCurve, is_funded
 from xetrade_core.simvenue.instruments import DEFAULT_VENUES, VENUES, default_symbols, listing
@@ -49,6 +50,7 @@ class VenueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checksum: bool = False  # OKX: a real CRC32 instead of 0
     recording: RecordingConfig | None = None
     funding: FundingConfig = FundingConfig()
+    accounts: dict[str, AccountConfig] | None = None  # None: one, `main`, where the venue takes orders
 
     def symbol_names(self, venue: str) -> tuple[str, ...]:
         if isinstance(self.symbols, tuple):
@@ -85,8 +87,22 @@ class SimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 except XETradeError as error:
                     raise ConfigError(f"venues.{venue}.symbols: {error}") from None
             _check_funding(venue, config)
+            _check_accounts(venue, config)
         for fault in self.faults:
             fault.check(self.venues)
+
+
+def _check_accounts(venue: str, config: VenueConfig) -> None:
+    """Raises ConfigError for accounts where no orders are taken, and for a key that two accounts have."""
+    if config.accounts is None:
+        return
+    field = f"venues.{venue}.accounts"
+    if config.mode != "orders" or config.recording is not None:
+        raise ConfigError(f"{field}: orders are taken only in mode `orders` and without a recording")
+    keys = [key.key for name, account in config.accounts.items() for key in account.issued(name)]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise ConfigError.of(field, twice[0], "a key that is issued once")
 
 
 def _check_funding(venue: str, config: VenueConfig) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.simvenue.desk import DeskEvent
 from xetrade_core.simvenue.dialects.base import Dialect
 from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
 from xetrade_core.simvenue.market import Flush
@@ -44,6 +45,7 @@ class WireSession:
         self.combined = False
         self.names: dict[str, tuple[str, str]] = {}
         self.commands: deque[int] = deque(maxlen=16)
+        self.account: str | None = None
         self.muted = False  # before the handshake is answered nothing may be sent
         self.half_open = False  # neither sends nor answers any more, but the socket stays open
         self.closed = False
@@ -159,6 +161,15 @@ class Hub:
                         self._dispatch(kind, topic, part, payload)
             if topic.joining:
                 self._greet(kind, topic, publication, venue_ns)
+
+    def tell(self, event: DeskEvent) -> None:
+        """Send what happened to an account to its sessions, rendered at once: the order goes on changing."""
+        targets = [session for session in self.sessions if session.account == event.account]
+        if not targets:
+            return
+        for payload in self.dialect.render_private(event):
+            for session in targets:
+                session.reply(payload)
 
     def play(self, kind: str, publication: Publication, payload: bytes, venue_ns: int) -> None:
         """Send a recorded message to those who take that kind of message, and greet those who have just joined."""

@@ -109,7 +109,15 @@ class _Door:
         simulation = self._simulation
         body = await request.read()
         outcome = self._place.rest(
-            request.method, request.path, request.query, simulation.now_ns, self._clock.wall_ns(), body, request.host
+            request.method,
+            request.path,
+            request.query,
+            simulation.now_ns,
+            self._clock.wall_ns(),
+            body,
+            request.host,
+            request.headers,
+            request.rel_url.raw_query_string,
         )
         if outcome.delay_s:
             await self._clock.sleep(outcome.delay_s)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
-from xetrade_core.errors import UnknownVenue
+from xetrade_core.errors import ConfigError, UnknownVenue
 from xetrade_core.simvenue.config import SimConfig
+from xetrade_core.simvenue.desk import AccountConfig, Desk
 from xetrade_core.simvenue.dialects import DIALECTS
 from xetrade_core.simvenue.dialects.base import Dialect, Reply, Request
 from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
@@ -38,16 +40,34 @@ class RestOutcome:
 class Place:
     """Everything of one simulated venue but its sockets."""
 
-    def __init__(self, venue: str, config: SimConfig, board: FaultBoard, wall_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, venue: str, config: SimConfig, board: FaultBoard, wall_ns: Callable[[], int], now_ns: int = 0
+    ) -> None:
         self.name = venue
+        self._board = board
         self.venue = Venue(venue, config.venues[venue], config.seed, config.tick_ms)
         self.dialect: Dialect = DIALECTS[venue](self.venue)
         self.hub = Hub(venue, self.dialect, board, wall_ns)
+        self.desk = self._open_desk(now_ns)
         self.routes = self.dialect.routes
         self.refusing = False
         recording = self.venue.config.recording
         self._player = Player(self.dialect, self.hub, recording) if recording else None
-        self._board = board
+
+    def _open_desk(self, now_ns: int) -> Desk | None:
+        """The desk that takes orders from outside; None where there is no matching engine, or no private side yet."""
+        config, rules = self.venue.config, self.dialect.desk_rules
+        if rules is None:
+            if config.accounts is not None:
+                raise ConfigError(f"venues.{self.name}.accounts: this simulated venue takes no orders")
+            return None
+        if config.mode != "orders" or config.recording is not None:
+            return None
+        accounts = {"main": AccountConfig()} if config.accounts is None else config.accounts
+        desk = Desk(self.venue.markets.values(), accounts, rules, self.venue_ns(now_ns))
+        desk.listen(self.hub.tell)
+        self.dialect.desk = desk
+        return desk
 
     def venue_ns(self, now_ns: int) -> int:
         """What this venue's clock says."""
@@ -59,6 +79,8 @@ class Place:
         """One tick: the markets move, or the recording goes on, and the messages are on their way."""
         venue_ns = self.venue_ns(now_ns)
         self.hub.turn(now_ns)
+        if self.desk is not None:
+            self.desk.turn(venue_ns)
         if self._player is not None:
             self._player.turn(now_ns, venue_ns)
             return
@@ -74,6 +96,8 @@ class Place:
         wall_ns: int,
         body: bytes = b"",
         host: str = "",
+        headers: Mapping[str, str] | None = None,
+        raw_query: str = "",
     ) -> RestOutcome:
         """Answer a REST call, with whatever faults hit it."""
         if body:
@@ -89,22 +113,33 @@ class Place:
                 delay_s += fate.fault.delay_s
             elif fate.kind == "rest_stale" and symbol is not None:
                 sequence = self.venue.activities[symbol].id_before(now_ns - round(fate.fault.age_s * NS_PER_S))
-        request = Request(method, path, query, self.venue_ns(now_ns), sequence, body, host)
-        handler = self.routes.get((method, path))
-        try:
-            reply = self.dialect.not_found(request) if handler is None else handler(request)
-        except TruthForgotten:
-            reply = self.dialect.unavailable(500)
+        request = Request(method, path, query, self.venue_ns(now_ns), sequence, body, host, headers or {}, raw_query)
+        reply = self._limited(fates, request.now_ns) or self._answer(request)
         for fate in fates:
-            reply = self._spoil(fate, reply, request.now_ns)
+            reply = self._spoil(fate, reply)
         return RestOutcome(reply, delay_s)
 
-    def _spoil(self, fate: ActiveFault, reply: Reply, now_ns: int) -> Reply:
+    def _answer(self, request: Request) -> Reply:
+        handler = self.routes.get((request.method, request.path))
+        if self.desk is not None:
+            self.desk.now_ns = request.now_ns
+        try:
+            return self.dialect.not_found(request) if handler is None else handler(request)
+        except TruthForgotten:
+            return self.dialect.unavailable(500)
+
+    def _limited(self, fates: list[ActiveFault], now_ns: int) -> Reply | None:
+        """The refusal of a rate limit, which comes before anything is done about the call."""
+        for fate in fates:
+            if fate.kind == "rate_limit":
+                fault = fate.fault
+                return self.dialect.limited(fault.status or 429, self.dialect.retry_after(fault.retry_after_s, now_ns))
+        return None
+
+    def _spoil(self, fate: ActiveFault, reply: Reply) -> Reply:
         fault = fate.fault
         if fate.kind == "rest_error":
             return self.dialect.unavailable(fault.status or 500)
-        if fate.kind == "rate_limit":
-            return self.dialect.limited(fault.status or 429, self.dialect.retry_after(fault.retry_after_s, now_ns))
         if fate.kind == "rest_empty":
             return Reply(200, b"", reply.headers)
         if fate.kind == "rest_garbled":
@@ -113,11 +148,11 @@ class Place:
 
 
 def _fields(body: bytes) -> dict[str, str]:
-    """The plain fields of a JSON object, as text; none of anything else."""
+    """The plain fields of a JSON object or a form, as text; none of anything else."""
     try:
         fields = msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
+        return dict(parse_qsl(body.decode(errors="replace")))
     return {key: str(value) for key, value in fields.items() if isinstance(value, str | int | float)}
 
 
@@ -131,7 +166,7 @@ class Simulation:
         self.tick_ns = config.tick_ms * NS_PER_MS
         self.ticks = 0
         self._wall_ns = wall_ns
-        self.places = {venue: Place(venue, config, self.board, wall_ns) for venue in config.venues}
+        self.places = {venue: Place(venue, config, self.board, wall_ns, start_ns) for venue in config.venues}
         self.rng = random.Random(f"{config.seed}:simulation")
         for fault in config.faults:
             self.board.add(fault, start_ns)

@@ -301,6 +301,7 @@ class Desk:
         order.state = State.PARTIALLY_FILLED if order.remaining else State.FILLED
         rate = self.rules.maker_fee if maker else self.rules.taker_fee
         fill = self._books.trade(account, order, trade.trade_id, price, amount, rate, maker=maker, now_ns=self.now_ns)
+        order.fills.append(fill)
         if order.state is State.FILLED and order.engine_id is not None:
             self._resting.pop((order.market.symbol, order.engine_id), None)
             order.engine_id = None

@@ -5,7 +5,7 @@ Amounts are in base currency for spot and in contracts otherwise, prices in quot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -134,6 +134,7 @@ class DeskOrder:
     quote_filled: Decimal = Decimal(0)  # sum of price x amount over the fills (x 1: contract size is not in it)
     engine_id: int | None = None
     locked: Decimal = Decimal(0)
+    fills: list[DeskFill] = field(default_factory=list)  # oldest first
 
     @property
     def remaining(self) -> Decimal:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.simvenue.desk import Desk, DeskEvent, DeskRules
 from xetrade_core.simvenue.faults import GARBLINGS
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
@@ -24,7 +25,8 @@ from xetrade_core.simvenue.wire import BookShape
 class Request:
     """A REST call as the dialect sees it. `now_ns` is the venue's own clock, wrong if it was told to be.
 
-    `query` holds the fields of a JSON body too: some venues take their parameters there.
+    `query` holds the fields of a JSON or form body too: some venues take their parameters there. `raw_query` is what
+    follows the question mark of the URL, as it came: signatures are made of that.
     """
 
     method: str
@@ -34,6 +36,8 @@ class Request:
     sequence: int | None = None  # answer from the book at this id instead of the newest (stale snapshots)
     body: bytes = b""
     host: str = ""  # host and port that the client called
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw_query: str = ""
 
     @property
     def now_ms(self) -> int:
@@ -84,6 +88,7 @@ class Session(Protocol):
     combined: bool  # frames are wrapped with their stream's name (Binance)
     names: dict[str, tuple[str, str]]  # what is subscribed: wire name -> (symbol, kind)
     commands: deque[int]  # when the newest messages of the client came (ns)
+    account: str | None  # whose private events it takes
 
     def reply(self, payload: bytes) -> None:
         """Send a control reply at once."""
@@ -111,9 +116,11 @@ class Dialect(ABC):
     book_shape: ClassVar[BookShape]
     greeted_kinds: ClassVar[frozenset[str]] = frozenset()  # a new subscriber first gets `greeting`, not the next update
     garblings: ClassVar[tuple[str, ...]] = GARBLINGS  # what does harm on this venue: one of them is drawn
+    desk_rules: ClassVar[DeskRules | None] = None  # None: the private side of this venue is not simulated
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
+        self.desk: Desk | None = None  # set where orders are taken, before `routes` is read
         self.recorded_group = ""  # of connections, which a played recording says its next frames are of
 
     @property
@@ -160,6 +167,10 @@ class Dialect(ABC):
     @abstractmethod
     def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
         """The messages of that kind for a part of a publication; book kinds have at most one."""
+
+    def render_private(self, event: DeskEvent) -> Sequence[bytes]:
+        """The messages to the sessions of an account about something that has just happened to it."""
+        return ()
 
     def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
         """The first message to a new subscriber of a `greeted_kinds` kind, in place of the next update."""

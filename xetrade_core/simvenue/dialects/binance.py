@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.simvenue.desk import DeskEvent, DeskRules
+from xetrade_core.simvenue.dialects.base import Handler, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
+from xetrade_core.simvenue.dialects.binance_private import BinancePrivate
+from xetrade_core.simvenue.dialects.binance_signed import Refused
 from xetrade_core.simvenue.engine import Side, Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication
+
+_WS_API = "/ws-api/v3"
 
 
 class BinanceSpot(BinanceDialect):
@@ -16,6 +28,38 @@ class BinanceSpot(BinanceDialect):
     weight_limit = 6_000
     messages_per_s = 5
     info_weight = 20
+    desk_rules = DeskRules(maker_fee=Decimal("0.001"), taker_fee=Decimal("0.001"))
+    _private: BinancePrivate | None = None
+
+    @property
+    def routes(self) -> Mapping[tuple[str, str], Handler]:
+        if self.desk is None:
+            return super().routes
+        self._private = BinancePrivate(self.desk, self.venue.by_id, self._answer_signed)
+        return {**super().routes, **self._private.routes}
+
+    def _answer_signed(self, request: Request, weight: int, body: Callable[[], object]) -> Reply:
+        limited = self._weigh(request, weight)
+        if limited is not None:
+            return limited
+        try:
+            return Reply(200, msgspec.json.encode(body()), self._headers())
+        except Refused as refusal:
+            encoded = msgspec.json.encode({"code": refusal.code, "msg": refusal.message})
+            return Reply(refusal.status, encoded, self._headers())
+
+    def open(self, session: Session, query: Mapping[str, str]) -> None:
+        if session.path != _WS_API or self._private is None:
+            super().open(session, query)
+
+    def receive(self, session: Session, text: str, now_ns: int) -> None:
+        if session.path == _WS_API and self._private is not None and self.desk is not None:
+            self._private.receive(session, text, self.desk.now_ns // NS_PER_MS)
+        else:
+            super().receive(session, text, now_ns)
+
+    def render_private(self, event: DeskEvent) -> Sequence[bytes]:
+        return () if self._private is None else self._private.render(event)
 
     def depth_cost(self, limit: str | None) -> tuple[int | None, int]:
         levels = min(5_000, max(1, int(limit))) if limit and limit.isdigit() else 100

@@ -87,10 +87,14 @@ class BinanceDialect(Dialect):
         return {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
 
     def _answer(self, request: Request, weight: int, body: object) -> Reply:
+        return self._weigh(request, weight) or Reply(200, msgspec.json.encode(body), self._headers())
+
+    def _weigh(self, request: Request, weight: int) -> Reply | None:
+        """Count a call; gives the refusal of one too many."""
         refused = self._meter.take(weight, request.now_ms)
-        if refused is not None:
-            return self.limited(refused, max(1, (MINUTE_MS - request.now_ms % MINUTE_MS) // 1000))
-        return Reply(200, msgspec.json.encode(body), self._headers())
+        if refused is None:
+            return None
+        return self.limited(refused, max(1, (MINUTE_MS - request.now_ms % MINUTE_MS) // 1000))
 
     def _error(self, code: int, message: str) -> Reply:
         return Reply(400, msgspec.json.encode({"code": code, "msg": message}), self._headers())
