@@ -117,7 +117,7 @@ def _sizes(rows: pa.Table, folder: Path) -> tuple[int, int]:
     """Bytes of the rows in each format."""
     folder.mkdir()
     _write_csv([_flat(rows)], folder / "rows.csv.gz")
-    return len(parquet.to_bytes(L2_SNAPSHOTS.conform(rows), level=parquet.DENSE)), (
+    return len(parquet.to_bytes(L2_SNAPSHOTS.conform(rows), packing=parquet.DENSE)), (
         folder / "rows.csv.gz"
     ).stat().st_size
 
@@ -137,7 +137,7 @@ def _write_day(books: pa.Table, store: ObjectStore, csv: Path, hours: int) -> in
         if len(checked.rejected):
             raise AssertionError(checked.rejected.column("rejected_reason")[0].as_py())
         store.create(
-            part_key(L2_SNAPSHOTS.name, VENUE, SYMBOL, start), parquet.to_bytes(checked.good, level=parquet.DENSE)
+            part_key(L2_SNAPSHOTS.name, VENUE, SYMBOL, start), parquet.to_bytes(checked.good, packing=parquet.DENSE)
         )
         flat.append(_flat(checked.good))
     _write_csv(flat, csv)

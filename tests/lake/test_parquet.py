@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import duckdb
+import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -11,16 +15,20 @@ from xetrade_core.errors import CorruptFile
 from xetrade_core.lake import parquet
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
 
+BOTH = pytest.mark.parametrize("packing", [parquet.FAST, parquet.DENSE], ids=["fast", "dense"])
 
-def test_equal_rows_are_byte_identical_however_they_were_gathered() -> None:
+
+@BOTH
+def test_equal_rows_are_byte_identical_however_they_were_gathered(packing: parquet.Packing) -> None:
     whole = L2_SNAPSHOTS.conform(snapshot_rows(range(100), unsynced=[7]))
     pieces = pa.concat_tables([whole.slice(0, 13), whole.slice(13, 40), whole.slice(53)])
-    assert parquet.to_bytes(pieces) == parquet.to_bytes(whole)
+    assert parquet.to_bytes(pieces, packing=packing) == parquet.to_bytes(whole, packing=packing)
 
 
-def test_a_file_that_was_read_writes_back_the_same_bytes() -> None:
-    data = parquet.to_bytes(L2_SNAPSHOTS.conform(snapshot_rows(range(100))))
-    assert parquet.to_bytes(L2_SNAPSHOTS.conform(parquet.from_bytes(data, "x"))) == data
+@BOTH
+def test_a_file_that_was_read_writes_back_the_same_bytes(packing: parquet.Packing) -> None:
+    data = parquet.to_bytes(L2_SNAPSHOTS.conform(snapshot_rows(range(100))), packing=packing)
+    assert parquet.to_bytes(L2_SNAPSHOTS.conform(parquet.from_bytes(data, "x")), packing=packing) == data
 
 
 def test_columns_keep_their_meaning_in_the_file() -> None:
@@ -29,11 +37,50 @@ def test_columns_keep_their_meaning_in_the_file() -> None:
     assert table.schema.metadata[b"dataset"] == b"l2_snapshots"
 
 
-def test_levels_are_dictionary_encoded_zstd() -> None:
-    data = parquet.to_bytes(L2_SNAPSHOTS.conform(snapshot_rows(range(400))))
+def encodings(packing: parquet.Packing) -> dict[str, tuple[str, str]]:
+    """Codec and encoding of each column's values in a file of 400 rows."""
+    data = parquet.to_bytes(L2_SNAPSHOTS.conform(snapshot_rows(range(400))), packing=packing)
     group = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0)
-    levels = [group.column(i) for i in range(group.num_columns) if "bid_price" in group.column(i).path_in_schema]
-    assert [(one.compression, "RLE_DICTIONARY" in one.encodings) for one in levels] == [("ZSTD", True)]
+    known = ("RLE_DICTIONARY", "DELTA_BINARY_PACKED", "PLAIN")
+    found = [group.column(index) for index in range(group.num_columns)]
+    return {
+        one.path_in_schema.partition(".")[0]: (one.compression, next(name for name in known if name in one.encodings))
+        for one in found
+    }
+
+
+def test_what_repeats_is_in_a_dictionary_and_what_rises_is_in_differences() -> None:
+    fast = encodings(parquet.FAST)
+    assert {fast[f"{side}_{what}"] for side in ("bid", "ask") for what in ("price", "size")} == {
+        ("ZSTD", "RLE_DICTIONARY")
+    }
+    assert fast["symbol"] == fast["update_count"] == ("ZSTD", "RLE_DICTIONARY")
+    assert fast["timestamp"] == fast["received_timestamp"] == fast["sequence"] == ("ZSTD", "DELTA_BINARY_PACKED")
+
+
+def test_prices_of_compacted_files_are_plain_and_packed_by_lz4() -> None:
+    fast, dense = encodings(parquet.FAST), encodings(parquet.DENSE)
+    assert {name for name in fast if fast[name] != dense[name]} == {"bid_price", "ask_price"}
+    assert dense["bid_price"] == dense["ask_price"] == ("LZ4", "PLAIN")
+
+
+@BOTH
+def test_other_readers_see_the_same_rows(packing: parquet.Packing, tmp_path: Path) -> None:
+    rows = L2_SNAPSHOTS.conform(snapshot_rows(range(400), unsynced=[2, 3, 150]))
+    path = tmp_path / "part.parquet"
+    path.write_bytes(parquet.to_bytes(rows, packing=packing))
+    plain = rows.drop_columns(["exchange", "symbol"])  # labels are dictionaries here, text there
+    duck = duckdb.sql(f"SELECT * EXCLUDE (exchange, symbol) FROM '{path}'").to_arrow_table()
+    assert duck.to_pylist() == plain.to_pylist()
+    assert polars.read_parquet(path).drop("exchange", "symbol").to_dicts() == plain.to_pylist()
+
+
+def test_files_of_older_versions_are_read_alike() -> None:
+    """They had dictionaries everywhere, and zstd."""
+    rows = L2_SNAPSHOTS.conform(snapshot_rows(range(400), unsynced=[2]))
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd", use_dictionary=True)
+    assert parquet.from_bytes(sink.getvalue().to_pybytes(), "old").equals(rows)
 
 
 @pytest.mark.parametrize(

@@ -322,7 +322,7 @@ def _store(job: _Job, dataset: Dataset, symbol: str, before: _Stored, table: pa.
     ):
         return before
     key = part_key(dataset.name, job.venue, symbol, job.hour_ns)
-    data = parquet.to_bytes(table, level=parquet.DENSE)
+    data = parquet.to_bytes(table, packing=parquet.DENSE)
     _swap(job.store, key, before, data)
     after = _load(job, dataset, symbol)
     if after.table is None or not after.table.equals(table):

@@ -23,10 +23,10 @@ _INTRODUCTION = """\
 
 Generated from `xetrade_core/lake/schemas.py` by `python -m xetrade_core.lake.data_dictionary --write`; do not edit.
 
-Every file is Parquet (zstd), times are UTC with nanoseconds, and each column carries its description and unit as
-metadata. Where the instrument is known, the file's metadata has `instrument` (venue id, tick, lot, contract size) and
-the level columns have `price_tick` and `lot`. Rows that fail a schema are kept in `<dataset>_rejected/` with a column
-`rejected_reason`.
+Every file is Parquet (zstd; prices of compacted files LZ4_RAW), times are UTC with nanoseconds, and each column
+carries its description and unit as metadata. Where the instrument is known, the file's metadata has `instrument` (venue
+id, tick, lot, contract size) and the level columns have `price_tick` and `lot`. Rows that fail a schema are kept in
+`<dataset>_rejected/` with a column `rejected_reason`.
 
 The path of a file names the symbol as a slug (`BTC/USDT:USDT` -> `BTC-USDT_USDT`), the column `symbol` has the
 universal symbol. Tools that read the path as columns (hive partitioning) may show the slug: DuckDB and Polars let the
