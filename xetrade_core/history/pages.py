@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import VenueUnavailable
+from xetrade_core.funding.intervals import KNOWN_HOURS, NS_PER_HOUR
 from xetrade_core.model.funding import FundingRate
 from xetrade_core.venues.venue import FundingRules, Paging
 
@@ -21,6 +23,8 @@ ReadPage = Callable[[str, int, int], Awaitable[tuple[FundingRate, ...]]]
 
 _EMPTY_SPANS = 2  # so many without a row, older than rows, are before the listing
 _SHORTEST_NS = 60 * NS_PER_S
+#: an interval may change just behind the end of a page, so the interval of its rows proves nothing
+_SHORTEST_INTERVAL_NS = KNOWN_HOURS[0] * NS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ async def _forward(
             yield FundingPage(rows, start_ns, end_ns)
             return
         last_ns = rows[-1].funding_ns
-        done = len(rows) < rules.page_limit and last_ns + _step_ns(rows, rules, newest=True) >= end_ns
+        done = len(rows) < rules.page_limit and last_ns + _SHORTEST_INTERVAL_NS >= end_ns
         following_ns = end_ns if done else last_ns + 1
         yield FundingPage(rows, start_ns, following_ns)
         start_ns = following_ns
@@ -64,7 +68,7 @@ async def _backward(
             yield FundingPage(rows, start_ns, end_ns)
             return
         first_ns = rows[0].funding_ns
-        done = len(rows) < rules.page_limit and first_ns - _step_ns(rows, rules, newest=False) < start_ns
+        done = len(rows) < rules.page_limit and first_ns - _SHORTEST_INTERVAL_NS < start_ns
         reached_ns = start_ns if done else first_ns
         yield FundingPage(rows, reached_ns, end_ns)
         end_ns = reached_ns
@@ -79,7 +83,7 @@ async def _by_span(
     while start_ns < end_ns:
         from_ns = max(start_ns, end_ns - span_ns)
         rows = await read(symbol, from_ns, end_ns)
-        if len(rows) >= rules.page_limit and _cut_off(rows, rules, from_ns, end_ns):
+        if len(rows) >= rules.page_limit and _cut_off(rows, from_ns, end_ns):
             span_ns = (end_ns - from_ns) // 2
             if span_ns < _SHORTEST_NS:
                 raise VenueUnavailable(f"{symbol}: {len(rows)} fundings within a minute cannot be true")
@@ -92,15 +96,9 @@ async def _by_span(
         end_ns = from_ns
 
 
-def _cut_off(rows: tuple[FundingRate, ...], rules: FundingRules, start_ns: int, end_ns: int) -> bool:
+def _cut_off(rows: tuple[FundingRate, ...], start_ns: int, end_ns: int) -> bool:
     """Whether another row could stand before the first or after the last one."""
-    before_ns = rows[0].funding_ns - _step_ns(rows, rules, newest=False)
-    return before_ns >= start_ns or rows[-1].funding_ns + _step_ns(rows, rules, newest=True) < end_ns
-
-
-def _step_ns(rows: tuple[FundingRate, ...], rules: FundingRules, *, newest: bool) -> int:
-    """The time between the two rows at an end of the page; of fewer than two rows, what is usual on the venue."""
-    if len(rows) < 2:
-        return round(rules.default_interval_s * NS_PER_S)
-    pair = rows[-2:] if newest else rows[:2]
-    return pair[1].funding_ns - pair[0].funding_ns
+    first_ns, last_ns = rows[0].funding_ns, rows[-1].funding_ns
+    closest = min((later.funding_ns - earlier.funding_ns for earlier, later in pairwise(rows)), default=last_ns)
+    step_ns = min(closest, _SHORTEST_INTERVAL_NS)
+    return first_ns - step_ns >= start_ns or last_ns + step_ns < end_ns
