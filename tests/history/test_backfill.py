@@ -132,7 +132,7 @@ async def test_errors_and_limits_on_the_way_are_waited_out(
     assert len(sim.injected("rest_error")) > 0
     assert len(sim.injected("rate_limit")) == 1
     assert held(store, "okx") == paid(sim, "okx")
-    assert report.retries == len(troubles) > 0
+    assert report.retries == len(troubles)  # what the client did not wait out by itself
 
 
 async def test_a_venue_that_stays_away_ends_it_with_what_was_read_kept(
