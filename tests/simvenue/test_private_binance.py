@@ -12,12 +12,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.simvenue.conftest import simulate
-from tests.support.sim import Sim, no_faults_left, sim_process
+from tests.support.sim import Sim, SimError, no_faults_left, sim_process
 from xetrade_core.errors import ConfigError
 from xetrade_core.simvenue import SimConfig, VenueConfig, ccxt_config
 from xetrade_core.simvenue.desk import AccountConfig, ApiKey
@@ -219,7 +220,44 @@ def test_an_order_that_meets_a_rate_limit_is_not_taken(sim: Sim, client: Any, st
     assert client.fetch_open_orders(SYMBOL) == []
 
 
-@pytest.mark.parametrize("kind", ["rest_error", "rest_empty", "rest_garbled"])
+def test_an_order_that_meets_an_error_before_it_is_carried_out_is_not_taken(sim: Sim, client: Any) -> None:
+    import ccxt
+
+    price, known = low(client), len(sim.account("binance")["orders"])
+    sim.begin(kind="rest_error", variant="before", venue="binance", symbol=SYMBOL, path="v3/order", status=503)
+    with pytest.raises(ccxt.OperationFailed):
+        client.create_order(SYMBOL, "limit", "buy", 0.01, price)
+    assert len(sim.account("binance")["orders"]) == known
+
+
+def test_a_resting_order_is_filled_on_demand_and_the_books_add_up(sim: Sim, client: Any) -> None:
+    price = low(client)
+    order = client.create_order(SYMBOL, "limit", "buy", 0.02, price)
+    sim.fill("binance", order["id"], "0.005")
+    part = client.fetch_order(order["id"], SYMBOL)
+    assert (part["status"], part["filled"], part["remaining"]) == ("open", 0.005, 0.015)
+    client.cancel_order(order["id"], SYMBOL)
+    with pytest.raises(SimError, match="canceled"):
+        sim.fill("binance", order["id"])
+    truth = sim.account("binance")
+    assert [row["amount"] for row in truth["fills"] if row["order_id"] == int(order["id"])] == ["0.00500"]
+    for currency, balance in truth["balances"].items():
+        booked = [Decimal(entry["amount"]) for entry in truth["journal"] if entry["currency"] == currency]
+        assert sum(booked) == Decimal(balance["total"])
+
+
+def test_what_cannot_be_filled_is_refused(sim: Sim, client: Any) -> None:
+    order = client.create_order(SYMBOL, "limit", "buy", 0.02, low(client))
+    for amount in ("0", "0.03", "0.000001"):
+        with pytest.raises(SimError, match="amount"):
+            sim.fill("binance", order["id"], amount)
+    with pytest.raises(SimError, match="order_id"):
+        sim.fill("binance", 5)
+    with pytest.raises(SimError, match="account"):
+        sim.account("binance", "nobody")
+
+
+@pytest.mark.parametrize("kind", ["rest_error", "rest_dropped", "rest_empty", "rest_garbled"])
 def test_an_order_whose_answer_is_spoiled_has_been_taken(sim: Sim, client: Any, kind: str) -> None:
     import ccxt
 

@@ -104,6 +104,14 @@ class Sim:
         """The venue shows again what it paid."""
         self._call("DELETE", "/admin/funding?" + urllib.parse.urlencode({"venue": venue, "symbol": symbol}))
 
+    def account(self, venue: str, account: str = "main") -> dict[str, Any]:
+        """The truth: `balances`, `positions`, `open_orders`, `orders`, `fills`, `journal`; amounts are decimal text."""
+        return self._call("GET", "/admin/account?" + urllib.parse.urlencode({"venue": venue, "account": account}))
+
+    def fill(self, venue: str, order_id: int | str, amount: str | None = None) -> None:
+        """Let somebody hit a resting order, wholly or for an amount."""
+        self._call("POST", "/admin/fill", {"venue": venue, "order_id": int(order_id), "amount": amount})
+
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.admin_url + path, data=data, method=method)

@@ -8,6 +8,8 @@ DELETE /admin/faults[?id=1]          takes back one or all; the list of injectio
 GET    /admin/funding?venue=okx&symbol=BTC/USDT:USDT&start=1795000000000&end=1795100000000  -> {"rows": [...]}
 POST   /admin/funding  {"venue": "okx", "symbol": "BTC/USDT:USDT", "at": "2026-11-01T08:00:00Z", "rate": 0.0005}
 DELETE /admin/funding?venue=okx&symbol=BTC/USDT:USDT    the venue shows again what it paid
+GET    /admin/account?venue=binance&account=main    balances, orders, fills and journal: the truth
+POST   /admin/fill     {"venue": "binance", "order_id": 1000001, "amount": "0.01"}  hits a resting order
 POST   /admin/step     {"ticks": 10} where `auto` is false
 """
 
@@ -21,6 +23,7 @@ from aiohttp import web
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import ConfigError, XETradeError
+from xetrade_core.simvenue.admin_desk import FillOrder, describe_account, fill_order
 from xetrade_core.simvenue.faults import Fault
 from xetrade_core.simvenue.funding import FundingChange, FundingCurve
 from xetrade_core.simvenue.levels import TruthForgotten
@@ -132,7 +135,16 @@ def admin_routes(simulation: Simulation, step: Callable[[int], Awaitable[None]])
         _funding(simulation, request.query.get("venue", ""), request.query.get("symbol", "")).restore()
         return _json({})
 
+    async def get_account(request: web.Request) -> web.Response:
+        return _json(describe_account(simulation, request.query.get("venue", ""), request.query.get("account", "main")))
+
+    async def post_fill(request: web.Request) -> web.Response:
+        fill_order(simulation, _decode(await request.read(), FillOrder))
+        return _json({})
+
     return [
+        web.get("/admin/account", _guarded(get_account)),
+        web.post("/admin/fill", _guarded(post_fill)),
         web.get("/admin/funding", _guarded(get_funding)),
         web.post("/admin/funding", _guarded(post_funding)),
         web.delete("/admin/funding", _guarded(delete_funding)),

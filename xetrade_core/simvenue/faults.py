@@ -31,7 +31,7 @@ GARBLINGS = (
     "unknown_symbol",
 )
 FRAME_KINDS = ("lost", "doubled", "reordered", "delayed", "garbled", "stall")
-REST_KINDS = ("rest_delay", "rest_error", "rate_limit", "rest_empty", "rest_garbled", "rest_stale")
+REST_KINDS = ("rest_delay", "rest_error", "rest_dropped", "rate_limit", "rest_empty", "rest_garbled", "rest_stale")
 CONNECTION_KINDS = ("disconnect", "half_open", "refuse")
 VENUE_KINDS = ("clock", "maintenance", "sequence_reset")
 KINDS = FRAME_KINDS + REST_KINDS + CONNECTION_KINDS + VENUE_KINDS
@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "garbled": GARBLINGS,
     "disconnect": ("close", "abort"),
     "stall": ("resume", "drop"),
+    "rest_error": ("after", "before"),  # what the call asks for was done, or not
 }
 _LASTING_KINDS = ("stall", "refuse", "clock", "maintenance")  # act for a time, not a number of times
 _KEPT_INJECTIONS = 100_000

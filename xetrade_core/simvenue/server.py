@@ -121,6 +121,8 @@ class _Door:
         )
         if outcome.delay_s:
             await self._clock.sleep(outcome.delay_s)
+        if outcome.dropped and request.transport is not None:
+            request.transport.abort()
         reply = outcome.reply
         return web.Response(
             status=reply.status, body=reply.body, headers=reply.headers, content_type="application/json"

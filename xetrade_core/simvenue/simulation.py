@@ -29,12 +29,12 @@ _MAX_LAG_NS = NS_PER_S  # further behind than this, skipped time is not simulate
 
 
 class RestOutcome:
-    """A reply, and how long to wait before sending it."""
+    """A reply, and how long to wait before sending it; `dropped`: the connection is reset instead."""
 
-    __slots__ = ("delay_s", "reply")
+    __slots__ = ("delay_s", "dropped", "reply")
 
-    def __init__(self, reply: Reply, delay_s: float) -> None:
-        self.reply, self.delay_s = reply, delay_s
+    def __init__(self, reply: Reply, delay_s: float, *, dropped: bool = False) -> None:
+        self.reply, self.delay_s, self.dropped = reply, delay_s, dropped
 
 
 class Place:
@@ -114,10 +114,10 @@ class Place:
             elif fate.kind == "rest_stale" and symbol is not None:
                 sequence = self.venue.activities[symbol].id_before(now_ns - round(fate.fault.age_s * NS_PER_S))
         request = Request(method, path, query, self.venue_ns(now_ns), sequence, body, host, headers or {}, raw_query)
-        reply = self._limited(fates, request.now_ns) or self._answer(request)
+        reply = self._prevented(fates, request.now_ns) or self._answer(request)
         for fate in fates:
             reply = self._spoil(fate, reply)
-        return RestOutcome(reply, delay_s)
+        return RestOutcome(reply, delay_s, dropped=any(fate.kind == "rest_dropped" for fate in fates))
 
     def _answer(self, request: Request) -> Reply:
         handler = self.routes.get((request.method, request.path))
@@ -128,9 +128,11 @@ class Place:
         except TruthForgotten:
             return self.dialect.unavailable(500)
 
-    def _limited(self, fates: list[ActiveFault], now_ns: int) -> Reply | None:
-        """The refusal of a rate limit, which comes before anything is done about the call."""
+    def _prevented(self, fates: list[ActiveFault], now_ns: int) -> Reply | None:
+        """The answer of a fault that comes before anything is done about the call."""
         for fate in fates:
+            if fate.kind == "rest_error" and fate.fault.variant == "before":
+                return self.dialect.unavailable(fate.fault.status or 500)
             if fate.kind == "rate_limit":
                 fault = fate.fault
                 return self.dialect.limited(fault.status or 429, self.dialect.retry_after(fault.retry_after_s, now_ns))
