@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xetrade_core.funding.intervals import NS_PER_HOUR as H
-from xetrade_core.funding.intervals import grid_ns, infer_intervals, missing_between
+from xetrade_core.funding.intervals import grid_ns, infer_intervals
 
 DAY = 24 * H
 START = 20_000 * DAY
@@ -106,11 +106,3 @@ def test_times_that_do_not_increase_are_refused() -> None:
 @given(st.integers(0, 10**6), st.integers(-29_999_999_999, 29_999_999_999))
 def test_a_stamp_within_half_a_minute_means_the_minute(minute: int, off_ns: int) -> None:
     assert grid_ns(minute * 60_000_000_000 + off_ns) == minute * 60_000_000_000
-
-
-@given(st.sampled_from([1, 2, 4, 8]), st.sets(st.integers(0, 23)))
-def test_a_day_by_itself_names_what_it_leaves_out(length: int, lost: set[int]) -> None:
-    whole = list(range(START, START + DAY, length * H))
-    kept = [at for index, at in enumerate(whole) if index not in lost]
-    missing = missing_between(kept, [length * H] * len(kept), START, START + DAY)
-    assert missing == ([at for at in whole if at not in kept] if kept else [])

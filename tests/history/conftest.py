@@ -30,6 +30,7 @@ SYMBOLS = {
     "derive": ("BTC/USDC:USDC",),
 }
 QUICK = ReadRules(repeating=Repeating(backoff=Backoff(base_s=0.01, cap_s=0.1)))
+NEVER_OPEN = BreakerRules(failures=1_000)  # what it asks to wait for is seconds of real time
 Opener = Callable[[str], AbstractAsyncContextManager[MarketData]]
 
 
@@ -61,7 +62,7 @@ def sim(venues: Sim) -> Iterator[Sim]:
 def client_of(sim: Sim) -> Opener:
     @asynccontextmanager
     async def opened(name: str) -> AsyncIterator[MarketData]:
-        options = ClientOptions(rest_url=sim.url(name).rest, reads=QUICK, breakers=BreakerRules(open_s=0.02, cap_s=0.1))
+        options = ClientOptions(rest_url=sim.url(name).rest, reads=QUICK, breakers=NEVER_OPEN)
         client = open_market_data(name, options, SystemClock(), random.Random(1))
         try:
             yield client

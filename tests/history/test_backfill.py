@@ -118,7 +118,8 @@ async def test_an_interrupted_backfill_goes_on_where_it_stopped(
 async def test_errors_and_limits_on_the_way_are_waited_out(
     sim: Sim, client_of: Opener, store: ObjectStore, tmp_path: Path
 ) -> None:
-    sim.inject(kind="rest_error", venue="okx", path="funding-rate-history", status=503, probability=0.4, for_=60.0)
+    sim.inject(kind="rest_error", venue="okx", path="funding-rate-history", status=503, probability=0.2, for_=60.0)
+    sim.inject(kind="rest_error", venue="okx", path="funding-rate-history", count=8)  # more than a read tries
     sim.inject(kind="rest_garbled", venue="okx", path="funding-rate-history", count=2)
     sim.inject(kind="rate_limit", venue="okx", path="funding-rate-history", count=1, retry_after_s=1)
     troubles = []
@@ -199,6 +200,8 @@ async def test_what_cannot_be_backfilled_is_refused(client_of: Opener, store: Ob
         BackfillPlan("okx", (), 0, 1)
     with pytest.raises(ConfigError, match="before the end"):
         BackfillPlan("okx", (BTC,), 1, 1)
+    with pytest.raises(ConfigError, match="nothing of okx is settled yet since then"):
+        BackfillPlan("okx", (BTC,), START, END).until(START + 10**9)
     with pytest.raises(NotSupported, match="has no funding"):
         funding_rules("binance")
     async with client_of("okx") as client:

@@ -11,7 +11,7 @@ A row's interval is that of the period it pays for, which ends at its own time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -76,34 +76,6 @@ def infer_intervals(times_ns: Sequence[int], usual_ns: int | None = None) -> Int
                 missing.append(time_ns)
     found[0] = found[1]
     return Intervals(tuple(found), tuple(missing))
-
-
-def missing_between(
-    times_ns: Iterable[int], intervals_ns: Iterable[int | None], start_ns: int, end_ns: int
-) -> list[int]:
-    """Funding times in [start_ns, end_ns) that a stretch of rows leaves out, told by the intervals that rows carry.
-
-    For rows that stand alone, as a day's file does: the time before the first row is judged by that row's interval, the
-    time after the last one by the last one's. Rows are oldest first; of none nothing can be said.
-    """
-    missing: list[int] = []
-    expected: int | None = None
-    last_interval: int | None = None
-    for time_ns, interval_ns in zip(times_ns, intervals_ns, strict=True):
-        if interval_ns is not None:
-            begin = start_ns if expected is None else expected
-            gap = time_ns - interval_ns
-            holes = []
-            while gap >= begin:
-                holes.append(gap)
-                gap -= interval_ns
-            missing += reversed(holes)
-        expected = time_ns + 1
-        last_interval = interval_ns or last_interval
-        last_ns = time_ns
-    if expected is not None and last_interval is not None:
-        missing += range(last_ns + last_interval, end_ns, last_interval)
-    return missing
 
 
 def _runs(steps: Sequence[int]) -> list[_Run]:

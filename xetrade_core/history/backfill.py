@@ -54,7 +54,12 @@ class BackfillPlan:
             raise ConfigError.of("since", self.start_ns, "must be before the end")
 
     def until(self, now_ns: int) -> BackfillPlan:
-        """The same without what is not settled yet at `now_ns`."""
+        """The same without what is not settled yet at `now_ns`. Raises ConfigError where nothing is left."""
+        if now_ns - SETTLES_WITHIN_NS <= self.start_ns:
+            minutes = SETTLES_WITHIN_NS // (60 * NS_PER_S)
+            raise ConfigError(
+                f"nothing of {self.venue} is settled yet since then: venues show a funding within {minutes} minutes"
+            )
         return replace(self, end_ns=min(self.end_ns, now_ns - SETTLES_WITHIN_NS))
 
 
