@@ -153,10 +153,20 @@ class CarefulClient:
             self.at = body["lastUpdateId"]
 
 
+def _renumbered_once(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without a second restart of the numbering: where each begins at 1 again, an id does not say of which it is, so
+    the truth cannot be asked by it.
+    """
+    restarts = [fault for fault in faults if fault["kind"] in ("sequence_reset", "maintenance")]
+    return [fault for fault in faults if not any(fault is later for later in restarts[1:])]
+
+
 @pytest.mark.parametrize("venue", ["binance", "binanceusdm", *SNAPSHOT_ON_CHANNEL])
 @given(faults=st.lists(FAULTS, max_size=6), seed=st.integers(0, 10**6))
 @settings(max_examples=50, deadline=None)
 def test_a_careful_client_is_never_led_astray(venue: str, faults: list[dict[str, Any]], seed: int) -> None:
+    if venue == "derive":
+        faults = _renumbered_once(faults)
     knobs = {} if venue in SNAPSHOT_ON_CHANNEL else {"depth": 30, "weight_limit": 0}
     simulation = simulate(venue, seed=seed, **knobs)
     for fault in faults:
