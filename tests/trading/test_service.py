@@ -464,6 +464,36 @@ def test_a_replacement_that_a_fill_forestalls_is_refused(world: World) -> None:
     assert (stored(world).state, len(world.double.orders)) == (OrderState.FILLED, 1)
 
 
+def test_an_order_whose_cancel_is_refused_is_not_replaced(world: World) -> None:
+    world.fail("cancel", Fault.REFUSED)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        with pytest.raises(AmendRefused, match="insufficient balance"):
+            await service.amend(order.client_id, price=D(49_000))
+        await service.settled()
+
+    world.run(program)
+    assert (stored(world).state, stored(world).price, len(world.double.orders)) == (OrderState.OPEN, D(50_000), 1)
+    assert "amend" not in world.double.calls
+
+
+def test_a_cancel_also_ends_a_replacement_under_way(world: World) -> None:
+    world.fail("cancel", Fault.LOST)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        changing = asyncio.ensure_future(service.amend(order.client_id, price=D(49_000)))
+        await world.clock.sleep(0.1)
+        await service.cancel(order.client_id)
+        with pytest.raises(AmendRefused):
+            await changing
+        await service.settled()
+
+    world.run(program)
+    assert (stored(world).state, len(world.double.orders)) == (OrderState.CANCELED, 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [

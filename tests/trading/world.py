@@ -56,7 +56,8 @@ class World:
                 store, InlineJournal(store), [account], clock=self.clock, rng=random.Random(1), policy=self.policy
             )
             store.marks.set("binance", SYMBOL, D(50_000), self.clock.wall_ns())
-            return await program(service)
+            async with service:
+                return await program(service)
 
         try:
             result, self.steps = run(life, self.clock, kill_at=kill_at)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from xetrade_core.model.order_events import EventKind, OrderEvent, Source
+from xetrade_core.model.order_events import EventKind, Source
 from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState, ReportStatus
 from xetrade_core.trading import beginning
+from xetrade_core.trading.evidence import settled, shows_amendment
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.outcome import Classified, Outcome, classify
 
@@ -52,6 +53,12 @@ async def amend(driver: Driver) -> None:
     await driver.asked.pause(driver)
 
 
+async def stay(driver: Driver) -> None:
+    """The venue refused to cancel an order that was to be replaced: it stays as it is."""
+    order = driver.order
+    await settle(driver, EventKind.AMEND_REFUSED, Classified(Outcome.REFUSED, code=order.code, reason=order.reason))
+
+
 async def replace(driver: Driver) -> None:
     """The order has ended with a change asked for: its successor takes its place, if anything is left to place."""
     order = driver.order
@@ -68,31 +75,19 @@ async def replace(driver: Driver) -> None:
 
 
 async def settle(driver: Driver, kind: EventKind, found: Classified | None = None) -> None:
-    """Commit the end of an amendment: done (in place, or by a successor), or refused."""
-    order = driver.order
-    in_place = order.state is OrderState.OPEN or order.state is OrderState.PARTIALLY_FILLED
-    event = OrderEvent(
-        kind=kind,
-        at_ns=driver.now_ns,
-        source=Source.SERVICE if found is None else Source.REPLY,
-        amount=order.next_amount if in_place else order.amount,
-        price=order.next_price if in_place else order.price,
-        reserve_price=order.next_reserve_price if in_place else order.reserve_price,
-        code=None if found is None else found.code,
-        reason=None if found is None else found.reason,
-    )
+    """Commit the end of an amendment: done by a successor, or refused."""
     driver.amended_ns = driver.amending_ns = None
-    await driver.append(event)
+    if found is None:
+        await driver.append(settled(driver.order, kind, driver.now_ns, Source.SERVICE))
+    else:
+        end = settled(driver.order, kind, driver.now_ns, Source.REPLY, found.code, found.reason)
+        await driver.append(end)
 
 
 async def _settled_by(driver: Driver, report: OrderReport) -> bool:
     """Record the venue's statement; whether it settles the amendment."""
-    order = driver.order
-    if report.status is not ReportStatus.OPEN:
-        await driver.record(report)
-        return True
-    if report.amount == order.next_amount and report.price == order.next_price:
-        await driver.record(report)
-        await settle(driver, EventKind.AMENDED, Classified(Outcome.TAKEN))
-        return True
-    return False
+    if report.status is ReportStatus.OPEN and not shows_amendment(driver.order, report):
+        return False
+    driver.amended_ns = driver.amending_ns = None
+    await driver.record(report)
+    return True

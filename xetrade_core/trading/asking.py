@@ -15,10 +15,11 @@ from xetrade_core.errors import (
     XETradeError,
 )
 from xetrade_core.model.instruments import Instrument
-from xetrade_core.model.order_events import EventKind, OrderEvent
+from xetrade_core.model.order_events import EventKind, OrderEvent, Source
 from xetrade_core.model.orders import Intent, Order, OrderState
 from xetrade_core.trading import beginning
 from xetrade_core.trading.client_ids import client_order_id
+from xetrade_core.trading.evidence import settled
 from xetrade_core.trading.execution import TradingAccount
 from xetrade_core.trading.marks import Marks
 from xetrade_core.trading.requests import OrderRequest, Pricing, fit, to_intent
@@ -107,8 +108,11 @@ def placed(order: Order) -> Order:
 
 
 def request_cancel(transaction: Transaction, client_id: str, now_ns: int) -> Order:
-    """Commit that a cancel is wanted; nothing changes if the order has ended. Raises UnknownOrder."""
+    """Commit that a cancel is wanted, of a replacement under way too; nothing if it has ended. Raises UnknownOrder."""
     order = known(transaction, client_id)
+    if order.successor is not None and order.amending:
+        end = settled(order, EventKind.AMEND_REFUSED, now_ns, Source.SERVICE, reason="a cancel was asked for")
+        order = transaction.append(client_id, end).order
     if not order.state.working:
         return order
     return transaction.append(client_id, OrderEvent(kind=EventKind.CANCEL_REQUESTED, at_ns=now_ns)).order

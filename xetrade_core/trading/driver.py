@@ -64,7 +64,9 @@ class Driver:
         if state in _RESTING:
             if order.cancel_requested:
                 return cancelling.begin
-            return amending.amend if order.amending else None
+            if order.amending:
+                return amending.amend if order.successor is None else amending.stay
+            return None
         if state is OrderState.PENDING_CANCEL:
             return cancelling.cancel
         if order.amending:

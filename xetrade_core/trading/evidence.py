@@ -17,7 +17,10 @@ _KINDS = {
 
 
 def record_report(transaction: Transaction, client_id: str, report: OrderReport, source: Source, now_ns: int) -> Order:
-    """The order after the venue's statement about it."""
+    """The order after the venue's statement about it; one that shows a change that was asked for settles that, too."""
+    order = transaction.order(client_id)
+    if order is not None and order.amending and order.successor is None and shows_amendment(order, report):
+        transaction.append(client_id, settled(order, EventKind.AMENDED, now_ns, source))
     event = OrderEvent(
         kind=_KINDS[report.status],
         at_ns=now_ns,
@@ -44,3 +47,25 @@ def record_placement(transaction: Transaction, client_id: str, found: Classified
         reason=found.reason,
     )
     return transaction.append(client_id, event).order
+
+
+def shows_amendment(order: Order, report: OrderReport) -> bool:
+    """Whether the venue has the amount and price that an amendment under way asks for."""
+    return (report.amount, report.price) == (order.next_amount, order.next_price)
+
+
+def settled(
+    order: Order, kind: EventKind, now_ns: int, source: Source, code: str | None = None, reason: str | None = None
+) -> OrderEvent:
+    """The end of an amendment: AMENDED (in place, or by a successor, which leaves this as it is) or AMEND_REFUSED."""
+    in_place = kind is EventKind.AMENDED and order.successor is None
+    return OrderEvent(
+        kind=kind,
+        at_ns=now_ns,
+        source=source,
+        amount=order.next_amount if in_place else order.amount,
+        price=order.next_price if in_place else order.price,
+        reserve_price=order.next_reserve_price if in_place else order.reserve_price,
+        code=code,
+        reason=reason,
+    )

@@ -57,8 +57,11 @@ def replay(order: Order | None, event: OrderEvent) -> Order:
 
 def trigger_of(order: Order, event: OrderEvent) -> EventKind:
     """The row of the table that an event stands for: what the venue says of the amount decides between some."""
-    kind, amount = event.kind, order.amount
+    kind, amount = event.kind, max(order.amount, order.next_amount or ZERO)  # while it is amended, it may be either
     filled = max(order.filled, event.filled or ZERO)
+    if order.amending and kind in (EventKind.AMENDED, EventKind.AMEND_REFUSED):
+        settled = event.amount if kind is EventKind.AMENDED and event.amount is not None else order.amount
+        return EventKind.FILLED if filled >= settled and order.state is not OrderState.CANCELED else kind
     if kind is EventKind.FILL and event.fill is not None:
         done = max(filled, order.fills_amount + event.fill.amount) >= amount
         return EventKind.FILLED if done else EventKind.PARTLY_FILLED
