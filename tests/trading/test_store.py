@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from tests.support.postgres import new_database
 from tests.trading.samples import D, event, fill, intent, report
 from xetrade_core.errors import ConfigError, StoreUnavailable, UnknownOrder
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, Source, TradingState
@@ -229,3 +230,19 @@ def test_a_database_that_is_not_there_is_one_clear_line_without_the_password(tmp
     (tmp_path / "file").write_text("not a database, and long enough to be taken for one that is broken" * 20)
     with pytest.raises(StoreUnavailable, match="not a database"):
         OrderStore(tmp_path / "file")
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_a_lost_connection_is_one_clear_error_and_the_next_try_connects_anew() -> None:
+    url = new_database()
+    store, other = OrderStore(url), OrderStore(url)
+    store.do(place)
+    with other.engine.begin() as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        connection.execute(text(f"{others} AND pid <> pg_backend_pid()"))
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        store.do(acknowledge)
+    assert store.do(acknowledge).state is OrderState.OPEN
+    assert store.order(intent().client_id).state is OrderState.OPEN
+    store.close()
+    other.close()
