@@ -28,6 +28,7 @@ from xetrade_core.capture.report import capture_status
 from xetrade_core.capture.sampler import NEVER_NS
 from xetrade_core.capture.spool import Reserve, SessionDir, SessionLock, SessionPlan, create_session, replace_file
 from xetrade_core.capture.status import CaptureReport, CaptureStatus
+from xetrade_core.capture.undisturbed import undisturbed
 from xetrade_core.capture.upload import Uploader
 from xetrade_core.capture.venue_run import VenueRun
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
@@ -127,6 +128,11 @@ class CaptureSession:
             )
         _warm_up()
         openings = await open_all(self.config.venues, self._open_feed, self._stop)
+        with undisturbed():
+            return await self._record(openings)
+
+    async def _record(self, openings: Mapping[str, asyncio.Task[Feed]]) -> CaptureReport:
+        assert self._stop is not None
         try:
             if self._stop.is_set():
                 raise SessionError(f"the session was stopped before it began: {self._stop_reason}")
@@ -353,7 +359,7 @@ class CaptureSession:
 
 
 def _warm_up() -> None:
-    """Load now what the sealer needs later: importing pandera takes a second, during which samples would be late."""
+    """Load now what the sealer may need later: importing pandera takes a second, during which samples would be late."""
     datasets: tuple[Any, ...] = (L2_SEGMENTS, L2_GAP_SEGMENTS)
     for dataset in datasets:
-        dataset.validate(dataset.empty())
+        dataset.pandera_schema.validate(dataset.empty().to_pandas(), lazy=True)

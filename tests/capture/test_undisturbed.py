@@ -1,0 +1,45 @@
+"""While samples are taken, garbage collection leaves the start-up's heap alone and threads take short turns."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.capture.test_session import Rig
+from xetrade_core.capture.undisturbed import undisturbed
+
+
+def test_it_is_undone_even_after_an_error() -> None:
+    before_s = sys.getswitchinterval()
+    inside = []
+
+    def fail() -> None:
+        with undisturbed():
+            inside.append((gc.get_freeze_count(), sys.getswitchinterval()))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    ((frozen, switch_s),) = inside
+    assert frozen > 10_000
+    assert switch_s == pytest.approx(0.0005)
+    assert gc.get_freeze_count() == 0
+    assert sys.getswitchinterval() == before_s
+
+
+async def test_a_session_samples_undisturbed_and_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    before_s = sys.getswitchinterval()
+    rig = Rig(tmp_path)
+    session = rig.session()
+    running = await rig.start(session)
+    await asyncio.sleep(0.3)
+    assert gc.get_freeze_count() > 10_000
+    assert sys.getswitchinterval() < before_s
+    session.request_stop()
+    await running
+    assert gc.get_freeze_count() == 0
+    assert sys.getswitchinterval() == before_s
