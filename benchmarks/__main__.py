@@ -15,6 +15,7 @@ from benchmarks.report import Measurement, keep, print_json, recall, write_page
 
 SECTIONS = {
     "book_replay": "From recorded frames to Parquet",
+    "sequencers": "Each venue's sequencer beside ccxt.pro",
     "sampling": "Sampling a deep book",
     "best_quotes": "Best bid and ask across venues",
     "symbol_map": "The symbol map",

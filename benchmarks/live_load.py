@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.report import Measurement
+from benchmarks.simulated import simulated
 
 MESSAGES_PER_S = 20
 
@@ -46,24 +47,13 @@ class Load:
 
 def measure(symbols: int, seconds: int) -> Load:
     """One capture of `symbols` books for `seconds` after the warm-up."""
-    with tempfile.TemporaryDirectory() as folder:
-        scenario, ports = Path(folder, "scenario.toml"), Path(folder, "ports.json")
-        flush_ms = 1000 // MESSAGES_PER_S
-        scenario.write_text(
-            f'seed = 3\ntick_ms = {flush_ms}\n[venues.binance]\nsymbols = {symbols}\nmode = "levels"\ndepth = 500\n'
-            f"events_per_s = {3 * MESSAGES_PER_S}\nflush_ms = {flush_ms}\ntruth_changes = 64\nweight_limit = 0\n"
-        )
-        command = [sys.executable, "-m", "xetrade_core.simvenue", "--config", str(scenario), "--port-file", str(ports)]
-        sim = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            while not ports.exists():
-                time.sleep(0.1)
-                if sim.poll() is not None:
-                    raise RuntimeError("the simulated venue did not start")
-            return _capture(json.loads(ports.read_text())["venues"]["binance"], symbols, seconds, Path(folder))
-        finally:
-            sim.terminate()
-            sim.wait()
+    flush_ms = 1000 // MESSAGES_PER_S
+    scenario = (
+        f'seed = 3\ntick_ms = {flush_ms}\n[venues.binance]\nsymbols = {symbols}\nmode = "levels"\ndepth = 500\n'
+        f"events_per_s = {3 * MESSAGES_PER_S}\nflush_ms = {flush_ms}\ntruth_changes = 64\nweight_limit = 0\n"
+    )
+    with simulated(scenario) as venues, tempfile.TemporaryDirectory() as folder:
+        return _capture(venues["binance"], symbols, seconds, Path(folder))
 
 
 def _capture(urls: dict[str, str], symbols: int, seconds: int, folder: Path) -> Load:

@@ -24,7 +24,7 @@ Sample = tuple[list[float], list[float], list[float], list[float]]
 """Bid prices, bid sizes, ask prices, ask sizes."""
 
 
-class _Client:
+class Client:
     """What ccxt's handlers ask of a websocket client."""
 
     url = "wss://fstream.binance.com/public/ws/0"
@@ -49,7 +49,7 @@ def ccxt_pro(frames: Iterable[Recorded], snapshot: bytes, path: Path) -> int:
     market = {"id": "BTCUSDT", "symbol": "BTC/USDT:USDT", "base": "BTC", "quote": "USDT", "settle": "USDT"}
     market |= {"type": "swap", "swap": True, "spot": False, "linear": True, "contract": True}
     exchange.set_markets([exchange.safe_market_structure(market)])
-    client = _Client()
+    client = Client()
     symbol = "BTC/USDT:USDT"
     body = json_parser.loads(snapshot)
     parsed = exchange.parse_order_book(body, symbol)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xetrade_core.books import book as book_module
+from xetrade_core.books import window as window_module
 from xetrade_core.books.book import BookSide, L2Book
 from xetrade_core.books.whole import WholeBook
+from xetrade_core.books.window import WindowSide
 
 prices = st.integers(1, 60).map(float)
 sizes = st.sampled_from([0.0, 1.0, 2.0, 3.5])
@@ -105,11 +109,33 @@ def test_a_book_sent_whole_is_the_last_message_whenever_it_is_read(kind, message
     assert list(zip(ask_prices, ask_sizes, strict=True)) == naive_top(asks, -1, depth)
 
 
-def test_a_channel_of_a_fixed_number_of_levels_drops_the_worst():
-    side = BookSide(-1, most_levels=3)
-    side.replace([(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)], reach=None)
-    side.apply([(1.5, 9.0)])
-    assert side.top(10) == ([1.0, 1.5, 2.0], [1.0, 9.0, 1.0])
+@pytest.mark.parametrize("sign", [1, -1], ids=["bids", "asks"])
+@settings(max_examples=300, deadline=None)
+@given(
+    snapshot=snapshots,
+    updates=st.lists(changes, max_size=20),
+    depth=st.integers(1, 12),
+    most=st.integers(1, 20),
+    end=st.integers(1, 5),
+)
+def test_a_channel_of_a_fixed_number_of_levels_drops_the_worst_with_each_message(
+    sign, snapshot, updates, depth, most, end
+):
+    def keep(levels: dict[float, float]) -> dict[float, float]:
+        return dict(naive_top({price: size for price, size in levels.items() if size}, sign, most))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window_module, "END", end)
+        side, naive = WindowSide(sign, most), keep(snapshot)
+        side.replace(list(snapshot.items()), reach=None)
+        for update in updates:
+            side.apply(update)
+            naive = keep(naive | dict(update))
+            assert list(zip(*side.top(depth), strict=True)) == naive_top(naive, sign, depth)
+            assert side.bound >= max((price * sign for price in naive), default=-math.inf)
+            assert side.best() == (naive_top(naive, sign, 1)[0][0] if naive else None)
+            assert len(side) == len(naive)
+            assert side.known_depth(depth) == min(depth, len(naive))
 
 
 def test_memory_is_bounded_and_what_is_forgotten_is_no_longer_called_known(monkeypatch):

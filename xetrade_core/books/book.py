@@ -61,12 +61,11 @@ class BookSide:
     prices that are no worse than `_cut`, in ascending order, but for the `_fresh` ones, which wait to be put in order.
     """
 
-    __slots__ = ("_cut", "_forgotten", "_fresh", "_gone", "_most", "_ranks", "_reach", "_sign", "_sizes", "bound")
+    __slots__ = ("_cut", "_forgotten", "_fresh", "_gone", "_ranks", "_reach", "_sign", "_sizes", "bound")
 
-    def __init__(self, sign: int, most_levels: int | None = None) -> None:
-        """`sign`: 1 for bids, -1 for asks. `most_levels`: the venue keeps only that many, worse ones fall off."""
+    def __init__(self, sign: int) -> None:
+        """`sign`: 1 for bids, -1 for asks."""
         self._sign = sign
-        self._most = most_levels
         self.replace((), reach=None)
 
     def replace(self, levels: Iterable[Level], reach: float | None) -> None:
@@ -82,7 +81,7 @@ class BookSide:
         self._cut = NOWHERE
         self.bound = self._ranks[-1] if self._ranks else NOWHERE
         """No level ranks above this; the best one may rank below."""
-        if len(self._ranks) > (self._most or 2 * NEAR_TARGET):
+        if len(self._ranks) > 2 * NEAR_TARGET:
             self._tidy(NEAR_TARGET)
 
     def apply(self, levels: Iterable[Level]) -> None:
@@ -198,7 +197,7 @@ class BookSide:
                 if rank > bound:
                     bound = rank
         self.bound = bound
-        if len(fresh) > NEAR_MOST or (self._most and len(self._sizes) > self._most):
+        if len(fresh) > NEAR_MOST:
             self._tidy(NEAR_TARGET)
 
     def _merge_fresh(self) -> None:
@@ -235,11 +234,7 @@ class BookSide:
         prices = self._prices(self._ranks)
         self._bury_dead(0, prices, list(map(self._sizes.__getitem__, prices)))
         ranks = self._ranks
-        if self._most:
-            for rank in ranks[: -self._most]:
-                del self._sizes[rank * self._sign]
-            del ranks[: -self._most]
-        elif len(ranks) > 2 * wanted:
+        if len(ranks) > 2 * wanted:
             del ranks[:-wanted]
             self._cut = ranks[0]
         elif len(ranks) < depth and self._cut > NOWHERE:
@@ -283,12 +278,9 @@ class L2Book:
 
     __slots__ = ("asks", "bids")
 
-    def __init__(self, most_levels: int | None = None, sides: tuple[Side, Side] | None = None) -> None:
-        """`most_levels`: set where the venue's channel maintains a fixed number of levels a side (OKX `books`: 400).
-
-        `sides`: bids and asks of another kind than `BookSide`.
-        """
-        self.bids, self.asks = sides or (BookSide(1, most_levels), BookSide(-1, most_levels))
+    def __init__(self, sides: tuple[Side, Side] | None = None) -> None:
+        """`sides`: bids and asks of another kind than `BookSide`."""
+        self.bids, self.asks = sides or (BookSide(1), BookSide(-1))
 
     def replace(
         self,

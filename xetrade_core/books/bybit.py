@@ -13,10 +13,10 @@ from typing import Literal
 
 import msgspec
 
-from xetrade_core.books.book import L2Book
 from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
+from xetrade_core.books.window import WindowBook
 from xetrade_core.model.book_events import GapCause
 from xetrade_core.model.instruments import Instrument, MarketType
 
@@ -49,7 +49,7 @@ class BybitSequencer(ChannelSequencer):
     __slots__ = ("_levels",)
 
     def __init__(self, symbol: str) -> None:
-        super().__init__(symbol, most_levels=CHANNEL_LEVELS)
+        super().__init__(symbol, WindowBook(CHANNEL_LEVELS))
         self._levels = CHANNEL_LEVELS
 
     def message(self, message: BookMessage, received_ns: int) -> Events:
@@ -63,7 +63,7 @@ class BybitSequencer(ChannelSequencer):
             return self.unfit(data.u, data.u, time_ms, received_ns)
         levels = _levels(message.topic)
         if levels != self._levels:  # a channel of another depth: a recording of one that is gone, or an option's
-            self._levels, self.book = levels, L2Book(levels)
+            self._levels, self.book = levels, WindowBook(levels)
             if self.synced:
                 return (
                     *self.lose(GapCause.SEQUENCE_RESET, received_ns, data.u),

@@ -47,8 +47,10 @@ class ChannelSequencer(BookSequencer):
     ) -> Events:
         """A change that fits the book, with absolute sizes."""
         book = self.book
-        book.bids.apply(bids)
-        book.asks.apply(asks)
+        if bids:
+            book.bids.apply(bids)
+        if asks:
+            book.asks.apply(asks)
         if book.crossed:
             return self.refuse(RefusalReason.CROSSED, received_ns, f"best bid {book.best_bid} >= ask {book.best_ask}")
         if not self._proven():

@@ -86,4 +86,4 @@ class DeribitBooks(BookSet):
 
 
 def _pairs(levels: list[Level]) -> list[tuple[float, float]]:
-    return [(level.price, level.amount if level.action != "delete" else 0.0) for level in levels]
+    return [(level.price, 0.0 if level.action == "delete" else level.amount) for level in levels] if levels else []

@@ -72,8 +72,10 @@ class JoiningSequencer(BookSequencer):
             return self._wait(update, received_ns)
         if self._continues(update):
             book = self.book
-            book.bids.apply(update.b)
-            book.asks.apply(update.a)
+            if update.b:
+                book.bids.apply(update.b)
+            if update.a:
+                book.asks.apply(update.a)
             if book.crossed:
                 return self.crossed(received_ns)
             return self.applied(update.E, update.u, received_ns)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
 
@@ -125,28 +125,12 @@ class KucoinSequencer(ContiguousSequencer):
 class _KucoinBooks(BookSet):
     """What the two markets share."""
 
-    _marker: ClassVar[bytes]
-
     def _sequencer(self, symbol: str) -> KucoinSequencer:
         return KucoinSequencer(symbol)
-
-    def _update(self, frame: bytes) -> tuple[str, Update]:
-        """The instrument's id and the change of a frame; raises msgspec.DecodeError."""
-        raise NotImplementedError
 
     def _book(self, body: bytes) -> BookSnapshot:
         """The snapshot of a REST body; raises msgspec.DecodeError."""
         raise NotImplementedError
-
-    def _apply(self, frame: bytes, received_ns: int) -> Events:
-        if self._marker not in frame:
-            return self._no_book(frame, received_ns)
-        venue_id, update = self._update(frame)
-        sequencer = self._by_venue_id.get(venue_id)
-        if sequencer is None:
-            return self._unasked(venue_id, received_ns)
-        events: Events = sequencer.update(update, received_ns)
-        return events
 
     def snapshot(self, symbol: str, body: bytes, received_ns: int) -> Events:
         """Apply a REST body of `symbol`. Still `Buffered`: fetch another, this one was too old."""
@@ -162,17 +146,27 @@ class _KucoinBooks(BookSet):
 class KucoinSpotBooks(_KucoinBooks):
     """Spot books."""
 
-    _marker = b'"trade.l2update"'
     _symbol_pattern = re.compile(rb'"/market/level2:([^"]*)"')
     _decoder = msgspec.json.Decoder(SpotMessage, strict=False)
     _reply = msgspec.json.Decoder(SpotReply, strict=False)
 
-    def _update(self, frame: bytes) -> tuple[str, Update]:
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if b'"trade.l2update"' not in frame:
+            return self._no_book(frame, received_ns)
         data = self._decoder.decode(frame).data
-        changes = data.changes
-        bids = [(price, size) for price, size, _ in changes.bids if price]
-        asks = [(price, size) for price, size, _ in changes.asks if price]
-        return data.symbol, Update(data.time, data.sequenceStart, data.sequenceEnd, bids, asks)
+        sequencer = self._by_venue_id.get(data.symbol)
+        if sequencer is None:
+            return self._unasked(data.symbol, received_ns)
+        bids, asks = data.changes.bids, data.changes.asks
+        update = Update(
+            data.time,
+            data.sequenceStart,
+            data.sequenceEnd,
+            [(price, size) for price, size, _ in bids if price] if bids else [],
+            [(price, size) for price, size, _ in asks if price] if asks else [],
+        )
+        events: Events = sequencer.update(update, received_ns)
+        return events
 
     def _book(self, body: bytes) -> BookSnapshot:
         data = self._reply.decode(body).data
@@ -182,14 +176,19 @@ class KucoinSpotBooks(_KucoinBooks):
 class KucoinFuturesBooks(_KucoinBooks):
     """Futures books."""
 
-    _marker = b'"/contractMarket/level2:'
     _symbol_pattern = re.compile(rb'"/contractMarket/level2:([^"]*)"')
     _decoder = msgspec.json.Decoder(FuturesMessage, strict=False)
     _reply = msgspec.json.Decoder(FuturesReply, strict=False)
     _change = msgspec.json.Decoder(tuple[Price, Size], strict=False)
 
-    def _update(self, frame: bytes) -> tuple[str, Update]:
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if b'"/contractMarket/level2:' not in frame:
+            return self._no_book(frame, received_ns)
         message = self._decoder.decode(frame)
+        venue_id = message.topic.rpartition(":")[2]
+        sequencer = self._by_venue_id.get(venue_id)
+        if sequencer is None:
+            return self._unasked(venue_id, received_ns)
         data = message.data
         price, _, rest = data.change.partition(",")
         side, _, size = rest.partition(",")
@@ -197,8 +196,9 @@ class KucoinFuturesBooks(_KucoinBooks):
         if side not in ("buy", "sell"):
             raise msgspec.ValidationError(f"a change is 'price,side,size', not {data.change!r}")
         bids, asks = ([level], []) if side == "buy" else ([], [level])
-        venue_id = message.topic.rpartition(":")[2]
-        return venue_id, Update(data.timestamp, data.sequence, data.sequence, bids, asks)
+        update = Update(data.timestamp, data.sequence, data.sequence, bids, asks)
+        events: Events = sequencer.update(update, received_ns)
+        return events
 
     def _book(self, body: bytes) -> BookSnapshot:
         data = self._reply.decode(body).data

@@ -17,6 +17,7 @@ import msgspec
 from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
+from xetrade_core.books.window import WindowBook
 from xetrade_core.model.book_events import GapCause, RefusalReason
 
 CHANNEL_LEVELS = 50
@@ -41,7 +42,7 @@ class MaxSequencer(ChannelSequencer):
     __slots__ = ("_version",)
 
     def __init__(self, symbol: str) -> None:
-        super().__init__(symbol, most_levels=CHANNEL_LEVELS)
+        super().__init__(symbol, WindowBook(CHANNEL_LEVELS))
         self._version = 0
 
     def message(self, message: BookMessage, received_ns: int) -> Events:

@@ -20,6 +20,7 @@ import msgspec
 from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
+from xetrade_core.books.window import WindowBook
 from xetrade_core.model.instruments import Instrument
 
 CHANNEL_LEVELS = 400
@@ -85,7 +86,7 @@ class OkxSequencer(ChannelSequencer):
     __slots__ = ("_proof", "_texts", "_texts_epoch")
 
     def __init__(self, symbol: str) -> None:
-        super().__init__(symbol, most_levels=CHANNEL_LEVELS)
+        super().__init__(symbol, WindowBook(CHANNEL_LEVELS))
         self._texts: tuple[dict[float, str], dict[float, str]] = ({}, {})  # "price:size" as sent, bids and asks
         self._texts_epoch = 0
         self._proof: tuple[BookTexts, int] | None = None  # the message at hand as text, and its checksum
@@ -165,4 +166,4 @@ class OkxBooks(BookSet):
 
 
 def _pairs(levels: list[Level]) -> list[tuple[float, float]]:
-    return [(level.price, level.size) for level in levels]
+    return [(level.price, level.size) for level in levels] if levels else []

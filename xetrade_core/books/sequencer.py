@@ -50,9 +50,9 @@ class BookSequencer:
         "synced",
     )
 
-    def __init__(self, symbol: str, most_levels: int | None = None) -> None:
+    def __init__(self, symbol: str, book: L2Book | None = None) -> None:
         self.symbol = symbol
-        self.book = L2Book(most_levels)
+        self.book = book or L2Book()
         self.synced = False
         self.sequence: int | None = None
         self.epoch = 0
