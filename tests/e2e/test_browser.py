@@ -57,7 +57,13 @@ def what_was_recorded_is_compacted_and_shown(console: Console, host: DagsterHost
     assert all(host.check_evaluations(run).values())
 
     console.open(
-        "/asset-groups", "l2_segments", "l2_snapshots", "l2_gaps", "l2_quality", "book_metrics", "2 / 2 Passed"
+        "/locations/xetrade/asset-groups/market_data/lineage",
+        "l2_segments",
+        "l2_snapshots",
+        "l2_gaps",
+        "l2_quality",
+        "book_metrics",
+        "2 / 2 Passed",
     )
     console.picture("lineage")
     console.open("/assets/l2_quality?view=partitions", "Materialized (2)", "binance", "okx")
