@@ -190,7 +190,7 @@ def test_the_type_checker_refuses_to_repeat_an_order(tmp_path: Path) -> None:
 def test_market_data_offers_reads_only() -> None:
     offered = {name for name, _ in inspect.getmembers(MarketData, inspect.isfunction) if not name.startswith("_")}
     assert offered == {
-        "instruments", "book", "quotes", "funding", "funding_page", "server_time_ns", "close",
+        "instruments", "book", "quotes", "funding", "fundings", "funding_page", "server_time_ns", "close",
     }  # fmt: skip
 
 
