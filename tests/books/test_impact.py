@@ -169,6 +169,9 @@ def test_a_book_that_is_too_thin_fills_what_it_holds_and_says_what_is_left():
         BookTooThin, match="X is too thin: its 2 known ask levels hold 3 base, and 2 base would stay unfilled"
     ):
         got.require_filled("X")
+    assert price_impact([], asks, "buy", "base", Decimal("1e30")).shortfall.startswith(
+        "its 2 known ask levels hold 3 base"
+    )
 
 
 def test_exactly_what_the_book_holds_is_filled_in_float_too():

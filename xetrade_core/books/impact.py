@@ -62,8 +62,9 @@ class Impact(Generic[N]):
     def shortfall(self) -> str:
         """What a book that is too thin leaves unfilled, in words."""
         held = "ask" if self.side == "buy" else "bid"
+        filled = self.base if self.unit == "base" else self.quote  # less of the amount would lose it beside a huge one
         return (
-            f"its {self.levels} known {held} levels hold {self.asked - self.unfilled:f} {self.unit}, and "
+            f"its {self.levels} known {held} levels hold {filled:f} {self.unit}, and "
             f"{self.unfilled:f} {self.unit} would stay unfilled"
         )
 

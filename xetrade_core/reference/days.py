@@ -153,19 +153,25 @@ def changes_between(
     A venue of which the lake does not have both days is left out where no day was given, and LakeError where one was.
     """
     found = []
+    if earlier_ns is not None and later_ns is not None:
+        _require_order(day_start(earlier_ns), day_start(later_ns))
     for venue in venues:
         held = days_of(store, INSTRUMENTS, venue)
         later = day_start(later_ns) if later_ns is not None else max(held, default=None)
         before = [day_ns for day_ns in held if later is not None and day_ns < later]
         earlier = day_start(earlier_ns) if earlier_ns is not None else max(before, default=None)
         if later in held and earlier in held and later is not None and earlier is not None:
-            if earlier >= later:
-                raise ConfigError(f"{_day(earlier):%F} is not before {_day(later):%F}: give the earlier day first")
+            _require_order(earlier, later)
             found.append(VenueChanges(venue, earlier, later, _changes(store, venue, earlier, later)))
     if not found and (earlier_ns is not None or later_ns is not None):
         days = " and ".join(f"{_day(ns):%F}" for ns in (earlier_ns, later_ns) if ns is not None)
         raise LakeError(f"the lake has no two lists of {', '.join(venues)} to compare for {days}")
     return found
+
+
+def _require_order(earlier: int, later: int) -> None:
+    if earlier >= later:
+        raise ConfigError(f"{_day(earlier):%F} is not before {_day(later):%F}: give the earlier day first")
 
 
 def _changes(store: ObjectStore, venue: str, earlier_ns: int, later_ns: int) -> tuple[Change, ...]:
