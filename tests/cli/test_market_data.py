@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.cli.conftest import Ran, clean_environment
 from tests.support.sim import Sim, sim_process
+from xetrade_core.cli import output
 from xetrade_core.cli.main import main
+from xetrade_core.model.contracts import Contract
 
 NOWHERE = "http://127.0.0.1:1"
 SCENARIO = "".join(
@@ -167,6 +171,33 @@ def test_one_venues_book_over_rest_or_stream(market: Cli, sim: Sim, via: str) ->
     got = market("l2", "--venue", "binance", "--pair", "BTC-USDT", "--depth", 7, "--via", via, "--json").json
     assert (got["venue"], got["symbol"], len(got["bids"]), len(got["asks"])) == ("binance", "BTC/USDT", 7, 7)
     assert sim.truth("binance", "BTC/USDT", got["sequence"], 7)["bids"] == got["bids"]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "size", "unit"),
+    [
+        ("BTC/USDT", "1", "BTC"),
+        ("BTC/USDT:USDT", "1", "BTC"),
+        ("BTC/USDT:USDT", "0.001", "contracts of 0.001 BTC"),
+        ("BTC/USD:BTC", "100", "contracts of 100 USD"),
+        ("BTC/USD:BTC", "1", "USD"),
+    ],
+)
+def test_a_book_says_what_its_sizes_count(symbol: str, size: str, unit: str) -> None:
+    assert Contract.of(symbol, Decimal(size)).unit(symbol) == unit
+
+
+@pytest.mark.parametrize("width", [45, 60, 80, 200])
+def test_words_are_broken_on_a_narrow_terminal_before_a_number_is(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(output, "WIDTH", width)
+    columns, numbers = ("venue", "bid price", "ask size in base currency", "why"), {1, 2}
+    rows = [("kucoinfutures", "61,800.12", "0.12345678", "crossed within the venue, and too old")] * 2
+    assert output.fits(columns, rows, numbers)
+    with io.StringIO() as written:
+        Console(file=written, width=width).print(output.table("t", columns, rows, numbers=numbers))
+        shown = written.getvalue()
+    assert shown.count("61,800.12") == shown.count("0.12345678") == 2
+    assert all(len(line) <= width for line in shown.splitlines())
 
 
 def test_several_venues_are_one_ladder(market: Cli) -> None:

@@ -112,10 +112,8 @@ def best_table(quote: BestQuote) -> Any:
         )
         for row in quote.quotes
     ]
-    made = table(f"{quote.symbol} across venues, sizes in {quote.symbol.partition('/')[0]}", COLUMNS, rows)
-    for index, column in enumerate(made.columns):
-        column.justify = "right" if 0 < index < len(COLUMNS) - 1 else "left"
-    return made
+    title = f"{quote.symbol} across venues, sizes in {quote.symbol.partition('/')[0]}"
+    return table(title, COLUMNS, rows, numbers=range(1, len(COLUMNS) - 1))
 
 
 def _standing(quote: BestQuote, row: VenueQuote) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xetrade_core.cli.options import JsonOption, open_settings
-from xetrade_core.cli.output import console, emit_json, emit_text, table
+from xetrade_core.cli.output import console, emit_json, emit_text, fits, table
 from xetrade_core.cli.quoting import (
     FallbackOption,
     TimeoutOption,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from xetrade_core.market_data.books import Books
 
 COLUMNS = ("venue", "average", "vs mid bps", "vs touch bps", "levels", "base", "quote", "unfilled", "worst price")
+NUMBERS = range(1, len(COLUMNS))
 TOGETHER = "together"
 
 
@@ -187,9 +188,12 @@ def _print(title: str, impacts: Mapping[str, Impact[Any]]) -> None:
         )
         for name, one in impacts.items()
     ]
-    made = table(f"{first.side} {size_text(first.asked)} {first.unit} of {title}", COLUMNS, rows)
-    for index, column in enumerate(made.columns):
-        column.justify = "right" if index else "left"
+    title = f"{first.side} {size_text(first.asked)} {first.unit} of {title}"
+    if fits(COLUMNS, rows, NUMBERS):
+        made = table(title, COLUMNS, rows, numbers=NUMBERS)
+    else:  # a column a venue
+        head, *turned = zip(COLUMNS, *rows, strict=True)
+        made = table(title, head, turned, numbers=range(1, len(head)))
     console().print(made)
     for name, one in impacts.items():
         if not one.filled:

@@ -26,13 +26,16 @@ from xetrade_core.cli.quoting import (
 )
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, UnknownSymbol, XETradeError
-from xetrade_core.model.quotes import BookSnapshot, Level
+from xetrade_core.model.contracts import SPOT
+from xetrade_core.model.quotes import Level
 
 if TYPE_CHECKING:
+    from xetrade_core.market_data.books import VenueBook
     from xetrade_core.settings import Settings
 
 #: how far back a row may lie from the time that was asked for
 LOOK_BACK_NS = 3600 * NS_PER_S
+SIDES = ("total", "size", "bid", "ask", "size", "total")
 BOOK_COLUMNS = ("timestamp", "sequence", "bid_price", "bid_size", "ask_price", "ask_size")
 
 
@@ -42,19 +45,21 @@ class NoBook(XETradeError):
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """One book: levels best first, (price, size)."""
+    """One book: levels best first, (price, size). `unit` says what sizes count: base currency, or which contracts."""
 
     venue: str
     symbol: str
+    unit: str
     timestamp_ns: int
     sequence: int | None
     bids: Sequence[Level]
     asks: Sequence[Level]
 
     @classmethod
-    def of(cls, book: BookSnapshot) -> Ladder:
+    def of(cls, given: VenueBook) -> Ladder:
         """A book as a venue has just given it."""
-        return cls(book.venue, book.symbol, book.received_ns, book.sequence, book.bids, book.asks)
+        book, unit = given.book, given.contract.unit(given.book.symbol)
+        return cls(book.venue, book.symbol, unit, book.received_ns, book.sequence, book.bids, book.asks)
 
 
 def l2(
@@ -89,7 +94,7 @@ def l2(
         return
     books = asyncio.run(books_of(settings, asked, pair, depth, timeout, via_of(via), fallback))
     if len(asked) == 1:
-        show(Ladder.of(books.books[0].book), as_json)
+        show(Ladder.of(books.books[0]), as_json)
         tell_failures(books.failures)
     else:
         show_joint(books, depth, as_json)
@@ -120,7 +125,8 @@ def recorded(settings: Settings, venue: str, pair: str, depth: int, at_ns: int) 
         sequence, *sides = (rows.column(name)[index].as_py() for name in BOOK_COLUMNS[1:])
         if all(side is not None for side in sides):
             bids, asks = zip(sides[0], sides[1], strict=True), zip(sides[2], sides[3], strict=True)
-            return Ladder(venue, symbol, times[index].as_py(), sequence, list(bids)[:depth], list(asks)[:depth])
+            unit = "contracts" if ":" in symbol else SPOT.unit(symbol)  # how large is in `instruments`, if anywhere
+            return Ladder(venue, symbol, unit, times[index].as_py(), sequence, list(bids)[:depth], list(asks)[:depth])
     raise NoBook(f"the lake has no synced book of {symbol} on {venue} in the hour before {moment(at_ns):%F %T} UTC")
 
 
@@ -138,10 +144,9 @@ def _table(book: Ladder) -> Any:
         left = (f"{bid[2]:,.8g}", f"{bid[1]:,.8g}", f"{bid[0]:,.{digits}f}") if bid else ("", "", "")
         right = (f"{ask[0]:,.{digits}f}", f"{ask[1]:,.8g}", f"{ask[2]:,.8g}") if ask else ("", "", "")
         rows.append((*left, *right))
-    made = table(f"{book.symbol} on {book.venue}", ("total", "size", "bid", "ask", "size", "total"), rows)
-    for index, column in enumerate(made.columns):
-        column.justify = "right"
-        column.style = {2: "green", 3: "red"}.get(index, "")
+    title = f"{book.symbol} on {book.venue}, sizes in {book.unit}"
+    made = table(title, SIDES, rows, numbers=range(len(SIDES)))
+    made.columns[2].style, made.columns[3].style = "green", "red"
     return made
 
 

@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: columns of a table where there is no terminal
 WIDTH = 200
+#: least columns of what may be broken over lines
+WORD = 6
 
 
 def say(line: str) -> None:
@@ -69,21 +72,59 @@ def working(text: str) -> Iterator[Callable[[str], None]]:
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], text: Callable[[Any], str] | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    text: Callable[[Any], str] | None = None,
+    numbers: Collection[int] = (),
 ) -> Table:
-    """A rich table whose column is right-aligned where its cells are numbers."""
+    """A rich table whose column is right-aligned where its cells are numbers; `numbers`: where they are so as text.
+
+    Where it is wider than the terminal, headers and words are broken before any number is.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     cells = [list(row) for row in rows]
-    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    written = [[(text or cell_text)(cell) for cell in row] for row in cells]
+    right = {index for index in range(len(columns)) if index in numbers or any(_is_number(row[index]) for row in cells)}
+    widths = _widths(columns, written)
+    room = console().width
+    narrow = sum(max(width, len(name)) + 3 for width, name in zip(widths, columns, strict=True)) > room
+    whole = narrow and fits(columns, written, right)
+    made = Table(
+        title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=narrow
+    )
     for index, name in enumerate(columns):
-        numeric = any(isinstance(row[index], (int, float)) and not isinstance(row[index], bool) for row in cells)
-        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        made.add_row(*(Text((text or cell_text)(cell)) for cell in row))
+        kept = whole and index in right
+        head = "\n".join(wrap(name, max(widths[index], _longest_word(name)))) if kept else name
+        made.add_column(head, justify="right" if index in right else "left", overflow="fold", no_wrap=kept)
+    for row in written:
+        made.add_row(*map(Text, row))
     return made
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+
+
+def fits(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int]) -> bool:
+    """Whether the terminal has room for a table with its numbers in one piece and words broken to no less than WORD."""
+    least = sum(
+        2 + (max(width, _longest_word(name)) if index in numbers else min(max(width, len(name)), WORD))
+        for index, (name, width) in enumerate(zip(columns, _widths(columns, rows), strict=True))
+    )
+    return least <= console().width
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """The widest cell of each column, its header apart."""
+    return [max((len(row[index]) for row in rows), default=0) for index in range(len(columns))]
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=1)
 
 
 def cell_text(value: object) -> str:

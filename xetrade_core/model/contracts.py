@@ -27,6 +27,12 @@ class Contract:
         settle, *terms = settlement.split("-")  # expiry, and for options strike and side
         return cls(size, bool(settle) and settle == pair.split("/")[0] and len(terms) < 2)
 
+    def unit(self, symbol: str) -> str:
+        """What sizes of `symbol` count, in words: `BTC`, `contracts of 0.001 BTC`, `contracts of 100 USD`, `USD`."""
+        base, _, quote = symbol.partition(":")[0].partition("/")
+        currency = quote if self.inverse else base
+        return currency if self.size == 1 else f"contracts of {self.size:f} {currency}"
+
     def base(self, price: float, size: float) -> float:
         """What `size` is in base currency at `price`."""
         return size * float(self.size) / price if self.inverse else size * float(self.size)
