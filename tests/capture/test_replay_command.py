@@ -45,6 +45,35 @@ def test_both_spot_recordings_in_one_go_are_one_book_without_a_gap(tmp_path: Pat
     assert check_touches(segment_rows(open_store(tmp_path / "segments")), SPOT) == (649, 1)
 
 
+@pytest.mark.recordings
+@pytest.mark.parametrize(
+    ("venue", "names", "symbols", "interval", "rows"),
+    [
+        ("bybit", ("bybit/xrpusdt-ob500.data.zip",), {"XRP/USDT:USDT": 49}, "100ms", 48),
+        (
+            "kucoin",
+            ("kucoin/KUCOIN.ws.1.0.gz", "kucoin/KUCOIN.http.0.0.gz"),
+            {"ANKR/BTC": 243, "SNX/BTC": 600},
+            "1",
+            None,
+        ),
+    ],
+    ids=["bybit", "kucoin"],
+)
+def test_recordings_of_other_shapes_replay_without_a_gap(
+    tmp_path: Path, venue: str, names: tuple[str, ...], symbols: dict[str, int], interval: str, rows: int | None
+) -> None:
+    """A venue's own history in a zip; REST replies in a file beside the websocket's."""
+    files = [recording(name) for name in names]
+    report = command(tmp_path / "lake", *files, "--venue", venue, "--symbol", ",".join(symbols), "--interval", interval)
+    assert {row["symbol"] for row in report["symbols"]} == set(symbols)
+    assert all((row["gaps"], row["refused"], row["resyncs"]) == (0, 0, 1) for row in report["symbols"])
+    assert report["updates"] == sum(symbols.values())
+    assert {gap["cause"] for gap in report["gaps"]} == {"startup"}
+    assert rows in (None, report["rows"])
+    assert report["complete"]
+
+
 def test_a_recording_at_half_a_second_is_judged_at_half_a_second(tmp_path: Path) -> None:
     market = Market("BTC/USDT", random.Random(4))
     begin = 1_700_000_000 * NS_PER_S

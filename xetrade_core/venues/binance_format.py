@@ -1,4 +1,4 @@
-"""What Binance's three markets share: the instrument list's format and the names of contracts.
+"""What Binance's markets share: the instrument list's format, error codes, and what both futures markets offer.
 
 Source: the `exchangeInfo` replies of the spot, USD-M and COIN-M APIs (developers.binance.com, checked 2026-11).
 """
@@ -16,7 +16,17 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
-from xetrade_core.venues.venue import ErrorKind, RestRequest, error_codes
+from xetrade_core.venues.venue import (
+    Capability,
+    ClientIdRule,
+    ErrorKind,
+    FundingRules,
+    Paging,
+    RestRequest,
+    Uniqueness,
+    error_codes,
+    offers,
+)
 
 _STATUS = {
     "TRADING": InstrumentStatus.TRADING,
@@ -63,6 +73,49 @@ FUTURES_ERRORS = _COMMON_ERRORS | error_codes(
         "-4112 -4113 -4118 -4131 -4141 -4164 -4183 -4184 -5021 -5022",
         ErrorKind.BAD_REQUEST: "-4015",
     }
+)
+
+
+#: USD-M and COIN-M have the same rules but for their addresses
+FUTURES_CLIENT_IDS = ClientIdRule(
+    pattern=r"[.A-Z:/a-z0-9_-]{1,36}",
+    ccxt_param="clientOrderId",
+    unique=Uniqueness.OPEN_ORDERS,
+    query=True,
+    cancel=True,
+)
+FUTURES_CAPABILITIES = offers(
+    native=(
+        Capability.BOOK_STREAM,
+        Capability.BOOK_REST,
+        Capability.QUOTES_ALL,
+        Capability.FUNDING,
+        Capability.FUNDING_ALL,
+        Capability.FUNDING_HISTORY,
+        Capability.PLACE,
+        Capability.PLACE_STREAM,
+        Capability.CANCEL,
+        Capability.CANCEL_ALL,
+        Capability.AMEND,
+        Capability.POST_ONLY,
+        Capability.REDUCE_ONLY,
+        Capability.ORDER_STREAM,
+        Capability.TRADE_STREAM,
+        Capability.POSITION_STREAM,
+        Capability.DEAD_MAN_SWITCH,
+        Capability.KEY_PERMISSIONS,
+        Capability.TESTNET,
+    ),
+    emulated=(Capability.FUNDING_INTERVAL,),
+)
+FUTURES_FUNDING = FundingRules(
+    live_means="the venue's estimate so far of what will be paid at the next funding time; it moves until then "
+    "(the field is called lastFundingRate, but it is no rate that was paid)",
+    predicted_means=None,
+    paging=Paging.OLDEST_FIRST,
+    page_limit=1000,
+    default_interval_s=8 * 3600,
+    page_weight=24,  # 500 calls in 5 minutes, as a share of the weight of a minute
 )
 
 

@@ -6,23 +6,23 @@ from datetime import date
 
 from xetrade_core.books.binance import BinanceFuturesBooks
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.venues.binance_format import FUTURES_ERRORS, BinanceInstruments
+from xetrade_core.venues.binance_format import (
+    FUTURES_CAPABILITIES,
+    FUTURES_CLIENT_IDS,
+    FUTURES_ERRORS,
+    FUTURES_FUNDING,
+    BinanceInstruments,
+)
 from xetrade_core.venues.venue import (
     BookProtocol,
-    Capability,
-    ClientIdRule,
     Endpoints,
     Fact,
-    FundingRules,
-    Paging,
     RateRule,
     RestRules,
     SnapshotWeight,
-    Uniqueness,
     Venue,
     WebsocketRules,
     WireDialect,
-    offers,
 )
 
 _CHECKED = date(2026, 11, 20)
@@ -55,47 +55,10 @@ VENUE = Venue(
     books=BinanceFuturesBooks,
     instruments=BinanceInstruments("binanceusdm", "/fapi/v1/exchangeInfo", weight=1),
     ccxt_class="binanceusdm",
-    client_ids=ClientIdRule(
-        pattern=r"[.A-Z:/a-z0-9_-]{1,36}",
-        ccxt_param="clientOrderId",
-        unique=Uniqueness.OPEN_ORDERS,
-        query=True,
-        cancel=True,
-    ),
+    client_ids=FUTURES_CLIENT_IDS,
     errors=FUTURES_ERRORS,
-    capabilities=offers(
-        native=(
-            Capability.BOOK_STREAM,
-            Capability.BOOK_REST,
-            Capability.QUOTES_ALL,
-            Capability.FUNDING,
-            Capability.FUNDING_ALL,
-            Capability.FUNDING_HISTORY,
-            Capability.PLACE,
-            Capability.PLACE_STREAM,
-            Capability.CANCEL,
-            Capability.CANCEL_ALL,
-            Capability.AMEND,
-            Capability.POST_ONLY,
-            Capability.REDUCE_ONLY,
-            Capability.ORDER_STREAM,
-            Capability.TRADE_STREAM,
-            Capability.POSITION_STREAM,
-            Capability.DEAD_MAN_SWITCH,
-            Capability.KEY_PERMISSIONS,
-            Capability.TESTNET,
-        ),
-        emulated=(Capability.FUNDING_INTERVAL,),
-    ),
-    funding=FundingRules(
-        live_means="the venue's estimate so far of what will be paid at the next funding time; it moves until then "
-        "(the field is called lastFundingRate, but it is no rate that was paid)",
-        predicted_means=None,
-        paging=Paging.OLDEST_FIRST,
-        page_limit=1000,
-        default_interval_s=8 * 3600,
-        page_weight=24,  # 500 calls in 5 minutes, as a share of the weight of a minute
-    ),
+    capabilities=FUTURES_CAPABILITIES,
+    funding=FUTURES_FUNDING,
     facts=(
         Fact("hosts", "websocket split into /public (depth, bookTicker), /market, /private; the old path ended on "
              "2026-04-23", _CHECKED, f"{_DOCS}/websocket-market-streams"),
