@@ -351,6 +351,22 @@ def test_a_cancel_during_the_creation_waits_for_the_acknowledgement(world: World
     assert world.double.calls == ["place", "cancel"]
 
 
+def test_a_cancel_of_what_turns_out_not_to_have_been_sent_ends_it(world: World) -> None:
+    world.fail("place", Fault.NO_CONNECTION)
+
+    async def program(service: OrderService) -> None:
+        expires_ns = world.clock.wall_ns() + 600 * NS_PER_S
+        placing = asyncio.ensure_future(service.place(request(expires_ns=expires_ns), key=KEY))
+        while not world.double.calls:
+            await asyncio.sleep(0)
+        assert (await service.cancel(ID)).state is OrderState.CANCELED
+        await asyncio.gather(placing, return_exceptions=True)
+        await service.settled()
+
+    world.run(program)
+    assert (stored(world).state, world.double.orders) == (OrderState.CANCELED, [])
+
+
 def test_a_refused_cancel_says_so_and_the_order_rests(world: World) -> None:
     world.fail("cancel", Fault.REFUSED)
 

@@ -33,6 +33,9 @@ async def send(driver: Driver) -> None:
 
 async def wait_and_submit(driver: Driver) -> None:
     """It certainly is not on the venue: wait for the venue until the intent's own expiry, then try again or end it."""
+    if driver.order.cancel_requested:  # asked for while it was being sent, and now it certainly was not taken
+        await driver.say(EventKind.CANCEL_REQUESTED, only_in=OrderState.INTENT)
+        return
     expires_ns = driver.order.intent.expires_ns
     if expires_ns is None or driver.now_ns >= expires_ns:
         await driver.say(EventKind.EXPIRED, reason=driver.order.reason, only_in=OrderState.INTENT)
