@@ -70,7 +70,9 @@ def _capture(urls: dict[str, str], symbols: int, seconds: int, folder: Path) -> 
         while worker.poll() is None:
             if time.time_ns() >= start_ns:
                 times = process.cpu_times()
-                marks.append((time.monotonic(), times.user + times.system, process.memory_info().rss / 1e6))
+                resident = process.memory_info().rss / 1e6
+                if resident:  # none is left of a process that has just ended
+                    marks.append((time.monotonic(), times.user + times.system, resident))
             time.sleep(1)
 
     watcher = threading.Thread(target=watch)
