@@ -401,11 +401,13 @@ def test_what_is_no_frame_at_all_is_refused_and_hurts_no_book(venue_class, frame
 @venues
 @given(frame=st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
-def test_no_bytes_make_feed_raise(venue_class, frame):
+def test_no_bytes_make_feed_raise_and_none_are_applied(venue_class, frame):
     books = in_sync(venue_class())
-    books.feed(frame, 1)
-    books.feed(b'{"action":' + frame, 1)
-    books.feed(b'{"e":"depthUpdate",' + frame, 1)
+    before = books.sequencers[SYMBOL].applied_count
+    events = [*books.feed(frame, 1), *books.feed(b'{"action":' + frame, 1)]
+    events += books.feed(b'{"e":"depthUpdate",' + frame, 1)
+    assert not [event for event in events if isinstance(event, Applied | Synced)]
+    assert books.sequencers[SYMBOL].applied_count == before
 
 
 @venues

@@ -158,7 +158,6 @@ def test_a_resend_that_meets_the_first_one_is_no_second_order(tmp_path: Path) ->
     """The first arrives after all, later than anybody would wait; the venue refuses the second as a duplicate."""
     world = World(tmp_path, Uniqueness.ALWAYS)
     world.fail("place", Fault.LATE)
-    world.fail("find", *[Fault.NONE] * 0)
     late = world.double
 
     async def program(service: OrderService) -> None:

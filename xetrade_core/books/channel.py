@@ -7,9 +7,12 @@ a snapshot, of a change that fits and of one that does not, is told here once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
 
 from xetrade_core.books.book import Level
-from xetrade_core.books.book_set import NS_PER_MS
+from xetrade_core.books.book_set import NS_PER_MS, BookSet
 from xetrade_core.books.sequencer import BookSequencer, Events
 from xetrade_core.model.book_events import GapCause, RefusalReason
 
@@ -97,3 +100,23 @@ class ChannelSequencer(BookSequencer):
 
 def _crossed(bids: Sequence[Level], asks: Sequence[Level]) -> bool:
     return bool(bids and asks) and max(bids)[0] >= min(asks)[0]
+
+
+class RpcBooks(BookSet):
+    """Books out of JSON-RPC notifications of one channel: what Deribit and Derive have in common.
+
+    `_mark` is how the channel's name begins in a frame; `_decoder` reads a notification.
+    """
+
+    _mark: ClassVar[bytes]
+    _decoder: ClassVar[msgspec.json.Decoder[Any]]
+
+    def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if self._mark not in frame or b'"subscription"' not in frame:  # acks name channels too
+            return self._no_book(frame, received_ns)
+        data = self._decoder.decode(frame).params.data
+        sequencer: Any = self._by_venue_id.get(data.instrument_name)
+        if sequencer is None:
+            return self._unasked(data.instrument_name, received_ns)
+        events: Events = sequencer.message(data, received_ns)
+        return events

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
-from xetrade_core.books.channel import ChannelSequencer
+from xetrade_core.books.book_set import Millis, Price, SequenceId, Size
+from xetrade_core.books.channel import ChannelSequencer, RpcBooks
 from xetrade_core.books.sequencer import Events
 
 
@@ -65,24 +65,15 @@ class DeribitSequencer(ChannelSequencer):
         return self.follow(_pairs(data.bids), _pairs(data.asks), data.change_id, data.timestamp, received_ns)
 
 
-class DeribitBooks(BookSet):
+class DeribitBooks(RpcBooks):
     """Books of the `book` channel, of any interval. A lost one comes back when its channel is subscribed anew."""
 
     _symbol_pattern = re.compile(rb'"channel":\s*"book\.([^".]+)\.')
+    _mark = b'"book.'
     _decoder = msgspec.json.Decoder(Notification, strict=False)
 
     def _sequencer(self, symbol: str) -> DeribitSequencer:
         return DeribitSequencer(symbol)
-
-    def _apply(self, frame: bytes, received_ns: int) -> Events:
-        if b'"book.' not in frame or b'"subscription"' not in frame:  # acks name channels too
-            return self._no_book(frame, received_ns)
-        data = self._decoder.decode(frame).params.data
-        sequencer = self._by_venue_id.get(data.instrument_name)
-        if sequencer is None:
-            return self._unasked(data.instrument_name, received_ns)
-        events: Events = sequencer.message(data, received_ns)
-        return events
 
 
 def _pairs(levels: list[Level]) -> list[tuple[float, float]]:

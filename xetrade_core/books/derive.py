@@ -12,8 +12,8 @@ import re
 
 import msgspec
 
-from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
-from xetrade_core.books.channel import ChannelSequencer
+from xetrade_core.books.book_set import Millis, Price, SequenceId, Size
+from xetrade_core.books.channel import ChannelSequencer, RpcBooks
 from xetrade_core.books.sequencer import Events
 from xetrade_core.books.whole import WholeBook
 from xetrade_core.model.book_events import GapCause
@@ -64,21 +64,12 @@ class DeriveSequencer(ChannelSequencer):
         return self.succeed(data.bids, data.asks, data.publish_id, data.timestamp, received_ns)
 
 
-class DeriveBooks(BookSet):
+class DeriveBooks(RpcBooks):
     """Books of the `orderbook` channel. A lost one comes back with the next message."""
 
     _symbol_pattern = re.compile(rb'"channel":\s*"orderbook\.([^".]+)\.')
+    _mark = b'"orderbook.'
     _decoder = msgspec.json.Decoder(Notification, strict=False)
 
     def _sequencer(self, symbol: str) -> DeriveSequencer:
         return DeriveSequencer(symbol)
-
-    def _apply(self, frame: bytes, received_ns: int) -> Events:
-        if b'"orderbook.' not in frame or b'"subscription"' not in frame:  # acks name channels too
-            return self._no_book(frame, received_ns)
-        data = self._decoder.decode(frame).params.data
-        sequencer = self._by_venue_id.get(data.instrument_name)
-        if sequencer is None:
-            return self._unasked(data.instrument_name, received_ns)
-        events: Events = sequencer.message(data, received_ns)
-        return events

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from xetrade_core.feeds.request_dialect import RequestDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 _LONGEST_REPLY = 4096
@@ -34,22 +35,10 @@ class _Control(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Control)
 
 
-class BinanceDialect:
-    """Spot, USD-M and COIN-M alike."""
+class BinanceDialect(RequestDialect):
+    """Spot, USD-M and COIN-M alike. `channel` names a stream, like `{id_lower}@depth@100ms`."""
 
-    opening: Sequence[bytes] = ()
-
-    def __init__(self, channel: str) -> None:
-        """`channel` names a stream, like `{id_lower}@depth@100ms`."""
-        self._channel = channel
-
-    def subscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """`{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms"],"id":1}`."""
-        return self._request("SUBSCRIBE", request_id, venue_ids)
-
-    def unsubscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """The same with UNSUBSCRIBE."""
-        return self._request("UNSUBSCRIBE", request_id, venue_ids)
+    words = ("SUBSCRIBE", "UNSUBSCRIBE")
 
     def read(self, frame: bytes) -> Reply | None:
         """`{"result":null,"id":1}`; errors as `{"error":{"code":2,"msg":".."},"id":1}` or as
@@ -73,6 +62,7 @@ class BinanceDialect:
         found = _BOOK_ID.search(frame, 0, 300)
         return found[1].decode() if found else None
 
-    def _request(self, method: str, request_id: int, venue_ids: Sequence[str]) -> bytes:
+    def _request(self, op: str, request_id: int, venue_ids: Sequence[str]) -> bytes:
+        """`{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms"],"id":1}`."""
         streams = [self._channel.format(id=each, id_lower=each.lower()) for each in venue_ids]
-        return msgspec.json.encode({"method": method, "params": streams, "id": request_id})
+        return msgspec.json.encode({"method": op, "params": streams, "id": request_id})

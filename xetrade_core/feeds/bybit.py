@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from xetrade_core.feeds.request_dialect import RequestDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 _LONGEST_REPLY = 16_384
@@ -35,22 +36,11 @@ class _Control(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Control)
 
 
-class BybitDialect:
-    """The public channels of all categories."""
+class BybitDialect(RequestDialect):
+    """The public channels of all categories.
 
-    opening: Sequence[bytes] = ()
-
-    def __init__(self, channel: str) -> None:
-        """`channel` is the book topic, like `orderbook.200.{id}`; options have one of their own depth."""
-        self._channel = channel
-
-    def subscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """`{"req_id":"1","op":"subscribe","args":["orderbook.200.BTCUSDT"]}`."""
-        return self._request("subscribe", request_id, venue_ids)
-
-    def unsubscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """The same with unsubscribe."""
-        return self._request("unsubscribe", request_id, venue_ids)
+    `channel` is the book topic, like `orderbook.200.{id}`; options have one of their own depth.
+    """
 
     def read(self, frame: bytes) -> Reply | None:
         """`{"success":true,"ret_msg":"","req_id":"1","op":"subscribe"}`; of options `{"type":"COMMAND_RESP",..}`."""
@@ -75,6 +65,7 @@ class BybitDialect:
         return found[1].decode() if found else None
 
     def _request(self, op: str, request_id: int, venue_ids: Sequence[str]) -> bytes:
+        """`{"req_id":"1","op":"subscribe","args":["orderbook.200.BTCUSDT"]}`."""
         topics = [self._topic(each) for each in venue_ids]
         return msgspec.json.encode({"req_id": str(request_id), "op": op, "args": topics})
 

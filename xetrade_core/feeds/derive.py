@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from xetrade_core.feeds.request_dialect import RequestDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 _LONGEST_REPLY = 65_536
@@ -35,22 +36,8 @@ class _Control(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Control)
 
 
-class DeriveDialect:
-    """The public channels."""
-
-    opening: Sequence[bytes] = ()
-
-    def __init__(self, channel: str) -> None:
-        """`channel` is the book channel, like `orderbook.{id}.1.100`."""
-        self._channel = channel
-
-    def subscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """`{"id":1,"method":"subscribe","params":{"channels":["orderbook.BTC-PERP.1.100"]}}`."""
-        return self._request("subscribe", request_id, venue_ids)
-
-    def unsubscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """The same with unsubscribe."""
-        return self._request("unsubscribe", request_id, venue_ids)
+class DeriveDialect(RequestDialect):
+    """The public channels. `channel` is the book channel, like `orderbook.{id}.1.100`."""
 
     def read(self, frame: bytes) -> Reply | None:
         """`{"id":1,"result":{"status":{"orderbook..":"ok"}}}` or `{"id":1,"error":{"code":..,"message":".."}}`."""
@@ -73,6 +60,7 @@ class DeriveDialect:
         found = _BOOK_ID.search(frame, 0, 300)
         return found[1].decode() if found else None
 
-    def _request(self, method: str, request_id: int, venue_ids: Sequence[str]) -> bytes:
+    def _request(self, op: str, request_id: int, venue_ids: Sequence[str]) -> bytes:
+        """`{"id":1,"method":"subscribe","params":{"channels":["orderbook.BTC-PERP.1.100"]}}`."""
         channels = [self._channel.format(id=each) for each in venue_ids]
-        return msgspec.json.encode({"id": request_id, "method": method, "params": {"channels": channels}})
+        return msgspec.json.encode({"id": request_id, "method": op, "params": {"channels": channels}})

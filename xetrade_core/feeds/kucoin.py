@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from xetrade_core.feeds.request_dialect import RequestDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 _LONGEST_REPLY = 16_384
@@ -28,22 +29,11 @@ class _Control(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Control)
 
 
-class KucoinDialect:
-    """The public channels of spot and futures."""
+class KucoinDialect(RequestDialect):
+    """The public channels of spot and futures.
 
-    opening: Sequence[bytes] = ()
-
-    def __init__(self, channel: str) -> None:
-        """`channel` is the book topic without its instruments: `/market/level2`."""
-        self._channel = channel
-
-    def subscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """`{"id":"1","type":"subscribe","topic":"/market/level2:BTC-USDT,ETH-USDT","response":true}`."""
-        return self._request("subscribe", request_id, venue_ids)
-
-    def unsubscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """The same with unsubscribe."""
-        return self._request("unsubscribe", request_id, venue_ids)
+    `channel` is the book topic without its instruments: `/market/level2`.
+    """
 
     def read(self, frame: bytes) -> Reply | None:
         """`{"id":"..","type":"welcome"}`, `{"id":"1","type":"ack"}`, or an error with its code and text."""
@@ -69,5 +59,6 @@ class KucoinDialect:
         return found[1].decode() if found else None
 
     def _request(self, kind: str, request_id: int, venue_ids: Sequence[str]) -> bytes:
+        """`{"id":"1","type":"subscribe","topic":"/market/level2:BTC-USDT,ETH-USDT","response":true}`."""
         topic = f"{self._channel}:{','.join(venue_ids)}"
         return msgspec.json.encode({"id": str(request_id), "type": kind, "topic": topic, "response": True})

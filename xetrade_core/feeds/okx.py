@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from xetrade_core.feeds.request_dialect import RequestDialect
 from xetrade_core.feeds.subscriptions import Reply
 
 _LONGEST_REPLY = 4096
@@ -35,22 +36,8 @@ class _Control(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Control)
 
 
-class OkxDialect:
-    """The public channels."""
-
-    opening: Sequence[bytes] = ()
-
-    def __init__(self, channel: str) -> None:
-        """`channel` is the book channel: `books`."""
-        self._channel = channel
-
-    def subscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """`{"id":"1","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}`."""
-        return self._request("subscribe", request_id, venue_ids)
-
-    def unsubscribe(self, request_id: int, venue_ids: Sequence[str]) -> bytes:
-        """The same with unsubscribe."""
-        return self._request("unsubscribe", request_id, venue_ids)
+class OkxDialect(RequestDialect):
+    """The public channels. `channel` is the book channel: `books`."""
 
     def read(self, frame: bytes) -> Reply | None:
         """`{"event":"subscribe","arg":{..}}`, `{"event":"error","code":"60018","msg":".."}`, or a notice of closing."""
@@ -77,5 +64,6 @@ class OkxDialect:
         return found[1].decode() if found else None
 
     def _request(self, op: str, request_id: int, venue_ids: Sequence[str]) -> bytes:
+        """`{"id":"1","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}`."""
         args = [{"channel": self._channel, "instId": each} for each in venue_ids]
         return msgspec.json.encode({"id": str(request_id), "op": op, "args": args})

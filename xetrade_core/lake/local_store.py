@@ -183,9 +183,9 @@ class LocalStore:
     def _errors(self, verb: str, key: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
-            raise ObjectNotFound(f"cannot {verb} {error.filename or f'{self.uri}/{key}'}: it does not exist") from error
         except OSError as error:
+            if verb == "read" and isinstance(error, FileNotFoundError):
+                raise ObjectNotFound(f"cannot read {self.uri}/{key}: it does not exist") from error
             what = f"cannot {verb} {self.uri}/{key}: {error.strerror or error}"
             if error.errno in _FULL:
                 raise StorageFull(f"{what}; free space on the lake's disk") from error

@@ -18,7 +18,7 @@ DEPTH_BANDS_BPS = (10, 25, 50)
 IMPACT_NOTIONALS = (10_000, 50_000, 250_000)
 IMBALANCE_LEVELS = (1, 5, 10)
 
-_EXCHANGE = Column("exchange", LABEL, "Venue id, as in ccxt: binance, binanceusdm, binancecoinm, okx.")
+_EXCHANGE = Column("exchange", LABEL, "Venue id, as in ccxt where it knows the venue: binance, binanceusdm, okx, max.")
 _SYMBOL = Column("symbol", LABEL, "Universal symbol, as in ccxt: BTC/USDT, BTC/USDT:USDT, BTC/USD:BTC.")
 _PRICE_UNIT = "quote currency"
 _SIZE_UNIT = "base currency for spot, contracts otherwise"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from xetrade_core.model.instruments import MarketType
@@ -21,6 +22,18 @@ from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One match as the order sees it: `rate` is the fee's share of the notional."""
+
+    trade_id: int
+    price: Decimal
+    amount: Decimal
+    rate: Decimal
+    maker: bool
+    now_ns: int
+
+
 class Books:
     """Books executions into accounts, and tells what changed."""
 
@@ -29,86 +42,57 @@ class Books:
         self._tell = tell
         self.fills: list[DeskFill] = []
 
-    def trade(
-        self,
-        account: Account,
-        order: DeskOrder,
-        trade_id: int,
-        price: Decimal,
-        amount: Decimal,
-        rate: Decimal,
-        *,
-        maker: bool,
-        now_ns: int,
-    ) -> DeskFill:
+    def trade(self, account: Account, order: DeskOrder, done: Execution) -> DeskFill:
         """Book one execution; gives the fill as the account sees it."""
         market, ticket = order.market, order.ticket
         self.release(account, order)
         spot = market.listing.instrument.market_type is MarketType.SPOT
         book = self._spot if spot else self._contract
-        fee, fee_currency, realized = book(account, order, trade_id, price, amount, rate, now_ns)
+        fee, fee_currency, realized = book(account, order, done)
         if order.state.resting and order.engine_id is not None:
             self.hold(account, order)
         fill = DeskFill(
-            trade_id,
+            done.trade_id,
             order.order_id,
             ticket.client_id,
             account.name,
             market.symbol,
             ticket.side,
-            price,
-            amount,
-            maker,
+            done.price,
+            done.amount,
+            done.maker,
             fee,
             fee_currency,
             realized,
-            now_ns,
+            done.now_ns,
             ticket.position_side,
         )
         self.fills.append(fill)
         return fill
 
-    def _spot(
-        self,
-        account: Account,
-        order: DeskOrder,
-        trade_id: int,
-        price: Decimal,
-        amount: Decimal,
-        rate: Decimal,
-        now_ns: int,
-    ) -> tuple[Decimal, str, Decimal]:
-        market, side = order.market, order.ticket.side
+    def _spot(self, account: Account, order: DeskOrder, done: Execution) -> tuple[Decimal, str, Decimal]:
+        market, side, price, amount = order.market, order.ticket.side, done.price, done.amount
         base, quote = market.listing.base, market.listing.quote
         in_quote = self._fee_in_quote or side is Side.SELL
         fee_currency = quote if in_quote else base
-        fee = booked((price * amount if in_quote else amount) * rate)
-        book, reference = account.ledger.book, str(trade_id)
-        book(now_ns, "trade", base, amount * side.sign, market.symbol, reference)
-        book(now_ns, "trade", quote, -price * amount * side.sign, market.symbol, reference)
-        book(now_ns, "fee", fee_currency, -fee, market.symbol, reference)
-        self._tell(LedgerChanged(account.name, (base, quote), "trade", now_ns))
+        fee = booked((price * amount if in_quote else amount) * done.rate)
+        book, reference = account.ledger.book, str(done.trade_id)
+        book(done.now_ns, "trade", base, amount * side.sign, market.symbol, reference)
+        book(done.now_ns, "trade", quote, -price * amount * side.sign, market.symbol, reference)
+        book(done.now_ns, "fee", fee_currency, -fee, market.symbol, reference)
+        self._tell(LedgerChanged(account.name, (base, quote), "trade", done.now_ns))
         return fee, fee_currency, Decimal(0)
 
-    def _contract(
-        self,
-        account: Account,
-        order: DeskOrder,
-        trade_id: int,
-        price: Decimal,
-        amount: Decimal,
-        rate: Decimal,
-        now_ns: int,
-    ) -> tuple[Decimal, str, Decimal]:
-        market, ticket = order.market, order.ticket
+    def _contract(self, account: Account, order: DeskOrder, done: Execution) -> tuple[Decimal, str, Decimal]:
+        market, ticket, price, amount = order.market, order.ticket, done.price, done.amount
         settle = market.listing.settle or market.listing.quote
         realized = booked(account.position(market, ticket.position_side).trade(amount * ticket.side.sign, price))
-        fee = booked(contract_notional(market, amount, price) * rate)
+        fee = booked(contract_notional(market, amount, price) * done.rate)
         if realized:
-            account.ledger.book(now_ns, "pnl", settle, realized, market.symbol, str(trade_id))
-        account.ledger.book(now_ns, "fee", settle, -fee, market.symbol, str(trade_id))
-        self._tell(LedgerChanged(account.name, (settle,), "trade", now_ns))
-        self._tell(PositionChanged(account.name, market.symbol, ticket.position_side, now_ns))
+            account.ledger.book(done.now_ns, "pnl", settle, realized, market.symbol, str(done.trade_id))
+        account.ledger.book(done.now_ns, "fee", settle, -fee, market.symbol, str(done.trade_id))
+        self._tell(LedgerChanged(account.name, (settle,), "trade", done.now_ns))
+        self._tell(PositionChanged(account.name, market.symbol, ticket.position_side, done.now_ns))
         return fee, settle, realized
 
     def fund(self, account: Account, market: Market, rate: Decimal, mark: Decimal, reference: str, now_ns: int) -> None:

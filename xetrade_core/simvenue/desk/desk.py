@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from xetrade_core.simvenue.desk.accounts import Account, AccountConfig, ApiKey
-from xetrade_core.simvenue.desk.booking import Books
+from xetrade_core.simvenue.desk.booking import Books, Execution
 from xetrade_core.simvenue.desk.checks import check_ticket, lots_for_quote, require_funds
 from xetrade_core.simvenue.desk.words import (
     Cause,
@@ -300,7 +300,8 @@ class Desk:
         order.updated_ns = self.now_ns
         order.state = State.PARTIALLY_FILLED if order.remaining else State.FILLED
         rate = self.rules.maker_fee if maker else self.rules.taker_fee
-        fill = self._books.trade(account, order, trade.trade_id, price, amount, rate, maker=maker, now_ns=self.now_ns)
+        done = Execution(trade.trade_id, price, amount, rate, maker, self.now_ns)
+        fill = self._books.trade(account, order, done)
         order.fills.append(fill)
         if order.state is State.FILLED and order.engine_id is not None:
             self._resting.pop((order.market.symbol, order.engine_id), None)
