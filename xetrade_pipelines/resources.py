@@ -20,15 +20,22 @@ from dagster_aws.s3 import S3Resource
 
 from xetrade_core.assembly import (
     feed_options,
-    fetch_funding_day,
-    fetch_funding_years,
     fetch_listing,
-    funded_symbols,
     reference_venues,
     refresh_reference,
     s3_options,
-    sample_funding,
     venue_ids,
+)
+from xetrade_core.assembly.funding import (
+    Outcomes,
+    Wanted,
+    fetch_funding_day,
+    fetch_funding_years,
+    fetch_recent_funding,
+    funded_symbols,
+    sample_funding,
+    sample_funding_of,
+    wanted_pairs,
 )
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.presence import live_venues, orphans
@@ -58,7 +65,7 @@ from xetrade_core.settings import Settings, load_settings
 from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging, redact_text, register_secrets
 from xetrade_pipelines.market_data.config import CaptureRunConfig
 from xetrade_pipelines.market_data.plan import plan_capture, symbols_of
-from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour, hour_key
+from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour, day_of_key, hour_key
 
 #: days that the picture of funding shows
 PICTURED_DAYS = 30
@@ -259,14 +266,6 @@ class FundingResource(dg.ConfigurableResource[None]):
         """The perpetuals of the settings, by venue that has funding."""
         return funded_symbols(self.settings.load())
 
-    def wanted(self, venue: str, named: Sequence[str]) -> tuple[str, ...]:
-        """The perpetuals that a run is about: those it names, else the settings'. Raises ConfigError for none."""
-        wanted = tuple(named) or self.symbols().get(venue, ())
-        if not wanted:
-            allowed = f"name perpetuals, here or as venues.{venue}.symbols"
-            raise ConfigError.of("symbols", "", allowed)
-        return wanted
-
     def require_running(self, day: VenueDay) -> None:
         """Raise ConfigError for a day that is not the running one: how funding stood then nobody tells any more."""
         running = VenueDay.containing(day.venue, self.clock.wall_ns())
@@ -274,19 +273,30 @@ class FundingResource(dg.ConfigurableResource[None]):
             raise ConfigError.of("partition", str(day.key), f"the running day, {running.key}: samples are of now")
 
     def fetch_day(self, day: VenueDay, named: Sequence[str], store: ObjectStore) -> FundedDay:
-        """Bring a day into the lake; see `xetrade_core.assembly.fetch_funding_day`."""
-        symbols = self.wanted(day.venue, named)
-        return fetch_funding_day(self.settings.load(), store, day.venue, symbols, day.start_ns, SystemClock())
+        """Bring a day into the lake; see `xetrade_core.assembly.funding`."""
+        settings = self.settings.load()
+        pairs = wanted_pairs(settings, {day.venue: named}, day.venue)
+        return fetch_funding_day(settings, store, day.venue, pairs, day.start_ns, SystemClock())
 
-    def backfill(
-        self, venue: str, symbols: Sequence[str], start_ns: int, end_ns: int, store: ObjectStore
-    ) -> list[BackfillReport]:
-        """Bring years into the lake; see `xetrade_core.assembly.fetch_funding_years`."""
-        return fetch_funding_years(self.settings.load(), store, venue, symbols, start_ns, end_ns, SystemClock())
+    def fetch_recent(self, named: Wanted, store: ObjectStore) -> Outcomes[FundedDay]:
+        """Bring yesterday and today into the lake; see `xetrade_core.assembly.funding`."""
+        return fetch_recent_funding(self.settings.load(), store, named, SystemClock())
 
-    def sample(self, venue: str, named: Sequence[str], store: ObjectStore) -> SampledFunding:
-        """Keep how funding stands now; see `xetrade_core.assembly.sample_funding`."""
-        return sample_funding(self.settings.load(), store, venue, self.wanted(venue, named), SystemClock())
+    def backfill(self, named: Wanted, since: str, until: str, store: ObjectStore) -> Outcomes[BackfillReport]:
+        """Bring the days from `since` to before `until` (empty: up to now) into the lake. Raises ConfigError."""
+        end_ns = day_of_key(until) if until else self.clock.wall_ns()
+        return fetch_funding_years(self.settings.load(), store, named, day_of_key(since), end_ns, SystemClock())
+
+    def sample(self, named: Wanted, store: ObjectStore) -> Outcomes[SampledFunding]:
+        """Keep how funding stands now; see `xetrade_core.assembly.funding`."""
+        return sample_funding(self.settings.load(), store, named, SystemClock())
+
+    def sample_day(self, day: VenueDay, named: Sequence[str], store: ObjectStore) -> SampledFunding:
+        """Keep how funding of one venue stands now, as part of the running day. Raises ConfigError for another day."""
+        self.require_running(day)
+        settings = self.settings.load()
+        pairs = wanted_pairs(settings, {day.venue: named}, day.venue)
+        return sample_funding_of(settings, store, day.venue, pairs, SystemClock())
 
     def picture(self, made: FundedDay, store: ObjectStore) -> bytes | None:
         """APR of the day's first symbol over the month before, on every venue that has it; None for an empty day."""

@@ -186,6 +186,10 @@ class TestLocal:
         with pytest.raises(LakeUnavailable, match="Not a directory"):
             open_store(tmp_path / "file" / "lake").check_writable()
 
+    def test_a_root_that_cannot_be_made_is_away_and_not_missing(self) -> None:
+        with pytest.raises(LakeUnavailable, match="No such file or directory"):
+            open_store("/proc/lake").create("key", b"content")
+
     def test_a_failed_replace_leaves_the_old_content(
         self, local_store: LocalStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:

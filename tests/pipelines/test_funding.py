@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from tests.support.sim import Sim
+from xetrade_core.assembly.funding import wanted_pairs
 from xetrade_core.errors import ConfigError
 from xetrade_core.lake.day_tables import day_version, read_day
 from xetrade_core.lake.funding_schemas import FUNDING_QUOTES, FUNDING_RATES
@@ -35,9 +36,14 @@ def yesterday() -> VenueDay:
     return VenueDay("binanceusdm", today().start_ns - DAY_NS)
 
 
-def materialize(asset: Any, day: VenueDay, **resources: Any) -> dg.ExecuteInProcessResult:
+def materialize(asset: Any, day: VenueDay, symbols: list[str] | None = None) -> dg.ExecuteInProcessResult:
+    named = {} if symbols is None else {"ops": {asset.op.name: {"config": {"symbols": symbols}}}}
     return dg.materialize(
-        [asset], partition_key=day.key, resources=default_resources(load_settings()) | resources, raise_on_error=False
+        [asset],
+        partition_key=day.key,
+        resources=default_resources(load_settings()),
+        run_config=named,
+        raise_on_error=False,
     )
 
 
@@ -122,10 +128,22 @@ def test_a_venue_that_does_not_answer_fails_the_run_when_the_others_are_done(
 
 
 def test_venues_without_perpetuals_in_the_settings_are_not_asked(machine: Path) -> None:
-    funding = default_resources(load_settings())["funding"]
-    assert funding.symbols() == {"binanceusdm": (BTC,)}
+    settings = load_settings()
+    assert default_resources(settings)["funding"].symbols() == {"binanceusdm": (BTC,)}
     with pytest.raises(ConfigError, match=r"name perpetuals, here or as venues\.okx\.symbols"):
-        funding.wanted("okx", ())
+        wanted_pairs(settings, {}, "okx")
+
+
+def test_the_day_of_an_id_without_perpetuals_is_refused_and_says_where_they_are(venues: Sim) -> None:
+    result = materialize(funding_rates, today("binance"), symbols=["BTC-USDT"])
+    assert not result.success
+    [event] = [one for one in result.all_events if one.event_type is dg.DagsterEventType.STEP_FAILURE]
+    assert "they are binanceusdm and binancecoinm" in str(event.step_failure_data.error)
+
+
+def test_a_sample_takes_pairs_as_people_write_them(venues: Sim, store: ObjectStore) -> None:
+    result = materialize(funding_quotes, today(), symbols=["BTC-USDT"])
+    assert verdicts(result) == {"answered": True}
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ from xetrade_core.cli.options import (
     moment,
     names,
     open_settings,
-    pair_as_asked,
     seconds,
 )
 from xetrade_core.cli.output import console, count, emit_json, emit_table, emit_text, plain, say
@@ -104,7 +103,7 @@ async def _ask(
     from xetrade_core.market_data.funding import fetch_fundings
 
     access = market_access(settings)
-    found = await fetch_fundings(access, venues, pair_as_asked(pair), deadline_s)
+    found = await fetch_fundings(access, venues, pair, deadline_s)
     past = []
     for one in found.answers if history_s is not None else ():
         client = access.client(one.quote.venue)
@@ -210,7 +209,7 @@ def backfill(
 async def _backfill(
     settings: Settings, venues: Sequence[str], pairs: Sequence[str], start_ns: int, end_ns: int
 ) -> list[BackfillReport]:
-    from xetrade_core.assembly import backfill_funding
+    from xetrade_core.assembly.funding import backfill_funding
 
     reports = []
     with _Bars() as bars:
@@ -260,7 +259,7 @@ def import_(
     xetrade funding import history.csv.gz --venue binanceusdm --pair BTC/USDT:USDT --timezone +03:00
     """
     settings = open_settings(lake)
-    from xetrade_core.assembly import import_funding
+    from xetrade_core.assembly.funding import import_funding
 
     report = import_funding(settings, file, venue, pair, timezone, SystemClock())
     if as_json:

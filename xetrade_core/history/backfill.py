@@ -113,7 +113,8 @@ def funding_rules(venue_id: str) -> FundingRules:
     """How the venue pages its history and what its numbers mean. Raises UnknownVenue, VenueRetired, NotSupported."""
     venue = known_venue(venue_id).require_live()
     if venue.funding is None:
-        raise NotSupported(f"{venue.name} has no funding: it lists no perpetual contracts")
+        there = f": they are {' and '.join(venue.contracts_at)}" if venue.contracts_at else ""
+        raise NotSupported(f"{venue.name} has no funding: it lists no perpetual contracts{there}")
     return venue.funding
 
 

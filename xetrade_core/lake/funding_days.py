@@ -73,10 +73,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class SampledFunding:
-    """The sample of one moment (UTC ns): what the venue answered, and how many rows the schema refused."""
+    """The sample of one moment (UTC ns): the symbols asked for, the answers, and how many rows the schema refused."""
 
     venue: str
     sample_ns: int
+    asked: tuple[str, ...]
     quotes: tuple[FundingQuote, ...]
     rejected: int
 

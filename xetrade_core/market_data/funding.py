@@ -14,7 +14,7 @@ from functools import partial
 from xetrade_core.errors import NotSupported, NotTrading, UnknownSymbol
 from xetrade_core.funding.rates import apr, apy
 from xetrade_core.market_data.access import Access
-from xetrade_core.market_data.asking import Failure, ask_all
+from xetrade_core.market_data.asking import Answers, Failure, ask_all
 from xetrade_core.market_data.books import require_known
 from xetrade_core.model.funding import FundingQuote
 from xetrade_core.model.instruments import Instrument, MarketType
@@ -145,8 +145,5 @@ async def fetch_fundings(access: Access, venues: Sequence[str], pair: str, deadl
             questions[named] = partial(ask, named, ids)
         answers = require_known(await ask_all(questions, what, deadline_s))
     failures = (*unfunded.values(), *answers.failures)
-    if not answers.by_venue and len(failures) == 1:
-        raise failures[0].error
-    if not answers.by_venue:
-        answers.require_any(f"a {what}")
+    Answers(answers.by_venue, failures).require_any(f"a {what}")
     return Fundings(tuple(answers.by_venue.values()), failures)

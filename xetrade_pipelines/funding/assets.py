@@ -47,9 +47,7 @@ def funding_quotes(
 ) -> Iterator[Result]:
     """Ask how funding stands now and add it to the running day; a day that is over cannot be sampled."""
     day = VenueDay.from_key(context.partition_key)
-    funding.require_running(day)
-    asked = funding.wanted(day.venue, config.symbols)
-    yield sample_result(funding.sample(day.venue, asked, lake.store()), asked)
+    yield sample_result(funding.sample_day(day, config.symbols, lake.store()))
 
 
 ASSETS = (funding_rates, funding_quotes)

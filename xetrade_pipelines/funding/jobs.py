@@ -6,15 +6,15 @@ https://docs.dagster.io/guides/build/jobs/op-jobs
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from xetrade_pipelines.events import Event, as_events
-from xetrade_pipelines.failures import failures_at_the_end
-from xetrade_pipelines.funding.reports import backfilled_events, day_result, sampled_events, sentence
-from xetrade_pipelines.partitions import DAY_NS, VenueDay, day_of_key
-from xetrade_pipelines.resources import ClockResource, FundingResource, LakeResource
+from xetrade_core.assembly.funding import Outcomes
+from xetrade_pipelines.events import Event
+from xetrade_pipelines.funding.reports import backfilled_events, recent_events, sampled_events
+from xetrade_pipelines.resources import FundingResource, LakeResource
 
 VENUES = "Venue -> its perpetuals, such as okx: [BTC-USDT]. Empty: those of the settings."
 
@@ -33,48 +33,35 @@ class BackfillRunConfig(dg.Config):
     until: str = Field(default="", description="The first day that is not wanted any more. Empty: up to now.")
 
 
+def _require_all(made: Outcomes[Any]) -> None:
+    """Fail the run where a venue could not be done; what the others gave is told already."""
+    if made.problems:
+        said = "; ".join(f"{venue}: {problem}" for venue, problem in made.problems.items())
+        raise dg.Failure(f"not done: {said}", allow_retries=False)
+
+
 @dg.op(name="fetch_funding", out=dg.Out(dg.Nothing), tags={"kind": "rest"})
-def fetch_op(
-    config: FundingRunConfig, funding: FundingResource, lake: LakeResource, clock: ClockResource
-) -> Iterator[Event]:
+def fetch_op(config: FundingRunConfig, funding: FundingResource, lake: LakeResource) -> Iterator[Event]:
     """Bring the running day and the one before of every venue into the lake."""
-    with failures_at_the_end() as each:
-        for venue in config.venues or funding.symbols():
-            for start_ns in (clock.wall_ns() - DAY_NS, clock.wall_ns()):
-                day = VenueDay.containing(venue, start_ns)
-                with each(venue):
-                    made = funding.fetch_day(day, config.venues.get(venue, ()), lake.store())
-                    yield from as_events(day.key, [day_result(made, None)])
+    made = funding.fetch_recent(config.venues, lake.store())
+    yield from recent_events(made.done)
+    _require_all(made)
 
 
 @dg.op(name="sample_funding", out=dg.Out(dg.Nothing), tags={"kind": "rest"})
 def sample_op(config: FundingRunConfig, funding: FundingResource, lake: LakeResource) -> Iterator[Event]:
     """Ask every venue how funding stands and keep it."""
-    with failures_at_the_end() as each:
-        for venue in config.venues or funding.symbols():
-            with each(venue):
-                asked = funding.wanted(venue, config.venues.get(venue, ()))
-                yield from sampled_events(funding.sample(venue, asked, lake.store()), asked)
+    made = funding.sample(config.venues, lake.store())
+    yield from sampled_events(made.done)
+    _require_all(made)
 
 
 @dg.op(name="backfill_funding", out=dg.Out(dg.Nothing), tags={"kind": "rest"})
-def backfill_op(
-    context: dg.OpExecutionContext,
-    config: BackfillRunConfig,
-    funding: FundingResource,
-    lake: LakeResource,
-    clock: ClockResource,
-) -> Iterator[Event]:
+def backfill_op(config: BackfillRunConfig, funding: FundingResource, lake: LakeResource) -> Iterator[Event]:
     """Page every venue's history from `since` on; a run that died is gone on with."""
-    start_ns = day_of_key(config.since)
-    end_ns = day_of_key(config.until) if config.until else clock.wall_ns()
-    with failures_at_the_end() as each:
-        for venue in config.venues or funding.symbols():
-            with each(venue):
-                symbols = funding.wanted(venue, config.venues.get(venue, ()))
-                for report in funding.backfill(venue, symbols, start_ns, end_ns, lake.store()):
-                    context.log.info(sentence(report))
-                    yield from backfilled_events(report)
+    made = funding.backfill(config.venues, config.since, config.until, lake.store())
+    yield from backfilled_events(made.done)
+    _require_all(made)
 
 
 @dg.graph

@@ -5,7 +5,7 @@ Formatting only; what a number means is said where the core computes it (`histor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
@@ -61,7 +61,7 @@ def day_result(made: FundedDay, png: bytes | None) -> Result:
     return Result("funding_rates", metadata=metadata, check_results=day_checks(made))
 
 
-def sample_result(made: SampledFunding, asked: Sequence[str]) -> Result:
+def sample_result(made: SampledFunding) -> Result:
     """The result of `funding_quotes` of one venue and moment."""
     rows = [
         {
@@ -79,22 +79,28 @@ def sample_result(made: SampledFunding, asked: Sequence[str]) -> Result:
         "quotes": markdown_table(rows),
         **plotted(made.venue, {"quotes": len(made.quotes)}),
     }
-    return Result("funding_quotes", metadata=metadata, check_results=sample_checks(made, len(asked)))
+    return Result("funding_quotes", metadata=metadata, check_results=sample_checks(made))
 
 
-def sampled_events(made: SampledFunding, asked: Sequence[str]) -> Iterator[Event]:
-    """A sample as events of its partition."""
-    yield from as_events(VenueDay.containing(made.venue, made.sample_ns).key, [sample_result(made, asked)])
+def recent_events(days: Iterable[FundedDay]) -> Iterator[Event]:
+    """Fetched days as events of their partitions; without pictures, which the asset itself has."""
+    for made in days:
+        yield from as_events(VenueDay(made.venue, made.day_ns).key, [day_result(made, None)])
 
 
-def backfilled_events(report: BackfillReport) -> Iterator[Event]:
-    """A backfill as materializations of the days that it has changed; days before the first partition have none."""
-    for day_ns in sorted(set(report.stored.days_changed)):
-        day = VenueDay.containing(report.plan.venue, day_ns)
-        if day.has_partition:
-            yield dg.AssetMaterialization(
-                "funding_rates", partition=day.key, description="backfilled", metadata={"pages": report.pages}
-            )
+def sampled_events(samples: Iterable[SampledFunding]) -> Iterator[Event]:
+    """Samples as events of their partitions."""
+    for made in samples:
+        yield from as_events(VenueDay.containing(made.venue, made.sample_ns).key, [sample_result(made)])
+
+
+def backfilled_events(reports: Iterable[BackfillReport]) -> Iterator[Event]:
+    """Backfills as materializations of the days that they have changed; days before the first partition have none."""
+    for report in reports:
+        for day_ns in sorted(set(report.stored.days_changed)):
+            day = VenueDay.containing(report.plan.venue, day_ns)
+            if day.has_partition:
+                yield dg.AssetMaterialization("funding_rates", partition=day.key, description=sentence(report))
 
 
 def sentence(report: BackfillReport) -> str:

@@ -1,41 +1,30 @@
 """From settings to working parts: the lake's store, the feeds' options, a capture session.
 
-The command line and the pipelines put the parts together here, so that both record in the same way.
+The command line and the pipelines put the parts together here, so that both record in the same way. What is done about
+funding stands in `funding.py` beside this.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.session import CaptureSession, feed_opener
 from xetrade_core.capture.status import CaptureStatus
-from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, LakeUnavailable, NotSupported
+from xetrade_core.clock import Clock
+from xetrade_core.errors import LakeUnavailable
 from xetrade_core.feeds.factory import open_feed, rest_client
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.polling import polled_symbols
-from xetrade_core.history.backfill import BackfillPlan, BackfillReport, BackfillStatus, backfill
-from xetrade_core.history.days import FundedDay, funded_day
-from xetrade_core.history.imports import ImportReport, import_fundings
-from xetrade_core.history.progress import FundingProgress
-from xetrade_core.lake.funding_days import SampledFunding, store_quotes
 from xetrade_core.lake.kept_lists import KeptLists
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.market_data.access import Access
-from xetrade_core.market_data.funding import funding_venues, perpetual_at
-from xetrade_core.model.funding import FundingQuote
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.reference.days import StoredListing
 from xetrade_core.reference.refresh import ListVenue, Refreshed, refresh, refresh_listing
 from xetrade_core.settings import Settings
-from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.breaker import BreakerRules
 from xetrade_core.venues.budget import Sharing
@@ -47,9 +36,6 @@ from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.registry import venues as all_venues
 from xetrade_core.venues.resilient import ReadRules
 from xetrade_core.venues.venue import VenueStatus
-
-MINUTE_NS = 60 * NS_PER_S
-DAY_NS = 86_400 * NS_PER_S
 
 
 def lake_store(settings: Settings) -> ObjectStore:
@@ -218,125 +204,3 @@ def refresh_reference(
 
 def _lister(settings: Settings, clock: Clock) -> ListVenue:
     return lambda name: listed_instruments(settings, name, clock, random.Random())
-
-
-async def backfill_funding(
-    settings: Settings,
-    venue: str,
-    pairs: Sequence[str],
-    start_ns: int,
-    end_ns: int,
-    clock: Clock,
-    on_progress: Callable[[BackfillStatus], None] = lambda _: None,
-    *,
-    store: ObjectStore | None = None,
-    label: str = "",
-) -> list[BackfillReport]:
-    """Bring the funding history of some perpetuals of an exchange into the lake, one report an id of the exchange.
-
-    Goes on where an earlier run of the same `label` stopped; runs of different labels do not wait for each other.
-    Raises UnknownVenue, VenueRetired, NotSupported, UnknownSymbol, SessionError while another process does the same,
-    VenueUnavailable after minutes of trying, LakeError.
-    """
-    rng, store = random.Random(), store or require_lake(settings)
-    ids = funding_venues(venue)
-    async with contextlib.AsyncExitStack() as opened:
-        clients = {name: open_market_data(name, client_options(settings, name), clock, rng) for name in ids}
-        for client in clients.values():
-            opened.push_async_callback(client.close)
-        wanted: dict[str, list[str]] = {}
-        for pair in pairs:
-            name, symbol = await perpetual_at(clients, pair)
-            wanted.setdefault(name, []).append(symbol)
-        reports = []
-        for name, symbols in wanted.items():
-            plan = BackfillPlan(name, tuple(dict.fromkeys(symbols)), start_ns, end_ns)
-            with FundingProgress(settings.state_directory / "funding" / label, name, clock.wall_ns()) as progress:
-                reports.append(await backfill(clients[name], plan, progress, store, clock, rng, on_progress))
-        return reports
-
-
-def funded_symbols(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The perpetuals of the settings, by venue that has funding; venues without one are left out."""
-    found = {}
-    for name in settings.venues:
-        rules = known_venue(name)
-        if rules.status is VenueStatus.LIVE and rules.funding is not None:
-            symbols = tuple(one for one in settings.venue(name).symbols if _may_be_perpetual(one, name))
-            if symbols:
-                found[name] = symbols
-    return found
-
-
-def _may_be_perpetual(text: str, venue: str) -> bool:
-    """Whether a person can mean a perpetual by it: everything but the universal symbol of something else."""
-    if "/" not in text:
-        return True
-    parts = SymbolParts.parse(text, venue)
-    return parts.settle is not None and parts.expiry is None
-
-
-def fetch_funding_day(
-    settings: Settings, store: ObjectStore, venue: str, symbols: Sequence[str], day_ns: int, clock: Clock
-) -> FundedDay:
-    """Bring one day of a venue's funding into the lake; of the running day what is settled by now.
-
-    Raises what `backfill_funding` does, and ConfigError for a day that is not there yet.
-    """
-    if day_ns > clock.wall_ns():
-        raise ConfigError.of("day", day_ns, "a day that has begun")
-    label = datetime.fromtimestamp(day_ns // NS_PER_S, UTC).strftime("%Y-%m-%d")
-    fetched = asyncio.run(
-        backfill_funding(settings, venue, symbols, day_ns, day_ns + DAY_NS, clock, store=store, label=label)
-    )
-    return funded_day(store, venue, day_ns, fetched[0])
-
-
-def fetch_funding_years(
-    settings: Settings,
-    store: ObjectStore,
-    venue: str,
-    symbols: Sequence[str],
-    start_ns: int,
-    end_ns: int,
-    clock: Clock,
-) -> list[BackfillReport]:
-    """Bring any stretch of a venue's funding into the lake; see `backfill_funding`, which this runs to its end."""
-    return asyncio.run(backfill_funding(settings, venue, symbols, start_ns, end_ns, clock, store=store, label="years"))
-
-
-def sample_funding(
-    settings: Settings, store: ObjectStore, venue: str, symbols: Sequence[str], clock: Clock
-) -> SampledFunding:
-    """Ask a venue how funding stands and keep the answer as the sample of the running minute.
-
-    Raises UnknownSymbol, NotSupported, VenueUnavailable, RateLimited, LakeError.
-    """
-
-    async def ask() -> dict[str, FundingQuote]:
-        client = open_market_data(venue, client_options(settings, venue), clock, random.Random())
-        try:
-            return await client.fundings(symbols)
-        finally:
-            await client.close()
-
-    quotes = list(asyncio.run(ask()).values())
-    sample_ns = clock.wall_ns() // MINUTE_NS * MINUTE_NS
-    return SampledFunding(venue, sample_ns, tuple(quotes), store_quotes(store, venue, sample_ns, quotes))
-
-
-def import_funding(
-    settings: Settings, path: Path, venue: str, symbol: str, zone: str | None, clock: Clock
-) -> ImportReport:
-    """Bring a CSV file of fundings into the lake; see `history.imports`. Raises ConfigError, UnknownSymbol, LakeError.
-
-    Files of venues that the registry does not know are taken too: only the name has to be one.
-    """
-    if not re.fullmatch(r"[a-z0-9]+", venue):
-        raise ConfigError.of("--venue", venue, "an id such as okx: small letters and digits")
-    SymbolParts.parse(symbol, venue)
-    known = next((one for one in all_venues() if one.id == venue), None)
-    if known is not None and known.funding is None:
-        raise NotSupported(f"{known.name} has no funding: it lists no perpetual contracts")
-    usual_s = 8 * 3600.0 if known is None or known.funding is None else known.funding.default_interval_s
-    return import_fundings(path, venue, symbol, zone, usual_s, require_lake(settings), clock.wall_ns())
