@@ -19,7 +19,7 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
-from xetrade_core.venues.venue import ErrorKind, RestRequest, error_codes
+from xetrade_core.venues.venue import ErrorKind, RateRule, RestRequest, WebsocketRules, WireDialect, error_codes
 
 _OK = "200000"
 _FUTURES_STATUS = MappingProxyType(
@@ -106,6 +106,25 @@ class KucoinTicket:
             raise VenueUnavailable(f"{self.venue} names no server for websockets")
         query = urlencode({"token": ticket.token, "connectId": connect_id})
         return f"{ticket.instanceServers[0].endpoint}?{query}"
+
+
+def kucoin_websocket(venue: str, channel: str) -> WebsocketRules:
+    """What the sockets of spot and futures have in common: all but the channel."""
+    return WebsocketRules(
+        dialect=WireDialect.KUCOIN,
+        channel=channel,
+        interval_ms=100,
+        depth=None,
+        max_subscriptions=400,
+        lifetime_s=24 * 3600,
+        send_interval_s=0.11,
+        connects=RateRule(30, 60),
+        ping_text='{"id":"1","type":"ping"}',
+        ping_every_s=15,
+        batch=50,
+        ticket=KucoinTicket(venue),
+        welcome=True,
+    )
 
 
 class _Pair(msgspec.Struct):

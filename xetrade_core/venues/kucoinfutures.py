@@ -6,7 +6,7 @@ from datetime import date
 
 from xetrade_core.books.kucoin import KucoinFuturesBooks
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.venues.kucoin_format import ERRORS, KucoinContracts, KucoinTicket
+from xetrade_core.venues.kucoin_format import ERRORS, KucoinContracts, kucoin_websocket
 from xetrade_core.venues.venue import (
     BookProtocol,
     Capability,
@@ -20,8 +20,6 @@ from xetrade_core.venues.venue import (
     SnapshotWeight,
     Uniqueness,
     Venue,
-    WebsocketRules,
-    WireDialect,
     offers,
 )
 
@@ -34,21 +32,7 @@ VENUE = Venue(
     market_types=(MarketType.SWAP, MarketType.FUTURE),
     live=Endpoints(rest="https://api-futures.kucoin.com", ws="wss://ws-api-futures.kucoin.com/"),
     testnet=None,
-    websocket=WebsocketRules(
-        dialect=WireDialect.KUCOIN,
-        channel="/contractMarket/level2",
-        interval_ms=100,
-        depth=None,
-        max_subscriptions=400,
-        lifetime_s=24 * 3600,
-        send_interval_s=0.11,
-        connects=RateRule(30, 60),
-        ping_text='{"id":"1","type":"ping"}',
-        ping_every_s=15,
-        batch=50,
-        ticket=KucoinTicket("kucoinfutures"),
-        welcome=True,
-    ),
+    websocket=kucoin_websocket("kucoinfutures", "/contractMarket/level2"),
     rest=RestRules(
         budget=RateRule(2000, 30),
         snapshot_path="/api/v1/level2/snapshot",
