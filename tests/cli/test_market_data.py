@@ -121,6 +121,17 @@ def test_a_venue_that_is_down_leaves_a_partial_answer(market: Cli) -> None:
     assert (alone.code, "okx" in alone.error) == (2, True)
 
 
+def test_a_stream_that_cannot_be_opened_says_why(market: Cli) -> None:
+    ran = market(
+        "l2", "--venue", "okx", "--pair", "BTC-USDT", "--timeout", "2s", XETRADE_VENUES__OKX__WS_URL="ws://127.0.0.1:1"
+    )
+    assert ran.code == 2
+    *warnings, line = ran.err.strip().splitlines()
+    assert line.startswith("error: okx gave no book in time: ")
+    assert "127.0.0.1:1" in line
+    assert len(warnings) <= 1, "the same failure is told once"
+
+
 def test_a_fallback_stands_in_for_a_venue_that_is_down_and_is_named(market: Cli) -> None:
     down = {"XETRADE_VENUES__OKX__REST_URL": NOWHERE}
     arguments = ("--venue", "okx", "--pair", "BTC-USDT", "--fallback", "binance", "--json")

@@ -120,7 +120,8 @@ class FeedStatus:
     """A feed at one moment; counts are since it was opened.
 
     `queue_depth` frames are held for a rotation; `dropped` counts held frames that were given up (their connection was
-    never in use); `unread_bytes` wait in the kernel.
+    never in use); `unread_bytes` wait in the kernel. `trouble`: why a connection is missing, in the words of the last
+    error.
     """
 
     venue: str
@@ -139,6 +140,7 @@ class FeedStatus:
     budget_used: int
     budget_paused_s: float
     symbols: tuple[SymbolStatus, ...]
+    trouble: str | None = None
 
     @property
     def stale(self) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ class Line:
         self.active: Connection | None = None
         self.subscriptions: Subscriptions | None = None
         self.streaming = False
+        self.trouble: str | None = None
+        """Why it has no connection, in the words of the last error; None while it has one."""
         self.generation = 0  # counts losses: a snapshot asked for under an earlier one is of no use
         self.reconnects = self.rotations = self.dropped = 0
         self._venue, self._address, self._owner, self._dialect = venue, address, owner, dialect
@@ -100,10 +102,13 @@ class Line:
                 except LocationRefused:
                     raise
                 except RateLimited as error:
-                    wait_s = error.retry_after_s
+                    wait_s, self.trouble = error.retry_after_s, str(error)
                     _log.warning("connect_limited", line=self.name, wait_s=wait_s)
                 except VenueUnavailable as error:
-                    _log.warning("connection_failed", line=self.name, error=str(error))
+                    # Said once: a venue that is away for hours would fill the log with one sentence.
+                    say = _log.debug if str(error) == self.trouble else _log.warning
+                    say("connection_failed", line=self.name, error=str(error))
+                    self.trouble = str(error)
                 self._lose(self.active.closed.result() if self.active and self.active.closed.done() else None)
                 if self._clock.monotonic_ns() - started_ns > _STABLE_S * NS_PER_S:
                     attempt = 0
@@ -164,7 +169,7 @@ class Line:
         finally:
             adding.cancel()
             await asyncio.gather(adding, return_exceptions=True)
-        self.streaming = True
+        self.streaming, self.trouble = True, None
         self._owner.streaming(self)
 
     async def _serve(self) -> None:

@@ -243,6 +243,7 @@ class StreamingFeed:
             budget_used=budget.used(),
             budget_paused_s=budget.paused_s(),
             symbols=symbols,
+            trouble=next((line.trouble for line in self.lines if line.trouble is not None), None),
         )
 
     def _symbol_status(self, line: Line, symbol: str) -> SymbolStatus:

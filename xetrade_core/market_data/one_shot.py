@@ -36,7 +36,8 @@ class BookWaiter:
 async def first_book(feed: Feed, depth: int, clock: Clock) -> BookSnapshot:
     """The book of a feed of one symbol, as soon as it is in sync; the feed is run, and closed, by this.
 
-    Waits as long as it takes: bound it from outside. Raises what the feed raises.
+    Waits as long as it takes: bound it from outside. Raises what the feed raises; when it is cancelled while the feed
+    has no connection, VenueUnavailable that says why.
     """
     waiter = BookWaiter()
     running = asyncio.ensure_future(feed.run(waiter))
@@ -47,6 +48,10 @@ async def first_book(feed: Feed, depth: int, clock: Clock) -> BookSnapshot:
             running.result()
             raise VenueUnavailable(f"the feed of {feed.venue} ended before its book was in sync")
         return snapshot_of(feed, depth, clock.wall_ns())
+    except asyncio.CancelledError:
+        if (trouble := feed.status().trouble) is None:
+            raise
+        raise VenueUnavailable(f"{feed.venue} gave no book in time: {trouble}") from None
     finally:
         for task in (running, synced):
             task.cancel()
