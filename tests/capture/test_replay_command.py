@@ -65,7 +65,8 @@ def test_recordings_of_other_shapes_replay_without_a_gap(
 ) -> None:
     """A venue's own history in a zip; REST replies in a file beside the websocket's."""
     files = [recording(name) for name in names]
-    report = command(tmp_path / "lake", *files, "--venue", venue, "--symbol", ",".join(symbols), "--interval", interval)
+    named = [part for symbol in symbols for part in ("--symbol", symbol)]
+    report = command(tmp_path / "lake", *files, "--venue", venue, *named, "--interval", interval)
     assert {row["symbol"] for row in report["symbols"]} == set(symbols)
     assert all((row["gaps"], row["refused"], row["resyncs"]) == (0, 0, 1) for row in report["symbols"])
     assert report["updates"] == sum(symbols.values())

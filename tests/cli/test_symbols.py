@@ -139,6 +139,12 @@ def test_what_is_the_same_exposure_is_listed_with_its_size(answer: Run, lake: Pa
     assert amounts == {"SHIB-USDT-SWAP": "1000000", "SHIB1000USDT": "1000"}
 
 
+def test_what_the_venue_does_not_list_is_the_same_as_nothing(answer: Run, lake: Path) -> None:
+    ran = answer("symbols", "equivalents", "--symbol", "FOO/USDT:USDT", "--exchange", "okx", "--lake", lake)
+    assert ran.code == 2
+    assert "unknown symbol 'FOO/USDT:USDT' on okx: its list of 2026-06-02 has no FOO/USDT:USDT" in ran.error
+
+
 def test_the_tour_shows_every_quirk_and_refuses_what_has_no_symbol(answer: Run) -> None:
     ran = answer("demo-mapper", "--json")
     asked = {(one["exchange"], one["asked"], one["type"]): one for rows in ran.json.values() for one in rows}

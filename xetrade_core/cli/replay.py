@@ -38,8 +38,9 @@ def replay(
     ],
     venue: VenueOption,
     symbol: Annotated[
-        str, typer.Option("--symbol", help="Symbols of the recording, with commas; ours name their own.")
-    ] = "",
+        list[str] | None,
+        typer.Option("--symbol", help="Symbols of the recording, several times or with commas; ours name their own."),
+    ] = None,
     lake: LakeOption = None,
     interval: IntervalOption = None,
     depth: DepthOption = None,
@@ -68,7 +69,7 @@ def replay(
     missing = next((path for path in files if not path.is_file()), None)
     if missing is not None:
         raise ConfigError.of("FILE", str(missing), "a recorded file that exists")
-    symbols = tuple(universal(venue, one) for one in names(symbol))
+    symbols = tuple(universal(venue, one) for one in names(",".join(symbol or ())))
     require_recorded(files, venue, symbols)
     options: dict[str, Any] = {
         "interval_s": interval_seconds(interval),

@@ -128,11 +128,15 @@ def equivalents(
     """
     from xetrade_core.symbols.equivalence import Grouping
     from xetrade_core.symbols.equivalence import equivalents as find
+    from xetrade_core.symbols.reasons import Reason
 
     if group not in tuple(Grouping):
         raise ConfigError.of("--group", group, f"one of {', '.join(Grouping)}")
     source = Source(lake, known_venues(), day)
-    found = find(source.symbols, source.symbols.map(exchange, symbol, kind), Grouping(group))
+    mapping = source.symbols.map(exchange, symbol, kind)
+    if exchange in source.days and Reason.EXACT_LISTING not in mapping.reasons:
+        raise UnknownSymbol(symbol, exchange, f"its list of {_text(source.days[exchange])} has no {mapping.symbol}")
+    found = find(source.symbols, mapping, Grouping(group))
     rows = [
         (one.mapping.venue, one.mapping.venue_id, one.mapping.symbol, one.mapping.market_type.value,
          plain_number(one.amount), one.currency, one.mapping.confidence)
