@@ -62,11 +62,6 @@ class OrderState(StrEnum):
         """Whether the order can still trade, as far as we know: such an order reserves risk."""
         return self not in _DONE
 
-    @property
-    def on_venue(self) -> bool:
-        """Whether the venue has acknowledged it and it rests there."""
-        return self in (OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL)
-
 
 _DONE = frozenset({OrderState.DENIED, OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED})
 

@@ -67,10 +67,6 @@ class MatchingEngine:
         self.on_trade: Callable[[Trade], None] | None = None
         """Called after each trade, when the book and the maker's order already know of it."""
 
-    @property
-    def order_count(self) -> int:
-        return len(self._orders)
-
     def order(self, order_id: int) -> Order | None:
         """The resting order of that id, None once it is filled, cancelled or was never there."""
         return self._orders.get(order_id)
