@@ -61,7 +61,11 @@ class Console:
     def shows(self, *texts: str, within_ms: int = WAIT_MS) -> None:
         """Wait until the page shows all of `texts`."""
         for text in texts:
-            self.page.get_by_text(text).locator("visible=true").first.wait_for(timeout=within_ms)
+            try:
+                self.page.get_by_text(text).locator("visible=true").first.wait_for(timeout=within_ms)
+            except TimeoutError as error:
+                shown = " | ".join(self.page.locator("body").inner_text().split("\n"))
+                raise TimeoutError(f"{text!r} is not shown at {self.page.url}: {shown[:3000]}") from error
 
     def picture(self, name: str) -> Path:
         """Take a picture of what is shown, when it has stopped moving."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ccxt_quirks import past_its_snapshot
 from tests.support.sim import Sim, sim_process
 from xetrade_core.errors import NotSupported, UnknownVenue
 from xetrade_core.simvenue import ccxt_config
@@ -98,6 +99,7 @@ async def compare_books(sim: Sim, exchange: str, symbol: str) -> None:
         assert len(book["bids"]) == len(book["asks"]) == 100
         if book["nonce"] is not None:
             check(sim, venue, symbol, book)
+        await asyncio.wait_for(past_its_snapshot(client, exchange, symbol), 20)
         for _ in range(UPDATES):
             book = await asyncio.wait_for(client.watch_order_book(symbol), 10)
             check(sim, venue, symbol, book)

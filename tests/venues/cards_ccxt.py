@@ -9,6 +9,7 @@ from math import ceil, floor
 from typing import Any
 
 from tests.feeds.harness import SYMBOLS, VENUES, Remembering, quick
+from tests.support.ccxt_quirks import past_its_snapshot
 from tests.support.sim import Sim
 from tests.venues.deck import card
 from xetrade_core.books.book_set import BookSet
@@ -46,7 +47,8 @@ class _EverySequence(Remembering):
                 self.tops[event.symbol, at] = row.book.top(2 * TOP)
 
 
-async def _watch(exchange: Any, symbol: str, seen: dict[tuple[str, int], Levels], key: str) -> None:
+async def _watch(exchange: Any, venue: str, symbol: str, seen: dict[tuple[str, int], Levels], key: str) -> None:
+    await past_its_snapshot(exchange, venue, symbol)
     while True:
         book = await exchange.watch_order_book(symbol)
         bids, asks = book["bids"][:TOP], book["asks"][:TOP]
@@ -85,7 +87,7 @@ async def test_ccxt_pro_and_our_feed_see_the_same_books(sim: Sim, venue: str) ->
     sink, theirs = _EverySequence(venue), dict[tuple[str, int], Levels]()
     sink.books = feed.books
     tasks, key = [asyncio.create_task(feed.run(sink))], "timestamp" if sink.by_time else "nonce"
-    tasks += [asyncio.create_task(_watch(exchange, symbol, theirs, key)) for symbol in symbols]
+    tasks += [asyncio.create_task(_watch(exchange, venue, symbol, theirs, key)) for symbol in symbols]
     try:
         async with asyncio.timeout(60):
             while min(sum(key[0] == symbol for key in theirs) for symbol in symbols) < 40:
