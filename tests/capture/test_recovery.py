@@ -114,8 +114,11 @@ async def test_a_garbled_end_of_the_log_costs_only_its_last_batch(tmp_path: Path
 async def test_it_can_be_repeated_after_a_crash_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file operation in turn fails once; the second run ends as if the first had not been."""
     dead, killed_ns = await crash(Rig(tmp_path), tmp_path, 0.6)
-    expected = recover_into(tmp_path, shutil.copytree(dead, tmp_path / "copy"), killed_ns)
+    start_ns = SessionDir(dead / "s1").plan().start_ns
+    restarted_ns = killed_ns + NS_PER_S
+    expected = recover_into(tmp_path, shutil.copytree(dead, tmp_path / "copy"), restarted_ns)
     wanted = rows_by_symbol(expected)
+    assert gap_records(expected)
     real = {name: getattr(os, name) for name in ("replace", "unlink", "fsync")}
     for step in range(60):
         spool = shutil.copytree(dead, tmp_path / f"spool{step}")
@@ -125,14 +128,14 @@ async def test_it_can_be_repeated_after_a_crash_at_any_step(tmp_path: Path, monk
             for name, call in real.items():
                 patch.setattr(os, name, partial(killed_at_zero, countdown, call))
             try:
-                recover(spool, lake, ManualClock(killed_ns))
+                recover(spool, lake, ManualClock(restarted_ns))
             except KeyboardInterrupt:
                 interrupted = True
             else:
                 interrupted = False
-        recover(spool, lake, ManualClock(killed_ns))
+        recover(spool, lake, ManualClock(restarted_ns))
         assert rows_by_symbol(lake) == wanted
-        check(lake, min(gap.from_ns for gap in gap_records(lake)), killed_ns)
+        check(lake, start_ns, restarted_ns)
         if not interrupted:
             assert step > 10
             return
