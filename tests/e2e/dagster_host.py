@@ -167,6 +167,13 @@ class DagsterHost:
             found.append({"asset": one["assetKey"]["path"][-1], "partition": one["partition"], "metadata": metadata})
         return found
 
+    def materialized_partitions(self, asset: str) -> int:
+        """How many partitions of an asset have been made, by this run and by all others."""
+        query = """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode {
+            partitionStats { numMaterialized } } } }"""
+        node = self.graphql(query, k={"path": [asset]})["assetNodeOrError"]
+        return int(node["partitionStats"]["numMaterialized"])
+
     def check_evaluations(self, run_id: str) -> dict[str, bool]:
         """Whether each check that the run evaluated passed, over all partitions."""
         query = """query($r: ID!) { logsForRun(runId: $r, limit: 1000) { ... on EventConnection { events {
