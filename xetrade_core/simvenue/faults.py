@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError
+from xetrade_core.simvenue.desk.words import RefusalKind
 
 GARBLINGS = (
     "truncated",  # valid JSON cut short
@@ -31,15 +32,31 @@ GARBLINGS = (
     "unknown_symbol",
 )
 FRAME_KINDS = ("lost", "doubled", "reordered", "delayed", "garbled", "stall")
-REST_KINDS = ("rest_delay", "rest_error", "rest_dropped", "rate_limit", "rest_empty", "rest_garbled", "rest_stale")
+REST_KINDS = (
+    "rest_delay",
+    "rest_error",
+    "rest_dropped",
+    "rest_late",
+    "rate_limit",
+    "rest_empty",
+    "rest_garbled",
+    "rest_no_id",
+    "rest_stale",
+)
+EVENT_KINDS = ("event_lost", "event_doubled", "event_reordered", "event_delayed")  # what an account's streams tell
+ORDER_KINDS = ("order_refused", "fill_on_cancel")
 CONNECTION_KINDS = ("disconnect", "half_open", "refuse")
 VENUE_KINDS = ("clock", "maintenance", "sequence_reset")
-KINDS = FRAME_KINDS + REST_KINDS + CONNECTION_KINDS + VENUE_KINDS
+KINDS = FRAME_KINDS + REST_KINDS + EVENT_KINDS + ORDER_KINDS + CONNECTION_KINDS + VENUE_KINDS
 VARIANTS: dict[str, tuple[str, ...]] = {
     "garbled": GARBLINGS,
     "disconnect": ("close", "abort"),
     "stall": ("resume", "drop"),
     "rest_error": ("after", "before"),  # what the call asks for was done, or not
+    "rest_late": ("error", "dropped"),  # how the call is answered that is carried out later
+    "order_refused": tuple(RefusalKind),
+    "fill_on_cancel": ("whole", "part"),
+    **dict.fromkeys(EVENT_KINDS, ("order", "fill", "balance", "position")),  # None = any event
 }
 _LASTING_KINDS = ("stall", "refuse", "clock", "maintenance")  # act for a time, not a number of times
 _KEPT_INJECTIONS = 100_000
@@ -63,7 +80,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     probability: Annotated[float, Meta(gt=0, le=1)] = 1.0
     seed: int = 0
     path: str | None = None  # REST kinds: only paths that contain this
-    delay_s: Annotated[float, Meta(ge=0)] = 1.0  # delayed, rest_delay
+    delay_s: Annotated[float, Meta(ge=0)] = 1.0  # delayed, rest_delay, rest_late, event_delayed
     status: Annotated[int, Meta(ge=400, le=599)] | None = None  # rest_error (default 500), rate_limit (429 or 418)
     retry_after_s: Annotated[int, Meta(ge=0)] = 1  # rate_limit
     offset_s: float = 0.0  # clock
@@ -197,6 +214,21 @@ class FaultBoard:
             for one in self._active
             if one.kind in REST_KINDS and one.covers(venue, symbol) and (one.fault.path or "") in path and one.fires()
         ]
+
+    def event_fate(self, venue: str, symbol: str | None, variant: str) -> ActiveFault | None:
+        """The fault that hits an event of that `variant` on its way to an account, if one does."""
+        for one in self._active:
+            chosen = one.kind in EVENT_KINDS and one.fault.variant in (None, variant)
+            if chosen and one.covers(venue, symbol) and one.fires():
+                return one
+        return None
+
+    def order_fate(self, kind: str, venue: str, symbol: str) -> ActiveFault | None:
+        """The fault of that kind that hits an order, if one does."""
+        for one in self._active:
+            if one.kind == kind and one.covers(venue, symbol) and one.fires():
+                return one
+        return None
 
     def lasting(self, kind: str, venue: str) -> ActiveFault | None:
         """The active lasting fault of that kind, if there is one."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.simvenue.account_streams import AccountStreams, Messages
 from xetrade_core.simvenue.desk import DeskEvent
 from xetrade_core.simvenue.dialects.base import Dialect
 from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
@@ -46,6 +47,7 @@ class WireSession:
         self.names: dict[str, tuple[str, str]] = {}
         self.commands: deque[int] = deque(maxlen=16)
         self.account: str | None = None
+        self.topics: set[str] = set()
         self.muted = False  # before the handshake is answered nothing may be sent
         self.half_open = False  # neither sends nor answers any more, but the socket stays open
         self.closed = False
@@ -121,6 +123,7 @@ class Hub:
         self._topics: dict[str, dict[str, _Topic]] = {}
         self.frame_count = 0
         self._now_ns = 0
+        self._accounts = AccountStreams(venue, board, wall_ns, self._tell)
 
     def add(self, session: WireSession) -> None:
         self.sessions[session] = None
@@ -164,12 +167,15 @@ class Hub:
 
     def tell(self, event: DeskEvent) -> None:
         """Send what happened to an account to its sessions, rendered at once: the order goes on changing."""
-        targets = [session for session in self.sessions if session.account == event.account]
-        if not targets:
-            return
-        for payload in self.dialect.render_private(event):
-            for session in targets:
-                session.reply(payload)
+        if any(session.account == event.account for session in self.sessions):
+            self._accounts.tell(event, self.dialect.render_private(event), self._now_ns)
+
+    def _tell(self, account: str, messages: Messages) -> None:
+        for session in [one for one in self.sessions if one.account == account]:
+            for message in messages:
+                if not message.topic or message.topic in session.topics:
+                    session.active_ns = self._now_ns
+                    session.reply(message.payload)
 
     def play(self, kind: str, publication: Publication, payload: bytes, venue_ns: int) -> None:
         """Send a recorded message to those who take that kind of message, and greet those who have just joined."""
@@ -272,6 +278,7 @@ class Hub:
     def turn(self, now_ns: int) -> None:
         """Once a tick, before the publications: release what is due, ping, close the idle and the old."""
         self._now_ns = now_ns
+        self._accounts.turn(now_ns)
         for topics in self._topics.values():
             for topic in topics.values():
                 while topic.held and topic.held[0].release_ns <= now_ns:
@@ -280,6 +287,7 @@ class Hub:
 
     def unhold(self, fault_id: int) -> None:
         """A stall or delay is over or taken back: what it held leaves at the next tick."""
+        self._accounts.unhold(fault_id)
         for topics in self._topics.values():
             for topic in topics.values():
                 for held in topic.held:

@@ -6,6 +6,7 @@ end here; what they mean for listening sockets is told to the `doors`.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
@@ -16,6 +17,7 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import ConfigError, UnknownVenue
 from xetrade_core.simvenue.config import SimConfig
 from xetrade_core.simvenue.desk import AccountConfig, Desk
+from xetrade_core.simvenue.desk_faults import DeskFaults
 from xetrade_core.simvenue.dialects import DIALECTS
 from xetrade_core.simvenue.dialects.base import Dialect, Reply, Request
 from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
@@ -23,7 +25,7 @@ from xetrade_core.simvenue.hub import Hub
 from xetrade_core.simvenue.levels import TruthForgotten
 from xetrade_core.simvenue.playback import Player
 from xetrade_core.simvenue.venue import Venue
-from xetrade_core.simvenue.wire import spoil_body
+from xetrade_core.simvenue.wire import spoil_body, without
 
 _MAX_LAG_NS = NS_PER_S  # further behind than this, skipped time is not simulated
 
@@ -44,7 +46,8 @@ class Place:
         self, venue: str, config: SimConfig, board: FaultBoard, wall_ns: Callable[[], int], now_ns: int = 0
     ) -> None:
         self.name = venue
-        self._board = board
+        self._board, self._wall_ns = board, wall_ns
+        self._late: list[tuple[int, Request]] = []  # calls to be carried out after these times
         self.venue = Venue(venue, config.venues[venue], config.seed, config.tick_ms)
         self.dialect: Dialect = DIALECTS[venue](self.venue)
         self.hub = Hub(venue, self.dialect, board, wall_ns)
@@ -64,8 +67,11 @@ class Place:
         if config.mode != "orders" or config.recording is not None:
             return None
         accounts = {"main": AccountConfig()} if config.accounts is None else config.accounts
+        if config.history_s is not None:
+            rules = dataclasses.replace(rules, history_s=config.history_s)
         desk = Desk(self.venue.markets.values(), accounts, rules, self.venue_ns(now_ns))
         desk.listen(self.hub.tell)
+        DeskFaults(self.name, desk, self._board, self._wall_ns)
         self.dialect.desk = desk
         return desk
 
@@ -81,6 +87,7 @@ class Place:
         self.hub.turn(now_ns)
         if self.desk is not None:
             self.desk.turn(venue_ns)
+        self._carry_out_late(now_ns)
         if self._player is not None:
             self._player.turn(now_ns, venue_ns)
             return
@@ -114,28 +121,38 @@ class Place:
             elif fate.kind == "rest_stale" and symbol is not None:
                 sequence = self.venue.activities[symbol].id_before(now_ns - round(fate.fault.age_s * NS_PER_S))
         request = Request(method, path, query, self.venue_ns(now_ns), sequence, body, host, headers or {}, raw_query)
-        reply = self._prevented(fates, request.now_ns) or self._answer(request)
+        reply = self._prevented(fates, request, now_ns) or self._answer(request, request.now_ns)
         for fate in fates:
             reply = self._spoil(fate, reply)
-        return RestOutcome(reply, delay_s, dropped=any(fate.kind == "rest_dropped" for fate in fates))
+        return RestOutcome(reply, delay_s, dropped=any(_drops(fate) for fate in fates))
 
-    def _answer(self, request: Request) -> Reply:
+    def _answer(self, request: Request, venue_ns: int) -> Reply:
         handler = self.routes.get((request.method, request.path))
         if self.desk is not None:
-            self.desk.now_ns = request.now_ns
+            self.desk.now_ns = venue_ns
         try:
             return self.dialect.not_found(request) if handler is None else handler(request)
         except TruthForgotten:
             return self.dialect.unavailable(500)
 
-    def _prevented(self, fates: list[ActiveFault], now_ns: int) -> Reply | None:
+    def _carry_out_late(self, now_ns: int) -> None:
+        due = [request for at_ns, request in self._late if at_ns <= now_ns]
+        if due:
+            self._late = [late for late in self._late if late[0] > now_ns]
+            for request in due:
+                self._answer(request, self.venue_ns(now_ns))
+
+    def _prevented(self, fates: list[ActiveFault], request: Request, now_ns: int) -> Reply | None:
         """The answer of a fault that comes before anything is done about the call."""
         for fate in fates:
+            if fate.kind == "rest_late":
+                self._late.append((now_ns + round(fate.fault.delay_s * NS_PER_S), request))
+                return self.dialect.unavailable(fate.fault.status or 503)
             if fate.kind == "rest_error" and fate.fault.variant == "before":
                 return self.dialect.unavailable(fate.fault.status or 500)
             if fate.kind == "rate_limit":
-                fault = fate.fault
-                return self.dialect.limited(fault.status or 429, self.dialect.retry_after(fault.retry_after_s, now_ns))
+                wait = self.dialect.retry_after(fate.fault.retry_after_s, request.now_ns)
+                return self.dialect.limited(fate.fault.status or 429, wait)
         return None
 
     def _spoil(self, fate: ActiveFault, reply: Reply) -> Reply:
@@ -146,7 +163,13 @@ class Place:
             return Reply(200, b"", reply.headers)
         if fate.kind == "rest_garbled":
             return Reply(200, spoil_body(reply.body, fate.rng), reply.headers)
+        if fate.kind == "rest_no_id":
+            return Reply(reply.status, without(reply.body, self.dialect.order_id_fields), reply.headers)
         return reply
+
+
+def _drops(fate: ActiveFault) -> bool:
+    return fate.kind == "rest_dropped" or (fate.kind == "rest_late" and fate.fault.variant == "dropped")
 
 
 def _fields(body: bytes) -> dict[str, str]:

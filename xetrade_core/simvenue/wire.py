@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,17 @@ def garble(payload: bytes, variant: str, rng: random.Random, shape: BookShape) -
 def spoil_body(body: bytes, rng: random.Random) -> bytes:
     """A REST body cut short."""
     return body[: rng.randint(0, max(0, len(body) - 1))]
+
+
+def without(body: bytes, names: Collection[str]) -> bytes:
+    """A JSON body without the fields of these names, wherever they stand."""
+
+    def spare(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: spare(each) for key, each in value.items() if key not in names}
+        return [spare(each) for each in value] if isinstance(value, list) else value
+
+    return msgspec.json.encode(spare(msgspec.json.decode(body))) if body else body
 
 
 _BAD_LEVELS = {

@@ -7,6 +7,7 @@ Sources of the rules: each venue's documentation of orders; what differs between
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,6 +31,10 @@ from xetrade_core.simvenue.engine import Trade
 from xetrade_core.simvenue.market import Market
 
 _SCOPE_ALL = ""
+
+
+def _nothing(subject: object) -> None:
+    """What comes before an order or a cancel unless somebody wants something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Desk:
         self._dead_man: dict[tuple[str, str], int] = {}
         self._listeners: list[Callable[[DeskEvent], None]] = []
         self._books = Books(rules.fee_in_quote, self._tell)
+        self.before_place: Callable[[str], None] = _nothing  # of a symbol; may raise DeskRefusal
+        self.before_cancel: Callable[[DeskOrder], None] = _nothing
         for market in self.markets.values():
             market.engine.on_trade = lambda trade, market=market: self._market_traded(market, trade)
 
@@ -89,6 +96,7 @@ class Desk:
     def place(self, account: Account, ticket: Ticket) -> DeskOrder:
         """Take an order and match it. Raises DeskRefusal, and nothing has happened."""
         market = self.market(ticket.symbol)
+        self.before_place(ticket.symbol)
         if ticket.client_id is not None:
             self._require_unique(account, ticket.client_id)
         if ticket.amount is None and ticket.quote_amount is not None:
@@ -108,6 +116,8 @@ class Desk:
 
     def cancel(self, account: Account, order: DeskOrder, cause: Cause = Cause.USER) -> DeskOrder:
         """Take an order out of the book. Raises DeskRefusal when it is not in there any more."""
+        if order.engine_id is not None:
+            self.before_cancel(order)
         if not order.state.resting or order.engine_id is None:
             raise DeskRefusal(RefusalKind.NOT_OPEN, f"order {order.order_id} is {order.state}")
         order.market.engine.cancel(order.engine_id)
@@ -115,8 +125,12 @@ class Desk:
         return order
 
     def cancel_all(self, account: Account, symbol: str | None = None, cause: Cause = Cause.USER) -> list[DeskOrder]:
-        """Cancel the open orders of one symbol, or all; gives them."""
-        return [self.cancel(account, order, cause) for order in self.open_orders(account, symbol)]
+        """Cancel the open orders of one symbol, or all; gives those that it was in time for."""
+        ended = []
+        for order in self.open_orders(account, symbol):
+            with contextlib.suppress(DeskRefusal):
+                ended.append(self.cancel(account, order, cause))
+        return ended
 
     def amend(
         self, account: Account, order: DeskOrder, price: Decimal | None = None, amount: Decimal | None = None

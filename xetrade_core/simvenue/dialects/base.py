@@ -78,6 +78,14 @@ class Recorded:
     snapshot: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PrivateMessage:
+    """A message to the sessions of an account: to those that have the `topic`, or to all where it is empty."""
+
+    payload: bytes
+    topic: str = ""
+
+
 Handler = Callable[[Request], Reply]
 
 
@@ -89,6 +97,7 @@ class Session(Protocol):
     names: dict[str, tuple[str, str]]  # what is subscribed: wire name -> (symbol, kind)
     commands: deque[int]  # when the newest messages of the client came (ns)
     account: str | None  # whose private events it takes
+    topics: set[str]  # of these kinds, where a venue has private channels
 
     def reply(self, payload: bytes) -> None:
         """Send a control reply at once."""
@@ -117,6 +126,7 @@ class Dialect(ABC):
     greeted_kinds: ClassVar[frozenset[str]] = frozenset()  # a new subscriber first gets `greeting`, not the next update
     garblings: ClassVar[tuple[str, ...]] = GARBLINGS  # what does harm on this venue: one of them is drawn
     desk_rules: ClassVar[DeskRules | None] = None  # None: the private side of this venue is not simulated
+    order_id_fields: ClassVar[frozenset[str]] = frozenset({"orderId"})  # what an answer names an order by
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
@@ -168,7 +178,7 @@ class Dialect(ABC):
     def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
         """The messages of that kind for a part of a publication; book kinds have at most one."""
 
-    def render_private(self, event: DeskEvent) -> Sequence[bytes]:
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
         """The messages to the sessions of an account about something that has just happened to it."""
         return ()
 

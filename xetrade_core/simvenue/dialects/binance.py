@@ -9,7 +9,7 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import DeskEvent, DeskRules
-from xetrade_core.simvenue.dialects.base import Handler, Reply, Request, Session
+from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
 from xetrade_core.simvenue.dialects.binance_private import BinancePrivate
 from xetrade_core.simvenue.dialects.binance_signed import Refused
@@ -58,7 +58,7 @@ class BinanceSpot(BinanceDialect):
         else:
             super().receive(session, text, now_ns)
 
-    def render_private(self, event: DeskEvent) -> Sequence[bytes]:
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
         return () if self._private is None else self._private.render(event)
 
     def depth_cost(self, limit: str | None) -> tuple[int | None, int]:

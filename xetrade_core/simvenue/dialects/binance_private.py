@@ -23,7 +23,7 @@ from xetrade_core.simvenue.desk import (
     RefusalKind,
 )
 from xetrade_core.simvenue.dialects import binance_orders as orders
-from xetrade_core.simvenue.dialects.base import Handler, Reply, Request, Session
+from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_signed import (
     Refused,
     authenticate,
@@ -245,7 +245,7 @@ class BinancePrivate:
             return {}
         raise Refused(-1000, "Unknown method.")
 
-    def render(self, event: DeskEvent) -> Sequence[bytes]:
+    def render(self, event: DeskEvent) -> Sequence[PrivateMessage]:
         """The events of the user data stream, each with the id of its subscription."""
         account = self._desk.accounts[event.account]
         if isinstance(event, OrderChanged):
@@ -257,7 +257,7 @@ class BinancePrivate:
             bodies = [self._position(account, event.currencies, event.time_ns)]
         else:
             bodies = []
-        return [msgspec.json.encode({"subscriptionId": 0, "event": body}) for body in bodies]
+        return [PrivateMessage(msgspec.json.encode({"subscriptionId": 0, "event": body})) for body in bodies]
 
     def _position(self, account: Account, currencies: tuple[str, ...], time_ns: int) -> dict[str, object]:
         now_ms = time_ns // NS_PER_MS
