@@ -39,6 +39,7 @@ def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFi
         ("best",),
         ("l2",),
         ("impact",),
+        ("pnl",),
         ("lake", "query"),
         ("map",),
         ("symbols", "diff"),

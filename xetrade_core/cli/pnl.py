@@ -1,0 +1,116 @@
+"""`xetrade pnl`: positions and profit out of a file of fills, to check the arithmetic without an account."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xetrade_core.cli.options import JsonOption
+from xetrade_core.cli.output import emit_json, emit_table, emit_text
+from xetrade_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from xetrade_core.positions.case import Case, Ledger
+    from xetrade_core.positions.position import Pnl
+
+COLUMNS = ("", "quantity", "avg entry", "realized", "fees", "net of fees", "unrealized", "funding", "net", "in")
+SHOWN_PLACES = 10
+
+
+def pnl(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A case, or a list of them, in JSON; - is standard input.")
+    ],
+    mark: Annotated[str | None, typer.Option("--mark", help="Mark price of every case, before the file's own.")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", metavar="average|fifo|lifo", help="Which entries a close releases.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute positions and profit from fills in a file.
+
+    A case is {"instrument": {"type": "spot|linear|inverse|quanto", "multiplier": "1", "symbol": "BTC/USDT:USDT"},
+    "fills": [{"side", "qty", "price", "fee", "fee_currency", "time"}], "funding": [{"rate", "mark", "time"}],
+    "mark": "101", "rates": {"BNB": "600"}}; all but type, side, qty and price may be left out. Fees are positive when
+    paid, funding is positive when received. Everything is in settlement currency and exact to 28 decimal places.
+
+    \b
+    xetrade pnl fills.json --mark 101
+    xetrade pnl fills.json --method fifo --json
+    cat fills.json | xetrade pnl - --json
+    """
+    cases, listed = _read(file, mark, method)
+    from xetrade_core.positions.case import Ledger
+
+    ledgers = [Ledger(case) for case in cases]
+    if as_json:
+        results = [_json_of(ledger.pnl()) for ledger in ledgers]
+        emit_json(results if listed else results[0])
+    else:
+        rows = [row for number, ledger in enumerate(ledgers, 1) for row in _rows(number, ledger)]
+        emit_table("", COLUMNS, rows, str)
+        if any(row[6] == "-" for row in rows):
+            emit_text("without a mark nothing is known of what is unrealized: give one with --mark")
+
+
+def _read(file: str, mark: str | None, method: str | None) -> tuple[list[Case], bool]:
+    """The cases of the file with what the command line says on top."""
+    from xetrade_core.positions.fields import number
+    from xetrade_core.positions.lots import LotMethod
+    from xetrade_core.positions.written import read_cases
+
+    try:
+        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise ConfigError.of("FILE", file, f"a file that can be read ({error.strerror})") from None
+    cases, listed = read_cases(text, "standard input" if file == "-" else file)
+    if mark is not None:
+        price = number(mark, "--mark")
+        if price < 0 or (price == 0 and any(case.payout.inverse for case in cases)):
+            raise ConfigError.of("--mark", mark, "a price above 0")
+        cases = [replace(case, mark=price) for case in cases]
+    if method is not None:
+        if method not in set(LotMethod):
+            raise ConfigError.of("--method", method, "average, fifo or lifo")
+        cases = [replace(case, method=LotMethod(method)) for case in cases]
+    return cases, listed
+
+
+def _json_of(result: Pnl) -> dict[str, Any]:
+    return {name: None if value is None else format(value, "f") for name, value in asdict(result).items()}
+
+
+def _rows(number: int, ledger: Ledger) -> list[tuple[str, ...]]:
+    """A row for the case; in hedge mode one for each side below it."""
+    case = ledger.case
+    currency = case.payout.settle or "settlement"
+    rows = [_row(case.title or f"case {number}", ledger.pnl(), currency)]
+    if len(ledger.positions) > 1:
+        rows += [_row(f"  {side.value}", ledger.pnl_of(side), currency) for side in ledger.positions]
+    return rows
+
+
+def _row(title: str, result: Pnl, currency: str) -> tuple[str, ...]:
+    numbers = (
+        result.qty_signed, result.avg_entry, result.realized_pnl, result.fees, result.realized_pnl_net_of_fees,
+        result.unrealized_pnl, result.funding, result.net_pnl,
+    )  # fmt: skip
+    return (title, *map(_text, numbers), currency)
+
+
+def _text(value: Decimal | None) -> str:
+    """At most ten digits after the point, for people; `--json` has them all."""
+    if value is None:
+        return "-"
+    text = format(round(value, SHOWN_PLACES), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(pnl)

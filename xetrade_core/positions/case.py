@@ -1,0 +1,155 @@
+"""A case to compute: an instrument, fills, funding, a mark; what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from xetrade_core.errors import ConfigError
+from xetrade_core.model.orders import Side
+from xetrade_core.positions.conversion import NoPath, Rates
+from xetrade_core.positions.lots import LotMethod
+from xetrade_core.positions.numbers import plain_text, reported
+from xetrade_core.positions.payout import Payout
+from xetrade_core.positions.position import NoConversion, Pnl, Position, exact, summed
+
+
+class PositionMode(StrEnum):
+    """Whether opposite fills are one position or two."""
+
+    NETTING = "netting"
+    HEDGE = "hedge"
+
+
+class PositionSide(StrEnum):
+    """Which position a fill belongs to; `NET` where there is one."""
+
+    NET = "net"
+    LONG = "long"
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFill:
+    """One fill. `fee` is positive when paid; `fee_currency` empty means settlement currency. `fee_rate` is the value
+    of one unit of it in settlement currency, where the case's rates and the price do not tell."""
+
+    side: Side
+    qty: Decimal
+    price: Decimal
+    time_ns: int | None = None
+    fee: Decimal = Decimal(0)
+    fee_currency: str = ""
+    fee_rate: Decimal | None = None
+    position: PositionSide = PositionSide.NET
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFunding:
+    """One funding: either `rate` on the value at `mark`, or the `amount` that was received (negative: paid)."""
+
+    time_ns: int | None = None
+    rate: Decimal | None = None
+    mark: Decimal | None = None
+    amount: Decimal | None = None
+    position: PositionSide = PositionSide.NET
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that one computation needs. `name` is what errors call it, `title` what its author did."""
+
+    name: str
+    payout: Payout
+    title: str = ""
+    fills: tuple[CaseFill, ...] = ()
+    funding: tuple[CaseFunding, ...] = ()
+    mark: Decimal | None = None
+    method: LotMethod = LotMethod.AVERAGE
+    mode: PositionMode = PositionMode.NETTING
+    rates: Rates = field(default_factory=Rates)
+
+
+class Ledger:
+    """The positions of a case as events reach them, in the order of their times."""
+
+    def __init__(self, case: Case) -> None:
+        """Computes it; raises ConfigError that names the fill or the funding that cannot be."""
+        self.case = case
+        sides = [PositionSide.NET] if case.mode is PositionMode.NETTING else [PositionSide.LONG, PositionSide.SHORT]
+        self.positions = {side: exact(case.payout, case.method) for side in sides}
+        for index, event in in_order(case):
+            if isinstance(event, CaseFill):
+                self._fill(event, f"{case.name}: fills[{index}]")
+            else:
+                self._fund(event)
+
+    def pnl(self) -> Pnl:
+        """The case's result."""
+        return summed(list(self.positions.values()), [self._mark] * len(self.positions))
+
+    def pnl_of(self, side: PositionSide) -> Pnl:
+        """The result of one of its positions."""
+        return self.positions[side].pnl(self._mark)
+
+    @property
+    def _mark(self) -> Fraction | None:
+        return None if self.case.mark is None else Fraction(self.case.mark)
+
+    def _fill(self, fill: CaseFill, place: str) -> None:
+        position, price = self.positions[fill.position], Fraction(fill.price)
+        signed = Fraction(fill.qty) * fill.side.sign
+        self._check_hedge(position, fill, signed, place)
+        currency = fill.fee_currency or self.case.payout.settle
+        rate = self._rate(currency, price) if fill.fee_rate is None else Fraction(fill.fee_rate)
+        try:
+            position.fill(signed, price, Fraction(fill.fee), currency, rate)
+        except NoConversion as error:
+            settle = self.case.payout.settle or "settlement currency"
+            raise ConfigError.of(
+                f"{place}.fee_currency",
+                error.currency,
+                f"nothing tells its value in {settle}; give it as rates.{error.currency} or as the fill's fee_rate",
+            ) from None
+
+    def _rate(self, currency: str, price: Fraction) -> Fraction | None:
+        """The value of a currency by the case's rates; None where they do not tell, or the instrument itself does."""
+        payout = self.case.payout
+        if payout.in_settlement(price, currency, price) is not None:
+            return None
+        try:
+            return self.case.rates.path(currency, payout.settle).factor
+        except NoPath:
+            return None
+
+    def _check_hedge(self, position: Position[Fraction], fill: CaseFill, signed: Fraction, place: str) -> None:
+        if fill.position is PositionSide.NET:
+            return
+        sign = 1 if fill.position is PositionSide.LONG else -1
+        if (position.quantity + signed) * sign < 0:
+            held = plain_text(reported(abs(position.quantity)))
+            allowed = f"the {fill.position} position holds {held}, and a fill of it closes no more"
+            raise ConfigError.of(f"{place}.qty", plain_text(fill.qty), allowed)
+
+    def _fund(self, funding: CaseFunding) -> None:
+        whole = funding.position is PositionSide.NET
+        for position in self.positions.values() if whole else [self.positions[funding.position]]:
+            if funding.amount is not None:
+                position.receive_funding(Fraction(funding.amount))
+            elif funding.rate is not None and funding.mark is not None:
+                position.fund(Fraction(funding.rate), Fraction(funding.mark))
+
+
+def in_order(case: Case) -> list[tuple[int, CaseFill | CaseFunding]]:
+    """Fills and funding by time, each with its place in the case.
+
+    At the same time fills come first, so that a funding counts the position after them; without times the fills come
+    as they stand, then the funding.
+    """
+    events: list[tuple[int, int, int, CaseFill | CaseFunding]] = []
+    events += [(fill.time_ns or 0, 0, index, fill) for index, fill in enumerate(case.fills)]
+    events += [(funding.time_ns or 0, 1, index, funding) for index, funding in enumerate(case.funding)]
+    events.sort(key=lambda event: event[:3])
+    return [(index, event) for _, _, index, event in events]

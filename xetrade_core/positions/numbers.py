@@ -1,0 +1,49 @@
+"""Two kinds of exact enough numbers, and how results are written down.
+
+The accounting is written once, for `Fraction` and for `Decimal`. With fractions nothing is ever rounded: averages and
+reciprocals stay ratios of integers until they are reported. Their integers grow with every average, so that a stream
+of millions of fills is done in `Decimal` instead, where a quotient is cut at `STREAM_DIGITS` digits: some 50 more than
+are reported, so that both report the same.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from fractions import Fraction
+from typing import TypeVar
+
+N = TypeVar("N", Fraction, Decimal)
+
+PLACES = 28
+"""Digits after the point of what is reported. What ends before is exact; the rest is rounded half to even, once."""
+STREAM_DIGITS = 100
+_SCALE = 10**PLACES
+
+
+def stream_context() -> Context:
+    """The decimal context of a stream: enter it with `decimal.localcontext` around the work."""
+    return Context(prec=STREAM_DIGITS, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+
+def quanta(value: Fraction | Decimal) -> int:
+    """`value` in units of the last place that is reported. Sums of reported numbers are sums of these."""
+    scaled: Fraction = Fraction(value) * _SCALE
+    return round(scaled)
+
+
+def of_quanta(count: int) -> Decimal:
+    """The number of so many units of the last place, without zeros at its end."""
+    places = PLACES
+    while places and not count % 10:
+        count, places = count // 10, places - 1
+    return Decimal(f"{count}E-{places}")
+
+
+def reported(value: Fraction | Decimal) -> Decimal:
+    """`value` as it is reported: at most `PLACES` digits after the point, none of them a zero at the end."""
+    return of_quanta(quanta(value))
+
+
+def plain_text(value: Decimal) -> str:
+    """In digits, without an exponent: `0.00000001`, `1200`."""
+    return format(value, "f")
