@@ -25,6 +25,7 @@ from xetrade_core.simvenue.desk import (
     Ticket,
     TimeInForce,
 )
+from xetrade_core.simvenue.desk.margin import margin, mark_price
 from xetrade_core.simvenue.desk.position import Position
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.venue import Venue
@@ -211,6 +212,36 @@ def test_longs_pay_a_positive_funding_on_their_notional_at_mark() -> None:
     subject.pay_funding(SWAP, D("0.0001"), D(60_000), "f1")
     size = subject.market(SWAP).listing.instrument.contract_size
     assert main(subject).ledger.total("USDT") - before == -(10 * size * 60_000 * D("0.0001"))
+
+
+def test_margin_is_bound_by_what_makes_a_position_larger_and_never_by_what_reduces_it() -> None:
+    subject = desk(SWAP, main=AccountConfig(balances={"USDT": D(8000)}))
+    bid, ask = touch(subject, SWAP)
+    account, size = main(subject), subject.market(SWAP).listing.instrument.contract_size
+    account.set_leverage(SWAP, 2)
+    subject.place(account, Ticket(SWAP, Side.BUY, D(10)))
+
+    def bound() -> Decimal:
+        return margin(account, subject.markets, subject.open_orders(account), "USDT").initial
+
+    held = bound()
+    assert held == pytest.approx(10 * size * mark_price(subject.market(SWAP)) / 2)
+    closing = subject.place(account, Ticket(SWAP, Side.SELL, D(10), ask + 50))
+    assert bound() == pytest.approx(held)
+    subject.place(account, Ticket(SWAP, Side.BUY, D(4), bid - 50))
+    assert bound() == pytest.approx(held + 4 * size * (bid - 50) / 2)
+    with pytest.raises(DeskRefusal, match="insufficient_funds"):
+        subject.place(account, Ticket(SWAP, Side.BUY, D(40), bid - 50))
+    subject.cancel(account, closing)
+    subject.place(account, Ticket(SWAP, Side.SELL, D(20), ask + 50))
+
+
+def test_a_fill_or_kill_order_that_cannot_be_filled_is_refused_where_the_venue_does_so() -> None:
+    subject = desk(rules=DeskRules(refuses_unfilled=True))
+    bid, _ = touch(subject)
+    with pytest.raises(DeskRefusal, match="would_not_fill"):
+        subject.place(main(subject), Ticket(SPOT, Side.BUY, D("0.1"), bid - 10, time_in_force=TimeInForce.FOK))
+    assert subject.orders == {}
 
 
 def test_an_inverse_entry_averages_harmonically() -> None:

@@ -10,6 +10,7 @@ POST   /admin/funding  {"venue": "okx", "symbol": "BTC/USDT:USDT", "at": "2026-1
 DELETE /admin/funding?venue=okx&symbol=BTC/USDT:USDT    the venue shows again what it paid
 GET    /admin/account?venue=binance&account=main    balances, orders, fills and journal: the truth
 POST   /admin/fill     {"venue": "binance", "order_id": 1000001, "amount": "0.01"}  hits a resting order
+POST   /admin/funding/pay  {"venue": "binanceusdm", "symbol": "BTC/USDT:USDT"}    positions pay a funding now
 POST   /admin/step     {"ticks": 10} where `auto` is false
 """
 
@@ -23,7 +24,7 @@ from aiohttp import web
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import ConfigError, XETradeError
-from xetrade_core.simvenue.admin_desk import FillOrder, describe_account, fill_order
+from xetrade_core.simvenue.admin_desk import FillOrder, PayFunding, describe_account, fill_order, pay_funding
 from xetrade_core.simvenue.faults import Fault
 from xetrade_core.simvenue.funding import FundingChange, FundingCurve
 from xetrade_core.simvenue.levels import TruthForgotten
@@ -142,7 +143,12 @@ def admin_routes(simulation: Simulation, step: Callable[[int], Awaitable[None]])
         fill_order(simulation, _decode(await request.read(), FillOrder))
         return _json({})
 
+    async def post_payment(request: web.Request) -> web.Response:
+        pay_funding(simulation, _decode(await request.read(), PayFunding))
+        return _json({})
+
     return [
+        web.post("/admin/funding/pay", _guarded(post_payment)),
         web.get("/admin/account", _guarded(get_account)),
         web.post("/admin/fill", _guarded(post_fill)),
         web.get("/admin/funding", _guarded(get_funding)),

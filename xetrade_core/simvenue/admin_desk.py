@@ -2,6 +2,7 @@
 
 GET  /admin/account?venue=binance&account=main
 POST /admin/fill    {"venue": "binance", "order_id": 1000001, "amount": "0.01"}   without `amount`: all that remains
+POST /admin/funding/pay  {"venue": "binanceusdm", "symbol": "BTC/USDT:USDT", "rate": "0.0001"}   rate: as it runs
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
+from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import ConfigError
 from xetrade_core.simvenue.desk import Account, Desk, DeskOrder
 from xetrade_core.simvenue.simulation import Place, Simulation
@@ -21,6 +23,14 @@ class FillOrder(msgspec.Struct, forbid_unknown_fields=True):
     venue: str
     order_id: int
     amount: Decimal | None = None
+
+
+class PayFunding(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /admin/funding/pay."""
+
+    venue: str
+    symbol: str
+    rate: Decimal | None = None
 
 
 def describe_account(simulation: Simulation, venue: str, name: str) -> dict[str, object]:
@@ -53,6 +63,16 @@ def fill_order(simulation: Simulation, body: FillOrder) -> None:
     if body.amount is not None and (not 0 < body.amount <= order.remaining or body.amount % lot):
         raise ConfigError.of("amount", body.amount, f"a multiple of {lot}, at most the {order.remaining} that remain")
     desk.fill(order, body.amount)
+
+
+def pay_funding(simulation: Simulation, body: PayFunding) -> None:
+    """Let the positions of a perpetual pay a funding now, whatever the time. Raises ConfigError."""
+    place = simulation.place(body.venue)
+    _desk(place)
+    if place.payments is None or body.symbol not in place.venue.funding:
+        raise ConfigError.of("symbol", body.symbol, f"a perpetual: {', '.join(place.venue.funding) or 'none here'}")
+    now_ns = place.venue_ns(simulation.now_ns)
+    place.payments.pay(body.symbol, now_ns // NS_PER_MS, body.rate)
 
 
 def _desk(place: Place) -> Desk:

@@ -21,6 +21,7 @@ from xetrade_core.simvenue.desk_faults import DeskFaults
 from xetrade_core.simvenue.dialects import DIALECTS
 from xetrade_core.simvenue.dialects.base import Dialect, Reply, Request
 from xetrade_core.simvenue.faults import ActiveFault, FaultBoard, Injection
+from xetrade_core.simvenue.funding_payments import FundingPayments
 from xetrade_core.simvenue.hub import Hub
 from xetrade_core.simvenue.levels import TruthForgotten
 from xetrade_core.simvenue.playback import Player
@@ -51,6 +52,7 @@ class Place:
         self.venue = Venue(venue, config.venues[venue], config.seed, config.tick_ms)
         self.dialect: Dialect = DIALECTS[venue](self.venue)
         self.hub = Hub(venue, self.dialect, board, wall_ns)
+        self.payments: FundingPayments | None = None
         self.desk = self._open_desk(now_ns)
         self.routes = self.dialect.routes
         self.refusing = False
@@ -72,6 +74,7 @@ class Place:
         desk = Desk(self.venue.markets.values(), accounts, rules, self.venue_ns(now_ns))
         desk.listen(self.hub.tell)
         DeskFaults(self.name, desk, self._board, self._wall_ns)
+        self.payments = FundingPayments(desk, self.venue.funding, desk.now_ns)
         self.dialect.desk = desk
         return desk
 
@@ -87,6 +90,8 @@ class Place:
         self.hub.turn(now_ns)
         if self.desk is not None:
             self.desk.turn(venue_ns)
+        if self.payments is not None:
+            self.payments.turn(venue_ns)
         self._carry_out_late(now_ns)
         if self._player is not None:
             self._player.turn(now_ns, venue_ns)

@@ -56,12 +56,21 @@ class Account:
     def __init__(self, name: str, config: AccountConfig, time_ns: int) -> None:
         self.name = name
         self.keys = config.issued(name)
-        self.leverage = config.leverage
+        self._leverage = config.leverage
+        self._leverages: dict[str, int] = {}
         self.hedged = config.hedged
         self.ledger = Ledger()
         self.positions: dict[tuple[str, PositionSide], Position] = {}
         for currency, amount in config.balances.items():
             self.ledger.book(time_ns, "deposit", currency, amount)
+
+    def leverage_of(self, symbol: str) -> int:
+        """How much of a position's notional one unit of margin carries."""
+        return self._leverages.get(symbol, self._leverage)
+
+    def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Change it for one symbol."""
+        self._leverages[symbol] = leverage
 
     def position(self, market: Market, side: PositionSide) -> Position:
         """The position of that side, made when it is first asked for."""

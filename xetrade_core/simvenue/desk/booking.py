@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.desk.accounts import Account
-from xetrade_core.simvenue.desk.checks import contract_notional
 from xetrade_core.simvenue.desk.ledger import booked
+from xetrade_core.simvenue.desk.margin import contract_notional, settle_of
 from xetrade_core.simvenue.desk.words import (
     DeskEvent,
     DeskFill,
@@ -85,7 +85,7 @@ class Books:
 
     def _contract(self, account: Account, order: DeskOrder, done: Execution) -> tuple[Decimal, str, Decimal]:
         market, ticket, price, amount = order.market, order.ticket, done.price, done.amount
-        settle = market.listing.settle or market.listing.quote
+        settle = settle_of(market)
         realized = booked(account.position(market, ticket.position_side).trade(amount * ticket.side.sign, price))
         fee = booked(contract_notional(market, amount, price) * done.rate)
         if realized:
@@ -97,7 +97,7 @@ class Books:
 
     def fund(self, account: Account, market: Market, rate: Decimal, mark: Decimal, reference: str, now_ns: int) -> None:
         """Book one funding of an account's positions in a market."""
-        settle = market.listing.settle or market.listing.quote
+        settle = settle_of(market)
         for side in PositionSide:
             position = account.positions.get((market.symbol, side))
             if position is None or not position.quantity:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.desk.accounts import Account
+from xetrade_core.simvenue.desk.margin import bound, contract_notional, margin, settle_of
 from xetrade_core.simvenue.desk.words import DeskOrder, DeskRefusal, RefusalKind, Ticket
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
@@ -57,21 +58,22 @@ def reference_price(market: Market, side: Side) -> Decimal:
     return ticks * market.listing.instrument.price_tick
 
 
-def mark_price(market: Market) -> Decimal:
-    """The mark of the simulated venues: the mid of the book, or the side that there is."""
-    bid, ask = market.levels.best_bid, market.levels.best_ask
-    sides = [ticks for ticks in (bid, ask) if ticks is not None] or [market.listing.start_ticks]
-    return sum(sides) * market.listing.instrument.price_tick / len(sides)
-
-
 def require_funds(
-    account: Account, market: Market, ticket: Ticket, amount: Decimal, others: Iterable[DeskOrder], fee: Decimal
+    account: Account,
+    market: Market,
+    markets: Mapping[str, Market],
+    ticket: Ticket,
+    others: Sequence[DeskOrder],
+    fee: Decimal,
 ) -> None:
-    """Raise DeskRefusal if the account cannot pay: the whole on spot, the margin on contracts."""
+    """Raise DeskRefusal if the account cannot pay: the whole on spot, the margin on contracts.
+
+    `ticket.amount` is what is still to trade; `others` are the account's other open orders.
+    """
     if market.listing.instrument.market_type is MarketType.SPOT:
-        _require_spot(account, market, ticket, amount)
+        _require_spot(account, market, ticket, ticket.amount or Decimal(0))
     elif not ticket.reduce_only:
-        _require_margin(account, market, ticket, amount, others, fee)
+        _require_margin(account, market, markets, ticket, others, fee)
 
 
 def _require_spot(account: Account, market: Market, ticket: Ticket, amount: Decimal) -> None:
@@ -98,27 +100,21 @@ def _worst_price(market: Market, amount: Decimal) -> Decimal:
 
 
 def _require_margin(
-    account: Account, market: Market, ticket: Ticket, amount: Decimal, others: Iterable[DeskOrder], fee: Decimal
+    account: Account,
+    market: Market,
+    markets: Mapping[str, Market],
+    ticket: Ticket,
+    others: Sequence[DeskOrder],
+    fee: Decimal,
 ) -> None:
-    settle = market.listing.settle or market.listing.quote
+    settle = settle_of(market)
+    now = margin(account, markets, others, settle)
+    after = sum(
+        part.initial
+        for (symbol, _), part in bound(account, markets, others, ticket).items()
+        if settle_of(markets[symbol]) == settle
+    )
     price = ticket.price or reference_price(market, ticket.side)
-    used = Decimal(0)
-    equity = account.ledger.free(settle)
-    for (symbol, _), position in account.positions.items():
-        held = market if symbol == market.symbol else None
-        if held is not None and position.quantity:
-            used += position.notional(mark_price(held))
-            equity += position.unrealized(mark_price(held))
-    for order in others:
-        if order.market.listing.settle == settle and not order.ticket.reduce_only:
-            used += contract_notional(order.market, order.remaining, order.ticket.price or mark_price(order.market))
-    wanted = contract_notional(market, amount, price)
-    needed = (used + wanted) / account.leverage + wanted * fee
-    if needed > equity:
-        raise DeskRefusal(RefusalKind.INSUFFICIENT_FUNDS, f"{needed} {settle} of margin needed, {equity} there")
-
-
-def contract_notional(market: Market, amount: Decimal, price: Decimal) -> Decimal:
-    """The worth of so many contracts in settlement currency."""
-    size = amount * market.listing.instrument.contract_size
-    return size / price if market.listing.settle == market.listing.base else size * price
+    needed = after + contract_notional(market, ticket.amount or Decimal(0), price) * fee
+    if after > now.initial and needed > now.equity:
+        raise DeskRefusal(RefusalKind.INSUFFICIENT_FUNDS, f"{needed} {settle} of margin needed, {now.equity} there")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from xetrade_core.simvenue.desk.accounts import Account, AccountConfig, ApiKey
@@ -43,7 +43,8 @@ class DeskRules:
 
     `unique_client_ids`: "always", "open" (among resting orders only) or "never". `fee_in_quote`: spot fees are always
     taken in quote currency, not in what is received. `maker_fee` and `taker_fee` are shares of the notional.
-    `history_s`: how far back ended orders and fills can be asked for.
+    `history_s`: how far back ended orders and fills can be asked for. `refuses_unfilled`: a fill-or-kill order that
+    would not trade wholly is refused; otherwise it is taken and expires.
     """
 
     unique_client_ids: str = "open"
@@ -51,6 +52,7 @@ class DeskRules:
     maker_fee: Decimal = Decimal("0.0002")
     taker_fee: Decimal = Decimal("0.0005")
     history_s: float = 7 * 86_400.0
+    refuses_unfilled: bool = False
     first_order_id: int = 1_000_000
 
 
@@ -105,7 +107,7 @@ class Desk:
             amount = check_ticket(market, ticket)
         self._require_reducing(account, market, ticket, amount)
         self._require_style(market, ticket, amount)
-        require_funds(account, market, ticket, amount, self.open_orders(account), self.rules.taker_fee)
+        self._require_funds(account, market, replace(ticket, amount=amount), self.open_orders(account))
         self._last_order_id += 1
         order = DeskOrder(self._last_order_id, account.name, ticket, market, amount, self.now_ns, self.now_ns)
         self.orders[order.order_id] = order
@@ -142,16 +144,7 @@ class Desk:
         if not order.state.resting or order.engine_id is None:
             raise DeskRefusal(RefusalKind.NOT_OPEN, f"order {order.order_id} is {order.state}")
         was = order.ticket
-        ticket = Ticket(
-            was.symbol,
-            was.side,
-            order.amount if amount is None else amount,
-            was.price if price is None else price,
-            time_in_force=was.time_in_force,
-            reduce_only=was.reduce_only,
-            client_id=was.client_id,
-            position_side=was.position_side,
-        )
+        ticket = replace(was, amount=order.amount if amount is None else amount, price=price or was.price)
         total = check_ticket(order.market, ticket)
         if total <= order.filled:
             raise DeskRefusal(RefusalKind.BAD_AMOUNT, f"{total} is not more than the {order.filled} that have traded")
@@ -159,13 +152,14 @@ class Desk:
         self._require_style(order.market, ticket, total - order.filled)
         self._books.release(account, order)
         try:
-            require_funds(account, order.market, ticket, total - order.filled, others, self.rules.taker_fee)
+            self._require_funds(account, order.market, replace(ticket, amount=total - order.filled), others)
         except DeskRefusal:
             self._books.hold(account, order)
             raise
         order.market.engine.cancel(order.engine_id)
         self._resting.pop((order.market.symbol, order.engine_id), None)
         order.ticket, order.amount, order.engine_id, order.updated_ns = ticket, total, None, self.now_ns
+        order.amendments += 1
         self._match(account, order)
         return order
 
@@ -251,6 +245,9 @@ class Desk:
         for listener in self._listeners:
             listener(event)
 
+    def _require_funds(self, account: Account, market: Market, ticket: Ticket, others: list[DeskOrder]) -> None:
+        require_funds(account, market, self.markets, ticket, others, self.rules.taker_fee)
+
     def _require_unique(self, account: Account, client_id: str) -> None:
         rule = self.rules.unique_client_ids
         known = self._by_client.get((account.name, client_id), [])
@@ -270,6 +267,9 @@ class Desk:
         at_once = market.takeable(ticket.side, int(ticket.price / market.listing.instrument.price_tick))
         if ticket.time_in_force is TimeInForce.POST_ONLY and at_once:
             raise DeskRefusal(RefusalKind.WOULD_TAKE, f"{ticket.price} would take")
+        kills = ticket.time_in_force is TimeInForce.FOK and at_once * market.listing.instrument.lot < amount
+        if kills and self.rules.refuses_unfilled:
+            raise DeskRefusal(RefusalKind.WOULD_NOT_FILL, f"{amount} is not to be had at {ticket.price}")
 
     def _match(self, account: Account, order: DeskOrder) -> None:
         """Send the remainder into the engine, book what it trades, and say what became of it."""

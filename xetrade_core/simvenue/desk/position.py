@@ -29,6 +29,7 @@ class Position:
     inverse: bool
     quantity: Decimal = Decimal(0)
     basis: Fraction = field(default_factory=Fraction)
+    realized: Decimal = Decimal(0)  # in settlement currency, ever
 
     def trade(self, signed: Decimal, price: Decimal) -> Decimal:
         """Apply a fill of `signed` contracts; gives the realized profit in settlement currency, not yet rounded."""
@@ -46,7 +47,9 @@ class Position:
         opening = signed + closing
         self.basis += Fraction(opening) * worth
         self.quantity += signed
-        return decimal_of(realized)
+        profit = decimal_of(realized)
+        self.realized += profit
+        return profit
 
     @property
     def entry(self) -> Decimal | None:

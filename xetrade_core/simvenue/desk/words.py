@@ -68,6 +68,8 @@ class RefusalKind(StrEnum):
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     WOULD_TAKE = "would_take"
+    WOULD_NOT_FILL = "would_not_fill"  # fill-or-kill, where that is refused
+    PRICE_BAND = "price_band"  # too far from the mark
     REDUCE_ONLY = "reduce_only"
     UNKNOWN_ORDER = "unknown_order"
     NOT_OPEN = "not_open"
@@ -134,6 +136,7 @@ class DeskOrder:
     quote_filled: Decimal = Decimal(0)  # sum of price x amount over the fills (x 1: contract size is not in it)
     engine_id: int | None = None
     locked: Decimal = Decimal(0)
+    amendments: int = 0
     fills: list[DeskFill] = field(default_factory=list)  # oldest first
 
     @property

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-
-import msgspec
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import DeskEvent, DeskRules
-from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Reply, Request, Session
+from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Session
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
 from xetrade_core.simvenue.dialects.binance_private import BinancePrivate
-from xetrade_core.simvenue.dialects.binance_signed import Refused
 from xetrade_core.simvenue.engine import Side, Trade
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
@@ -37,16 +34,6 @@ class BinanceSpot(BinanceDialect):
             return super().routes
         self._private = BinancePrivate(self.desk, self.venue.by_id, self._answer_signed)
         return {**super().routes, **self._private.routes}
-
-    def _answer_signed(self, request: Request, weight: int, body: Callable[[], object]) -> Reply:
-        limited = self._weigh(request, weight)
-        if limited is not None:
-            return limited
-        try:
-            return Reply(200, msgspec.json.encode(body()), self._headers())
-        except Refused as refusal:
-            encoded = msgspec.json.encode({"code": refusal.code, "msg": refusal.message})
-            return Reply(refusal.status, encoded, self._headers())
 
     def open(self, session: Session, query: Mapping[str, str]) -> None:
         if session.path != _WS_API or self._private is None:

@@ -9,7 +9,7 @@ acknowledged and stays silent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -18,6 +18,7 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_listings import exchange_info
 from xetrade_core.simvenue.dialects.binance_recorded import read_binance
+from xetrade_core.simvenue.dialects.binance_signed import Refused
 from xetrade_core.simvenue.dialects.binance_weight import MINUTE_MS, WeightMeter
 from xetrade_core.simvenue.engine import Trade
 from xetrade_core.simvenue.levels import Levels
@@ -95,6 +96,16 @@ class BinanceDialect(Dialect):
         if refused is None:
             return None
         return self.limited(refused, max(1, (MINUTE_MS - request.now_ms % MINUTE_MS) // 1000))
+
+    def _answer_signed(self, request: Request, weight: int, body: Callable[[], object]) -> Reply:
+        limited = self._weigh(request, weight)
+        if limited is not None:
+            return limited
+        try:
+            return Reply(200, msgspec.json.encode(body()), self._headers())
+        except Refused as refusal:
+            encoded = msgspec.json.encode({"code": refusal.code, "msg": refusal.message})
+            return Reply(refusal.status, encoded, self._headers())
 
     def _error(self, code: int, message: str) -> Reply:
         return Reply(400, msgspec.json.encode({"code": code, "msg": message}), self._headers())

@@ -18,7 +18,9 @@ _DEFAULT_WINDOW_MS = 5_000
 _LONGEST_WINDOW_MS = 60_000
 _AHEAD_MS = 1_000  # a client's clock may be this far ahead
 
-_CODES: dict[RefusalKind, tuple[int, str]] = {
+Codes = Mapping[RefusalKind, tuple[int, str]]
+
+SPOT_CODES: Codes = {
     RefusalKind.UNKNOWN_SYMBOL: (-1121, "Invalid symbol."),
     RefusalKind.BAD_PRICE: (-1013, "Filter failure: PRICE_FILTER"),
     RefusalKind.BAD_AMOUNT: (-1013, "Filter failure: LOT_SIZE"),
@@ -32,6 +34,9 @@ _CODES: dict[RefusalKind, tuple[int, str]] = {
     RefusalKind.DUPLICATE_CLIENT_ID: (-2010, "Duplicate order sent."),
     RefusalKind.INSUFFICIENT_FUNDS: (-2010, "Account has insufficient balance for requested action."),
     RefusalKind.WOULD_TAKE: (-2010, "Order would immediately match and take."),
+    RefusalKind.WOULD_NOT_FILL: (-2010, "Order would not fill."),
+    RefusalKind.REDUCE_ONLY: (-2010, "Order would not reduce."),
+    RefusalKind.PRICE_BAND: (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
     RefusalKind.BUSY: (-2010, "Order book liquidity is less than LOT_SIZE filter minimum quantity."),
     RefusalKind.UNKNOWN_ORDER: (-2013, "Order does not exist."),
     RefusalKind.NOT_OPEN: (-2011, "Unknown order sent."),
@@ -46,9 +51,9 @@ class Refused(XETradeError):
         self.code, self.message, self.status = code, message, status
 
 
-def refused(refusal: DeskRefusal) -> Refused:
-    """What the venue says for a refusal of the desk."""
-    return Refused(*_CODES[refusal.kind])
+def refused(refusal: DeskRefusal, codes: Codes) -> Refused:
+    """What a market says for a refusal of the desk."""
+    return Refused(*codes[refusal.kind])
 
 
 def needed(fields: Mapping[str, str], name: str) -> str:
