@@ -2,3 +2,5 @@
 
 `make bench` runs all and rewrites docs/benchmarks.md.
 """
+
+import xetrade_core.lake  # noqa: F401  before pyarrow is loaded, as in a notebook that begins with it; peers gain alike
