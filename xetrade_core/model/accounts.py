@@ -28,3 +28,22 @@ class VenuePosition:
     amount: Decimal
     entry_price: Decimal | None
     received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """One funding that an account was paid (`amount` above 0) or has paid, as the venue booked it.
+
+    (venue, account, symbol, payment_id) is its identity, however often it is reported. `rate` and `mark` are what it
+    was reckoned from, where the venue says them.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    payment_id: str
+    amount: Decimal
+    currency: str
+    at_ns: int
+    rate: Decimal | None = None
+    mark: Decimal | None = None

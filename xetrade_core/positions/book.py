@@ -1,0 +1,84 @@
+"""All positions at once: a stream of fills and funding, each to the position it belongs to. In decimals, for millions.
+
+A position is one instrument of one account in the hands of one strategy. Use it within `numbers.stream_context`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from xetrade_core.model.orders import Fill, Side
+from xetrade_core.positions.lots import LotMethod
+from xetrade_core.positions.payout import Payout
+from xetrade_core.positions.position import NoConversion, Position, streamed
+
+Payouts = Callable[[str, str], Payout]
+"""The payout of an instrument, by venue and symbol."""
+FeeRates = Callable[[str, str, int], Decimal | None]
+"""The value of one unit of a currency in another at a time (ns); None where it is not known."""
+
+
+class Holder(NamedTuple):
+    """Whose position of what it is."""
+
+    venue: str
+    account: str
+    symbol: str
+    strategy: str
+
+
+def no_rates(currency: str, settle: str, at_ns: int) -> Decimal | None:
+    """Knows nothing: fees in third currencies stay in their own."""
+    return None
+
+
+class PositionBook:
+    """Positions by holder. Fees whose value nothing tells are kept in their own currency, in `unvalued`, and are in no
+    result: whoever reads the one must read the other."""
+
+    def __init__(self, payouts: Payouts, method: LotMethod = LotMethod.AVERAGE, fee_rates: FeeRates = no_rates) -> None:
+        self.positions: dict[Holder, Position[Decimal]] = {}
+        self.unvalued: dict[Holder, dict[str, Decimal]] = {}
+        self._payouts = payouts
+        self._method = method
+        self._fee_rates = fee_rates
+
+    def position(self, holder: Holder) -> Position[Decimal]:
+        """The position of a holder, empty where there was none."""
+        found = self.positions.get(holder)
+        if found is None:
+            payout = self._payouts(holder.venue, holder.symbol)
+            found = self.positions[holder] = streamed(payout, self._method)
+        return found
+
+    def fill(self, fill: Fill, strategy: str = "") -> None:
+        """One fill; it must come once, and after those before it."""
+        holder = Holder(fill.venue, fill.account, fill.symbol, strategy)
+        position = self.positions.get(holder) or self.position(holder)
+        signed = fill.amount if fill.side is Side.BUY else -fill.amount
+        if not fill.fee:
+            position.trade(signed, fill.price)
+            return
+        currency = fill.fee_currency or position.payout.settle
+        try:
+            position.fill(signed, fill.price, fill.fee, currency)
+        except NoConversion:
+            at_ns = fill.exchange_ns or fill.received_ns
+            rate = self._fee_rates(currency, position.payout.settle, at_ns)
+            if rate is not None:
+                position.fill(signed, fill.price, fill.fee, currency, rate)
+                return
+            kept = self.unvalued.setdefault(holder, {})
+            kept[currency] = kept.get(currency, Decimal(0)) + fill.fee
+            position.trade(signed, fill.price)
+
+    def fills(self, fills: Iterable[Fill], strategy: str = "") -> None:
+        """Many fills of one strategy, in order."""
+        for fill in fills:
+            self.fill(fill, strategy)
+
+    def fund(self, holder: Holder, received: Decimal) -> None:
+        """A funding payment as the venue booked it, in settlement currency: negative when paid."""
+        self.position(holder).receive_funding(received)
