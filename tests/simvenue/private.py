@@ -15,8 +15,9 @@ from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.dialects.base import Reply
 from xetrade_core.simvenue.simulation import Simulation
 
+AMOUNTS = {"binance": "0.02", "binanceusdm": "0.02", "binancecoinm": "20"}
 KEY, SECRET = "sim-main-key", "sim-main-secret"
-PREFIXES = {"binance": "/api/v3"}
+PREFIXES = {"binance": "/api/v3", "binanceusdm": "/fapi/v1", "binancecoinm": "/dapi/v1"}
 
 
 class Signed:
@@ -51,14 +52,14 @@ class Signed:
         code: int = msgspec.json.decode(reply.body)["code"]
         return code
 
-    def resting(self, name: str, amount: str = "0.02") -> dict[str, object]:
-        """The fields of an order far below the market that is called `name`."""
+    def resting(self, name: str) -> dict[str, object]:
+        """The fields of an order below the market that is called `name`."""
         bid = self.market.levels.best_bid
         assert bid is not None
-        price = self.market.numbers.price(bid * 9 // 10)
-        return {**self.order(name, amount), "type": "LIMIT", "timeInForce": "GTC", "price": price}
+        price = self.market.numbers.price(bid * 97 // 100)
+        return {**self.order(name, AMOUNTS[self.venue]), "type": "LIMIT", "timeInForce": "GTC", "price": price}
 
-    def order(self, name: str, amount: str = "0.02", side: str = "BUY") -> dict[str, object]:
+    def order(self, name: str, amount: str, side: str = "BUY") -> dict[str, object]:
         """The fields of a market order."""
         fields: dict[str, object] = {"symbol": self.market.venue_id, "side": side, "type": "MARKET"}
         return {**fields, "quantity": amount, "newClientOrderId": name}
@@ -71,6 +72,10 @@ class Signed:
 
     def stream(self) -> Listener:
         """A connection that takes the account's events."""
+        if self.venue != "binance":
+            key = self.ask("POST", "listenKey")["listenKey"]
+            path = "/private/ws" if self.venue == "binanceusdm" else f"/ws/{key}"
+            return Listener(self.simulation, self.venue, path, {"listenKey": key} if path == "/private/ws" else {})
         listener = Listener(self.simulation, self.venue, "/ws-api/v3")
         params = {"apiKey": KEY, "timestamp": self.simulation.now_ns // NS_PER_MS}
         text = urllib.parse.urlencode(sorted(params.items()))

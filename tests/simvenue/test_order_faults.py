@@ -6,8 +6,11 @@ import msgspec
 import pytest
 
 from tests.simvenue.conftest import run, simulate
-from tests.simvenue.private import PREFIXES, Signed, told
+from tests.simvenue.private import AMOUNTS, PREFIXES, Signed, told
 from xetrade_core.simvenue import Fault
+from xetrade_core.simvenue.desk import RefusalKind
+from xetrade_core.simvenue.dialects.binance_futures_orders import CODES
+from xetrade_core.simvenue.dialects.binance_signed import SPOT_CODES, Codes
 from xetrade_core.simvenue.faults import EVENT_KINDS
 
 
@@ -47,9 +50,18 @@ def test_an_answer_without_the_order_id_is_of_an_order_that_was_taken(venue: str
     assert client.states() == {"anonymous": "open"}
 
 
-@pytest.mark.parametrize(("variant", "code"), [(None, -2010), ("insufficient_funds", -2010), ("bad_price", -1013)])
-def test_an_order_is_refused_on_demand_with_the_code_of_the_venue(variant: str | None, code: int) -> None:
-    client = signed("binance")
+@pytest.mark.parametrize(
+    ("venue", "variant", "code"),
+    [
+        ("binance", None, -2010),
+        ("binance", "bad_price", -1013),
+        ("binanceusdm", None, -4131),
+        ("binanceusdm", "insufficient_funds", -2019),
+        ("binancecoinm", "duplicate_client_id", -4116),
+    ],
+)
+def test_an_order_is_refused_on_demand_with_the_code_of_the_venue(venue: str, variant: str | None, code: int) -> None:
+    client = signed(venue)
     begin(client, kind="order_refused", variant=variant)
     assert client.error("POST", "order", **client.resting("no")) == code
     assert client.states() == {}
@@ -69,7 +81,7 @@ def test_an_order_is_filled_while_it_is_being_canceled(venue: str, variant: str,
         assert client.ask("DELETE", "order", **fields)["status"] == "CANCELED"
     assert client.states() == {"hit": ends}
     filled = float(client.ask("GET", "order", **fields)["executedQty"])
-    assert filled == (0.02 if variant == "whole" else 0.01)
+    assert filled == float(AMOUNTS[venue]) / (1 if variant == "whole" else 2)
 
 
 @pytest.mark.parametrize("venue", list(PREFIXES))
@@ -112,6 +124,31 @@ def test_only_the_fills_are_told_twice_where_only_they_are_meant() -> None:
     begin(client, kind="event_doubled", variant="fill")
     client.ask("POST", "order", **client.order("bought", "0.00001"))
     assert told("binance", listener) == [("bought", "NEW"), ("bought", "TRADE"), ("bought", "TRADE")]
+
+
+@pytest.mark.parametrize("codes", [SPOT_CODES, CODES])
+def test_a_market_has_a_code_for_every_refusal(codes: Codes) -> None:
+    assert set(RefusalKind) <= set(codes)
+
+
+@pytest.mark.parametrize("venue", ["binanceusdm", "binancecoinm"])
+def test_a_listen_key_is_good_for_its_life_after_the_last_renewal(venue: str) -> None:
+    client = signed(venue, listen_key_s=10.0)
+    assert client.error("PUT", "listenKey") == -1125
+    listener = client.stream()
+    key = client.ask("POST", "listenKey")["listenKey"]
+    run(client.simulation, 6)
+    assert client.ask("PUT", "listenKey") == {"listenKey": key}
+    run(client.simulation, 6)
+    client.ask("POST", "order", **client.resting("in-time"))
+    assert told(venue, listener) == [("in-time", "NEW")]
+    run(client.simulation, 5)
+    (expired,) = listener.messages()
+    assert (expired["e"], expired["listenKey"]) == ("listenKeyExpired", key)
+    client.ask("POST", "order", **client.resting("too-late"))
+    assert told(venue, listener) == []
+    assert client.error("PUT", "listenKey") == -1125
+    assert client.ask("POST", "listenKey")["listenKey"] != key
 
 
 def test_what_ended_is_forgotten_when_the_scenario_says_so() -> None:

@@ -112,6 +112,10 @@ class Sim:
         """Let somebody hit a resting order, wholly or for an amount."""
         self._call("POST", "/admin/fill", {"venue": venue, "order_id": int(order_id), "amount": amount})
 
+    def pay_funding(self, venue: str, symbol: str, rate: str | None = None) -> None:
+        """Let the positions of a perpetual pay a funding now."""
+        self._call("POST", "/admin/funding/pay", {"venue": venue, "symbol": symbol, "rate": rate})
+
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.admin_url + path, data=data, method=method)

@@ -50,6 +50,7 @@ class VenueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checksum: bool = False  # OKX: a real CRC32 instead of 0
     recording: RecordingConfig | None = None
     funding: FundingConfig = FundingConfig()
+    listen_key_s: Positive = 3_600.0  # Binance futures: how long a listen key lives without being renewed
     history_s: Positive | None = None  # how long ended orders and trades can be asked for; None = as the venue
     accounts: dict[str, AccountConfig] | None = None  # None: one, `main`, where the venue takes orders
 

@@ -26,11 +26,11 @@ from xetrade_core.simvenue.dialects.binance_signed import Refused, needed
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
-_CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _LEAST_NOTIONAL = Decimal(5)  # the NOTIONAL filter, and the largest quantities of the LOT_SIZE filters
 _LARGEST = {"MARKET": Decimal(1000), "LIMIT": Decimal(9000), "LIMIT_MAKER": Decimal(9000)}
 _TIMES = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
-_STATUS = {
+STATUS = {
     State.OPEN: "NEW",
     State.PARTIALLY_FILLED: "PARTIALLY_FILLED",
     State.FILLED: "FILLED",
@@ -41,19 +41,17 @@ _STATUS = {
 
 def ticket_of(market: Market, fields: Mapping[str, str], client_id: str) -> Ticket:
     """The order that the parameters of a call ask for. Raises Refused or DeskRefusal."""
-    kind, side = needed(fields, "type"), needed(fields, "side")
-    if side not in ("BUY", "SELL"):
-        raise Refused(-1117, "Invalid side.")
+    kind, side = needed(fields, "type"), named_side(needed(fields, "side"))
     if kind not in _LARGEST:
         raise Refused(-1116, "Invalid orderType.")
-    if not _CLIENT_ID.fullmatch(client_id):
+    if not CLIENT_ID.fullmatch(client_id):
         raise DeskRefusal(RefusalKind.BAD_CLIENT_ID)
     ticket = Ticket(
         symbol=market.symbol,
-        side=Side.BUY if side == "BUY" else Side.SELL,
-        amount=_amount(fields, "quantity"),
-        price=None if kind == "MARKET" else _amount(fields, "price"),
-        quote_amount=_amount(fields, "quoteOrderQty") if kind == "MARKET" else None,
+        side=side,
+        amount=amount_of(fields, "quantity"),
+        price=None if kind == "MARKET" else amount_of(fields, "price"),
+        quote_amount=amount_of(fields, "quoteOrderQty") if kind == "MARKET" else None,
         time_in_force=_time_in_force(kind, fields),
         client_id=client_id,
     )
@@ -88,7 +86,15 @@ def _time_in_force(kind: str, fields: Mapping[str, str]) -> TimeInForce:
         raise Refused(-1115, "Invalid timeInForce.") from None
 
 
-def _amount(fields: Mapping[str, str], name: str) -> Decimal | None:
+def named_side(name: str) -> Side:
+    """The side of that name. Raises Refused."""
+    if name not in ("BUY", "SELL"):
+        raise Refused(-1117, "Invalid side.")
+    return Side.BUY if name == "BUY" else Side.SELL
+
+
+def amount_of(fields: Mapping[str, str], name: str) -> Decimal | None:
+    """An optional parameter that is an amount or a price. Raises Refused."""
     text = fields.get(name)
     if text is None:
         return None
@@ -118,7 +124,8 @@ def _duration(order: DeskOrder) -> str:
     return "GTC" if post_only else order.ticket.time_in_force.value.upper()
 
 
-def _side(side: Side) -> str:
+def side_of(side: Side) -> str:
+    """What the venue calls a side."""
     return "BUY" if side is Side.BUY else "SELL"
 
 
@@ -135,10 +142,10 @@ def order_body(order: DeskOrder) -> dict[str, object]:
         "executedQty": eight(order.filled),
         "origQuoteOrderQty": eight(ticket.quote_amount or Decimal(0)),
         "cummulativeQuoteQty": eight(order.quote_filled),
-        "status": _STATUS[order.state],
+        "status": STATUS[order.state],
         "timeInForce": _duration(order),
         "type": _kind(order),
-        "side": _side(ticket.side),
+        "side": side_of(ticket.side),
         "selfTradePreventionMode": "EXPIRE_MAKER",
     }
 
@@ -218,13 +225,13 @@ def execution_report(changed: OrderChanged, cancel_id: str) -> dict[str, object]
     order, fill = changed.order, changed.fill
     now_ms = changed.time_ns // NS_PER_MS
     by_user = order.state is State.CANCELED and order.cause is Cause.USER
-    happened = "TRADE" if fill else _STATUS[order.state]
+    happened = "TRADE" if fill else STATUS[order.state]
     return {
         "e": "executionReport",
         "E": now_ms,
         "s": order.market.venue_id,
         "c": cancel_id if by_user else order.ticket.client_id,
-        "S": _side(order.ticket.side),
+        "S": side_of(order.ticket.side),
         "o": _kind(order),
         "f": _duration(order),
         "q": eight(order.amount),
@@ -234,7 +241,7 @@ def execution_report(changed: OrderChanged, cancel_id: str) -> dict[str, object]
         "g": -1,
         "C": order.ticket.client_id if by_user else "",
         "x": happened,
-        "X": _STATUS[order.state],
+        "X": STATUS[order.state],
         "r": "NONE",
         "i": order.order_id,
         "l": eight(fill.amount if fill else Decimal(0)),

@@ -11,6 +11,7 @@ class BinanceCoinm(BinanceUsdm):
     """As USD-M; messages also name the pair, and calls for one symbol answer lists."""
 
     prefix = "/dapi/v1"
+    inverse = True
     single_rows = False
     needs_symbol = True
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from xetrade_core.simvenue.dialects.base import Handler, Reply, Request
+from xetrade_core.simvenue.desk import DeskEvent, DeskRules
+from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
 from xetrade_core.simvenue.dialects.binance_funding import FundingRefused, funding_history, funding_info, running
+from xetrade_core.simvenue.dialects.binance_futures_private import BinanceFuturesPrivate
 from xetrade_core.simvenue.dialects.call_meter import CallMeter
 from xetrade_core.simvenue.engine import Side, Trade
 from xetrade_core.simvenue.levels import Levels
@@ -19,6 +21,8 @@ class BinanceUsdm(BinanceDialect):
     """Update ids that skip, chained by `pu`; snapshots of fixed sizes up to 1,000 levels."""
 
     prefix = "/fapi/v1"
+    inverse = False
+    desk_rules = DeskRules(history_s=90 * 86_400.0, refuses_unfilled=True, first_order_id=8_000_000_000)
     weight_limit = 2_400
     messages_per_s = 10
     funding_calls = 500  # in 5 minutes
@@ -26,16 +30,35 @@ class BinanceUsdm(BinanceDialect):
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
+        self._private: BinanceFuturesPrivate | None = None
         self._funding_calls = CallMeter(0 if venue.config.weight_limit == 0 else self.funding_calls, 300_000)
 
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:
+        private: Mapping[tuple[str, str], Handler] = {}
+        if self.desk is not None:
+            root, life_s = self.prefix.removesuffix("/v1"), self.venue.config.listen_key_s
+            self._private = BinanceFuturesPrivate(self.desk, self.venue.by_id, self._answer_signed, root, self, life_s)
+            private = self._private.routes
         return {
             **super().routes,
+            **private,
             ("GET", f"{self.prefix}/premiumIndex"): self._premium_index,
             ("GET", f"{self.prefix}/fundingRate"): self._funding_rate,
             ("GET", f"{self.prefix}/fundingInfo"): self._funding_info,
         }
+
+    def open(self, session: Session, query: Mapping[str, str]) -> None:
+        super().open(session, query)
+        if self._private is not None:
+            self._private.open(session, query)
+
+    def tend(self, session: Session, now_ns: int) -> None:
+        if self._private is not None:
+            self._private.tend(session)
+
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
+        return () if self._private is None else self._private.render(event)
 
     def depth_cost(self, limit: str | None) -> tuple[int | None, int]:
         wanted = limit or "500"
