@@ -114,6 +114,16 @@ class VenueSettings(Section):
     )
 
 
+class TradingSettings(Section):
+    """Orders and what they have made."""
+
+    store: str = Field(
+        default="data/orders.db",
+        min_length=1,
+        description="the order store: a SQLite file, or `postgresql://host/database` (its password from PGPASSWORD)",
+    )
+
+
 class RateSettings(Section):
     """How much of the venues' rate limits is used, by all processes of this machine together."""
 
@@ -227,6 +237,7 @@ class Settings(BaseSettings):
     s3: S3Settings = S3Settings()
     capture: CaptureSettings = CaptureSettings()
     venues: dict[str, VenueSettings] = Field(default={}, description="per venue, by venue id")
+    trading: TradingSettings = TradingSettings()
     rates: RateSettings = RateSettings()
     reads: ReadSettings = ReadSettings()
     breakers: BreakerSettings = BreakerSettings()

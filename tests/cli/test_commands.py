@@ -40,6 +40,8 @@ def test_every_command_has_help(words: tuple[str, ...], capsys: pytest.CaptureFi
         ("l2",),
         ("impact",),
         ("pnl",),
+        ("position",),
+        ("monitor",),
         ("lake", "query"),
         ("map",),
         ("symbols", "diff"),

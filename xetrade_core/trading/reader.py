@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from xetrade_core.errors import StoreUnavailable, UnknownOrder
+from xetrade_core.errors import ConfigError, StoreUnavailable, UnknownOrder
 from xetrade_core.model.order_events import OrderEvent
-from xetrade_core.model.orders import Fill, Order
+from xetrade_core.model.orders import Fill, Order, Terms
 from xetrade_core.trading import records
 from xetrade_core.trading.database import first_line, open_engine, shown
 from xetrade_core.trading.schema import EVENTS, FILLS, ORDERS
+
+_PAGE = 1000
 
 
 class OrderReader:
@@ -99,3 +101,73 @@ class OrderReader:
             query = query.where(FILLS.c.client_id == client_id)
         with self.reading() as connection:
             return [records.read_fill(row) for row in connection.execute(query)]
+
+    def traded(
+        self,
+        *,
+        from_ns: int = 0,
+        venue: str | None = None,
+        account: str | None = None,
+        symbols: Collection[str] | None = None,
+        strategy: str | None = None,
+        client_id: str | None = None,
+    ) -> Iterator[tuple[Fill, str]]:
+        """Fills received from `from_ns` on, each with the strategy of its order (empty: of no order of ours).
+
+        In the order of their time at the venue, which is the order in which they made positions; read as they are
+        asked for, however many there are.
+        """
+        owner = func.coalesce(ORDERS.c.strategy, "").label("strategy")
+        at_ns = func.coalesce(FILLS.c.exchange_ns, FILLS.c.received_ns)
+        query = select(FILLS, owner).outerjoin(ORDERS, FILLS.c.client_id == ORDERS.c.client_id)
+        query = query.where(FILLS.c.received_ns >= from_ns).order_by(at_ns, FILLS.c.received_ns, FILLS.c.trade_id)
+        for column, value in (
+            (FILLS.c.venue, venue),
+            (FILLS.c.account, account),
+            (owner.element, strategy),
+            (FILLS.c.client_id, client_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if symbols is not None:
+            query = query.where(FILLS.c.symbol.in_(symbols))
+        with self.reading() as connection:
+            for row in connection.execution_options(yield_per=_PAGE).execute(query):
+                yield records.read_fill(row), row.strategy
+
+    def instruments_traded(self) -> list[tuple[str, str]]:
+        """Venue and symbol of everything that has fills."""
+        query = select(FILLS.c.venue, FILLS.c.symbol).distinct().order_by(FILLS.c.venue, FILLS.c.symbol)
+        with self.reading() as connection:
+            return [(row.venue, row.symbol) for row in connection.execute(query)]
+
+    def named(self, order_id: str, *, venue: str | None = None, account: str | None = None) -> Order:
+        """The order of that client id, or else the one that its venue calls so.
+
+        Raises UnknownOrder; ConfigError where several venues or accounts have one of that name.
+        """
+        query = select(ORDERS.c.body).where((ORDERS.c.client_id == order_id) | (ORDERS.c.venue_order_id == order_id))
+        for column, value in ((ORDERS.c.venue, venue), (ORDERS.c.account, account)):
+            if value is not None:
+                query = query.where(column == value)
+        with self.reading() as connection:
+            found = [records.read_order(body) for body in connection.execute(query).scalars()]
+        exact = [order for order in found if order.client_id == order_id] or found
+        if not exact:
+            raise UnknownOrder(order_id)
+        if len(exact) > 1:
+            where = ", ".join(sorted(f"{order.intent.venue}/{order.intent.account}" for order in exact))
+            raise ConfigError.of(
+                "order id", order_id, f"it is one of several orders, on {where}: name venue and account"
+            )
+        return exact[0]
+
+    def terms(self) -> dict[tuple[str, str], Terms]:
+        """What one unit of amount is worth, by venue and symbol, as the newest order of each was placed with."""
+        newest = func.max(ORDERS.c.created_ns).label("newest")
+        groups = select(ORDERS.c.venue, ORDERS.c.symbol, newest).group_by(ORDERS.c.venue, ORDERS.c.symbol).subquery()
+        same = (ORDERS.c.venue == groups.c.venue) & (ORDERS.c.symbol == groups.c.symbol)
+        query = select(ORDERS.c.body).join(groups, same & (ORDERS.c.created_ns == groups.c.newest))
+        with self.reading() as connection:
+            intents = [records.read_order(body).intent for body in connection.execute(query).scalars()]
+        return {(intent.venue, intent.symbol): intent.terms for intent in intents}

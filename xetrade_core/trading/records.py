@@ -87,7 +87,7 @@ def read_holding(body: str) -> Holding:
 
 def read_fill(row: Row[Any]) -> Fill:
     """A row of the fills table as a value."""
-    values = dict(row._mapping)
+    values = {name: row._mapping[name] for name in Fill.__struct_fields__}
     values["side"] = Side(values["side"])
     values["liquidity"] = Liquidity(values["liquidity"]) if values["liquidity"] is not None else None
     return Fill(**values)

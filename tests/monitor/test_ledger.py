@@ -1,0 +1,78 @@
+"""Positions out of the order store: each fill once, in the order of its time, whoever commits it when."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+
+import pytest
+
+from tests.monitor.conftest import Trade
+from tests.trading.samples import fill
+from xetrade_core.model.order_events import Source
+from xetrade_core.model.orders import Side, Terms
+from xetrade_core.monitor.ledger import FillLedger, Selection, UnknownSize
+from xetrade_core.positions.book import Holder
+from xetrade_core.trading.store import OrderStore
+
+HOLDER = Holder("binance", "main", "BTC/USDT", "maker")
+
+
+def held(ledger: FillLedger) -> dict[Holder, tuple[D, D | None]]:
+    ledger.refresh()
+    return {holder: (one.quantity, one.average_entry) for holder, one in ledger.book.positions.items()}
+
+
+def test_fills_make_positions_and_each_counts_once(store: OrderStore, trade: Trade) -> None:
+    ledger = FillLedger(store)
+    assert ledger.refresh() == 0
+    trade(("1", "100"), ("1", "200"))
+    assert ledger.refresh() == 2
+    assert ledger.refresh() == 0
+    trade(("1", "180"), side=Side.SELL, at_ns=2_000)
+    assert held(ledger) == {HOLDER: (D(1), D(150))}
+    assert ledger.book.positions[HOLDER].realized == 30
+
+
+def test_a_fill_that_comes_late_is_put_where_it_belongs(store: OrderStore, trade: Trade) -> None:
+    ledger = FillLedger(store)
+    trade(("1", "100"), at_ns=1_000)
+    trade(("1", "300"), at_ns=3_000, side=Side.SELL)
+    ledger.refresh()
+    assert ledger.book.positions[HOLDER].realized == 200
+    trade(("1", "200"), at_ns=2_000)  # before the sale: the average entry was 150
+    ledger.refresh()
+    assert ledger.book.positions[HOLDER].realized == 150
+    assert held(ledger) == {HOLDER: (D(1), D(150))}
+
+
+def test_strategies_accounts_and_instruments_are_apart_and_can_be_selected(store: OrderStore, trade: Trade) -> None:
+    one = trade(("1", "100"))
+    trade(("2", "100"), strategy="taker")
+    trade(("3", "100"), account="second")
+    trade(("4", "100"), symbol="ETH/USDT")
+    assert len(held(FillLedger(store))) == 4
+    assert held(FillLedger(store, Selection(strategy="taker"))) == {HOLDER._replace(strategy="taker"): (D(2), D(100))}
+    assert held(FillLedger(store, Selection(account="second"))) == {HOLDER._replace(account="second"): (D(3), D(100))}
+    assert held(FillLedger(store, Selection(symbols=("ETH/USDT",)))) == {
+        HOLDER._replace(symbol="ETH/USDT"): (D(4), D(100))
+    }
+    assert held(FillLedger(store, Selection(client_id=one.client_id))) == {HOLDER: (D(1), D(100))}
+    assert held(FillLedger(store, Selection(venue="okx"))) == {}
+
+
+def test_contract_sizes_are_those_that_orders_were_placed_with(store: OrderStore, trade: Trade) -> None:
+    trade(("10", "50000"), venue="binancecoinm", symbol="BTC/USD:BTC", terms=Terms(D(100), inverse=True))
+    ledger = FillLedger(store)
+    ledger.refresh()
+    [position] = ledger.book.positions.values()
+    assert position.payout.multiplier == 100
+    assert position.payout.inverse
+
+
+def test_a_trade_of_no_order_needs_a_size_from_elsewhere(store: OrderStore) -> None:
+    store.do(lambda transaction: transaction.add_fill(fill("x", "1", "100"), 4, Source.STREAM))
+    ledger = FillLedger(store)
+    with pytest.raises(UnknownSize, match="BTC/USDT on binance has fills"):
+        ledger.refresh()
+    ledger.sizes["binance", "BTC/USDT"] = D(1)
+    assert held(ledger) == {HOLDER._replace(strategy=""): (D(1), D(100))}

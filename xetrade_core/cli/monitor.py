@@ -1,0 +1,274 @@
+"""`xetrade position` and `xetrade monitor`: what the fills of the order store have made, at the venues' marks."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from xetrade_core.cli.options import JsonOption, moment, open_settings, seconds, symbol_fits
+from xetrade_core.cli.output import console, emit_json, emit_text, plain, table
+from xetrade_core.cli.quoting import market_access, tell_failures
+from xetrade_core.clock import SystemClock
+from xetrade_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from xetrade_core.model.orders import Order
+    from xetrade_core.monitor.ledger import Selection
+    from xetrade_core.monitor.view import PositionView
+    from xetrade_core.monitor.watch import Pace, Update
+    from xetrade_core.settings import Settings
+    from xetrade_core.trading.reader import OrderReader
+
+COLUMNS = (
+    "venue", "account", "pair", "strategy", "side", "quantity", "entry", "mark", "is", "age s", "unrealized", "fees",
+    "funding", "net", "in",
+)  # fmt: skip
+NUMBERS = (5, 6, 7, 9, 10, 11, 12, 13)
+PLACES = 8
+
+VenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
+AccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
+PairOption = Annotated[str, typer.Option("--pair", help="Of one pair only: BTC-USDT, BTC/USDT:USDT.")]
+StrategyOption = Annotated[str, typer.Option("--strategy", help="Of one strategy only.")]
+OrderOption = Annotated[str, typer.Option("--order-id", help="What one order has made: its client id or the venue's.")]
+FlatOption = Annotated[bool, typer.Option("--flat", help="Closed positions too.")]
+StaleOption = Annotated[str, typer.Option("--stale-after", help="Marks older than this are flagged.")]
+StoreOption = Annotated[str, typer.Option("--store", help="Order store. Default: trading.store of the settings.")]
+TimeoutOption = Annotated[str, typer.Option("--timeout", help="How long to wait for marks.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the two commands have in common."""
+
+    venue: str
+    account: str
+    pair: str
+    strategy: str
+    order_id: str
+    store: str
+
+
+def position(
+    venue: VenueOption = "",
+    pair: PairOption = "",
+    order_id: OrderOption = "",
+    account: AccountOption = "",
+    strategy: StrategyOption = "",
+    flat: FlatOption = False,
+    stale_after: StaleOption = "60s",
+    timeout: TimeoutOption = "10s",
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show positions and what they come to.
+
+    Out of the fills in the order store: of an order, or of accounts, strategies and pairs; at the venue's mark price
+    where it states one, else at the middle of bid and ask. Money is in the currency that the contract settles in.
+
+    \b
+    xetrade position --venue binance --pair BTC-USDT --order-id 12345
+    xetrade position --account main --json
+    xetrade position --strategy maker --flat
+    """
+    asked = Asked(venue, account, pair, strategy, order_id, store)
+    _run(asked, interval="1s", most=1, flat=flat or bool(order_id), stale=stale_after, timeout=timeout, as_json=as_json)
+
+
+def monitor(
+    venue: VenueOption = "",
+    pair: PairOption = "",
+    order_id: OrderOption = "",
+    account: AccountOption = "",
+    strategy: StrategyOption = "",
+    interval: Annotated[
+        str, typer.Option("--interval", help="Time between updates; a fill brings one at once.")
+    ] = "30",
+    max_updates: Annotated[
+        int | None, typer.Option("--max-updates", min=1, help="End after so many. Default: at Ctrl-C.")
+    ] = None,
+    flat: FlatOption = False,
+    stale_after: StaleOption = "60s",
+    timeout: TimeoutOption = "10s",
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Watch positions and what they come to.
+
+    As `xetrade position`, again at each interval and as soon as a fill is in the order store: a live table on a
+    terminal, one JSON object a line with --json.
+
+    \b
+    xetrade monitor --venue binance --pair BTC-USDT --order-id 12345 --interval 30 --max-updates 10
+    xetrade monitor --account main --interval 1s
+    xetrade monitor --strategy maker --interval 500ms --json
+    """
+    asked = Asked(venue, account, pair, strategy, order_id, store)
+    _run(asked, interval, max_updates, flat=flat or bool(order_id), stale=stale_after, timeout=timeout, as_json=as_json)
+
+
+def _run(asked: Asked, interval: str, most: int | None, *, flat: bool, stale: str, timeout: str, as_json: bool) -> None:
+    from xetrade_core.monitor.watch import Pace
+    from xetrade_core.trading.reader import OrderReader
+
+    pace = Pace(
+        interval_s=seconds(interval, "--interval"),
+        max_updates=most,
+        stale_after_s=seconds(stale, "--stale-after"),
+        mark_deadline_s=seconds(timeout, "--timeout"),
+        flat=flat,
+    )
+    settings = open_settings()
+    reader = OrderReader(asked.store or settings.trading.store)
+    try:
+        order = _order(reader, asked)
+        asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, _Screen(order, as_json)))
+    finally:
+        reader.engine.dispose()
+
+
+def _order(reader: OrderReader, asked: Asked) -> Order | None:
+    """The order of `--order-id`, which must be of the pair that is named beside it."""
+    if not asked.order_id:
+        return None
+    order = reader.named(asked.order_id, venue=asked.venue or None, account=asked.account or None)
+    if asked.pair and not symbol_fits(asked.pair, order.intent.symbol):
+        raise ConfigError.of("--pair", asked.pair, f"order {asked.order_id} is of {order.intent.symbol}")
+    return order
+
+
+def _selection(reader: OrderReader, asked: Asked, order: Order | None) -> Selection:
+    from xetrade_core.monitor.ledger import Selection
+
+    if order is not None:
+        return Selection(client_id=order.client_id)
+    symbols = None
+    if asked.pair:
+        traded = sorted({symbol for _, symbol in reader.instruments_traded()})
+        symbols = tuple(symbol for symbol in traded if symbol_fits(asked.pair, symbol))
+        if not symbols:
+            raise ConfigError.of("--pair", asked.pair, f"fills are of {', '.join(traded) or 'nothing yet'}")
+    return Selection(asked.venue or None, asked.account or None, symbols, asked.strategy or None)
+
+
+async def _watch(settings: Settings, reader: OrderReader, selection: Selection, pace: Pace, screen: _Screen) -> None:
+    from xetrade_core.market_data.marks import MarkSource
+    from xetrade_core.monitor.ledger import FillLedger
+    from xetrade_core.monitor.watch import Watch
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with MarkSource(market_access(settings)) as marks:
+        watch = Watch(FillLedger(reader, selection), marks, pace, SystemClock())
+        with screen:
+            async for update in watch.updates(stop):
+                screen.show(update)
+    screen.tell()
+
+
+class _Screen:
+    """A live table on a terminal; elsewhere a table each time, or a line of JSON."""
+
+    def __init__(self, order: Order | None, as_json: bool) -> None:
+        self._order = order
+        self._as_json = as_json
+        self._live: Any = None
+        self._last: Update | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stdout.isatty() and not self._as_json:
+            from rich.live import Live
+
+            self._live = Live(console=console(), auto_refresh=False)
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._live is not None:
+            self._live.__exit__(*error)
+
+    def show(self, update: Update) -> None:
+        self._last = update
+        if self._as_json:
+            emit_json(_fields(update, self._order))
+        elif self._live is None:
+            console().print(_table(update))
+            emit_text(_summary(update, self._order))
+        else:
+            from rich.console import Group
+
+            self._live.update(Group(_table(update), _summary(update, self._order)), refresh=True)
+        sys.stdout.flush()
+
+    def tell(self) -> None:
+        """Which venues gave no mark at the last, on standard error."""
+        if self._last is not None:
+            tell_failures(self._last.failures)
+
+
+def _fields(update: Update, order: Order | None) -> dict[str, Any]:
+    """An update in JSON's types: amounts as decimal texts."""
+    rows = {
+        "number": update.number,
+        "time": moment(update.at_ns).isoformat(),
+        "fills": update.fills,
+        "positions": [_texts(row) for row in update.positions],
+        "totals": [_texts(total) for total in update.totals],
+        "failures": [{"venue": failure.venue, "reason": failure.reason} for failure in update.failures],
+    }
+    if order is not None:
+        rows["order"] = {"client_id": order.client_id, "venue_order_id": order.venue_order_id}
+    return rows
+
+
+def _texts(row: Any) -> dict[str, Any]:
+    from dataclasses import fields
+
+    values = {one.name: getattr(row, one.name) for one in fields(row)}
+    return {name: format(value, "f") if isinstance(value, Decimal) else plain(value) for name, value in values.items()}
+
+
+def _table(update: Update) -> Any:
+    return table(f"{moment(update.at_ns):%F %T} UTC", COLUMNS, [_row(row) for row in update.positions], str, NUMBERS)
+
+
+def _row(row: PositionView) -> tuple[str, ...]:
+    age = "-" if row.mark_age_s is None else f"{max(row.mark_age_s, 0):.1f}{' stale' if row.mark_stale else ''}"
+    return (
+        row.venue, row.account, row.symbol, row.strategy or "-", row.side, _text(row.quantity), _text(row.entry),
+        _text(row.mark), row.mark_kind or "-", age, _text(row.unrealized), _text(row.fees), _text(row.funding),
+        _text(row.net), row.settle,
+    )  # fmt: skip
+
+
+def _text(value: Decimal | None) -> str:
+    """At most eight digits after the point, for people; `--json` has them all."""
+    if value is None:
+        return "-"
+    text = format(round(value, PLACES), ",f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _summary(update: Update, order: Order | None) -> str:
+    """What it comes to by currency, or why there is nothing to show."""
+    if not update.positions:
+        if order is not None:
+            return f"order {order.client_id} has no fills: it is {order.state.value}"
+        return "no open position" if not update.fills else "no open position: all are closed; --flat shows them"
+    sums = [f"net {_text(total.net)} {total.settle} of {total.positions}" for total in update.totals]
+    apart = sorted({currency for row in update.positions for currency in row.unvalued})
+    fees = f"; fees in {', '.join(apart)} are not in it" if apart else ""
+    return f"{', '.join(sums)}{fees}"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(position)
+    app.command()(monitor)

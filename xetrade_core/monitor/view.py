@@ -1,0 +1,106 @@
+"""What is shown of a position: where it stands, at which mark, how old that is, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+
+from xetrade_core.market_data.marks import Mark, MarkKind
+from xetrade_core.positions.book import Holder
+from xetrade_core.positions.numbers import reported, stream_context
+from xetrade_core.positions.position import Position
+
+
+@dataclass(frozen=True, slots=True)
+class PositionView:
+    """One position. Amounts of money are in `settle`, prices in quote currency; signs as in `positions.Pnl`.
+
+    `side` is long, short or flat. `notional` is what it is worth at the mark, without a sign. `mark_stale`: the mark
+    is older than allowed, so what is reckoned with it may not hold; without a mark all of that is None. `unvalued` are
+    fees in currencies whose value is not known; they are in none of the numbers.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    strategy: str
+    side: str
+    quantity: Decimal
+    entry: Decimal | None
+    mark: Decimal | None
+    mark_kind: MarkKind | None
+    mark_age_s: float | None
+    mark_stale: bool
+    notional: Decimal | None
+    unrealized: Decimal | None
+    realized: Decimal
+    fees: Decimal
+    funding: Decimal
+    net: Decimal | None
+    break_even: Decimal | None
+    settle: str
+    unvalued: dict[str, Decimal] = field(default_factory=dict)
+
+
+def view(
+    holder: Holder,
+    position: Position[Decimal],
+    mark: Mark | None,
+    now_ns: int,
+    stale_after_s: float,
+    unvalued: dict[str, Decimal] | None = None,
+) -> PositionView:
+    """What a position comes to at a mark."""
+    price = None if mark is None else mark.price
+    with localcontext(stream_context()):
+        pnl = position.pnl(price)
+        break_even = position.break_even
+        worth = None if price is None else abs(position.payout.notional(position.quantity, price))
+    age_s = None if mark is None else mark.age_s(now_ns)
+    return PositionView(
+        *holder,
+        side="flat" if not pnl.qty_signed else "long" if pnl.qty_signed > 0 else "short",
+        quantity=pnl.qty_signed,
+        entry=pnl.avg_entry,
+        mark=price,
+        mark_kind=None if mark is None else mark.kind,
+        mark_age_s=age_s,
+        mark_stale=age_s is not None and age_s > stale_after_s,
+        notional=None if worth is None else reported(worth),
+        unrealized=pnl.unrealized_pnl,
+        realized=pnl.realized_pnl,
+        fees=pnl.fees,
+        funding=pnl.funding,
+        net=pnl.net_pnl,
+        break_even=None if break_even is None else reported(break_even),
+        settle=position.payout.settle,
+        unvalued=dict(unvalued or {}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Positions that settle in one currency together; None where one of them has no mark."""
+
+    settle: str
+    positions: int
+    unrealized: Decimal | None
+    net: Decimal | None
+
+
+def totals(views: Iterable[PositionView]) -> list[Total]:
+    """The sums by settlement currency: amounts of different currencies are never added up."""
+    groups: dict[str, list[PositionView]] = {}
+    for one in views:
+        groups.setdefault(one.settle, []).append(one)
+    return [
+        Total(settle, len(rows), _sum(row.unrealized for row in rows), _sum(row.net for row in rows))
+        for settle, rows in sorted(groups.items())
+    ]
+
+
+def _sum(values: Iterable[Decimal | None]) -> Decimal | None:
+    known = list(values)
+    with localcontext(stream_context()):
+        return None if None in known else sum((value for value in known if value is not None), Decimal(0))

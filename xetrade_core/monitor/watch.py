@@ -1,0 +1,113 @@
+"""Positions as time goes on: an update each interval, and one at once when a fill comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.market_data.asking import Failure
+from xetrade_core.market_data.marks import Instrumented, Mark, MarkSource
+from xetrade_core.monitor.ledger import FillLedger, UnknownSize
+from xetrade_core.monitor.view import PositionView, Total, totals, view
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How positions are watched. `max_updates` None: until stopped. `fills_every_s` is how soon a fill is seen; marks
+    older than `stale_after_s` are flagged, and one that does not come within `mark_deadline_s` is left as it is."""
+
+    interval_s: float = 30.0
+    max_updates: int | None = None
+    fills_every_s: float = 0.05
+    stale_after_s: float = 60.0
+    mark_deadline_s: float = 10.0
+    flat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Where everything stands at `at_ns`. `fills` came in since the last one; `failures` are venues without marks."""
+
+    number: int
+    at_ns: int
+    fills: int
+    positions: tuple[PositionView, ...]
+    totals: tuple[Total, ...]
+    failures: tuple[Failure, ...]
+
+
+class Watch:
+    """A ledger at the marks of its venues."""
+
+    def __init__(self, ledger: FillLedger, marks: MarkSource, pace: Pace, clock: Clock) -> None:
+        self._ledger = ledger
+        self._source = marks
+        self._pace = pace
+        self._clock = clock
+        self._marks: dict[Instrumented, Mark] = {}
+        self._failures: tuple[Failure, ...] = ()
+        self._number = 0
+
+    async def updates(self, stop: asyncio.Event) -> AsyncIterator[Update]:
+        """One now, then one each interval and one whenever fills come in. Raises StoreUnavailable, ConfigError."""
+        most = self._pace.max_updates
+        fills = await self._follow()
+        while not stop.is_set() and (most is None or self._number < most):
+            await self._mark()
+            yield self._update(fills)
+            if most is not None and self._number >= most:
+                return
+            fills = await self._next(stop)
+
+    async def _next(self, stop: asyncio.Event) -> int:
+        """Wait for the next interval, or for a fill; how many have come."""
+        ends_ns = self._clock.monotonic_ns() + round(self._pace.interval_s * NS_PER_S)
+        while not stop.is_set() and (left_ns := ends_ns - self._clock.monotonic_ns()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), min(left_ns / NS_PER_S, self._pace.fills_every_s))
+            if fills := await self._follow():
+                return fills
+        return 0
+
+    async def _follow(self) -> int:
+        """What the store has got. Contract sizes that no order tells are looked up in the venue's own list."""
+        asked: set[str] = set()
+        while True:
+            try:
+                return await asyncio.to_thread(self._ledger.refresh)
+            except UnknownSize as error:
+                if error.venue in asked:
+                    raise
+                asked.add(error.venue)
+                self._ledger.sizes.update(await self._source.sizes(error.venue))
+
+    async def _mark(self) -> None:
+        """The marks of what is open; those that do not come stay as they were, and grow old."""
+        book = self._ledger.book.positions
+        wanted = {(holder.venue, holder.symbol) for holder, position in book.items() if position.quantity}
+        if not wanted:
+            self._failures = ()
+            return
+        answers = await self._source.fetch(wanted, self._pace.mark_deadline_s)
+        self._marks.update(answers.marks)
+        self._failures = answers.failures
+
+    def _update(self, fills: int) -> Update:
+        self._number += 1
+        now_ns, book = self._clock.wall_ns(), self._ledger.book
+        rows = tuple(
+            view(
+                holder,
+                position,
+                self._marks.get((holder.venue, holder.symbol)),
+                now_ns,
+                self._pace.stale_after_s,
+                book.unvalued.get(holder),
+            )
+            for holder, position in sorted(book.positions.items())
+            if position.quantity or self._pace.flat
+        )
+        return Update(self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures)
