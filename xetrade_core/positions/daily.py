@@ -13,12 +13,13 @@ from decimal import Decimal, localcontext
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import XETradeError
 from xetrade_core.model.accounts import FundingPayment
-from xetrade_core.model.orders import Fill, Side
+from xetrade_core.model.orders import ZERO, Fill, Side
 from xetrade_core.positions.book import Holder, PositionBook
-from xetrade_core.positions.numbers import of_quanta, quanta, reported, stream_context
+from xetrade_core.positions.numbers import PLACES, of_quanta, quanta, stream_context
 from xetrade_core.positions.position import Position
 
 NS_PER_DAY = 86_400 * NS_PER_S
+_CONTEXT = stream_context()
 
 Marks = Callable[[str, str, int], Decimal | None]
 """The mark of an instrument (venue, symbol) at the end of a day, by the day's start (ns); None where there is none."""
@@ -35,8 +36,8 @@ class DayResult:
     """One position's day (UTC, `day_ns` its start), in settlement currency `settle`; signs as in `Pnl`.
 
     `quantity` and `avg_entry` are as of its end, as is `unrealized`. `bought` and `sold` are quantities. `net` is
-    realized - fees + funding + what `unrealized` has changed since the day before. `unvalued` are fees in currencies
-    whose value is not known; they are in none of the others.
+    realized - fees + funding + unrealized - `unrealized_before`, that of the day before. `unvalued` are fees in
+    currencies whose value is not known; they are in none of the others.
     """
 
     day_ns: int
@@ -44,6 +45,7 @@ class DayResult:
     settle: str
     quantity: Decimal
     avg_entry: Decimal | None
+    mark: Decimal | None
     fills: int
     bought: Decimal
     sold: Decimal
@@ -51,6 +53,7 @@ class DayResult:
     fees: Decimal
     funding: Decimal
     unrealized: Decimal | None
+    unrealized_before: Decimal | None
     net: Decimal | None
     unvalued: dict[str, Decimal] = field(default_factory=dict)
 
@@ -65,8 +68,8 @@ class _Since:
     unrealized: int | None = 0
     unvalued: dict[str, Decimal] = field(default_factory=dict)
     fills: int = 0
-    bought: Decimal = Decimal(0)
-    sold: Decimal = Decimal(0)
+    bought: Decimal = ZERO
+    sold: Decimal = ZERO
     touched: bool = False
 
 
@@ -76,83 +79,112 @@ def day_of(event: Fill | FundingPayment) -> int:
     return at_ns - at_ns % NS_PER_DAY
 
 
-def daily(events: Iterable[Event], book: PositionBook, marks: Marks) -> Iterator[DayResult]:
+def daily(
+    events: Iterable[Event], book: PositionBook, marks: Marks, places: int = PLACES, until_ns: int | None = None
+) -> Iterator[DayResult]:
     """A row for each day and holder that traded, was paid funding, or holds something at the day's end; by day, then
-    by holder. `book` keeps the positions and may hold some already. Raises OutOfOrder.
+    by holder. `book` keeps the positions and may hold some already. Results have `places` digits after the point.
+    Days go on, without events too, up to `until_ns`; without it they end with the last event. Raises OutOfOrder.
     """
-    since = {holder: _opening(book, holder, position) for holder, position in book.positions.items()}
-    current: int | None = None
+    days = _Days(book, marks, places)
     for event, strategy in events:
         day_ns = day_of(event)
-        if current is None:
-            current = day_ns
-        if day_ns != current:
-            if day_ns < current:
-                raise OutOfOrder(f"events must come by day: one of {day_ns} ns came after {current} ns")
-            while current < day_ns:
-                yield from _close(book, since, current, marks)
-                current += NS_PER_DAY
+        if day_ns != days.current:
+            yield from days.advance(day_ns)
+        days.take(event, strategy)
+    if days.current is not None:
+        yield from days.advance(max(days.current + NS_PER_DAY, until_ns or 0))
+
+
+class _Days:
+    """The running day: what each holder had when it began, and what it has done since. Totals are in quanta."""
+
+    def __init__(self, book: PositionBook, marks: Marks, places: int) -> None:
+        self.current: int | None = None
+        self._book = book
+        self._marks = marks
+        self._places = places
+        self._since = {holder: self._opening(holder, position) for holder, position in book.positions.items()}
+
+    def advance(self, day_ns: int) -> Iterator[DayResult]:
+        """Close every day before `day_ns`, which becomes the running one."""
+        if self.current is None:
+            self.current = day_ns
+        if day_ns < self.current:
+            raise OutOfOrder(f"events must come by day: one of {day_ns} ns came after {self.current} ns")
+        while self.current < day_ns:
+            yield from self._close(self.current)
+            self.current += NS_PER_DAY
+
+    def take(self, event: Fill | FundingPayment, strategy: str) -> None:
+        """One event of the running day."""
         holder = Holder(event.venue, event.account, event.symbol, strategy)
-        own = since.get(holder)
+        own = self._since.get(holder)
         if own is None:
-            own = since[holder] = _Since()
+            own = self._since[holder] = _Since()
         own.touched = True
-        with localcontext(stream_context()):
+        with localcontext(_CONTEXT):
             if isinstance(event, FundingPayment):
-                book.fund(holder, event.amount)
+                self._book.fund(holder, event.amount)
+                return
+            self._book.fill(event, strategy)
+            own.fills += 1
+            if event.side is Side.BUY:
+                own.bought += event.amount
             else:
-                book.fill(event, strategy)
-                own.fills += 1
-                if event.side is Side.BUY:
-                    own.bought += event.amount
-                else:
-                    own.sold += event.amount
-    if current is not None:
-        yield from _close(book, since, current, marks)
+                own.sold += event.amount
 
+    def _opening(self, holder: Holder, position: Position[Decimal]) -> _Since:
+        """The totals as they are. What is unrealized of something open is not known yet."""
+        return _Since(
+            realized=quanta(position.realized, self._places),
+            fees=quanta(position.fees, self._places),
+            funding=quanta(position.funding, self._places),
+            unrealized=None if position.quantity else 0,
+            unvalued=dict(self._book.unvalued.get(holder, {})),
+        )
 
-def _opening(book: PositionBook, holder: Holder, position: Position[Decimal]) -> _Since:
-    """Where a day begins: the totals so far. What is unrealized then is not known yet."""
-    totals = _Since(quanta(position.realized), quanta(position.fees), quanta(position.funding))
-    totals.unrealized = 0 if not position.quantity else None
-    totals.unvalued = dict(book.unvalued.get(holder, {}))
-    return totals
+    def _close(self, day_ns: int) -> Iterator[DayResult]:
+        """The rows of a day, and a fresh start for the next."""
+        for holder in sorted(self._since):
+            own, position = self._since[holder], self._book.positions[holder]
+            if own.touched or position.quantity:
+                mark = self._marks(holder.venue, holder.symbol, day_ns) if position.quantity else None
+                after = self._opening(holder, position)
+                if mark is not None:
+                    with localcontext(_CONTEXT):
+                        after.unrealized = quanta(position.unrealized(mark), self._places)
+                yield self._row(day_ns, holder, own, after, mark)
+                self._since[holder] = after
 
-
-def _close(book: PositionBook, since: dict[Holder, _Since], day_ns: int, marks: Marks) -> Iterator[DayResult]:
-    """The rows of a day, and a fresh start for the next."""
-    for holder in sorted(since):
-        own, position = since[holder], book.positions[holder]
-        if not (own.touched or position.quantity):
-            continue
-        after = _opening(book, holder, position)
-        if position.quantity:
-            mark = marks(holder.venue, holder.symbol, day_ns)
-            with localcontext(stream_context()):
-                after.unrealized = None if mark is None else quanta(position.unrealized(mark))
-                entry = position.average_entry
-        else:
-            entry = None
+    def _row(self, day_ns: int, holder: Holder, own: _Since, after: _Since, mark: Decimal | None) -> DayResult:
+        position, written = self._book.positions[holder], self._written
+        with localcontext(_CONTEXT):
+            entry = position.average_entry
         banked = (after.realized - own.realized) - (after.fees - own.fees) + (after.funding - own.funding)
         known = after.unrealized is not None and own.unrealized is not None
-        yield DayResult(
+        return DayResult(
             day_ns=day_ns,
             holder=holder,
             settle=position.payout.settle,
-            quantity=reported(position.quantity),
-            avg_entry=None if entry is None else reported(entry),
+            quantity=written(quanta(position.quantity, self._places)),
+            avg_entry=None if entry is None else written(quanta(entry, self._places)),
+            mark=mark,
             fills=own.fills,
             bought=own.bought,
             sold=own.sold,
-            realized=of_quanta(after.realized - own.realized),
-            fees=of_quanta(after.fees - own.fees),
-            funding=of_quanta(after.funding - own.funding),
-            unrealized=None if after.unrealized is None else of_quanta(after.unrealized),
-            net=of_quanta(banked + (after.unrealized or 0) - (own.unrealized or 0)) if known else None,
+            realized=written(after.realized - own.realized),
+            fees=written(after.fees - own.fees),
+            funding=written(after.funding - own.funding),
+            unrealized=None if after.unrealized is None else written(after.unrealized),
+            unrealized_before=None if own.unrealized is None else written(own.unrealized),
+            net=written(banked + (after.unrealized or 0) - (own.unrealized or 0)) if known else None,
             unvalued={
-                currency: fee - own.unvalued.get(currency, Decimal(0))
+                currency: fee - own.unvalued.get(currency, ZERO)
                 for currency, fee in after.unvalued.items()
                 if fee != own.unvalued.get(currency)
             },
         )
-        since[holder] = after
+
+    def _written(self, count: int) -> Decimal:
+        return of_quanta(count, self._places)

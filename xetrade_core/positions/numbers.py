@@ -17,7 +17,6 @@ N = TypeVar("N", Fraction, Decimal)
 PLACES = 28
 """Digits after the point of what is reported. What ends before is exact; the rest is rounded half to even, once."""
 STREAM_DIGITS = 100
-_SCALE = 10**PLACES
 
 
 def stream_context() -> Context:
@@ -25,15 +24,14 @@ def stream_context() -> Context:
     return Context(prec=STREAM_DIGITS, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
-def quanta(value: Fraction | Decimal) -> int:
+def quanta(value: Fraction | Decimal, places: int = PLACES) -> int:
     """`value` in units of the last place that is reported. Sums of reported numbers are sums of these."""
-    scaled: Fraction = Fraction(value) * _SCALE
+    scaled: Fraction = Fraction(value) * 10**places
     return round(scaled)
 
 
-def of_quanta(count: int) -> Decimal:
+def of_quanta(count: int, places: int = PLACES) -> Decimal:
     """The number of so many units of the last place, without zeros at its end."""
-    places = PLACES
     while places and not count % 10:
         count, places = count // 10, places - 1
     return Decimal(f"{count}E-{places}")

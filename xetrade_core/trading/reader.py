@@ -111,8 +111,11 @@ class OrderReader:
         symbols: Collection[str] | None = None,
         strategy: str | None = None,
         client_id: str | None = None,
+        at_from_ns: int | None = None,
+        at_to_ns: int | None = None,
     ) -> Iterator[tuple[Fill, str]]:
-        """Fills received from `from_ns` on, each with the strategy of its order (empty: of no order of ours).
+        """Fills received from `from_ns` on, each with the strategy of its order (empty: of no order of ours); with
+        `at_from_ns` and `at_to_ns`, those whose time at the venue is in between, the end exclusive.
 
         In the order of their time at the venue, which is the order in which they made positions; read as they are
         asked for, however many there are.
@@ -129,6 +132,10 @@ class OrderReader:
         ):
             if value is not None:
                 query = query.where(column == value)
+        if at_from_ns is not None:
+            query = query.where(at_ns >= at_from_ns)
+        if at_to_ns is not None:
+            query = query.where(at_ns < at_to_ns)
         if symbols is not None:
             query = query.where(FILLS.c.symbol.in_(symbols))
         with self.reading() as connection:

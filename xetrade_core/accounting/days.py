@@ -1,0 +1,133 @@
+"""The profit of a venue's day out of the fills in the lake: streamed from the first on, in memory that does not grow.
+
+Marks at the end of a day are the last that a snapshot of positions has recorded on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xetrade_core.lake.day_tables import read_day, write_day
+from xetrade_core.lake.layout import NS_PER_DAY, day_start
+from xetrade_core.lake.store import ObjectStore
+from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY, POSITIONS
+from xetrade_core.lake.trades import read_fills
+from xetrade_core.positions.book import PositionBook
+from xetrade_core.positions.daily import DayResult, Event, Marks, daily
+from xetrade_core.positions.payout import Payout
+
+
+@dataclass(frozen=True, slots=True)
+class DayProfit:
+    """The rows of a venue's day as they are in the lake, and how many the schema refused."""
+
+    venue: str
+    day_ns: int
+    rows: tuple[DayResult, ...]
+    rejected: int
+    changed: bool
+
+    @property
+    def unmarked(self) -> tuple[str, ...]:
+        """Symbols of open positions that have no mark of the day, so that what they made is not known."""
+        return tuple(sorted({row.holder.symbol for row in self.rows if row.quantity and row.mark is None}))
+
+
+class _Sizes:
+    """Contract sizes as the fills say them, while they are read."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], Decimal] = {}
+
+    def payout(self, venue: str, symbol: str) -> Payout:
+        return Payout.of_symbol(symbol, self.known[venue, symbol])
+
+
+def results(
+    store: ObjectStore, venue: str, marks: Marks, to_ns: int | None = None, sizes: _Sizes | None = None
+) -> Iterator[DayResult]:
+    """Every day's results of a venue, from its first fill in the lake to the day before `to_ns` (None: to the last)."""
+    sizes = sizes or _Sizes()
+
+    def events() -> Iterator[Event]:
+        for row in read_fills(store, venue, to_ns=to_ns):
+            sizes.known[row.fill.venue, row.fill.symbol] = row.contract_size
+            yield row.fill, row.strategy
+
+    yield from daily(events(), PositionBook(sizes.payout), marks, PLACES, to_ns)
+
+
+def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
+    """Make and keep the results of a venue's day. Raises LakeError."""
+    start_ns, sizes = day_start(day_ns), _Sizes()
+    marks = snapshot_marks(store, (start_ns - NS_PER_DAY, start_ns))
+    found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes)
+    rows = tuple(row for row in found if row.day_ns == start_ns)
+    written = write_day(store, PNL_DAILY, venue, start_ns, _table(rows, sizes))
+    return DayProfit(venue, start_ns, rows, written.rejected, written.changed)
+
+
+def snapshot_marks(store: ObjectStore, days: tuple[int, ...]) -> Marks:
+    """The last mark of each instrument that a snapshot of these days has; other days have none."""
+    kept: dict[tuple[str, int], dict[str, Decimal]] = {}
+
+    def mark(venue: str, symbol: str, day_ns: int) -> Decimal | None:
+        if day_ns not in days:
+            return None
+        if (venue, day_ns) not in kept:
+            kept[venue, day_ns] = _last_marks(read_day(store, POSITIONS, venue, day_ns))
+        return kept[venue, day_ns].get(symbol)
+
+    return mark
+
+
+def _last_marks(snapshots: pa.Table | None) -> dict[str, Decimal]:
+    if snapshots is None:
+        return {}
+    marked = snapshots.filter(pc.is_valid(snapshots.column("mark"))).sort_by("timestamp")
+    symbols = marked.column("symbol").cast(pa.string()).to_pylist()
+    return dict(zip(symbols, marked.column("mark").to_pylist(), strict=True))
+
+
+def _table(rows: tuple[DayResult, ...], sizes: _Sizes) -> pa.Table:
+    records = [
+        {
+            "timestamp": row.day_ns,
+            "exchange": row.holder.venue,
+            "account": row.holder.account,
+            "symbol": row.holder.symbol,
+            "strategy": row.holder.strategy or None,
+            "settle": row.settle,
+            "contract_size": sizes.known[row.holder.venue, row.holder.symbol],
+            "fees_apart": ", ".join(f"{name} {fee.normalize():f}" for name, fee in sorted(row.unvalued.items()))
+            or None,
+        }
+        | {name: getattr(row, name) for name in _SAME}
+        for row in rows
+    ]
+    return day_table(PNL_DAILY.schema, records)
+
+
+_SAME = (
+    "quantity", "avg_entry", "mark", "fills", "bought", "sold", "realized", "fees", "funding", "unrealized",
+    "unrealized_before", "net",
+)  # fmt: skip
+
+
+def day_table(schema: pa.Schema, records: list[dict[str, object]]) -> pa.Table:
+    """Rows of plain values as a table: times are nanoseconds, labels are texts."""
+    columns = {}
+    for one in schema:
+        values = [record[one.name] for record in records]
+        if pa.types.is_timestamp(one.type):
+            columns[one.name] = pa.array(values, pa.int64()).cast(one.type)
+        elif pa.types.is_dictionary(one.type):
+            columns[one.name] = pa.array(values, pa.string()).dictionary_encode()
+        else:
+            columns[one.name] = pa.array(values, one.type)
+    return pa.table(columns)

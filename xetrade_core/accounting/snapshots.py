@@ -1,0 +1,53 @@
+"""Where positions stood, kept: each look at them is a few rows of the running day of its venue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xetrade_core.accounting.days import day_table
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import LakeConflict
+from xetrade_core.lake.day_tables import day_version, read_day, write_day
+from xetrade_core.lake.store import ObjectStore
+from xetrade_core.lake.trade_schemas import PLACES, POSITIONS
+from xetrade_core.monitor.view import PositionView
+from xetrade_core.positions.numbers import of_quanta, quanta
+
+_ATTEMPTS = 5
+
+
+def keep_snapshot(store: ObjectStore, venue: str, at_ns: int, views: Sequence[PositionView]) -> int:
+    """Add the positions of a venue as they stood at `at_ns`; how many rows the schema refused. Raises LakeError."""
+    import pyarrow as pa
+
+    rows = day_table(POSITIONS.schema, [_record(at_ns, one) for one in views if one.venue == venue])
+    for attempt in range(_ATTEMPTS):
+        version = day_version(store, POSITIONS, venue, at_ns)
+        held = read_day(store, POSITIONS, venue, at_ns)
+        whole = POSITIONS.conform(rows)
+        if held is not None:
+            whole = pa.concat_tables([held, whole.cast(held.schema)]).unify_dictionaries()
+        try:
+            return write_day(store, POSITIONS, venue, at_ns, whole, version=version).rejected
+        except LakeConflict:  # another monitor's rows: read them too
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _record(at_ns: int, one: PositionView) -> dict[str, object]:
+    money = ("quantity", "entry", "mark", "notional", "unrealized", "realized", "fees", "funding", "net")
+    values = {name: getattr(one, name) for name in money}
+    age_ns = None if one.mark_age_s is None else round(one.mark_age_s * NS_PER_S)
+    return {
+        "timestamp": at_ns,
+        "exchange": one.venue,
+        "account": one.account,
+        "symbol": one.symbol,
+        "strategy": one.strategy or None,
+        "side": one.side,
+        "mark_kind": None if one.mark_kind is None else one.mark_kind.value,
+        "mark_timestamp": None if age_ns is None else at_ns - age_ns,
+        "settle": one.settle,
+        **{name: None if value is None else of_quanta(quanta(value, PLACES), PLACES) for name, value in values.items()},
+    }

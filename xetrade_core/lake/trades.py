@@ -1,0 +1,119 @@
+"""Fills in the lake: written by venue and day, read again in order, a few thousand at a time however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xetrade_core.errors import CorruptFile, SchemaViolation
+from xetrade_core.lake.day_tables import WrittenDay, days_of, write_day
+from xetrade_core.lake.layout import day_key
+from xetrade_core.lake.store import ObjectStore
+from xetrade_core.lake.trade_schemas import FILLS, MONEY
+from xetrade_core.model.orders import Fill, Liquidity, Side
+
+BATCH_ROWS = 16_384
+
+
+class StoredFill(NamedTuple):
+    """A fill with what an account of it needs: the strategy that traded, and what one unit of its amount is."""
+
+    fill: Fill
+    strategy: str
+    contract_size: Decimal
+
+
+def fill_table(rows: Sequence[StoredFill]) -> pa.Table:
+    """Fills as rows of the dataset. Raises SchemaViolation where a number has more than 18 digits after the point."""
+    fills = [row.fill for row in rows]
+    times = [fill.exchange_ns or fill.received_ns for fill in fills]
+    schema = FILLS.schema
+    columns: dict[str, list[object]] = {
+        "timestamp": list(times),
+        "exchange": [fill.venue for fill in fills],
+        "account": [fill.account for fill in fills],
+        "symbol": [fill.symbol for fill in fills],
+        "strategy": [row.strategy or None for row in rows],
+        "trade_id": [fill.trade_id for fill in fills],
+        "client_id": [fill.client_id for fill in fills],
+        "venue_order_id": [fill.venue_order_id for fill in fills],
+        "side": [fill.side.value for fill in fills],
+        "price": [fill.price for fill in fills],
+        "amount": [fill.amount for fill in fills],
+        "fee": [fill.fee for fill in fills],
+        "fee_currency": [fill.fee_currency for fill in fills],
+        "liquidity": [None if fill.liquidity is None else fill.liquidity.value for fill in fills],
+        "contract_size": [row.contract_size for row in rows],
+        "received_timestamp": [fill.received_ns for fill in fills],
+    }
+    try:
+        return pa.table({name: _array(columns[name], schema.field(name).type) for name in schema.names})
+    except pa.ArrowInvalid as error:
+        raise SchemaViolation(f"fills cannot be kept: {' '.join(str(error).split())}") from error
+
+
+def _array(values: list[object], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(kind):
+        return pa.array(values, pa.string()).dictionary_encode()
+    return pa.array(values, pa.int64()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(values, kind)
+
+
+def write_fills(store: ObjectStore, venue: str, day_ns: int, rows: Sequence[StoredFill]) -> WrittenDay:
+    """The fills of a venue's day in place of those that are there. Raises what `write_day` does."""
+    return write_day(store, FILLS, venue, day_ns, fill_table(rows))
+
+
+def read_fills(
+    store: ObjectStore, venue: str, from_ns: int | None = None, to_ns: int | None = None
+) -> Iterator[StoredFill]:
+    """The fills of a venue in the days that start in from_ns <= start < to_ns, in the order in which they are kept."""
+    for day_ns in days_of(store, FILLS, venue):
+        if (from_ns is None or day_ns >= from_ns) and (to_ns is None or day_ns < to_ns):
+            yield from _read_file(store, day_key(FILLS.name, venue, day_ns))
+
+
+def _read_file(store: ObjectStore, key: str) -> Iterator[StoredFill]:
+    with store.open(key) as source:
+        try:
+            for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=FILLS.schema.names):
+                yield from _of_batch(batch)
+        except pa.ArrowInvalid as error:
+            raise CorruptFile(f"{store.uri}/{key} is no readable Parquet file: {error}") from error
+
+
+def _of_batch(batch: pa.RecordBatch) -> Iterable[StoredFill]:
+    sides = {side.value: side for side in Side}
+    liquidities: dict[str | None, Liquidity | None] = {one.value: one for one in Liquidity}
+    columns = [_plain(batch.column(name)) for name in FILLS.schema.names]
+    for (
+        at_ns, venue, account, symbol, strategy, trade_id, client_id, venue_order_id, side, price, amount, fee,
+        fee_currency, liquidity, size, received_ns,
+    ) in zip(*columns, strict=True):  # fmt: skip
+        fill = Fill(
+            venue=venue,
+            account=account,
+            symbol=symbol,
+            trade_id=trade_id,
+            side=sides[side],
+            price=price,
+            amount=amount,
+            received_ns=received_ns,
+            exchange_ns=at_ns,
+            venue_order_id=venue_order_id,
+            client_id=client_id,
+            fee=fee,
+            fee_currency=fee_currency,
+            liquidity=liquidities.get(liquidity),
+        )
+        yield StoredFill(fill, strategy or "", size)
+
+
+def _plain(column: pa.Array) -> list[object]:
+    """A column as Python values: times as nanoseconds, labels as text, money as Decimal."""
+    if pa.types.is_timestamp(column.type):
+        return list(column.cast(pa.int64()).to_pylist())
+    return list(column.cast(pa.string()).to_pylist() if column.type != MONEY else column.to_pylist())
