@@ -68,6 +68,16 @@ class CcxtMarketData:
         await self._exchange.close()
         await self.transport.close()
 
+    async def exchange(self, symbol: str | None = None) -> Any:
+        """ccxt's exchange, its markets loaded, for calls that are no market data. Raises UnknownSymbol if it does not
+        list `symbol`.
+        """
+        if symbol is None:
+            await self._load()
+        else:
+            await self._market(symbol)
+        return self._exchange
+
     async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
         """See MarketData. A list that was kept is of the running UTC day, or of the week before if the venue is down:
         `listed_ns` says when the venue gave it.

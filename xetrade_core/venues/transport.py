@@ -63,15 +63,18 @@ def asking(how: Asking) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Call:
-    """One read under way: what it costs and, once it was refused, what the venue said in its own words.
+    """One call under way: what it costs and, once it was refused, what the venue said in its own words.
 
     `weight` is what each request of the call costs, None where the client knows better (ccxt's own table of costs).
+    `requests` is how many were begun, `unsent` how many of them found no connection: those the venue never saw.
     """
 
     weight: int | None = None
     status: int | None = None
     code: str | None = None
     retry_after_s: float | None = None
+    requests: int = 0
+    unsent: int = 0
 
 
 _call: ContextVar[Call | None] = ContextVar("xetrade_call", default=None)
@@ -162,7 +165,13 @@ class Transport:
     async def _watch(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        reply = await handler(request)
+        call = current_call()
+        call.requests += 1
+        try:
+            reply = await handler(request)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            call.unsent += 1
+            raise
         header = self._rules.used_weight_header
         if header is not None and (used := reply.headers.get(header, "")).isdigit():
             self.budget.observe(int(used))

@@ -1,0 +1,58 @@
+"""A simulated venue with accounts, and private clients of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.support.sim import Sim, no_faults_left, sim_process
+from xetrade_core.clock import SystemClock
+from xetrade_core.execution.clients import AccountClient, open_execution
+from xetrade_core.execution.credentials import Credentials
+from xetrade_core.venues.clients import ClientOptions
+
+__all__ = ["no_faults_left"]
+
+MAIN = Credentials("sim-main-key", "sim-main-secret")
+SCENARIO = """
+seed = 1
+[venues.binance]
+symbols = ["BTC/USDT"]
+[venues.binance.accounts.main]
+[venues.binance.accounts.rich]
+keys = [{key = "rich-key", secret = "rich-secret", withdraw = true, ip_restricted = false}]
+"""
+Open = Callable[..., AccountClient]
+
+
+@pytest.fixture(scope="package")
+def accounts_sim() -> Iterator[Sim]:
+    with sim_process(SCENARIO) as running:
+        yield running
+
+
+@pytest.fixture
+def sim(accounts_sim: Sim) -> Iterator[Sim]:
+    yield accounts_sim
+    accounts_sim.clear()
+
+
+@pytest.fixture
+async def opened(sim: Sim) -> AsyncIterator[Open]:
+    """`opened(venue, account, credentials, **options)`: a client, closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        def opens(
+            venue: str, account: str = "main", credentials: Credentials = MAIN, **options: object
+        ) -> AccountClient:
+            options = {"rest_url": sim.url(venue).rest, **options}
+            client = open_execution(
+                venue, account, credentials, ClientOptions(**options), SystemClock(), random.Random(1)
+            )
+            stack.push_async_callback(client.close)
+            return client
+
+        yield opens

@@ -1,0 +1,131 @@
+"""Binance spot's private side in its own words.
+
+Shapes: developers.binance.com, "Trading endpoints" and "Account endpoints" of the spot API (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text
+from xetrade_core.model.accounts import Balance
+from xetrade_core.model.orders import Fill, Intent, Liquidity, OrderReport, OrderType, ReportStatus, Side
+from xetrade_core.trading.execution import OrderRef
+
+PAGE = 1000
+STATUS = {
+    "NEW": ReportStatus.OPEN,
+    "PENDING_NEW": ReportStatus.OPEN,
+    "PARTIALLY_FILLED": ReportStatus.OPEN,
+    "PENDING_CANCEL": ReportStatus.OPEN,
+    "FILLED": ReportStatus.FILLED,
+    "CANCELED": ReportStatus.CANCELED,
+    "REJECTED": ReportStatus.REJECTED,
+    "EXPIRED": ReportStatus.EXPIRED,
+    "EXPIRED_IN_MATCH": ReportStatus.EXPIRED,
+}
+
+
+def status_of(row: Row) -> ReportStatus:
+    """The status of an order's row. Raises ValueError."""
+    said = needed(row, "status")
+    found = STATUS.get(said)
+    if found is None:
+        raise ValueError(f"status {said!r} is none that Binance documents")
+    return found
+
+
+class BinanceExecution(CcxtExecution):
+    """Spot orders. A market order is named by its base amount alone."""
+
+    ccxt_options: ClassVar[dict[str, object]] = {
+        "warnOnFetchOpenOrdersWithoutSymbol": False,  # it costs 80 of 6000, and tells of every symbol
+        "fetchMargins": False,
+    }
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution. Post-only is the type LIMIT_MAKER, which ccxt makes of the flag."""
+        params: dict[str, object] = {"clientOrderId": intent.client_id}
+        if intent.post_only:
+            params["postOnly"] = True
+        elif intent.type is OrderType.LIMIT:
+            params["timeInForce"] = intent.time_in_force.value.upper()
+        return params
+
+    def report(self, row: Row, symbol: str) -> OrderReport:
+        """See CcxtExecution."""
+        return OrderReport(
+            symbol=symbol,
+            status=status_of(row),
+            client_id=text(row, "clientOrderId"),
+            venue_order_id=text(row, "orderId"),
+            filled=number(row, "executedQty"),
+            amount=number(row, "origQty"),
+            price=number(row, "price") or None,  # a market order has the price 0
+            exchange_ns=millis(row, "transactTime") or millis(row, "updateTime"),
+        )
+
+    def canceled(self, row: Row, ref: OrderRef) -> OrderReport:
+        """See CcxtExecution. `clientOrderId` is the cancel's own id, the order's is `origClientOrderId`."""
+        return self.report({**row, "clientOrderId": row.get("origClientOrderId")}, ref.symbol)
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution. Pages go on by trade id: many trades share a millisecond."""
+        found: list[Any] = []
+        since: int | None = since_ms
+        params: dict[str, object] = {}
+        while True:
+            page = await self.once(
+                f"trades of {symbol}",
+                lambda ccxt, since=since, params=params: ccxt.fetch_my_trades(symbol, since, PAGE, params),  # type: ignore[misc]
+                symbol=symbol,
+            )
+            found += page
+            if len(page) < PAGE:
+                return found
+            since, params = None, {"fromId": int(page[-1]["info"]["id"]) + 1}
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution."""
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "id"),
+            side=Side.BUY if _true(row["isBuyer"]) else Side.SELL,
+            price=needed_number(row, "price"),
+            amount=needed_number(row, "qty"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=millis(row, "time"),
+            venue_order_id=needed(row, "orderId"),
+            fee=number(row, "commission"),
+            fee_currency=text(row, "commissionAsset"),
+            liquidity=Liquidity.MAKER if _true(row["isMaker"]) else Liquidity.TAKER,
+        )
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution."""
+        for one in row["balances"]:
+            free, locked = needed_number(one, "free"), needed_number(one, "locked")
+            yield Balance(self.rules.id, self.account, needed(one, "asset"), free + locked, free, received_ns)
+
+    async def permissions(self) -> KeyPermissions:
+        """See CcxtExecution."""
+        row = await self.once("permissions of the key", lambda ccxt: ccxt.sapi_get_account_apirestrictions())
+        return self.read(
+            "permissions",
+            lambda: KeyPermissions(
+                trade=_true(row["enableSpotAndMarginTrading"]),
+                withdraw=_true(row["enableWithdrawals"]),
+                ip_restricted=_true(row["ipRestrict"]),
+            ),
+        )
+
+
+def _true(value: object) -> bool:
+    if value not in (True, False, "true", "false"):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value in (True, "true")

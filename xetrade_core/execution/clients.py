@@ -1,0 +1,50 @@
+"""From a venue's name and an account's key to a client of its private side."""
+
+from __future__ import annotations
+
+import random
+from typing import Protocol
+
+from xetrade_core.clock import Clock
+from xetrade_core.errors import NotSupported
+from xetrade_core.execution.binance import BinanceExecution
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.trading.execution import Execution
+from xetrade_core.venues.ccxt_client import CcxtMarketData
+from xetrade_core.venues.clients import ClientOptions, open_client
+from xetrade_core.venues.registry import venue as known_venue
+
+
+class AccountClient(Execution, Protocol):
+    """An Execution that also tells what its key may do."""
+
+    async def permissions(self) -> KeyPermissions:
+        """What the venue says the key may do."""
+        ...
+
+
+#: by venue id
+CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {"binance": BinanceExecution}
+
+
+def tradable_venues() -> tuple[str, ...]:
+    """The venues on which orders can be placed."""
+    return tuple(CCXT_CLIENTS)
+
+
+def open_execution(
+    venue_id: str, account: str, credentials: Credentials, options: ClientOptions, clock: Clock, rng: random.Random
+) -> AccountClient:
+    """The private side of one account. Close it after use. Needs a running event loop; asks the venue nothing yet.
+
+    Raises UnknownVenue, VenueRetired, ConfigError, and NotSupported for a venue on which orders cannot be placed yet.
+    """
+    venue = known_venue(venue_id).require_live()
+    kind = CCXT_CLIENTS.get(venue_id)
+    if kind is None:
+        raise NotSupported(f"orders cannot be placed on {venue.name}: only on {', '.join(tradable_venues())}")
+    client = open_client(venue_id, options, clock, rng)
+    assert isinstance(client, CcxtMarketData)
+    return kind(client, account, credentials, clock)
