@@ -1,4 +1,4 @@
-"""Pictures of recorded books: PNG bytes out of rows of the lake. Matplotlib is imported on use."""
+"""Pictures of recorded books, funding and profit: PNG bytes out of rows of the lake. Matplotlib is imported on use."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ BID, ASK, MID, UNSYNCED = "#1a7f5a", "#c0392b", "#2c3e50", "#f4d9a8"
 COLUMNS = ("timestamp", "synced", "bid_price", "bid_size", "ask_price", "ask_size")
 #: more points than pixels help nobody and cost seconds
 MOST_POINTS = 2000
+MOST_BARS = 12
 
 
 class NothingToDraw(XETradeError):
@@ -78,6 +79,54 @@ def funding_picture(series: Mapping[str, tuple[Sequence[int], Sequence[float]]],
     right.set_yticks(range(len(names)), names, fontsize=8)
     right.set_title("mean", fontsize=10)
     return _png(figure, title)
+
+
+def profit_picture(
+    days_ns: Sequence[int], running: Sequence[float], by_symbol: Mapping[str, float], currency: str, title: str
+) -> bytes:
+    """The running net at the end of each day (UTC ns), and the net of all days by symbol, as a PNG.
+
+    Raises NothingToDraw where there is no day.
+    """
+    if not days_ns:
+        raise NothingToDraw("no day has a result: nothing to draw")
+    figure, (left, right) = _two_panels((3, 2))
+    left.plot(np.asarray(days_ns, dtype="datetime64[ns]"), running, color=MID, marker=".")
+    left.axhline(0, color="grey", linewidth=0.5)
+    left.set_title(f"equity: running net, {currency}", fontsize=10)
+    left.tick_params(axis="x", labelrotation=30, labelsize=8)
+    _draw_bars(right, by_symbol)
+    right.set_title(f"net by symbol, {currency}", fontsize=10)
+    return _png(figure, title)
+
+
+def exposure_picture(
+    exposure: Mapping[str, float], unrealized: Mapping[str, float], currency: str, title: str
+) -> bytes:
+    """What positions are worth at their marks, shorts to the left, and what they have not realized, as a PNG.
+
+    Both by the position's name. Raises NothingToDraw where there is none.
+    """
+    if not exposure:
+        raise NothingToDraw("no position has a mark: nothing to draw")
+    figure, (left, right) = _two_panels((1, 1))
+    for axes, values, name in ((left, exposure, "exposure"), (right, unrealized, "unrealized")):
+        _draw_bars(axes, values)
+        axes.set_title(f"{name}, {currency}", fontsize=10)
+    return _png(figure, title)
+
+
+def _draw_bars(axes: Any, values: Mapping[str, float]) -> None:
+    """A bar a name, the largest on top, losses in another colour; what is beyond MOST_BARS is one bar."""
+    ranked = sorted(values, key=lambda name: abs(values[name]), reverse=True)
+    shown = {name: values[name] for name in ranked[:MOST_BARS]}
+    if rest := ranked[MOST_BARS:]:
+        shown[f"{len(rest)} others"] = sum(values[name] for name in rest)
+    names = list(reversed(shown))
+    colours = [BID if shown[name] >= 0 else ASK for name in names]
+    axes.barh(np.arange(len(names)), [shown[name] for name in names], color=colours)
+    axes.axvline(0, color="grey", linewidth=0.5)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
 
 
 def last_book(rows: pa.Table) -> tuple[list[float], list[float], list[float], list[float]]:

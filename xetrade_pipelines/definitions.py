@@ -13,6 +13,9 @@ from typing import Any
 import dagster as dg
 
 from xetrade_core.settings import Settings
+from xetrade_pipelines.accounting import assets as accounting_assets
+from xetrade_pipelines.accounting import jobs as accounting_jobs
+from xetrade_pipelines.accounting import schedules as accounting_schedules
 from xetrade_pipelines.funding import assets as funding_assets
 from xetrade_pipelines.funding import jobs as funding_jobs
 from xetrade_pipelines.funding import schedules as funding_schedules
@@ -31,6 +34,7 @@ from xetrade_pipelines.reference import jobs as reference_jobs
 from xetrade_pipelines.reference import schedules as reference_schedules
 from xetrade_pipelines.reference import sensors as reference_sensors
 from xetrade_pipelines.resources import (
+    AccountingResource,
     AlertResource,
     CaptureResource,
     ClockResource,
@@ -53,6 +57,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         "capture": CaptureResource(spool_dir=str(settings.spool), settings=machine, clock=clock),
         "reference": ReferenceResource(settings=machine, clock=clock),
         "funding": FundingResource(settings=machine, clock=clock),
+        "accounting": AccountingResource(settings=machine, clock=clock),
         "alerts": AlertResource(settings=machine),
         "io_manager": LakeIOManager(lake=lake),
         MEMORY: dg.mem_io_manager,
@@ -66,14 +71,21 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     ticking = dg.DefaultScheduleStatus.RUNNING if autostart else dg.DefaultScheduleStatus.STOPPED
     watching = dg.DefaultSensorStatus.RUNNING if autostart else dg.DefaultSensorStatus.STOPPED
     return dg.Definitions(
-        assets=[*ASSETS, best_quotes, *reference_assets.ASSETS, *funding_assets.ASSETS],
+        assets=[
+            *ASSETS,
+            best_quotes,
+            *reference_assets.ASSETS,
+            *funding_assets.ASSETS,
+            *accounting_assets.ASSETS,
+        ],
         asset_checks=[window_covered],
-        jobs=[*JOBS, make_best_quotes, *reference_jobs.JOBS, *funding_jobs.JOBS],
+        jobs=[*JOBS, make_best_quotes, *reference_jobs.JOBS, *funding_jobs.JOBS, *accounting_jobs.JOBS],
         schedules=[
             *schedules(ticking),
             best_quotes_hourly(ticking),
             *reference_schedules.schedules(ticking),
             *funding_schedules.schedules(ticking),
+            *accounting_schedules.schedules(ticking),
         ],
         sensors=[*sensors(watching), *reference_sensors.sensors(watching)],
         resources={**default_resources(settings), **(resource_overrides or {})},

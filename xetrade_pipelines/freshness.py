@@ -32,4 +32,8 @@ FRESHNESS = {
     # fetched every hour, a few minutes after fundings are paid; sampled every five minutes
     "funding_rates": _within(130, 9 * 60),
     "funding_quotes": _within(20, 120),
+    # made every hour, looked at every five minutes, where something was traded
+    "fills": _within(130, 9 * 60),
+    "pnl_daily": _within(130, 9 * 60),
+    "positions": _within(20, 120),
 }

@@ -84,6 +84,7 @@ def test_nothing_to_show_is_said(ask: Run, trade: Trade) -> None:
         (("monitor", "--interval", "never"), "--interval = 'never' is not valid"),
         (("monitor", "--max-updates", "0"), "--max-updates"),
         (("position", "--store", "mysql://x/y"), "mysql"),
+        (("position", "--store", "none.db"), "trading.store = 'none.db' is not valid: there is no order store yet"),
     ],
 )
 def test_a_mistake_is_one_line(ask: Run, trade: Trade, arguments: tuple[str, ...], says: str) -> None:

@@ -16,7 +16,8 @@ from xetrade_core.lake.day_tables import read_day, write_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY, POSITIONS
-from xetrade_core.lake.trades import read_fills
+from xetrade_core.lake.trades import count_fills, read_fills
+from xetrade_core.model.orders import ZERO
 from xetrade_core.positions.book import PositionBook
 from xetrade_core.positions.daily import DayResult, Event, Marks, daily
 from xetrade_core.positions.payout import Payout
@@ -24,13 +25,29 @@ from xetrade_core.positions.payout import Payout
 
 @dataclass(frozen=True, slots=True)
 class DayProfit:
-    """The rows of a venue's day as they are in the lake, and how many the schema refused."""
+    """The rows of a venue's day as they are in the lake, and how many the schema refused. `fills_read` is how many
+    fills of the day the lake has."""
 
     venue: str
     day_ns: int
     rows: tuple[DayResult, ...]
     rejected: int
     changed: bool
+    fills_read: int
+
+    @property
+    def fills(self) -> int:
+        """How many fills the rows count."""
+        return sum(row.fills for row in self.rows)
+
+    @property
+    def nets(self) -> dict[str, Decimal]:
+        """The net by settlement currency, of currencies of which every row's is known."""
+        found: dict[str, Decimal | None] = {}
+        for row in self.rows:
+            before = found.get(row.settle, ZERO)
+            found[row.settle] = None if before is None or row.net is None else before + row.net
+        return {settle: net for settle, net in found.items() if net is not None}
 
     @property
     def unmarked(self) -> tuple[str, ...]:
@@ -69,7 +86,8 @@ def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
     found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes)
     rows = tuple(row for row in found if row.day_ns == start_ns)
     written = write_day(store, PNL_DAILY, venue, start_ns, _table(rows, sizes))
-    return DayProfit(venue, start_ns, rows, written.rejected, written.changed)
+    read = count_fills(store, venue, start_ns)
+    return DayProfit(venue, start_ns, rows, written.rejected, written.changed, read)
 
 
 def snapshot_marks(store: ObjectStore, days: tuple[int, ...]) -> Marks:

@@ -114,6 +114,7 @@ def monitor(
 
 
 def _run(asked: Asked, interval: str, most: int | None, *, flat: bool, stale: str, timeout: str, as_json: bool) -> None:
+    from xetrade_core.assembly.accounting import existing_store
     from xetrade_core.monitor.watch import Pace
     from xetrade_core.trading.reader import OrderReader
 
@@ -125,7 +126,7 @@ def _run(asked: Asked, interval: str, most: int | None, *, flat: bool, stale: st
         flat=flat,
     )
     settings = open_settings()
-    reader = OrderReader(asked.store or settings.trading.store)
+    reader = OrderReader(existing_store(settings, asked.store))
     try:
         order = _order(reader, asked)
         asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, _Screen(order, as_json)))

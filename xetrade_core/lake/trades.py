@@ -76,6 +76,15 @@ def read_fills(
             yield from _read_file(store, day_key(FILLS.name, venue, day_ns))
 
 
+def count_fills(store: ObjectStore, venue: str, day_ns: int) -> int:
+    """How many fills of a venue's day are in the lake, by the file's own footer; none where there is no file."""
+    key = day_key(FILLS.name, venue, day_ns)
+    if store.stat(key) is None:
+        return 0
+    with store.open(key) as source:
+        return int(pq.ParquetFile(source).metadata.num_rows)
+
+
 def _read_file(store: ObjectStore, key: str) -> Iterator[StoredFill]:
     with store.open(key) as source:
         try:

@@ -104,3 +104,25 @@ def _sum(values: Iterable[Decimal | None]) -> Decimal | None:
     known = list(values)
     with localcontext(stream_context()):
         return None if None in known else sum((value for value in known if value is not None), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What is worth how much in one settlement currency, by position, shorts negative; and what is unrealized of it."""
+
+    settle: str
+    exposure: dict[str, float]
+    unrealized: dict[str, float]
+
+
+def exposures(views: Iterable[PositionView]) -> list[Exposure]:
+    """Open positions that have a mark, by settlement currency, in floats: for pictures."""
+    groups: dict[str, Exposure] = {}
+    for one in views:
+        if one.notional is None or one.unrealized is None or not one.quantity:
+            continue
+        group = groups.setdefault(one.settle, Exposure(one.settle, {}, {}))
+        name = " ".join(part for part in (one.symbol, one.account, one.strategy) if part)
+        group.exposure[name] = float(one.notional) * (1 if one.quantity > 0 else -1)
+        group.unrealized[name] = float(one.unrealized)
+    return [groups[settle] for settle in sorted(groups)]

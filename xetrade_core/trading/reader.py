@@ -15,7 +15,7 @@ from xetrade_core.model.order_events import OrderEvent
 from xetrade_core.model.orders import Fill, Order, Terms
 from xetrade_core.trading import records
 from xetrade_core.trading.database import first_line, open_engine, shown
-from xetrade_core.trading.schema import EVENTS, FILLS, ORDERS
+from xetrade_core.trading.schema import EVENTS, FILLS, HOLDINGS, ORDERS
 
 _PAGE = 1000
 
@@ -147,6 +147,12 @@ class OrderReader:
         query = select(FILLS.c.venue, FILLS.c.symbol).distinct().order_by(FILLS.c.venue, FILLS.c.symbol)
         with self.reading() as connection:
             return [(row.venue, row.symbol) for row in connection.execute(query)]
+
+    def instruments_held(self) -> list[tuple[str, str]]:
+        """Venue and symbol of everything that risk holds an amount of."""
+        query = select(HOLDINGS.c.venue, HOLDINGS.c.symbol, HOLDINGS.c.amount)
+        with self.reading() as connection:
+            return sorted({(row.venue, row.symbol) for row in connection.execute(query) if row.amount})
 
     def named(self, order_id: str, *, venue: str | None = None, account: str | None = None) -> Order:
         """The order of that client id, or else the one that its venue calls so.

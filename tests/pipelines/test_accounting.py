@@ -1,0 +1,148 @@
+"""The books through Dagster: fills out of an order store, their profit by day, positions at simulated marks."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from tests.monitor.conftest import Trade, trade
+from tests.support.sim import Sim
+from xetrade_core.lake.day_tables import read_day
+from xetrade_core.lake.store import ObjectStore
+from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS
+from xetrade_core.model.orders import Side
+from xetrade_core.settings import load_settings
+from xetrade_core.trading.store import OrderStore
+from xetrade_pipelines.accounting.assets import fills, pnl_daily, positions
+from xetrade_pipelines.accounting.jobs import account_days, monitor_positions
+from xetrade_pipelines.definitions import build_defs, default_resources
+from xetrade_pipelines.partitions import DAY_NS, VenueDay
+from xetrade_pipelines.resources import ClockResource
+
+__all__ = ["trade"]
+
+pytestmark = pytest.mark.xdist_group("simulated venues")
+
+
+def today(venue: str = "binance") -> VenueDay:
+    return VenueDay.containing(venue, ClockResource().wall_ns())
+
+
+def yesterday() -> VenueDay:
+    return VenueDay("binance", today().start_ns - DAY_NS)
+
+
+@pytest.fixture
+def orders(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The order store of the machine."""
+    monkeypatch.setenv("XETRADE_TRADING__STORE", str(machine / "orders.db"))
+    opened = OrderStore(machine / "orders.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(name="store")
+def _store(orders: OrderStore) -> OrderStore:
+    """What `trade` trades with."""
+    return orders
+
+
+@pytest.fixture
+def lake_store(machine: Path) -> ObjectStore:
+    from xetrade_core.lake.store import open_store
+
+    return open_store(machine / "lake")
+
+
+def materialize(asset: Any, day: VenueDay) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        [asset], partition_key=day.key, resources=default_resources(load_settings()), raise_on_error=False
+    )
+
+
+def verdicts(result: Any) -> dict[str, bool]:
+    return {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+
+
+def run(job: Any, config: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
+    return job.execute_in_process(
+        run_config={"ops": {job.name: {"config": config or {}}}},
+        resources=default_resources(load_settings()),
+        raise_on_error=False,
+    )
+
+
+def test_a_day_of_fills_is_exported_and_accounted_for(venues: Sim, lake_store: ObjectStore, trade: Trade) -> None:
+    day = yesterday()
+    trade(("2", "100"), at_ns=day.start_ns + 5)
+    trade(("2", "130"), at_ns=day.start_ns + 9, side=Side.SELL, fee={"fee": D(1), "fee_currency": "USDT"})
+    exported = materialize(fills, day)
+    assert exported.success
+    assert verdicts(exported) == {"rows_valid": True, "none_left_out": True, "claimed": True}
+    made = materialize(pnl_daily, day)
+    assert made.success
+    assert verdicts(made) == {"adds_up": True, "marked": True, "from_fills": True}
+    [row] = read_day(lake_store, PNL_DAILY, "binance", day.start_ns).to_pylist()
+    assert (row["realized"], row["fees"], row["net"], row["fills"]) == (60, 1, 59, 2)
+    [materialization] = made.asset_materializations_for_node("pnl_daily")
+    assert materialization.metadata["binance/net_USDT"].value == 59
+    assert "data:image/png" in str(materialization.metadata["picture_USDT"].value)
+
+
+def test_positions_are_looked_at_now_at_the_venues_mark(venues: Sim, lake_store: ObjectStore, trade: Trade) -> None:
+    trade(("0.5", "50000"), at_ns=today().start_ns)
+    looked = materialize(positions, today())
+    assert looked.success
+    assert verdicts(looked) == {"rows_valid": True, "marked": True, "have_fills": True}
+    [row] = read_day(lake_store, POSITIONS, "binance", today().start_ns).to_pylist()
+    assert (row["side"], row["quantity"], row["mark_kind"]) == ("long", D("0.5"), "mid")
+    [materialization] = looked.asset_materializations_for_node("positions")
+    assert "data:image/png" in str(materialization.metadata["picture_USDT"].value)
+    assert not materialize(positions, yesterday()).success
+
+
+def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
+    venues: Sim, lake_store: ObjectStore, trade: Trade
+) -> None:
+    trade(("0.5", "50000"), at_ns=today().start_ns)
+    result = run(monitor_positions, {"interval_s": 0.05, "max_updates": 3})
+    assert result.success
+    assert verdicts(result) == {"rows_valid": True, "marked": True, "have_fills": True}
+    assert len(read_day(lake_store, POSITIONS, "binance", today().start_ns)) == 3
+    booked = run(account_days)
+    assert booked.success
+    assert set(verdicts(booked).values()) == {True}
+    assert len(read_day(lake_store, FILLS, "binance", today().start_ns)) == 1
+    [row] = read_day(lake_store, PNL_DAILY, "binance", today().start_ns).to_pylist()
+    assert row["net"] == (row["mark"] - 50_000) / 2
+
+
+def test_schedules_run_only_where_something_was_traded(machine: Path, trade: Trade) -> None:
+    defs = build_defs()
+    for name in ("account_hourly", "look_at_positions"):
+        schedule = defs.get_schedule_def(name)
+        with dg.build_schedule_context(
+            resources={"accounting": default_resources(load_settings())["accounting"]}
+        ) as context:
+            assert "no fills" in str(schedule.evaluate_tick(context).skip_message)
+    trade(("0.5", "50000"), at_ns=today().start_ns)
+    for name in ("account_hourly", "look_at_positions"):
+        schedule = defs.get_schedule_def(name)
+        from datetime import UTC, datetime
+
+        with dg.build_schedule_context(
+            resources={"accounting": default_resources(load_settings())["accounting"]},
+            scheduled_execution_time=datetime(2026, 1, 1, tzinfo=UTC),
+        ) as context:
+            assert len(schedule.evaluate_tick(context).run_requests) == 1
+
+
+def test_without_an_order_store_nothing_is_made(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XETRADE_TRADING__STORE", str(machine / "none.db"))
+    result = materialize(fills, yesterday())
+    assert not result.success
+    assert not (machine / "none.db").exists()

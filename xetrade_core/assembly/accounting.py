@@ -1,0 +1,164 @@
+"""The books of the settings' order store: what the command line and the pipelines both do with its fills."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from xetrade_core.accounting.days import DayProfit, account_day
+from xetrade_core.accounting.export import ExportedFills, export_fills
+from xetrade_core.accounting.snapshots import keep_snapshot
+from xetrade_core.assembly import market_access
+from xetrade_core.assembly.funding import Outcomes, over_venues
+from xetrade_core.clock import Clock
+from xetrade_core.errors import ConfigError
+from xetrade_core.lake.store import ObjectStore
+from xetrade_core.market_data.asking import Failure
+from xetrade_core.market_data.marks import MarkSource
+from xetrade_core.monitor.ledger import FillLedger, Selection
+from xetrade_core.monitor.view import PositionView, Total
+from xetrade_core.monitor.watch import Pace, Update, Watch
+from xetrade_core.settings import Settings
+from xetrade_core.trading.reader import OrderReader
+
+
+@dataclass(frozen=True, slots=True)
+class BookedDay:
+    """A venue's day: its fills in the lake, and what they made."""
+
+    fills: ExportedFills
+    profit: DayProfit
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A session of watching: the last look at each venue's positions, and what was kept.
+
+    `fill_less` are holdings of the order store that no fill explains.
+    """
+
+    updates: int
+    at_ns: int
+    positions: tuple[PositionView, ...]
+    totals: tuple[Total, ...]
+    failures: tuple[Failure, ...]
+    rejected: int
+    fill_less: tuple[str, ...]
+
+    def of_venue(self, venue: str) -> tuple[PositionView, ...]:
+        """The positions on one venue."""
+        return tuple(one for one in self.positions if one.venue == venue)
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """The venues that have positions."""
+        return tuple(sorted({one.venue for one in self.positions}))
+
+
+def existing_store(settings: Settings, named: str = "") -> str:
+    """The order store that is to be read. Raises ConfigError for a SQLite file that is not there, and makes none."""
+    url = named or settings.trading.store
+    path = _sqlite_file(url)
+    if path is not None and not path.exists():
+        raise ConfigError.of("trading.store", str(path), "there is no order store yet: nothing was traded with it")
+    return url
+
+
+def _sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite store; None for a server, and for what is no URL that is known."""
+    if "://" not in url:
+        return Path(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return None
+    named = parsed.get_backend_name() == "sqlite" and parsed.database
+    return Path(named) if named else None
+
+
+def traded_venues(settings: Settings) -> tuple[str, ...]:
+    """The venues that have fills in the order store; none where there is no store. Raises StoreUnavailable."""
+    try:
+        url = existing_store(settings)
+    except ConfigError:
+        return ()
+    reader = OrderReader(url)
+    try:
+        return tuple(sorted({venue for venue, _ in reader.instruments_traded()}))
+    finally:
+        reader.engine.dispose()
+
+
+def export_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) -> ExportedFills:
+    """Bring a venue's fills of a day into the lake. Raises ConfigError, StoreUnavailable, LakeError."""
+    reader = OrderReader(existing_store(settings))
+    try:
+        return export_fills(reader, store, venue, day_ns)
+    finally:
+        reader.engine.dispose()
+
+
+def book_days(
+    settings: Settings, store: ObjectStore, venues: Iterable[str], days_ns: Iterable[int]
+) -> Outcomes[BookedDay]:
+    """Bring the fills of these days into the lake and account for them, venue by venue; a venue's error is its own."""
+    days = sorted(days_ns)
+
+    def book(venue: str) -> list[BookedDay]:
+        exported = [export_day(settings, store, venue, day_ns) for day_ns in days]
+        return [BookedDay(fills, account_day(store, venue, fills.day_ns)) for fills in exported]
+
+    return over_venues(venues, book)
+
+
+def watch_positions(
+    settings: Settings,
+    store: ObjectStore,
+    pace: Pace,
+    clock: Clock,
+    on_update: Callable[[Update], None] = lambda _: None,
+    selection: Selection | None = None,
+) -> Watched:
+    """Watch the order store's positions for `pace.max_updates` updates and keep each look in the lake.
+
+    Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
+    """
+    reader = OrderReader(existing_store(settings))
+    try:
+        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection()))
+    finally:
+        reader.engine.dispose()
+
+
+async def _watch(
+    settings: Settings,
+    store: ObjectStore,
+    reader: OrderReader,
+    pace: Pace,
+    clock: Clock,
+    on_update: Callable[[Update], None],
+    selection: Selection,
+) -> Watched:
+    last: Update | None = None
+    rejected = 0
+    async with MarkSource(market_access(settings, clock, random.Random())) as marks:
+        watch = Watch(FillLedger(reader, selection), marks, pace, clock)
+        async for update in watch.updates(asyncio.Event()):
+            last = update
+            for venue in sorted({one.venue for one in update.positions}):
+                rejected += await asyncio.to_thread(keep_snapshot, store, venue, update.at_ns, update.positions)
+            on_update(update)
+    assert last is not None  # the first update is always made
+    fill_less = await asyncio.to_thread(_fill_less, reader)
+    return Watched(last.number, last.at_ns, last.positions, last.totals, last.failures, rejected, fill_less)
+
+
+def _fill_less(reader: OrderReader) -> tuple[str, ...]:
+    traded = set(reader.instruments_traded())
+    return tuple(f"{venue} {symbol}" for venue, symbol in reader.instruments_held() if (venue, symbol) not in traded)

@@ -1,0 +1,52 @@
+"""Assets: a venue's fills of a day, what they have made, and where positions stand (day x venue).
+
+A day can be made as often as one likes: fills come out of the order store by the venue's own time, and the same fills
+make the same rows, to the byte. What makes them is in `xetrade_core.accounting` and `xetrade_core.monitor`.
+https://docs.dagster.io/guides/build/assets/defining-assets
+"""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
+from collections.abc import Iterator
+
+import dagster as dg
+
+from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS
+from xetrade_pipelines.accounting import checks
+from xetrade_pipelines.accounting.reports import Result, fills_result, positions_result, profit_result
+from xetrade_pipelines.partitions import VenueDay, day_x_venue
+from xetrade_pipelines.resources import AccountingResource, LakeResource
+from xetrade_pipelines.specs import dataset_spec
+
+GROUP = "accounting"
+FILLS_SPEC = dataset_spec(FILLS, day_x_venue, GROUP)
+PNL_SPEC = dataset_spec(PNL_DAILY, day_x_venue, GROUP, deps=("fills",))
+POSITIONS_SPEC = dataset_spec(POSITIONS, day_x_venue, GROUP, kinds=("rest",))
+ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+
+@dg.multi_asset(name="fills", specs=[FILLS_SPEC], check_specs=checks.FILLS_SPECS, backfill_policy=ONE_EACH)
+def fills(context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource) -> Iterator[Result]:
+    """Bring the trades of the day out of the order store."""
+    yield fills_result(accounting.export(VenueDay.from_key(context.partition_key), lake.store()))
+
+
+@dg.multi_asset(name="pnl_daily", specs=[PNL_SPEC], check_specs=checks.PNL_SPECS, backfill_policy=ONE_EACH)
+def pnl_daily(
+    context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource
+) -> Iterator[Result]:
+    """Account for the day, from the first fill in the lake on."""
+    made = accounting.profit(VenueDay.from_key(context.partition_key), lake.store())
+    yield profit_result(made, accounting.profit_pictures(made, lake.store()))
+
+
+@dg.multi_asset(name="positions", specs=[POSITIONS_SPEC], check_specs=checks.POSITIONS_SPECS, backfill_policy=ONE_EACH)
+def positions(
+    context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource
+) -> Iterator[Result]:
+    """Look at the venue's positions now, at its marks; a day that is over cannot be looked at."""
+    day = VenueDay.from_key(context.partition_key)
+    made = accounting.look(day, lake.store())
+    yield positions_result(made, day.venue, accounting.exposure_pictures(made).get(day.venue, {}))
+
+
+ASSETS = (fills, pnl_daily, positions)

@@ -1,0 +1,88 @@
+"""Asset checks: what must hold for a day of the books and for positions, with what was found. All are per partition.
+
+The counts come from `xetrade_core.accounting`; here each becomes a verdict. *Blocking* is only what would put wrong
+rows under those who read on. https://docs.dagster.io/guides/test/asset-checks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from xetrade_core.accounting.days import DayProfit
+from xetrade_core.accounting.export import ExportedFills
+from xetrade_core.assembly.accounting import Watched
+from xetrade_pipelines.partitions import day_x_venue
+
+#: examples that a check names
+SHOWN = 20
+
+
+def _spec(asset: str, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=asset, description=description, blocking=blocking, partitions_def=day_x_venue)
+
+
+FILLS_VALID = _spec("fills", "rows_valid", "Every fill fits the schema, and none is there twice.", blocking=True)
+FILLS_WHOLE = _spec("fills", "none_left_out", "The contract size of every fill is known, so none is left out.")
+FILLS_CLAIMED = _spec("fills", "claimed", "Every fill is of an order of ours (warns only): others trade the account.")
+PNL_ADDS_UP = _spec(
+    "pnl_daily", "adds_up", "Every net is realized - fees + funding + the change of unrealized.", blocking=True
+)
+PNL_MARKED = _spec("pnl_daily", "marked", "Every position that is open has a mark of the day (warns only).")
+PNL_FROM_FILLS = _spec("pnl_daily", "from_fills", "The rows count as many fills as the day of fills has.")
+POSITIONS_VALID = _spec("positions", "rows_valid", "Every row fits the schema; none had to be rejected.", blocking=True)
+POSITIONS_MARKED = _spec("positions", "marked", "Every open position has a mark that is not too old (warns only).")
+POSITIONS_HAVE_FILLS = _spec("positions", "have_fills", "No holding of the order store is without a fill.")
+FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_CLAIMED)
+PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_FROM_FILLS)
+POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_HAVE_FILLS)
+
+
+def _result(
+    spec: dg.AssetCheckSpec, wrong: Sequence[str], description: str, *, warns: bool = False
+) -> dg.AssetCheckResult:
+    """Passed where nothing is `wrong`; the first of what is are named."""
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        severity=dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR,
+        description=description,
+        metadata={"count": len(wrong), "examples": list(wrong[:SHOWN])},
+    )
+
+
+def fills_checks(made: ExportedFills) -> list[dg.AssetCheckResult]:
+    """The verdicts on a day of fills."""
+    rejected = [f"{made.rejected} rows"] if made.rejected else []
+    unclaimed = [f"{made.unclaimed} fills"] if made.unclaimed else []
+    return [
+        _result(FILLS_VALID, rejected, f"{made.rejected} rows rejected"),
+        _result(FILLS_WHOLE, made.unsized, f"{len(made.unsized)} instruments of unknown contract size"),
+        _result(FILLS_CLAIMED, unclaimed, f"{made.unclaimed} of {made.rows} fills of no order of ours", warns=True),
+    ]
+
+
+def profit_checks(made: DayProfit) -> list[dg.AssetCheckResult]:
+    """The verdicts on a day's profit."""
+    rejected = [f"{made.rejected} rows"] if made.rejected else []
+    differ = [] if made.fills == made.fills_read else [f"{made.fills} counted, {made.fills_read} in fills"]
+    return [
+        _result(PNL_ADDS_UP, rejected, f"{made.rejected} rows do not add up"),
+        _result(PNL_MARKED, made.unmarked, f"{len(made.unmarked)} symbols without a mark of the day", warns=True),
+        _result(PNL_FROM_FILLS, differ, f"{made.fills} fills counted, {made.fills_read} in the day of fills"),
+    ]
+
+
+def position_checks(made: Watched, venue: str) -> list[dg.AssetCheckResult]:
+    """The verdicts on the positions of a venue."""
+    rows = made.of_venue(venue)
+    unmarked = [f"{one.account} {one.symbol}" for one in rows if one.quantity and (one.mark is None or one.mark_stale)]
+    rejected = [f"{made.rejected} rows"] if made.rejected else []
+    without = [name for name in made.fill_less if name.startswith(f"{venue} ")]
+    return [
+        _result(POSITIONS_VALID, rejected, f"{made.rejected} rows rejected"),
+        _result(POSITIONS_MARKED, unmarked, f"{len(unmarked)} of {len(rows)} positions without a mark", warns=True),
+        _result(POSITIONS_HAVE_FILLS, without, f"{len(without)} holdings without a fill"),
+    ]

@@ -1,0 +1,91 @@
+"""Jobs: yesterday's and today's books of every venue that traded, and a bounded session of watching positions.
+
+A venue that cannot be done fails the run at its end, when the others are done.
+https://docs.dagster.io/guides/build/jobs/op-jobs
+"""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from xetrade_core.monitor.watch import Update
+from xetrade_pipelines.accounting.reports import booked_events, watched_events
+from xetrade_pipelines.events import Event
+from xetrade_pipelines.resources import AccountingResource, LakeResource
+
+
+class BooksConfig(dg.Config):
+    """Which venues."""
+
+    venues: list[str] = Field(default=[], description="Venue ids. Empty: those that have fills in the order store.")
+
+
+class MonitorConfig(dg.Config):
+    """How long, how often, and whose positions."""
+
+    interval_s: float = Field(default=30.0, gt=0, le=86_400, description="Seconds between two updates.")
+    max_updates: int = Field(default=10, ge=1, le=100_000, description="How many updates; then the run ends.")
+    stale_after_s: float = Field(default=60.0, gt=0, description="Marks older than this are flagged.")
+    account: str = Field(default="", description="Of one account only.")
+    strategy: str = Field(default="", description="Of one strategy only.")
+
+
+@dg.op(name="account_days", out=dg.Out(dg.Nothing))
+def account_op(config: BooksConfig, accounting: AccountingResource, lake: LakeResource) -> Iterator[Event]:
+    """Bring the fills of yesterday and today into the lake and account for both days."""
+    made = accounting.book_recent(config.venues, lake.store())
+    yield from booked_events(made.done)
+    if made.problems:
+        said = "; ".join(f"{venue}: {problem}" for venue, problem in made.problems.items())
+        raise dg.Failure(f"not done: {said}", allow_retries=False)
+
+
+@dg.op(name="monitor_positions", out=dg.Out(dg.Nothing), tags={"kind": "rest"})
+def monitor_op(
+    context: dg.OpExecutionContext, config: MonitorConfig, accounting: AccountingResource, lake: LakeResource
+) -> Iterator[Event]:
+    """Watch positions at the venues' marks, keep each look, and log what it comes to."""
+
+    def progress(update: Update) -> None:
+        sums = ", ".join(f"net {total.net} {total.settle}" for total in update.totals) or "nothing open"
+        context.log.info(f"update {update.number} of {config.max_updates}: {len(update.positions)} positions, {sums}")
+
+    made = accounting.watch(
+        lake.store(),
+        interval_s=config.interval_s,
+        max_updates=config.max_updates,
+        stale_after_s=config.stale_after_s,
+        account=config.account,
+        strategy=config.strategy,
+        on_update=progress,
+    )
+    yield from watched_events(made, accounting.exposure_pictures(made))
+
+
+@dg.graph
+def books_of_today() -> None:
+    """The running day and the one before of every venue that traded."""
+    account_op()
+
+
+@dg.graph
+def positions_watched() -> None:
+    """One session of watching."""
+    monitor_op()
+
+
+account_days = books_of_today.to_job(
+    name="account_days",
+    description="Bring the fills of today and yesterday out of the order store into the lake and make the profit of "
+    "both days. Can be repeated at any time.",
+    executor_def=dg.in_process_executor,
+)
+monitor_positions = positions_watched.to_job(
+    name="monitor_positions",
+    description="Watch the positions of the order store at the venues' marks for some updates; each look is kept in "
+    "`positions`.",
+    executor_def=dg.in_process_executor,
+)
+JOBS = (account_days, monitor_positions)

@@ -1,0 +1,113 @@
+"""From the core's books to asset results: which numbers are shown, under which name, with what checks and pictures.
+
+Formatting only; what a number means is said where the core computes it (`accounting`, `monitor`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+import dagster as dg
+
+from xetrade_core.accounting.days import DayProfit
+from xetrade_core.accounting.export import ExportedFills
+from xetrade_core.assembly.accounting import BookedDay, Watched
+from xetrade_pipelines.accounting.checks import fills_checks, position_checks, profit_checks
+from xetrade_pipelines.events import Event, as_events
+from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
+from xetrade_pipelines.partitions import VenueDay
+
+Result = dg.MaterializeResult[None]
+#: rows of a table that the UI shows; all of them are in the lake
+SHOWN = 50
+
+
+def fills_result(made: ExportedFills) -> Result:
+    """The result of `fills` of one venue and day."""
+    metadata: Metadata = {
+        "dagster/row_count": dg.MetadataValue.int(made.rows),
+        "changed_the_lake": dg.MetadataValue.bool(made.changed),
+        "of_no_order_of_ours": dg.MetadataValue.int(made.unclaimed),
+        **plotted(made.venue, {"fills": made.rows}),
+    }
+    return Result("fills", metadata=metadata, check_results=fills_checks(made))
+
+
+def profit_result(made: DayProfit, pictures: dict[str, bytes]) -> Result:
+    """The result of `pnl_daily` of one venue and day; a picture by settlement currency."""
+    rows = [
+        {
+            "account": row.holder.account,
+            "symbol": row.holder.symbol,
+            "strategy": row.holder.strategy or None,
+            "held": _text(row.quantity),
+            "realized": _text(row.realized),
+            "fees": _text(row.fees),
+            "funding": _text(row.funding),
+            "unrealized": _text(row.unrealized),
+            "net": _text(row.net),
+            "in": row.settle,
+        }
+        for row in made.rows[:SHOWN]
+    ]
+    nets = {f"net_{settle}": float(total) for settle, total in made.nets.items()}
+    metadata: Metadata = {
+        "dagster/row_count": dg.MetadataValue.int(len(made.rows)),
+        "changed_the_lake": dg.MetadataValue.bool(made.changed),
+        "positions": markdown_table(rows),
+        **plotted(made.venue, {"fills": made.fills, **nets}),
+        **{f"picture_{settle}": picture(f"profit in {settle}", png) for settle, png in pictures.items()},
+    }
+    return Result("pnl_daily", metadata=metadata, check_results=profit_checks(made))
+
+
+def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> Result:
+    """The result of `positions` of one venue: the last look of a session."""
+    views = made.of_venue(venue)
+    rows = [
+        {
+            "account": one.account,
+            "symbol": one.symbol,
+            "strategy": one.strategy or None,
+            "side": one.side,
+            "quantity": _text(one.quantity),
+            "entry": _text(one.entry),
+            "mark": _text(one.mark),
+            "marked by": one.mark_kind,
+            "age s": one.mark_age_s,
+            "unrealized": _text(one.unrealized),
+            "net": _text(one.net),
+            "in": one.settle,
+        }
+        for one in views[:SHOWN]
+    ]
+    metadata: Metadata = {
+        "updates": dg.MetadataValue.int(made.updates),
+        "positions": markdown_table(rows),
+        **plotted(venue, {"open_positions": sum(bool(one.quantity) for one in views)}),
+        **{f"picture_{settle}": picture(f"exposure in {settle}", png) for settle, png in pictures.items()},
+    }
+    return Result("positions", metadata=metadata, check_results=position_checks(made, venue))
+
+
+def booked_events(days: Iterable[BookedDay]) -> Iterator[Event]:
+    """Days of the books as events of their partitions; without pictures, which the asset itself has."""
+    for day in days:
+        key = VenueDay(day.fills.venue, day.fills.day_ns).key
+        yield from as_events(key, [fills_result(day.fills), profit_result(day.profit, {})])
+
+
+def watched_events(made: Watched, pictures: dict[str, dict[str, bytes]]) -> Iterator[Event]:
+    """The last look of a session as events of the running day of each venue."""
+    for venue in made.venues:
+        key = VenueDay.containing(venue, made.at_ns).key
+        yield from as_events(key, [positions_result(made, venue, pictures.get(venue, {}))])
+
+
+def _text(value: Decimal | None) -> str | None:
+    """A number as people read it: eight digits after the point at most."""
+    if value is None:
+        return None
+    text = format(round(value, 8), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
