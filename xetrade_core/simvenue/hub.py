@@ -129,7 +129,9 @@ class Hub:
         self.sessions[session] = None
 
     def remove(self, session: WireSession) -> None:
-        self.sessions.pop(session, None)
+        if session in self.sessions:
+            del self.sessions[session]
+            self.dialect.closed(session, self.sessions)
         for name in list(session.names):
             session.unsubscribe(name)
 

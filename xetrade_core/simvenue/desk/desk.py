@@ -44,7 +44,8 @@ class DeskRules:
     `unique_client_ids`: "always", "open" (among resting orders only) or "never". `fee_in_quote`: spot fees are always
     taken in quote currency, not in what is received. `maker_fee` and `taker_fee` are shares of the notional.
     `history_s`: how far back ended orders and fills can be asked for. `refuses_unfilled`: a fill-or-kill order that
-    would not trade wholly is refused; otherwise it is taken and expires.
+    would not trade wholly is refused; otherwise it is taken and expires. `takes_crossing_post_only`: a post-only order
+    that would take is taken and canceled at once; otherwise it is refused.
     """
 
     unique_client_ids: str = "open"
@@ -53,6 +54,7 @@ class DeskRules:
     taker_fee: Decimal = Decimal("0.0005")
     history_s: float = 7 * 86_400.0
     refuses_unfilled: bool = False
+    takes_crossing_post_only: bool = False
     first_order_id: int = 1_000_000
 
 
@@ -265,7 +267,7 @@ class Desk:
         if ticket.price is None:
             return
         at_once = market.takeable(ticket.side, int(ticket.price / market.listing.instrument.price_tick))
-        if ticket.time_in_force is TimeInForce.POST_ONLY and at_once:
+        if ticket.time_in_force is TimeInForce.POST_ONLY and at_once and not self.rules.takes_crossing_post_only:
             raise DeskRefusal(RefusalKind.WOULD_TAKE, f"{ticket.price} would take")
         kills = ticket.time_in_force is TimeInForce.FOK and at_once * market.listing.instrument.lot < amount
         if kills and self.rules.refuses_unfilled:
@@ -279,6 +281,9 @@ class Desk:
         self._tell(OrderChanged(account.name, order, None, self.now_ns))
         ticks = None if ticket.price is None else int(ticket.price / instrument.price_tick)
         kills = ticket.time_in_force is TimeInForce.FOK and ticks is not None
+        if ticks is not None and ticket.time_in_force is TimeInForce.POST_ONLY and market.takeable(ticket.side, ticks):
+            self._end(account, order, State.CANCELED, Cause.WOULD_TAKE)
+            return
         if kills and market.takeable(ticket.side, ticks or 0) < lots:
             self._end(account, order, State.EXPIRED, Cause.NO_COUNTERPART)
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -169,6 +169,10 @@ class Dialect(ABC):
     @abstractmethod
     def receive(self, session: Session, text: str, now_ns: int) -> None:
         """A text message of the client."""
+
+    def closed(self, session: Session, others: Iterable[Session]) -> None:
+        """A connection has ended; `others` are those that are left."""
+        return
 
     def parts(self, kind: str, publication: Publication) -> Sequence[Publication]:
         """A publication as the venue sends it: a frame fault hits one of these."""

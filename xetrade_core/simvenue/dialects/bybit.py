@@ -7,15 +7,30 @@ through those that are there, from the book that is kept beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.desk import DeskEvent, DeskRules
+from xetrade_core.simvenue.dialects.base import (
+    Dialect,
+    Handler,
+    HandshakeRefused,
+    PrivateMessage,
+    Recorded,
+    Reply,
+    Request,
+    Session,
+)
+from xetrade_core.simvenue.dialects.bybit_dead_man import DeadManSwitches
 from xetrade_core.simvenue.dialects.bybit_listings import CATEGORIES, category_of, instrument_row, ticker_row
+from xetrade_core.simvenue.dialects.bybit_private import BybitPrivate
 from xetrade_core.simvenue.dialects.bybit_recorded import read_bybit
+from xetrade_core.simvenue.dialects.bybit_replies import answered, pushed, refused
+from xetrade_core.simvenue.dialects.bybit_stream import PATH, BybitStream
 from xetrade_core.simvenue.dialects.call_meter import CallMeter
 from xetrade_core.simvenue.dialects.views import net_changes, visible
 from xetrade_core.simvenue.engine import Side
@@ -46,12 +61,21 @@ class Bybit(Dialect):
     book_kinds = frozenset(_BOOKS)
     book_shape = BookShape(ids=("u",), symbol=("data", "s"), body=("data",), bids=("b",))
     greeted_kinds = frozenset({*_BOOKS, "tickers"})
+    desk_rules = DeskRules(
+        unique_client_ids="always",
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.00055"),
+        takes_crossing_post_only=True,
+        first_order_id=1_900_000_000_000,
+    )
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         self._by_category: dict[str, dict[str, Market]] = {category: {} for category in CATEGORIES}
         for market in venue.markets.values():
             self._by_category[category_of(market.listing)][market.venue_id] = market
+        self._stream: BybitStream | None = None
+        self._switches: DeadManSwitches | None = None
         self._views: dict[tuple[str, str], set[int] | None] = {}  # (channel, symbol) -> what it showed last
         self._restarts: dict[tuple[str, str], int] = {}
         self._tickers: dict[str, dict[str, object]] = {}
@@ -68,7 +92,12 @@ class Bybit(Dialect):
             "/v5/market/tickers": self._ticker_rows,
             "/v5/market/funding/history": self._funding_history,
         }
-        return {("GET", path): self._metered(handler) for path, handler in handlers.items()}
+        routes = {("GET", path): handler for path, handler in handlers.items()}
+        if self.desk is not None:
+            self._switches = DeadManSwitches(self.desk)
+            self._stream = BybitStream(self.desk, self._switches)
+            routes |= BybitPrivate(self.desk, self._by_category, self._switches).routes
+        return {call: self._metered(handler) for call, handler in routes.items()}
 
     def _metered(self, handler: Handler) -> Handler:
         def handle(request: Request) -> Reply:
@@ -93,18 +122,18 @@ class Bybit(Dialect):
 
     def _time(self, request: Request) -> Reply:
         nano = str(request.now_ns)
-        return _result(request, {"timeSecond": nano[:-9], "timeNano": nano})
+        return answered(request, {"timeSecond": nano[:-9], "timeNano": nano})
 
     def _chosen(self, request: Request) -> list[Market] | Reply:
         """The markets that a call is about, or what is wrong with it."""
         listed = self._by_category.get(request.query.get("category", ""))
         if listed is None:
-            return _refused(request, 10001, "params error: Category is invalid")
+            return refused(request, 10001, "params error: Category is invalid")
         wanted = request.query.get("symbol")
         if wanted is None:
             return list(listed.values())
         market = listed.get(wanted)
-        return _refused(request, 10001, "params error: Symbol Is Invalid") if market is None else [market]
+        return refused(request, 10001, "params error: Symbol Is Invalid") if market is None else [market]
 
     def _instruments(self, request: Request) -> Reply:
         chosen = self._chosen(request)
@@ -119,12 +148,12 @@ class Bybit(Dialect):
         cursor = str(start + size) if start + size < len(chosen) else ""
         category = request.query["category"]
         result: dict[str, object] = {"category": category, "list": rows}
-        return _result(request, result if category == "spot" else {**result, "nextPageCursor": cursor})
+        return answered(request, result if category == "spot" else {**result, "nextPageCursor": cursor})
 
     def _orderbook(self, request: Request) -> Reply:
         chosen = self._chosen(request)
         if isinstance(chosen, Reply) or "symbol" not in request.query:
-            return chosen if isinstance(chosen, Reply) else _refused(request, 10001, "params error: Symbol Is Invalid")
+            return chosen if isinstance(chosen, Reply) else refused(request, 10001, "params error: Symbol Is Invalid")
         (market,) = chosen
         most = _REST_DEPTHS[request.query["category"]]
         asked = request.query.get("limit", "")
@@ -135,14 +164,14 @@ class Bybit(Dialect):
         bids = [(price(ticks), size(lots)) for ticks, lots in levels.bids(depth)]
         asks = [(price(ticks), size(lots)) for ticks, lots in levels.asks(depth)]
         ids = {"ts": request.now_ms, "u": sequence, "seq": sequence, "cts": request.now_ms}
-        return _result(request, {"s": market.venue_id, "b": bids, "a": asks, **ids})
+        return answered(request, {"s": market.venue_id, "b": bids, "a": asks, **ids})
 
     def _ticker_rows(self, request: Request) -> Reply:
         chosen = self._chosen(request)
         if isinstance(chosen, Reply):
             return chosen
         rows = [ticker_row(market, self.venue.funding.get(market.symbol), request.now_ms) for market in chosen]
-        return _result(request, {"category": request.query["category"], "list": rows})
+        return answered(request, {"category": request.query["category"], "list": rows})
 
     def _funding_history(self, request: Request) -> Reply:
         chosen = self._chosen(request)
@@ -151,9 +180,9 @@ class Bybit(Dialect):
         query = request.query
         curve = self.venue.funding.get(chosen[0].symbol) if len(chosen) == 1 and "symbol" in query else None
         if curve is None:
-            return _refused(request, 10001, "params error: Symbol Is Invalid")
+            return refused(request, 10001, "params error: Symbol Is Invalid")
         if "startTime" in query and "endTime" not in query:
-            return _refused(request, 10001, "params error: startTime needs endTime")
+            return refused(request, 10001, "params error: startTime needs endTime")
         start_ms = int(query["startTime"]) if "startTime" in query else None
         end_ms = min(request.now_ms, int(query.get("endTime", request.now_ms)))
         limit = min(_FUNDING_PAGE, max(1, int(query.get("limit", _FUNDING_PAGE))))
@@ -165,12 +194,12 @@ class Bybit(Dialect):
             }
             for point in curve.page(start_ms, end_ms, limit, newest_first=True)
         ]
-        return _result(request, {"category": query["category"], "list": rows})
+        return answered(request, {"category": query["category"], "list": rows})
 
     # --- websocket --------------------------------------------------------------------------------------------------
 
     def open(self, session: Session, query: Mapping[str, str]) -> None:
-        if _category(session) not in CATEGORIES:
+        if _category(session) not in CATEGORIES and (session.path != PATH or self._stream is None):
             raise HandshakeRefused(404)
 
     def receive(self, session: Session, text: str, now_ns: int) -> None:
@@ -181,10 +210,27 @@ class Bybit(Dialect):
             return
         if operation.op == "ping":
             self._answer(session, operation, "", "pong")
+        elif session.path == PATH and self._stream is not None:
+            self._answer(session, operation, self._private(self._stream, session, operation))
         elif operation.op in ("subscribe", "unsubscribe"):
             self._subscribe(session, operation)
         else:
             self._answer(session, operation, "error:invalid op")
+
+    def _private(self, stream: BybitStream, session: Session, operation: _Operation) -> str:
+        """What is wrong with an operation on the private path; empty if nothing is."""
+        if operation.op == "auth":
+            return stream.authenticate(session, operation.args)
+        if operation.op in ("subscribe", "unsubscribe"):
+            return stream.subscribe(session, operation.args, leave=operation.op == "unsubscribe")
+        return "error:invalid op"
+
+    def closed(self, session: Session, others: Iterable[Session]) -> None:
+        if self._switches is not None:
+            self._switches.went(session, others)
+
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
+        return () if self._stream is None else self._stream.render(event)
 
     def _subscribe(self, session: Session, operation: _Operation) -> None:
         category = _category(session)
@@ -224,7 +270,7 @@ class Bybit(Dialect):
     def greeting(self, kind: str, market: Market, now_ns: int) -> bytes:
         if kind == "tickers":
             row = ticker_row(market, self.venue.funding.get(market.symbol), now_ns // NS_PER_MS)
-            return _push(f"tickers.{market.venue_id}", "snapshot", row, now_ns)
+            return pushed(f"tickers.{market.venue_id}", "snapshot", row, now_ns)
         return self._book(kind, market, "snapshot", now_ns)
 
     def _book(
@@ -242,7 +288,7 @@ class Bybit(Dialect):
             asks = [(price(-signed), size(lots)) for signed, lots in net if signed < 0]
         last = market.published_id
         data = {"s": market.venue_id, "b": bids, "a": asks, "u": last, "seq": last}
-        return _push(f"{kind}.{market.venue_id}", message, data, now_ns)
+        return pushed(f"{kind}.{market.venue_id}", message, data, now_ns)
 
     def render(self, kind: str, publication: Publication, now_ns: int) -> Sequence[bytes]:
         market, flush = publication.market, publication.flush
@@ -265,7 +311,7 @@ class Bybit(Dialect):
         if self._tickers.get(market.symbol) == row:
             return ()
         self._tickers[market.symbol] = row
-        return (_push(f"tickers.{market.venue_id}", "snapshot", row, now_ns),)
+        return (pushed(f"tickers.{market.venue_id}", "snapshot", row, now_ns),)
 
     def _trades(self, publication: Publication, now_ns: int) -> Sequence[bytes]:
         market, now_ms = publication.market, now_ns // NS_PER_MS
@@ -275,24 +321,9 @@ class Bybit(Dialect):
             side = "Buy" if trade.taker_side is Side.BUY else "Sell"
             row: dict[str, object] = {"T": now_ms, "s": market.venue_id, "S": side, "v": size(trade.lots)}
             rows.append({**row, "p": price(trade.ticks), "i": str(trade.trade_id), "BT": False})
-        return (_push(f"publicTrade.{market.venue_id}", "snapshot", rows, now_ns),) if rows else ()
+        return (pushed(f"publicTrade.{market.venue_id}", "snapshot", rows, now_ns),) if rows else ()
 
 
 def _category(session: Session) -> str:
     """`/v5/public/spot` -> `spot`."""
     return session.path.removeprefix("/v5/public/")
-
-
-def _push(topic: str, kind: str, data: object, now_ns: int) -> bytes:
-    now_ms = now_ns // NS_PER_MS
-    return msgspec.json.encode({"topic": topic, "type": kind, "ts": now_ms, "data": data, "cts": now_ms})
-
-
-def _result(request: Request, result: object) -> Reply:
-    body = {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}, "time": request.now_ms}
-    return Reply(200, msgspec.json.encode(body))
-
-
-def _refused(request: Request, code: int, message: str) -> Reply:
-    body = {"retCode": code, "retMsg": message, "result": {}, "retExtInfo": {}, "time": request.now_ms}
-    return Reply(200, msgspec.json.encode(body))
