@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -139,7 +138,9 @@ def worker(root: str, days: int) -> None:
     for row in results(open_store(root), "binance", lambda *_: MARK, START_NS + days * DAY_NS):
         rows += 1
         net += 0 if payout("binance", row.holder.symbol).inverse else quanta(row.net or 0, PLACES)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # not getrusage's: that is the parent's where the parent was larger
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak_mb = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
     print(json.dumps({"seconds": time.perf_counter() - began, "rows": rows, "net": net, "peak_mb": peak_mb}))
 
 

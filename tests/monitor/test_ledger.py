@@ -76,3 +76,14 @@ def test_a_trade_of_no_order_needs_a_size_from_elsewhere(store: OrderStore) -> N
         ledger.refresh()
     ledger.sizes["binance", "BTC/USDT"] = D(1)
     assert held(ledger) == {HOLDER._replace(strategy=""): (D(1), D(100))}
+
+
+def test_trades_of_one_moment_count_in_the_order_of_their_numbers(store: OrderStore) -> None:
+    """9 buys, 10 sells more than is held: the other way round the entry of what is left would be another."""
+    for number, side, amount, price in (("10", Side.SELL, "2", "300"), ("9", Side.BUY, "1", "100")):
+        traded = fill(number, amount, price, side=side, received_ns=5, exchange_ns=5)
+        store.do(lambda transaction, one=traded: transaction.add_fill(one, 5, Source.STREAM))
+    ledger = FillLedger(store)
+    ledger.sizes["binance", "BTC/USDT"] = D(1)
+    assert held(ledger) == {HOLDER._replace(strategy=""): (D(-1), D(300))}
+    assert ledger.book.positions[HOLDER._replace(strategy="")].realized == 200
