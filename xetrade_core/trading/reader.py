@@ -117,9 +117,9 @@ class OrderReader:
         """Fills received from `from_ns` on, each with the strategy of its order (empty: of no order of ours); with
         `at_from_ns` and `at_to_ns`, those whose time at the venue is in between, the end exclusive.
 
-        In the order of their time at the venue, then as they came, then by the venue's number: trades of one millisecond
-        must be in order too, or a position that flips among them is another. Read as they are asked for, however
-        many there are.
+        In the order of their time at the venue, then as they came, then by the venue's number: trades of one
+        millisecond must be in order too, or a position that flips among them is another. Read as they are asked for,
+        however many there are.
         """
         owner = func.coalesce(ORDERS.c.strategy, "").label("strategy")
         at_ns = func.coalesce(FILLS.c.exchange_ns, FILLS.c.received_ns)
