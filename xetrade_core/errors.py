@@ -7,6 +7,7 @@ what was asked, what is allowed, and what to do. The command line prints it on o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 
 class XETradeError(Exception):
@@ -83,7 +84,8 @@ class InvalidOrder(XETradeError):
     """An order that the venue would not take as it is; it was not sent. Names the field, its value, what is allowed."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        super().__init__(f"{field} {value} is not valid: {allowed}")
+        shown = format(value, "f") if isinstance(value, Decimal) else value  # never 1E-7
+        super().__init__(f"{field} {shown} is not valid: {allowed}")
         self.field = field
         self.value = value
         self.allowed = allowed
@@ -163,10 +165,13 @@ class OrderExpired(OrderError):
 
 
 class RiskDenied(OrderError):
-    """Our own risk check refused it before it was sent."""
+    """Our own risk check refused it before it was sent: what `limit` would come to, and what is allowed."""
+
+    says = "{} would be {}, allowed is {}"
 
     def __init__(self, client_id: str, limit: str, asked: object, allowed: object) -> None:
-        super().__init__(f"order {client_id} was denied: {limit} would be {asked}, allowed is {allowed}", client_id)
+        said = self.says.format(limit, asked, allowed)
+        super().__init__(f"order {client_id} was denied: {said}", client_id)
         self.limit = limit
         self.asked = asked
         self.allowed = allowed
@@ -174,6 +179,8 @@ class RiskDenied(OrderError):
 
 class Halted(RiskDenied):
     """Trading is halted or only reducing there. Cancels pass."""
+
+    says = "{0}; {2}"
 
 
 class NotArmed(RiskDenied):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -26,12 +27,23 @@ from pydantic_settings import (
 )
 
 from xetrade_core.errors import ConfigError
+from xetrade_core.settings_base import Names, Section
+from xetrade_core.settings_trading import (
+    ACCOUNT_NAME,
+    KEY_FIELDS,
+    SCOPE,
+    AccountSettings,
+    LimitSettings,
+    TradingSettings,
+)
 
 PREFIX = "XETRADE_"
 NESTED = "__"
-#: read by the tests, the supervisor and the settings loader itself, not settings of the product
+#: tables whose keys are names: what stands for the name where settings are listed
+NAMED = {"venues": "VENUE", "accounts": "ACCOUNT", "limits": "SCOPE"}
 #: how alike an unknown variable and a known one are when it is taken for a typing error, not for another program's
 TYPING_ERROR = 0.85
+#: read by the tests, the supervisor and the settings loader itself, not settings of the product
 OUTSIDE = frozenset(
     {
         "XETRADE_CONFIG",
@@ -61,19 +73,20 @@ def _lake_root(value: str) -> str:
     return value
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
 HttpUrl = Annotated[str, _url(("http", "https"))]
 WebsocketUrl = Annotated[str, _url(("ws", "wss"))]
-Symbols = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
-class Section(BaseModel):
-    """A table of settings; unknown keys are errors."""
+def _named(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
+    """A table whose keys are names of that form."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    def check(value: dict[str, Any]) -> dict[str, Any]:
+        wrong = next((name for name in value if not pattern.fullmatch(name)), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong!r} is no name here: {allowed}")
+        return value
+
+    return AfterValidator(check)
 
 
 class S3Settings(Section):
@@ -108,19 +121,9 @@ class VenueSettings(Section):
         default="stream", description="`poll`: whole books over REST through ccxt, for any venue that ccxt knows"
     )
     poll_interval_s: float = Field(default=1.0, ge=0.05, le=3600, description="seconds between two polls of a book")
-    symbols: Symbols = Field(default=(), description="what to capture when no pairs are named: `BTC/USDT,ETH/USDT`")
+    symbols: Names = Field(default=(), description="what to capture when no pairs are named: `BTC/USDT,ETH/USDT`")
     staleness_s: float | None = Field(
         default=None, gt=0, le=86_400, description="overrides `capture.staleness_s` for this venue"
-    )
-
-
-class TradingSettings(Section):
-    """Orders and what they have made."""
-
-    store: str = Field(
-        default="data/orders.db",
-        min_length=1,
-        description="the order store: a SQLite file, or `postgresql://host/database` (its password from PGPASSWORD)",
     )
 
 
@@ -211,6 +214,22 @@ class _DotEnv(_PlainOrJson, DotEnvSettingsSource):
         }
 
 
+class _Toml(TomlConfigSettingsSource):
+    def __call__(self) -> dict[str, Any]:
+        """The file, in which no account's key may stand. Raises ConfigError."""
+        found = super().__call__()
+        accounts = found.get("accounts")
+        for name, account in accounts.items() if isinstance(accounts, dict) else ():
+            for field in KEY_FIELDS if isinstance(account, dict) else ():
+                if field in account:
+                    variable = f"{PREFIX}ACCOUNTS{NESTED}{name.upper()}{NESTED}{field.upper()}"
+                    raise ConfigError(
+                        f"accounts.{name}.{field} stands in {config_file().name}: keys come from the environment only, "
+                        f"set {variable} and delete it there"
+                    )
+        return found
+
+
 class Settings(BaseSettings):
     """All settings; `load_settings` makes them."""
 
@@ -238,6 +257,13 @@ class Settings(BaseSettings):
     capture: CaptureSettings = CaptureSettings()
     venues: dict[str, VenueSettings] = Field(default={}, description="per venue, by venue id")
     trading: TradingSettings = TradingSettings()
+    accounts: Annotated[
+        dict[str, AccountSettings], _named(ACCOUNT_NAME, "small letters, digits and single underscores, like main")
+    ] = Field(default={}, description="per account, by its name here")
+    limits: Annotated[
+        dict[str, LimitSettings],
+        _named(SCOPE, "portfolio, 'venue binance', 'account binance/main', 'strategy NAME', 'symbol binance BTC/USDT'"),
+    ] = Field(default={}, description="per scope, named as denials name it")
     rates: RateSettings = RateSettings()
     reads: ReadSettings = ReadSettings()
     breakers: BreakerSettings = BreakerSettings()
@@ -256,7 +282,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment, then `.env`, then `xetrade.toml` of the working directory (or of XETRADE_CONFIG)."""
-        toml = TomlConfigSettingsSource(settings_cls, config_file())
+        toml = _Toml(settings_cls, config_file())
         return init_settings, _Environment(settings_cls), _DotEnv(settings_cls, env_file=Path(".env")), toml
 
     def venue(self, venue: str) -> VenueSettings:
@@ -318,13 +344,20 @@ def walk_fields() -> list[tuple[str, Any, Any]]:
     """(dotted name, pydantic field, its default) of every setting, in the order of the models."""
     rows: list[tuple[str, Any, Any]] = []
     for name, field in Settings.model_fields.items():
-        section = VenueSettings if name == "venues" else field.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            prefix = f"{name}.VENUE" if name == "venues" else name
+        section = _section(name)
+        if section is not None:
+            prefix = f"{name}.{NAMED[name]}" if name in NAMED else name
             rows += [(f"{prefix}.{key}", inner, inner.default) for key, inner in section.model_fields.items()]
         else:
             rows.append((name, field, field.default))
     return rows
+
+
+def _section(name: str) -> type[Section] | None:
+    """The model of a table of settings, or of each of its entries; None for a plain setting."""
+    annotation = Settings.model_fields[name].annotation
+    found = get_args(annotation)[1] if name in NAMED else annotation
+    return found if isinstance(found, type) and issubclass(found, Section) else None
 
 
 def describe(error: ValidationError) -> str:
@@ -349,13 +382,14 @@ def _keys_at(path: list[str]) -> list[str]:
     """The keys that exist in the table at `path`."""
     if not path:
         return list(Settings.model_fields)
-    section = VenueSettings if path[0] == "venues" else Settings.model_fields[path[0]].annotation
-    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+    section = _section(path[0])
+    return list(section.model_fields) if section is not None else []
 
 
 def _is_secret(path: list[str]) -> bool:
     """Whether the value at `path` may be secret: the setting is one, or it is a whole table that could hold one."""
-    dotted = ".".join(path)
+    named = [*path[:1], NAMED[path[0]], *path[2:]] if path and path[0] in NAMED else path
+    dotted = ".".join(named)
     return any(
         "SecretStr" in str(field.annotation) and (name == dotted or name.startswith(f"{dotted}."))
         for name, field, _ in walk_fields()
@@ -367,6 +401,7 @@ def _secrets_in(model: BaseModel) -> list[SecretStr]:
     for _, value in model:
         if isinstance(value, SecretStr):
             found.append(value)
-        elif isinstance(value, BaseModel):
-            found += _secrets_in(value)
+        for inner in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(inner, BaseModel):
+                found += _secrets_in(inner)
     return found

@@ -131,7 +131,7 @@ def test_exits_pass_every_limit_and_a_reducing_state() -> None:
     assert check(risk, reduce_only=True, side=Side.SELL) is None
     denial = check(risk)
     assert denial is not None
-    assert (denial.error, denial.allowed) == (Halted, "only reduce-only orders")
+    assert (denial.error, denial.allowed) == (Halted, "only reduce-only passes")
 
 
 def test_where_the_venue_does_not_hold_to_reduce_only_an_exit_fits_what_is_held() -> None:

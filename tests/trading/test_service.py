@@ -601,7 +601,7 @@ def test_live_orders_need_to_be_armed(tmp_path: Path) -> None:
     world = World(tmp_path, live=True)
 
     async def program(service: OrderService) -> None:
-        with pytest.raises(NotArmed, match=r"live trading on binance/main would be an order, allowed is none: arm it"):
+        with pytest.raises(NotArmed, match=r"live orders on binance/main would be 1, allowed is none: arm it"):
             await place(service)
         arm = ControlEvent(
             kind=ControlKind.ARMED, at_ns=1, by="ann", venue="binance", account="main", notional_cap=D(600)

@@ -1,7 +1,8 @@
 """Entry of the `xetrade` command: the commands, and what an error looks like.
 
-An `XETradeError` or a wrong option is one line on standard error and exit code 2; anything unexpected is one line and
-exit code 1, with the traceback only after `--debug`. With `--json` standard output gets `{"error": ...}`.
+An `XETradeError` or a wrong option is one line on standard error and exit code 2, or 3 where nobody knows whether a
+venue has taken an order; anything unexpected is one line and exit code 1, with the traceback only after `--debug`. With
+`--json` standard output gets `{"error": ...}`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import typer.core
 import typer.exceptions
 
 from xetrade_core.cli.output import say
-from xetrade_core.errors import XETradeError
+from xetrade_core.errors import OrderOutcomeUnknown, XETradeError
 
 #: modules of this package that add their commands to the application
 COMMANDS = (
@@ -31,6 +32,9 @@ COMMANDS = (
     "ladder",
     "impact",
     "funding",
+    "orders",
+    "order_list",
+    "control",
     "pnl",
     "monitor",
     "lake",
@@ -58,6 +62,16 @@ ORDER = (
     "l2",
     "impact",
     "funding",
+    "place",
+    "cancel",
+    "amend",
+    "status",
+    "orders",
+    "risk",
+    "arm",
+    "disarm",
+    "halt",
+    "resume-trading",
     "position",
     "monitor",
     "pnl",
@@ -69,6 +83,8 @@ ORDER = (
     "replay",
 )
 ALARMS_WITHIN_S = 5.0
+#: exit code where an order may be on its venue or not
+NOT_KNOWN = 3
 
 
 class Commands(typer.core.TyperGroup):
@@ -126,7 +142,7 @@ def main(arguments: Sequence[str]) -> int:
     except XETradeError as error:
         if debug:
             _traceback()
-        return _fail(str(error), 2, as_json)
+        return _fail(str(error), NOT_KNOWN if isinstance(error, OrderOutcomeUnknown) else 2, as_json)
     except Exception as error:  # the last resort of the command line
         if debug:
             _traceback()

@@ -124,8 +124,10 @@ def open_settings(lake: str | None = None, spool: Path | None = None) -> Setting
 
 
 def pair_as_asked(text: str) -> str:
-    """What a person wrote for a pair, for a venue to look up: `BTC/USDT` may mean the swap where there is no spot."""
-    return text if ":" in text else text.replace("/", "-")
+    """What a person wrote for a pair, for a venue to look up."""
+    from xetrade_core.symbols.pairs import as_asked
+
+    return as_asked(text)
 
 
 def symbol_fits(text: str, symbol: str) -> bool:

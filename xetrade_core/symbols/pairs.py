@@ -55,3 +55,8 @@ def means(text: str, symbol: str) -> bool:
     """Whether a person means `symbol` (universal) by `text`: `BTC-USDT`, `BTCUSDT`, with or without `:USDT`."""
     wanted = plain_name(text)
     return wanted in (plain_name(symbol), plain_name(symbol.partition(":")[0]))
+
+
+def as_asked(text: str) -> str:
+    """What a person wrote for a pair, for a venue to look up: `BTC/USDT` may mean the swap where there is no spot."""
+    return text if ":" in text else text.replace("/", "-")

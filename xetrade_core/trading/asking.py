@@ -25,7 +25,7 @@ from xetrade_core.trading.marks import Marks
 from xetrade_core.trading.requests import OrderRequest, Pricing, fit, to_intent
 from xetrade_core.trading.risk import Denial
 from xetrade_core.trading.transaction import Transaction
-from xetrade_core.venues.venue import Capability
+from xetrade_core.venues.venue import Capability, Support
 
 _UNDECIDED = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR)
 
@@ -82,7 +82,7 @@ def amendment_for(
         raise InvalidOrder("amendment", "without a change", "give another amount or another price")
     if fitted[0] <= order.filled:
         raise InvalidOrder("amount", fitted[0], f"more than the {order.filled:f} that are filled")
-    native = Capability.AMEND in account.venue.capabilities
+    native = account.venue.capabilities.get(Capability.AMEND) is Support.NATIVE
     successor = None if native else client_order_id(order.client_id, "replace", order.version)
     return OrderEvent(
         kind=EventKind.AMEND_REQUESTED,

@@ -83,6 +83,26 @@ class OrderReader:
         with self.reading() as connection:
             return [records.read_order(body) for body in connection.execute(query).scalars()]
 
+    def newest(
+        self,
+        limit: int,
+        *,
+        from_ns: int = 0,
+        venue: str | None = None,
+        account: str | None = None,
+        symbols: Collection[str] | None = None,
+    ) -> list[Order]:
+        """The last `limit` orders that were made from `from_ns` on, oldest first."""
+        query = select(ORDERS.c.body).where(ORDERS.c.created_ns >= from_ns)
+        for column, value in ((ORDERS.c.venue, venue), (ORDERS.c.account, account)):
+            if value is not None:
+                query = query.where(column == value)
+        if symbols is not None:
+            query = query.where(ORDERS.c.symbol.in_(symbols))
+        query = query.order_by(ORDERS.c.created_ns.desc(), ORDERS.c.client_id).limit(limit)
+        with self.reading() as connection:
+            return [records.read_order(body) for body in connection.execute(query).scalars()][::-1]
+
     def events(self, client_id: str) -> list[OrderEvent]:
         """Everything that happened to an order, in order; raises UnknownOrder."""
         query = select(EVENTS.c.body).where(EVENTS.c.client_id == client_id).order_by(EVENTS.c.version)

@@ -146,7 +146,7 @@ def _on_grid(name: str, value: Decimal, step: Decimal, rounding: str, request: O
     if whole == steps and whole * step == value:
         return value
     if request.rounding is Rounding.REFUSE:
-        raise InvalidOrder(name, value, f"a multiple of {step:f}, or ask for it to be fitted")
+        raise InvalidOrder(name, value, f"a multiple of {step:f}, or ask for rounding to fit")
     if not whole:
         raise InvalidOrder(name, value, f"at least {step:f}")
     return whole * step

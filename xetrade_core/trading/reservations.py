@@ -130,6 +130,10 @@ class Reservations:
         """What a scope has open and holds now."""
         return self._usage[scope]
 
+    def scopes(self) -> tuple[Scope, ...]:
+        """Every scope that has, or had, something open or held."""
+        return tuple(self._usage)
+
     def arms(self) -> dict[tuple[str, str], Arm]:
         """The armings by (venue, account), expired ones included."""
         return dict(self._arms)

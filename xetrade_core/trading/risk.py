@@ -114,12 +114,10 @@ class RiskBook(Reservations):
     def _check_arm(self, intent: Intent, now_ns: int, more: Decimal) -> Denial | None:
         arm = self._arms.get((intent.venue, intent.account)) or self._arms.get((intent.venue, ""))
         if arm is None:
-            return Denial(
-                f"live trading on {intent.venue}/{intent.account}", "an order", "none: arm it first", NotArmed
-            )
+            return Denial(f"live orders on {intent.venue}/{intent.account}", "1", "none: arm it first", NotArmed)
         record = arm.record
         if record.expires_ns is not None and now_ns >= record.expires_ns:
-            return Denial(f"live trading on {intent.venue}", "an order", "none: its arming expired", NotArmed)
+            return Denial(f"live orders on {intent.venue}", "1", "none: its arming expired", NotArmed)
         used = arm.used + more
         if not intent.reduce_only and record.notional_cap is not None and used > record.notional_cap:
             return Denial(f"armed notional of {intent.venue}", _plain(used), _plain(record.notional_cap), NotArmed)
@@ -143,9 +141,9 @@ def _position_after(usage: Usage, intent: Intent) -> Decimal:
 def _halted(event: ControlEvent) -> Denial:
     where = event.symbol or event.venue or "everything"
     state = event.state or TradingState.HALTED
-    allowed = "none until it is active again" if state is TradingState.HALTED else "only reduce-only orders"
+    allowed = "nothing new passes until it is resumed" if state is TradingState.HALTED else "only reduce-only passes"
     why = f"by {event.by}: {event.reason}" if event.reason else f"by {event.by}"
-    return Denial(f"trading of {where} ({state.value} {why})", "an order", allowed, Halted)
+    return Denial(f"trading of {where} is {state.value} ({why})", "an order", allowed, Halted)
 
 
 def _plain(value: Decimal | int) -> str:

@@ -1,0 +1,374 @@
+"""A trading desk out of the settings: its order store, limits, accounts and marks. What the command line, the pipelines
+and long-running processes all trade through.
+
+    async with open_desk(settings, clock, rng, venue="binance") as desk:
+        order = await desk.place(OrderRequest(...), key=run_id)
+
+Opening asks the venues nothing. What an order needs to know (what is listed, what it is worth, what the key may do) is
+asked before the first one is placed; cancelling needs none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from xetrade_core.assembly import market_access
+from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan_accounts
+from xetrade_core.assembly.limits import risk_limits
+from xetrade_core.assembly.markets import Markets
+from xetrade_core.clock import Clock
+from xetrade_core.errors import ConfigError, NotTrading, UnknownOrder, UnknownSymbol, VenueUnavailable, XETradeError
+from xetrade_core.execution.clients import AccountClient, open_execution
+from xetrade_core.market_data.marks import Instrumented
+from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
+from xetrade_core.model.orders import Intent, Order, OrderReport
+from xetrade_core.settings import Settings
+from xetrade_core.symbols.mapping import map_by_rule
+from xetrade_core.symbols.pairs import as_asked
+from xetrade_core.trading import asking
+from xetrade_core.trading.client_ids import client_order_id, require_valid
+from xetrade_core.trading.execution import ExecutionError, OrderRef, TradingAccount
+from xetrade_core.trading.journal import GroupCommit
+from xetrade_core.trading.marks import Marks
+from xetrade_core.trading.overview import LimitUse, Row, arm_rows, limit_uses, number, state_row
+from xetrade_core.trading.policy import Policy
+from xetrade_core.trading.reader import OrderReader
+from xetrade_core.trading.requests import OrderRequest
+from xetrade_core.trading.risk import Denial
+from xetrade_core.trading.service import OrderService
+from xetrade_core.trading.store import OrderStore
+from xetrade_core.trading.sweep import CancelAllReport
+from xetrade_core.trading.transaction import Transaction
+from xetrade_core.venues.clients import open_market_data
+from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.venue import Capability
+
+
+#: how long a process that ends waits for the fills of its last order
+SETTLE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an order would be, and why risk would deny it if it would."""
+
+    intent: Intent
+    plan: AccountPlan
+    denial: Denial | None
+
+
+@dataclass(slots=True)
+class TradingDesk:
+    """Everything that is open. `plans` also tells which accounts of the settings could not be opened, and why.
+
+    `orders` does not check what a key may do, nor brings marks: `place` and `prepare` here do.
+    """
+
+    plans: Plans
+    store: OrderStore
+    orders: OrderService
+    markets: Markets
+    clients: dict[AccountName, AccountClient]
+    accounts: dict[AccountName, TradingAccount]
+    clock: Clock
+    _checked: set[AccountName] = field(default_factory=set)
+
+    def plan(self, venue: str, account: str | None = None) -> AccountPlan:
+        """The account that is meant on a venue: by name, or the only one there is, or `main`. Raises ConfigError."""
+        found = [plan for plan in self.plans.ready if plan.venue.id == venue and account in (None, plan.account)]
+        chosen = found if len(found) == 1 else [plan for plan in found if plan.account == "main"]
+        if not chosen:
+            for name, problem in self.plans.problems.items():
+                if name[0] == venue and account in (None, name[1]):
+                    raise problem
+            known = ", ".join("/".join(plan.name) for plan in self.plans.ready)
+            raise ConfigError.of("account", account or "", f"one of {known}")
+        return chosen[0]
+
+    async def place(self, request: OrderRequest, *, key: str, step: str = "", index: int = 0) -> Order:
+        """As `OrderService.place`, of an instrument in any spelling, once its key was looked at and its mark brought.
+
+        Raises what that raises, WithdrawalAllowed, TradingNotAllowed, and VenueUnavailable where the venue cannot be
+        asked what it lists; nothing was sent then.
+        """
+        wanted = await self.resolved(request)
+        if not self._was_sent(client_order_id(key, step, index)):
+            await self.prepare([(wanted.venue, wanted.symbol)], accounts=[(wanted.venue, wanted.account)])
+        return await self.orders.place(wanted, key=key, step=step, index=index)
+
+    async def settle(self, order: Order, within_s: float = SETTLE_S) -> Order:
+        """The order once nothing of it is under way any more, its fills and a replacement included, or as it stands
+        then: for a process that ends after it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.orders.settled()
+        return await self.orders.status(order.client_id)
+
+    async def preview(self, request: OrderRequest, *, key: str) -> Preview:
+        """What `place` would send, checked as it would be; nothing is sent or stored. Raises what `place` raises."""
+        wanted = await self.resolved(request)
+        name = (wanted.venue, wanted.account)
+        await self.prepare([(wanted.venue, wanted.symbol)], accounts=[name])
+        account, now_ns = self.accounts[name], self.clock.wall_ns()
+        client_id = client_order_id(key)
+        require_valid(client_id, account.venue)
+        intent = asking.intent_for(wanted, account, self.store.marks, client_id=client_id, key=key, now_ns=now_ns)
+        if isinstance(intent, XETradeError):
+            raise intent
+        reduces = Capability.REDUCE_ONLY in account.venue.capabilities
+        denial = self.store.do(lambda work: work.risk.check(intent, now_ns, venue_reduces=reduces))
+        return Preview(intent, self.plan(*name), denial)
+
+    async def resolved(self, request: OrderRequest) -> OrderRequest:
+        """The request with the account that is meant and the universal symbol of what somebody wrote."""
+        plan = self.plan(request.venue, request.account or None)
+        instrument = await self.markets.instrument(request.venue, request.symbol)
+        return replace(request, account=plan.account, symbol=instrument.symbol)
+
+    async def cancel(
+        self, order_id: str, *, venue: str | None = None, account: str | None = None, pair: str | None = None
+    ) -> Order | None:
+        """Cancel an order by its client id or the venue's; see `OrderService.cancel`. None: an order of the account
+        that is not in the store, whose cancel the venue took; that needs its venue and pair. Raises UnknownOrder."""
+        try:
+            order = await asyncio.to_thread(self.store.named, order_id, venue=venue, account=account)
+        except UnknownOrder:
+            if venue is None or pair is None:
+                raise
+            client = self.clients[self.plan(venue, account).name]
+            await client.cancel(OrderRef((await self.markets.instrument(venue, pair)).symbol, None, order_id))
+            return None
+        return await self.orders.cancel(order.client_id)
+
+    async def amend(self, order_id: str, *, amount: Decimal | None = None, price: Decimal | None = None) -> Order:
+        """As `OrderService.amend`, by either id, with its instrument and mark brought before. Raises what that does."""
+        order = await asyncio.to_thread(self.store.named, order_id)
+        intent = order.intent
+        await self.prepare([(intent.venue, intent.symbol)], accounts=[(intent.venue, intent.account)])
+        return await self.orders.amend(order.client_id, amount=amount, price=price)
+
+    async def resume(self) -> list[Order]:
+        """Go on with whatever is under way in these accounts; returns those orders. What waits to be sent is only sent
+        with a key that may be used. Raises WithdrawalAllowed, TradingNotAllowed."""
+        waiting = [order.intent for order in await self.orders.open_orders() if not order.sent]
+        names = {(one.venue, one.account) for one in waiting} & self.accounts.keys()
+        with contextlib.suppress(VenueUnavailable):
+            await self.prepare({(one.venue, one.symbol) for one in waiting if one.venue in dict(names)}, accounts=names)
+        return await self.orders.resume()
+
+    async def find(self, order_id: str, venue: str, account: str | None, pair: str) -> OrderReport | None:
+        """What a venue says of an order of the account that is not in the store. Raises ExecutionError."""
+        client = self.clients[self.plan(venue, account).name]
+        return await client.find(OrderRef((await self.markets.instrument(venue, pair)).symbol, None, order_id))
+
+    async def cancel_all(
+        self, *, venue: str | None = None, account: str | None = None, pair: str | None = None
+    ) -> tuple[list[CancelAllReport], dict[str, str]]:
+        """Cancel every order of the accounts that match, verify, and tell which accounts could not be reached, and why.
+
+        With a pair, only where its venue lists it.
+        """
+        problems = {"/".join(name): str(error) for name, error in self.plans.problems.items()}
+        reports: list[CancelAllReport] = []
+        for name in self.accounts:
+            if venue in (None, name[0]) and account in (None, name[1]):
+                symbol = None
+                if pair is not None:
+                    try:
+                        symbol = (await self.markets.instrument(name[0], pair)).symbol
+                    except (UnknownSymbol, NotTrading) as error:
+                        problems["/".join(name)] = str(error)
+                        continue
+                reports += await self.orders.cancel_all(venue=name[0], account=name[1], symbol=symbol)
+        return reports, problems
+
+    async def prepare(self, wanted: Iterable[Instrumented], *, accounts: Iterable[AccountName] | None = None) -> None:
+        """Make ready to place orders: look at the keys, and bring the marks that risk and market orders need.
+
+        `accounts`: whose keys, all by default. Raises WithdrawalAllowed, TradingNotAllowed, VenueUnavailable.
+        """
+        for name in self.accounts if accounts is None else accounts:
+            await self.require_safe_key(name)
+        instruments = set(wanted)
+        for venue in {venue for venue, _ in instruments}:
+            await self.markets.instruments(venue)
+        if any(limits.max_daily_loss is not None for limits in self.store.limits.by_scope.values()):
+            instruments |= {one for one in self.store.instruments_traded() if one[0] in self.markets.listed}
+        await self.markets.refresh(instruments)
+
+    async def require_safe_key(self, name: AccountName) -> None:
+        """Look once at what an account's key may do. Raises WithdrawalAllowed or TradingNotAllowed; for a live account
+        VenueUnavailable where the venue cannot be asked, and ConfigError where it does not tell."""
+        if name in self._checked:
+            return
+        plan = self.plan(*name)
+        try:
+            found = await self.clients[name].permissions()
+        except ExecutionError as error:
+            if plan.live:
+                raise VenueUnavailable(
+                    f"what the key of {'/'.join(name)} may do is not known, so that nothing is placed live: {error}"
+                ) from None
+            return
+        found.require_safe(*name)
+        if plan.live and found.withdraw is None and not plan.trust_key:
+            raise ConfigError(
+                f"{plan.venue.name} does not tell whether the key of {plan.account} can withdraw: look there, then "
+                f"set XETRADE_ACCOUNTS__{plan.account.upper()}__TRUST_KEY=true"
+            )
+        self._checked.add(name)
+
+    def _was_sent(self, client_id: str) -> bool:
+        """Whether this intent was made before and may be on the venue: then it is looked for, and not sent."""
+        try:
+            return self.store.order(client_id).sent > 0
+        except UnknownOrder:
+            return False
+
+
+def preview_row(preview: Preview) -> dict[str, str | bool | None]:
+    """What would be sent, for people."""
+    intent, plan = preview.intent, preview.plan
+    return {
+        "to": f"{plan.venue.name}, {plan.where}",
+        "account": plan.account,
+        "client_id": intent.client_id,
+        "pair": intent.symbol,
+        "side": intent.side.value,
+        "type": intent.type.value,
+        "quantity": number(intent.amount),
+        "price": number(intent.price),
+        "value": number(intent.terms.value(intent.amount, intent.reserve_price)),
+        "time_in_force": intent.time_in_force.value,
+        "post_only": intent.post_only,
+        "reduce_only": intent.reduce_only,
+        "strategy": intent.strategy or None,
+        "live": intent.live,
+    }
+
+
+def open_store(settings: Settings, clock: Clock) -> OrderStore:
+    """The order store with the limits of the settings. Raises ConfigError, StoreUnavailable."""
+    marks = Marks(max_age_s=settings.trading.mark_age_s)
+    return OrderStore(settings.trading.store, limits=risk_limits(settings), marks=marks, clock=clock)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskOverview:
+    """What orders may do now: limits and what is used of them, trading states, armings."""
+
+    mode: str
+    limits: list[LimitUse]
+    states: list[Row]
+    arms: list[Row]
+
+
+def risk_overview(settings: Settings, clock: Clock) -> RiskOverview:
+    """What the order store says. Raises ConfigError, StoreUnavailable."""
+    store, now_ns = open_store(settings, clock), clock.wall_ns()
+
+    def work(transaction: Transaction) -> RiskOverview:
+        risk = transaction.risk
+        states = [state_row(event) for event in risk.trading_states()]
+        return RiskOverview(settings.trading.mode.value, limit_uses(risk, now_ns), states, arm_rows(risk, now_ns))
+
+    try:
+        return store.do(work)
+    finally:
+        store.close()
+
+
+def set_trading_state(
+    settings: Settings,
+    clock: Clock,
+    state: TradingState,
+    *,
+    venue: str | None,
+    pair: str | None,
+    by: str,
+    reason: str,
+) -> str:
+    """Halt, reduce or resume everything, a venue, or one pair of it, for every process on the store; returns its name.
+
+    No venue is asked, so that a halt takes as long as a write; a pair is read by the venue's naming rule. Raises
+    ConfigError, UnknownVenue, UnknownSymbol, StoreUnavailable.
+    """
+    symbol = None
+    if venue is not None:
+        known_venue(venue)
+    if pair is not None:
+        if venue is None:
+            raise ConfigError(f"name the venue of {pair} with --venue")
+        symbol = map_by_rule(venue, as_asked(pair)).symbol
+    store = open_store(settings, clock)
+    try:
+        store.control(
+            ControlEvent(
+                kind=ControlKind.TRADING_STATE,
+                at_ns=clock.wall_ns(),
+                by=by,
+                reason=reason,
+                venue=venue,
+                symbol=symbol,
+                state=state,
+            )
+        )
+    finally:
+        store.close()
+    return " ".join(filter(None, (venue, symbol))) or "everything"
+
+
+def open_reader(settings: Settings) -> OrderReader:
+    """The order store for reading. Raises ConfigError, StoreUnavailable."""
+    return OrderReader(settings.trading.store)
+
+
+@contextlib.asynccontextmanager
+async def open_desk(
+    settings: Settings,
+    clock: Clock,
+    rng: random.Random,
+    *,
+    venue: str | None = None,
+    account: str | None = None,
+    policy: Policy | None = None,
+) -> AsyncIterator[TradingDesk]:
+    """The desk of the settings' accounts, or of those on one venue or of one name; closed when left.
+
+    Raises ConfigError, UnknownVenue, VenueRetired, NotSupported and StoreUnavailable: why none of them can be traded.
+    """
+    plans = plan_accounts(settings, venue=venue, account=account)
+    plans.require_any()
+    async with contextlib.AsyncExitStack() as opened:
+        store = open_store(settings, clock)
+        opened.callback(store.close)
+        journal = GroupCommit(store)
+        opened.push_async_callback(journal.close)
+        options = {plan.venue.id: plan.options for plan in plans.ready}
+        access = replace(
+            market_access(settings, clock, rng), client=lambda name: open_market_data(name, options[name], clock, rng)
+        )
+        markets = await opened.enter_async_context(Markets(access, store.marks))
+        clients: dict[AccountName, AccountClient] = {}
+        accounts: dict[AccountName, TradingAccount] = {}
+        for plan in plans.ready:
+            client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, rng)
+            opened.push_async_callback(client.close)
+            clients[plan.name] = client
+            listed = markets.on(plan.venue.id)
+            accounts[plan.name] = TradingAccount(plan.venue, plan.account, client, listed, plan.live)
+        orders = OrderService(
+            store,
+            journal,
+            accounts.values(),
+            clock=clock,
+            rng=rng,
+            policy=policy or Policy(patience_s=settings.trading.patience_s),
+        )
+        await opened.enter_async_context(orders)
+        yield TradingDesk(plans, store, orders, markets, clients, accounts, clock)

@@ -1,0 +1,103 @@
+"""What the commands that trade have in common: their options, the desk they work through, how an order is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from xetrade_core.cli.output import emit_json, emit_table
+from xetrade_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from xetrade_core.assembly.trading import TradingDesk
+    from xetrade_core.model.orders import Order
+    from xetrade_core.settings import Settings
+    from xetrade_core.trading.policy import Policy
+
+T = TypeVar("T")
+NOT_CLEAN = 1
+COLUMNS = (
+    "client_id", "order_id", "state", "venue", "account", "pair", "side", "type", "quantity", "price", "filled",
+    "average_price",
+)  # fmt: skip
+NUMBERS = (8, 9, 10, 11)
+
+OneVenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
+AccountOption = Annotated[
+    str, typer.Option("--account", help="Account of the settings. Default: the venue's only one, or main.")
+]
+OneAccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
+OnePairOption = Annotated[str, typer.Option("--pair", help="Of one pair only: BTC-USDT, BTC/USDT:USDT.")]
+OrderIdOption = Annotated[str, typer.Option("--order-id", help="The order: its client id or the venue's.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who says so. Default: the user of this machine.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for those who read it later.")]
+
+
+def with_desk(
+    settings: Settings,
+    work: Callable[[TradingDesk], Awaitable[T]],
+    *,
+    venue: str = "",
+    account: str = "",
+    policy: Policy | None = None,
+) -> T:
+    """What `work` makes of the desk of these accounts, which is closed after it."""
+
+    async def opened() -> T:
+        from xetrade_core.assembly.trading import open_desk
+        from xetrade_core.clock import SystemClock
+
+        desk = open_desk(
+            settings, SystemClock(), random.Random(), venue=venue or None, account=account or None, policy=policy
+        )
+        async with desk as trading:
+            return await work(trading)
+
+    return asyncio.run(opened())
+
+
+def amount(text: str, name: str) -> Decimal:
+    """A decimal number as it was written; ConfigError names the option otherwise."""
+    try:
+        value = Decimal(text.strip().replace("_", ""))
+    except InvalidOperation:
+        raise ConfigError.of(name, text, "a number such as 0.001") from None
+    if not (value.is_finite() and value > 0):
+        raise ConfigError.of(name, text, "a number above zero")
+    return value
+
+
+def who(by: str) -> str:
+    """The person that an entry of the order store names."""
+    import getpass
+
+    if by:
+        return by
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def show_orders(title: str, orders: list[Order], *, as_json: bool, one: bool = False) -> None:
+    """Orders as a table, or as JSON; `one`: as the object of a single order, with why it is as it is."""
+    from xetrade_core.trading.overview import order_row
+
+    rows = [order_row(order) for order in orders]
+    if as_json:
+        emit_json(rows[0] if one else rows)
+        return
+    columns = [*COLUMNS, "reason"] if any(row["reason"] for row in rows) else list(COLUMNS)
+    emit_table(title, [name.replace("_", " ") for name in columns], [[row[name] for name in columns] for row in rows])
+
+
+def show_rows(title: str, rows: list[Any]) -> None:
+    """Rows that are alike, as a table with their keys as header; nothing for none."""
+    if rows:
+        names = list(rows[0])
+        emit_table(title, [name.replace("_", " ") for name in names], [[row[name] for name in names] for row in rows])

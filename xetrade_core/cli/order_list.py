@@ -1,0 +1,204 @@
+"""`xetrade orders`: the order store, read, verified and, where only a person can tell, corrected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xetrade_core.cli.desk import (
+    NOT_CLEAN,
+    ByOption,
+    OneAccountOption,
+    OnePairOption,
+    OneVenueOption,
+    show_orders,
+    show_rows,
+    who,
+    with_desk,
+)
+from xetrade_core.cli.options import JsonOption, open_settings, seconds, symbol_fits
+from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, working
+
+if TYPE_CHECKING:
+    from xetrade_core.assembly.trading import TradingDesk
+    from xetrade_core.model.orders import Order
+
+MOST = 100
+orders_app = typer.Typer(
+    invoke_without_command=True, help="List orders, tell their history, verify the order store.", rich_markup_mode=None
+)
+
+
+@orders_app.callback()
+def orders(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Ended orders too, the newest.")] = False,
+    since: Annotated[str, typer.Option("--since", help="All that were made in the last 24h, 30m, ...")] = "",
+    venue: OneVenueOption = "",
+    account: OneAccountOption = "",
+    pair: OnePairOption = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, of ended ones.")] = MOST,
+    as_json: JsonOption = False,
+) -> None:
+    """List orders: those that can still trade, or all.
+
+    \b
+    xetrade orders
+    xetrade orders --all --venue binance --pair BTC-USDT
+    xetrade orders --since 24h --json
+    xetrade orders show 12345
+    """
+    import time
+
+    from xetrade_core.assembly.trading import open_reader
+    from xetrade_core.clock import NS_PER_S
+
+    if context.invoked_subcommand is not None:
+        return
+    since_s = seconds(since, "--since") if since else None
+    reader = open_reader(open_settings())
+    try:
+        if every or since_s is not None:
+            from_ns = 0 if since_s is None else time.time_ns() - round(since_s * NS_PER_S)
+            found = reader.newest(limit, from_ns=from_ns, venue=venue or None, account=account or None)
+        else:
+            found = reader.working(venue=venue or None, account=account or None)
+    finally:
+        reader.engine.dispose()
+    chosen = [order for order in found if not pair or symbol_fits(pair, order.intent.symbol)]
+    if not chosen and not as_json:
+        emit_text("no orders" if every or since else "no open orders; --all shows those that have ended")
+        return
+    show_orders("", chosen, as_json=as_json)
+
+
+@orders_app.command()
+def show(
+    order_id: Annotated[str, typer.Argument(help="The order: its client id or the venue's.")],
+    venue: OneVenueOption = "",
+    account: OneAccountOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the history of an order, entry by entry.
+
+    \b
+    xetrade orders show 12345
+    """
+    from xetrade_core.assembly.trading import open_reader
+    from xetrade_core.trading.overview import order_row, timeline
+
+    reader = open_reader(open_settings())
+    try:
+        order = reader.named(order_id, venue=venue or None, account=account or None)
+        rows = timeline(reader.events(order.client_id))
+    finally:
+        reader.engine.dispose()
+    if as_json:
+        emit_json({**order_row(order), "events": rows})
+    else:
+        show_orders("", [order], as_json=False, one=True)
+        show_rows("history", rows)
+
+
+@orders_app.command()
+def rebuild(
+    repair: Annotated[bool, typer.Option("--repair", help="Write what the events say where a row differs.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Sum up every order from its events and compare.
+
+    Exit code 1 if the stored rows differ and are not repaired.
+
+    \b
+    xetrade orders rebuild
+    xetrade orders rebuild --repair
+    """
+    from xetrade_core.assembly.trading import open_store
+    from xetrade_core.clock import SystemClock
+    from xetrade_core.trading.rebuild import rebuild as rebuilt
+
+    store = open_store(open_settings(), SystemClock())
+    try:
+        with working("reading events") as tell:
+            report = rebuilt(store, repair=repair, progress=lambda done: tell(f"{done:,} orders"))
+    finally:
+        store.close()
+    if as_json:
+        emit_json({"clean": report.clean, **{name: getattr(report, name) for name in report.__slots__}})
+    else:
+        off = f"{count(report.different, 'order')} and {count(report.holdings, 'holding')} differed"
+        fixed = " and were repaired" if report.repaired else "; --repair writes what the events say"
+        emit_text(
+            f"{count(report.orders, 'order')} of {count(report.events, 'event')}, {report.illegal} contradictions"
+        )
+        emit_text("the rows are what the events say" if report.clean else f"{off}{fixed}")
+        if report.fills_off:
+            emit_text(f"fills and their events differ by {count(report.fills_off, 'row')}: nothing repairs that")
+        if report.differing:
+            emit_table("", ("differing",), [(name,) for name in report.differing])
+    if not report.clean and not (report.repaired and not report.fills_off):
+        raise typer.Exit(NOT_CLEAN)
+
+
+@orders_app.command()
+def dismiss(
+    order_id: Annotated[str, typer.Argument(help="The order: its client id.")],
+    reason: Annotated[str, typer.Option("--reason", help="What you saw on the venue.")],
+    by: ByOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say that an order that needs an operator is not on the venue.
+
+    Look it up there first: its risk is given free, and nobody asks for it any more.
+
+    \b
+    xetrade orders dismiss xabc --reason "not in the venue's order history"
+    """
+
+    async def work(desk: TradingDesk) -> Order:
+        return await desk.orders.dismiss(order_id, by=who(by), reason=reason)
+
+    show_orders("", [with_desk(open_settings(), work)], as_json=as_json, one=True)
+
+
+@orders_app.command()
+def resume(
+    within: Annotated[str, typer.Option("--within", help="Stop waiting after so long; nothing is lost.")] = "60s",
+    venue: OneVenueOption = "",
+    account: OneAccountOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with whatever is under way: ask for what is not known, cancel what is to be cancelled, send what waits.
+
+    Exit code 3 if some of it is still not known at the end.
+
+    \b
+    xetrade orders resume
+    xetrade orders resume --venue binance --within 10m
+    """
+    limit_s = seconds(within, "--within")
+
+    async def work(desk: TradingDesk) -> list[Order]:
+        import asyncio
+
+        taken = await desk.resume()
+        try:
+            async with asyncio.timeout(limit_s):
+                await desk.orders.settled()
+        except TimeoutError:
+            pass
+        return [await desk.orders.status(order.client_id) for order in taken]
+
+    found = with_desk(open_settings(), work, venue=venue, account=account)
+    if found or as_json:
+        show_orders("", found, as_json=as_json)
+    else:
+        emit_text("nothing is under way")
+    if any(order.state.value in ("unknown", "submitting", "needs_operator") for order in found):
+        raise typer.Exit(3)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.add_typer(orders_app, name="orders")
