@@ -44,6 +44,9 @@ from xetrade_pipelines.resources import (
     ReferenceResource,
     SettingsResource,
 )
+from xetrade_pipelines.trading import jobs as trading_jobs
+from xetrade_pipelines.trading import sensors as trading_sensors
+from xetrade_pipelines.trading.resources import TradingResource
 
 
 def default_resources(settings: Settings) -> dict[str, Any]:
@@ -58,6 +61,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         "reference": ReferenceResource(settings=machine, clock=clock),
         "funding": FundingResource(settings=machine, clock=clock),
         "accounting": AccountingResource(settings=machine, clock=clock),
+        "trading": TradingResource(settings=machine),
         "alerts": AlertResource(settings=machine),
         "io_manager": LakeIOManager(lake=lake),
         MEMORY: dg.mem_io_manager,
@@ -79,7 +83,14 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *accounting_assets.ASSETS,
         ],
         asset_checks=[window_covered],
-        jobs=[*JOBS, make_best_quotes, *reference_jobs.JOBS, *funding_jobs.JOBS, *accounting_jobs.JOBS],
+        jobs=[
+            *JOBS,
+            make_best_quotes,
+            *reference_jobs.JOBS,
+            *funding_jobs.JOBS,
+            *accounting_jobs.JOBS,
+            *trading_jobs.JOBS,
+        ],
         schedules=[
             *schedules(ticking),
             best_quotes_hourly(ticking),
@@ -87,7 +98,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *funding_schedules.schedules(ticking),
             *accounting_schedules.schedules(ticking),
         ],
-        sensors=[*sensors(watching), *reference_sensors.sensors(watching)],
+        sensors=[*sensors(watching), *reference_sensors.sensors(watching), *trading_sensors.sensors(watching)],
         resources={**default_resources(settings), **(resource_overrides or {})},
     )
 

@@ -10,7 +10,7 @@ https://docs.dagster.io/guides/build/external-resources
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,22 @@ from xetrade_core.reference.days import StoredChanges, StoredListing, StoredMap,
 from xetrade_core.reference.news import Listed, listed_since, read_cursor, write_cursor
 from xetrade_core.reference.refresh import Refreshed
 from xetrade_core.settings import Settings, load_settings
-from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging, redact_text, register_secrets
+from xetrade_core.telemetry import (
+    Webhook,
+    add_alarm_sink,
+    configure_logging,
+    deliver_alarms,
+    redact_text,
+    register_secrets,
+)
 from xetrade_pipelines.market_data.config import CaptureRunConfig
 from xetrade_pipelines.market_data.plan import plan_capture, symbols_of
 from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour, day_of_key, hour_key
 
 #: days that the picture of funding shows
 PICTURED_DAYS = 30
+#: seconds that a run which ends waits for its alarms to be delivered
+ALARMS_WITHIN_S = 5.0
 
 
 class ClockResource(dg.ConfigurableResource[None]):
@@ -101,6 +110,22 @@ class SettingsResource(dg.ConfigurableResource[None]):
         settings = load_settings()
         register_secrets(settings.secrets())
         return settings
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[Settings]:
+        """The settings, with logs to the run's compute log, redacted, and alarms to the webhook, as long as it lasts.
+
+        Raises ConfigError.
+        """
+        settings = self.load()
+        if not structlog.is_configured():  # a process of our own
+            configure_logging(settings.log.level, settings.log.format, settings.secrets())
+        url = settings.alerts.webhook_url
+        with contextlib.ExitStack() as sinks:
+            if url is not None:
+                sinks.callback(deliver_alarms, ALARMS_WITHIN_S)
+                sinks.callback(add_alarm_sink(Webhook(url)))
+            yield settings
 
 
 class LakeS3Resource(S3Resource):
@@ -214,15 +239,9 @@ class CaptureResource(dg.ConfigurableResource[None]):
     ) -> CaptureReport:
         """Record until the window ends or the run is interrupted; see `xetrade_core.capture.run.run_capture`."""
         clock, rng = SystemClock(), random.Random()
-        settings = self.settings.load()
-        if not structlog.is_configured():  # a process of our own: its logs go, redacted, to the run's compute log
-            configure_logging(settings.log.level, settings.log.format, settings.secrets())
-        options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
-        opener = feed_opener(options, clock, rng)
-        url = settings.alerts.webhook_url
-        with contextlib.ExitStack() as sinks:
-            if url is not None:
-                sinks.callback(add_alarm_sink(Webhook(url)))
+        with self.settings.telling() as settings:
+            options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
+            opener = feed_opener(options, clock, rng)
             return run_capture(config, store, opener, clock=clock, rng=rng, on_progress=on_progress)
 
     def live_venues(self, now_ns: int) -> set[str]:

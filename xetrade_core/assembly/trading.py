@@ -48,7 +48,6 @@ from xetrade_core.venues.clients import open_market_data
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.venue import Capability
 
-
 #: how long a process that ends waits for the fills of its last order
 SETTLE_S = 5.0
 

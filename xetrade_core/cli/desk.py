@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -47,18 +45,10 @@ def with_desk(
     policy: Policy | None = None,
 ) -> T:
     """What `work` makes of the desk of these accounts, which is closed after it."""
+    from xetrade_core.assembly.order_runs import run_with_desk
+    from xetrade_core.clock import SystemClock
 
-    async def opened() -> T:
-        from xetrade_core.assembly.trading import open_desk
-        from xetrade_core.clock import SystemClock
-
-        desk = open_desk(
-            settings, SystemClock(), random.Random(), venue=venue or None, account=account or None, policy=policy
-        )
-        async with desk as trading:
-            return await work(trading)
-
-    return asyncio.run(opened())
+    return run_with_desk(settings, SystemClock(), work, venue=venue or None, account=account or None, policy=policy)
 
 
 def amount(text: str, name: str) -> Decimal:

@@ -143,7 +143,7 @@ def _halted(event: ControlEvent) -> Denial:
     state = event.state or TradingState.HALTED
     allowed = "nothing new passes until it is resumed" if state is TradingState.HALTED else "only reduce-only passes"
     why = f"by {event.by}: {event.reason}" if event.reason else f"by {event.by}"
-    return Denial(f"trading of {where} is {state.value} ({why})", "an order", allowed, Halted)
+    return Denial(f"trading of {where} is {state.value} {why}", "an order", allowed, Halted)
 
 
 def _plain(value: Decimal | int) -> str:

@@ -1,0 +1,205 @@
+"""One piece of trading from begin to end, for who is no event loop: opened, done, told, closed. The pipelines' jobs are
+these; the command line has its own way of showing them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from xetrade_core.assembly.trading import TradingDesk, open_desk, open_reader, risk_overview, set_trading_state
+from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.errors import OrderError
+from xetrade_core.model.order_events import TradingState
+from xetrade_core.model.orders import Order, OrderState
+from xetrade_core.settings import Settings
+from xetrade_core.trading.client_ids import client_order_id
+from xetrade_core.trading.overview import Row, cancel_all_row, order_row, timeline
+from xetrade_core.trading.policy import Policy
+from xetrade_core.trading.requests import OrderRequest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTold:
+    """Where an order stands and its history; `problem` says why it did not become what was asked, if so."""
+
+    order: Row
+    events: list[Row]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """What came of cancelling everything: by account, and the accounts that could not be reached with their reason."""
+
+    accounts: list[Row]
+    problems: dict[str, str]
+    halted: str | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether every venue itself has said that nothing is open."""
+        return not self.problems and all(row["verified"] for row in self.accounts)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that a person must hear once; `key` names it for ever."""
+
+    key: str
+    kind: str
+    message: str
+    facts: dict[str, str | None] = field(default_factory=dict)
+
+
+def run_with_desk(
+    settings: Settings,
+    clock: Clock,
+    work: Callable[[TradingDesk], Awaitable[T]],
+    *,
+    venue: str | None = None,
+    account: str | None = None,
+    policy: Policy | None = None,
+) -> T:
+    """What `work` makes of the desk of these accounts, in an event loop of its own. Raises what `open_desk` does."""
+
+    async def opened() -> T:
+        async with open_desk(settings, clock, random.Random(), venue=venue, account=account, policy=policy) as desk:
+            return await work(desk)
+
+    return asyncio.run(opened())
+
+
+def place_order(
+    settings: Settings, clock: Clock, request: OrderRequest, *, wait_s: float | None, key: str, step: str, index: int
+) -> OrderTold:
+    """Place an order once, however often this is called with the same (key, step, index).
+
+    `wait_s`: how long it may wait for a venue that is down; None: now or never. An order that was denied, refused, or
+    of which nobody knows, is told as such; where there can be no order at all, raises what `TradingDesk.place` does.
+    """
+    name = client_order_id(key, step, index)
+    if wait_s is not None:
+        request = replace(request, expires_ns=clock.wall_ns() + round(wait_s * NS_PER_S))
+    policy = Policy(patience_s=max(wait_s or 0.0, settings.trading.patience_s))
+
+    async def work(desk: TradingDesk) -> OrderTold:
+        problem = None
+        try:
+            await desk.settle(await desk.place(request, key=key, step=step, index=index))
+        except OrderError as error:
+            problem = str(error)
+        return await _told(desk, name, problem)
+
+    return run_with_desk(settings, clock, work, venue=request.venue, account=request.account or None, policy=policy)
+
+
+def cancel_order(
+    settings: Settings, clock: Clock, order_id: str, *, venue: str | None, account: str | None
+) -> OrderTold:
+    """Cancel an order, by its client id or the venue's, and follow it to its end. Raises UnknownOrder."""
+    found = _named(settings, order_id, venue, account)
+
+    async def work(desk: TradingDesk) -> OrderTold:
+        problem = None
+        try:
+            order = await desk.settle(await desk.orders.cancel(found.client_id))
+            if order.state.working:
+                problem = f"order {order.client_id} is not known to be cancelled yet: it is {order.state.value}"
+        except OrderError as error:
+            problem = str(error)
+        return await _told(desk, found.client_id, problem)
+
+    return run_with_desk(settings, clock, work, venue=found.intent.venue, account=found.intent.account)
+
+
+def order_status(
+    settings: Settings, clock: Clock, order_id: str, *, venue: str | None, account: str | None, refresh: bool
+) -> OrderTold:
+    """Where an order stands; with `refresh` after asking the venue. Raises UnknownOrder, ExecutionError."""
+    found = _named(settings, order_id, venue, account)
+    if not refresh:
+        reader = open_reader(settings)
+        try:
+            return OrderTold(order_row(found), timeline(reader.events(found.client_id)))
+        finally:
+            reader.engine.dispose()
+
+    async def work(desk: TradingDesk) -> OrderTold:
+        await desk.settle(await desk.orders.status(found.client_id, refresh=True))
+        return await _told(desk, found.client_id, None)
+
+    return run_with_desk(settings, clock, work, venue=found.intent.venue, account=found.intent.account)
+
+
+def kill(
+    settings: Settings,
+    clock: Clock,
+    *,
+    venue: str | None,
+    account: str | None,
+    pair: str | None,
+    halt: bool,
+    by: str,
+    reason: str,
+) -> Killed:
+    """Halt first, unless told not to, then cancel every open order and ask the venues what is left."""
+    halted = None
+    if halt:
+        halted = set_trading_state(settings, clock, TradingState.HALTED, venue=venue, pair=pair, by=by, reason=reason)
+    reports, problems = run_with_desk(
+        settings, clock, lambda desk: desk.cancel_all(account=account, pair=pair), venue=venue, account=account
+    )
+    return Killed([cancel_all_row(report) for report in reports], problems, halted)
+
+
+def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[list[News], str]:
+    """What needs a person and was not told yet: orders in doubt for good, and halts. Returns the next cursor too.
+
+    A store that does not exist yet has no news, and is not made for it. Raises ConfigError, StoreUnavailable.
+    """
+    store = settings.trading.store
+    if "://" not in store and not Path(store).expanduser().exists():
+        return [], cursor or "[]"
+    told = set(json.loads(cursor)) if cursor else set()
+    reader = open_reader(settings)
+    try:
+        doubtful = [order for order in reader.unsettled() if order.state is OrderState.NEEDS_OPERATOR]
+    finally:
+        reader.engine.dispose()
+    found = [_doubt(order) for order in doubtful]
+    for row in risk_overview(settings, clock).states:
+        if row["state"] != TradingState.ACTIVE.value:
+            said = f"trading of {row['scope']} is {row['state']}, by {row['by']}" + (
+                f": {row['reason']}" if row["reason"] else ""
+            )
+            facts = {name: None if value is None else str(value) for name, value in row.items()}
+            found.append(News(f"{row['scope']} {row['since']}", "trading_stopped", said, facts))
+    fresh = [one for one in found if one.key not in told]
+    return fresh, json.dumps(sorted(one.key for one in found))
+
+
+def _doubt(order: Order) -> News:
+    intent = order.intent
+    said = f"order {order.client_id} on {intent.venue} needs an operator: {order.reason}; look it up on the venue"
+    return News(order.client_id, "order_needs_operator", said, {"venue": intent.venue, "account": intent.account})
+
+
+def _named(settings: Settings, order_id: str, venue: str | None, account: str | None) -> Order:
+    reader = open_reader(settings)
+    try:
+        return reader.named(order_id, venue=venue, account=account)
+    finally:
+        reader.engine.dispose()
+
+
+async def _told(desk: TradingDesk, client_id: str, problem: str | None) -> OrderTold:
+    order = await desk.orders.status(client_id)
+    events = await asyncio.to_thread(desk.store.events, client_id)
+    return OrderTold(order_row(order), timeline(events), problem)

@@ -1,0 +1,1 @@
+"""Trading operations as jobs: place, cancel, look up, and cancel everything."""

@@ -1,0 +1,77 @@
+"""Run config of the trading jobs, as the launchpad shows it: typed, and never a secret.
+
+Numbers that are money are text, so that they stay exact. Which account trades with which key, and how far orders may
+go, stand in the settings of the machine. https://docs.dagster.io/guides/operate/configuration/run-configuration
+"""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+VENUE = "Venue id, such as binance, binanceusdm or okx."
+ACCOUNT = "Account of the settings (accounts.NAME). Empty: the venue's only one, or main."
+PAIR = "BTC-USDT, BTC/USDT, BTCUSDT, or the venue's own id."
+ORDER_ID = "The order: its client id or the venue's."
+
+
+class PlaceOrderConfig(dg.Config):
+    """One order. A re-execution of the run, whole or from its failure, finds the order again and never places two."""
+
+    venue: str = Field(description=VENUE)
+    pair: str = Field(description=PAIR)
+    side: Literal["buy", "sell"] = Field(description="buy or sell.")
+    quantity: str = Field(
+        description='How much, in quotes: "0.001". Base currency on a spot venue; contracts, where a venue counts in '
+        "those. Off the venue's grid it is refused, unless `rounding` is fit.",
+    )
+    order_type: Literal["LIMIT", "MARKET"] = Field(default="LIMIT", description="LIMIT at a price, or MARKET.")
+    price: str = Field(default="", description='In quote currency, in quotes: "50000". A market order has none.')
+    account: str = Field(default="", description=ACCOUNT)
+    time_in_force: Literal["GTC", "IOC", "FOK"] = Field(
+        default="GTC", description="GTC: until cancelled. IOC: what matches at once. FOK: all at once or nothing."
+    )
+    post_only: bool = Field(default=False, description="Rest in the book, or be refused.")
+    reduce_only: bool = Field(default=False, description="Only ever close what is held.")
+    rounding: Literal["refuse", "fit"] = Field(
+        default="refuse",
+        description="Off the venue's grid: refuse, or fit (the quantity down, the price to the nearest).",
+    )
+    wait_s: float | None = Field(
+        default=None, gt=0, description="Seconds to wait for a venue that is down. Default: now or never."
+    )
+    strategy: str = Field(default="", description="Whose order it is, for limits and positions.")
+    key: str = Field(
+        default="",
+        description="Your name of this order: the same key never places a second one. Default: this run's root id, so "
+        "that only its re-executions mean the same order.",
+    )
+
+
+class OrderConfig(dg.Config):
+    """Which order."""
+
+    order_id: str = Field(description=ORDER_ID)
+    venue: str = Field(default="", description="Where several venues have an order of that id: which one.")
+    account: str = Field(default="", description="Where several accounts have an order of that id: which one.")
+
+
+class OrderStatusConfig(OrderConfig):
+    """Which order, and whether the venue is asked."""
+
+    refresh: bool = Field(default=True, description="Ask the venue first; otherwise tell what the order store has.")
+
+
+class CancelAllConfig(dg.Config):
+    """What to cancel, and whether trading stops. Left as it is: everything, everywhere, and nothing new passes."""
+
+    venue: str = Field(default="", description="One venue only. Empty: all.")
+    account: str = Field(default="", description="One account only. Empty: all.")
+    pair: str = Field(default="", description="One pair only, with its venue. Empty: all.")
+    halt: bool = Field(
+        default=True,
+        description="Halt first: nothing new passes there, in any process, until `xetrade resume-trading`. Without an "
+        "account: a halt concerns a venue, or everything.",
+    )
+    reason: str = Field(default="", description="Why, for those who read it later.")

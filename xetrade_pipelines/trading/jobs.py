@@ -1,0 +1,103 @@
+"""Jobs that trade, launched by a person: place, cancel, look up, and cancel everything. No schedule or sensor places.
+
+An order's name is made of the run's *root* id, the step and the index, so that a re-execution of a run, whole or from
+its failure, finds the order that was placed before. Run and order fail together: what was refused, or nobody knows,
+fails the run with the order's history, and the failure sensor tells the webhook.
+https://docs.dagster.io/guides/build/jobs/op-jobs
+"""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
+import dagster as dg
+
+from xetrade_pipelines.trading.config import CancelAllConfig, OrderConfig, OrderStatusConfig, PlaceOrderConfig
+from xetrade_pipelines.trading.reports import kill_metadata, order_metadata
+from xetrade_pipelines.trading.resources import TradingResource
+
+FINAL = {"kind": "order"}
+
+
+@dg.op(name="place_order", out=dg.Out(dg.Nothing), tags=FINAL)
+def place_op(context: dg.OpExecutionContext, config: PlaceOrderConfig, trading: TradingResource) -> None:
+    """Place one order and tell what the venue said."""
+    key = config.key or context.run.root_run_id or context.run_id
+    told = trading.place(config, key=key, step=str(context.op_handle))
+    if told.problem is not None:
+        raise dg.Failure(told.problem, metadata=order_metadata(told), allow_retries=False)
+    context.add_output_metadata(order_metadata(told))
+
+
+@dg.op(name="cancel_order", out=dg.Out(dg.Nothing), tags=FINAL)
+def cancel_op(context: dg.OpExecutionContext, config: OrderConfig, trading: TradingResource) -> None:
+    """Cancel one order and follow it to its end; a fill may have been faster."""
+    told = trading.cancel(config)
+    if told.problem is not None:
+        raise dg.Failure(told.problem, metadata=order_metadata(told), allow_retries=False)
+    context.add_output_metadata(order_metadata(told))
+
+
+@dg.op(name="order_status", out=dg.Out(dg.Nothing), tags=FINAL)
+def status_op(context: dg.OpExecutionContext, config: OrderStatusConfig, trading: TradingResource) -> None:
+    """Tell where an order stands and what happened to it."""
+    context.add_output_metadata(order_metadata(trading.status(config, refresh=config.refresh)))
+
+
+@dg.op(name="cancel_all", out=dg.Out(dg.Nothing), tags=FINAL)
+def cancel_all_op(context: dg.OpExecutionContext, config: CancelAllConfig, trading: TradingResource) -> None:
+    """The kill switch: halt, cancel everything, ask the venues what is left."""
+    killed = trading.kill(config, by=f"run {context.run_id}")
+    if not killed.clean:
+        raise dg.Failure(
+            "not everything is known to be closed: look at the venues",
+            metadata=kill_metadata(killed),
+            allow_retries=False,
+        )
+    context.add_output_metadata(kill_metadata(killed))
+
+
+@dg.graph
+def placed_order() -> None:
+    """One order."""
+    place_op()
+
+
+@dg.graph
+def cancelled_order() -> None:
+    """The end of one order."""
+    cancel_op()
+
+
+@dg.graph
+def looked_up_order() -> None:
+    """The state of one order."""
+    status_op()
+
+
+@dg.graph
+def everything_cancelled() -> None:
+    """Nothing open, nothing new."""
+    cancel_all_op()
+
+
+place_order = placed_order.to_job(
+    name="place_order",
+    description="Place one order, as far as trading.mode and the arming let it go. Re-executing the run never "
+    "places a second one.",
+    executor_def=dg.in_process_executor,
+)
+cancel_order = cancelled_order.to_job(
+    name="cancel_order",
+    description="Cancel one order of the order store, by its client id or the venue's.",
+    executor_def=dg.in_process_executor,
+)
+order_status = looked_up_order.to_job(
+    name="order_status",
+    description="Where an order stands, and its history.",
+    executor_def=dg.in_process_executor,
+)
+cancel_all = everything_cancelled.to_job(
+    name="cancel_all",
+    description="The kill switch: halt trading, cancel every open order of every account, whoever placed it, and check "
+    "with the venues. The run fails unless all of them say that nothing is open.",
+    executor_def=dg.in_process_executor,
+)
+JOBS = (place_order, cancel_order, order_status, cancel_all)

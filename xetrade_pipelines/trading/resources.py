@@ -1,0 +1,95 @@
+"""The trading desk of the machine's settings as Dagster hands it to ops: each call opens it, works and closes it.
+
+Keys and limits stay in the settings; nothing here can be configured, so that no run can trade with another key or
+beyond another limit. https://docs.dagster.io/guides/build/external-resources
+"""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
+from decimal import Decimal, InvalidOperation
+
+import dagster as dg
+
+from xetrade_core.assembly.order_runs import (
+    Killed,
+    News,
+    OrderTold,
+    cancel_order,
+    kill,
+    order_status,
+    place_order,
+    trading_news,
+)
+from xetrade_core.clock import SystemClock
+from xetrade_core.errors import ConfigError
+from xetrade_core.model.orders import OrderType, Side, TimeInForce
+from xetrade_core.trading.requests import OrderRequest, Rounding
+from xetrade_pipelines.resources import SettingsResource
+from xetrade_pipelines.trading.config import CancelAllConfig, OrderConfig, PlaceOrderConfig
+
+
+class TradingResource(dg.ConfigurableResource[None]):
+    """Orders of the settings' accounts."""
+
+    settings: dg.ResourceDependency[SettingsResource]
+
+    def place(self, wanted: PlaceOrderConfig, *, key: str, step: str, index: int = 0) -> OrderTold:
+        """Place an order once for each (key, step, index); see `assembly.order_runs`."""
+        with self.settings.telling() as settings:
+            return place_order(
+                settings, SystemClock(), _request(wanted), wait_s=wanted.wait_s, key=key, step=step, index=index
+            )
+
+    def cancel(self, wanted: OrderConfig) -> OrderTold:
+        """Cancel an order and follow it to its end."""
+        with self.settings.telling() as settings:
+            venue, account = wanted.venue or None, wanted.account or None
+            return cancel_order(settings, SystemClock(), wanted.order_id, venue=venue, account=account)
+
+    def status(self, wanted: OrderConfig, *, refresh: bool) -> OrderTold:
+        """Where an order stands."""
+        with self.settings.telling() as settings:
+            venue, account = wanted.venue or None, wanted.account or None
+            return order_status(settings, SystemClock(), wanted.order_id, venue=venue, account=account, refresh=refresh)
+
+    def kill(self, wanted: CancelAllConfig, by: str) -> Killed:
+        """Halt, cancel everything, verify."""
+        with self.settings.telling() as settings:
+            return kill(
+                settings,
+                SystemClock(),
+                venue=wanted.venue or None,
+                account=wanted.account or None,
+                pair=wanted.pair or None,
+                halt=wanted.halt,
+                by=by,
+                reason=wanted.reason,
+            )
+
+    def news(self, cursor: str | None) -> tuple[list[News], str]:
+        """What needs a person and was not told yet, and the next cursor."""
+        return trading_news(self.settings.load(), SystemClock(), cursor)
+
+
+def _request(wanted: PlaceOrderConfig) -> OrderRequest:
+    """The order that a run's config asks for. Raises ConfigError."""
+    return OrderRequest(
+        venue=wanted.venue,
+        account=wanted.account,
+        symbol=wanted.pair,
+        side=Side(wanted.side),
+        amount=_number("quantity", wanted.quantity),
+        type=OrderType(wanted.order_type.lower()),
+        price=_number("price", wanted.price) if wanted.price else None,
+        time_in_force=TimeInForce(wanted.time_in_force.lower()),
+        post_only=wanted.post_only,
+        reduce_only=wanted.reduce_only,
+        strategy=wanted.strategy,
+        rounding=Rounding(wanted.rounding),
+    )
+
+
+def _number(name: str, text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ConfigError.of(name, text, 'a number in quotes, such as "0.001"') from None
