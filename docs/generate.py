@@ -14,7 +14,9 @@ SETTINGS_INTRO = """
 
 Read from the environment first, then from `.env`, then from `xetrade.toml` of the working directory (or the file that
 `XETRADE_CONFIG` names), then the defaults below. `VENUE` stands for a venue's id: `binance`, `binanceusdm`,
-`binancecoinm`, `okx`. In `xetrade.toml` the part before the last dot is the table:
+`binancecoinm`, `okx`; `ACCOUNT` for the name that you give an account; `SCOPE` for what a limit is about: `portfolio`,
+`venue binance`, `account binance/main`, `strategy NAME`, `symbol binance BTC/USDT`, or `venue *` for each that has none
+of its own. In `xetrade.toml` the part before the last dot is the table:
 
 ```toml
 lake = "s3://market-data/lake"
@@ -24,6 +26,16 @@ endpoint_url = "http://127.0.0.1:9000"
 
 [venues.binance]
 symbols = ["BTC/USDT", "ETH/USDT"]
+
+[accounts.main]                          # its key: XETRADE_ACCOUNTS__MAIN__API_KEY and __SECRET
+venue = "binance"
+
+[limits.portfolio]
+max_open_notional = 10000
+
+[limits."symbol binance BTC/USDT"]
+max_position = "0.5"
+order_rate = "10/1s"
 ```
 
 A wrong value or an unknown key is one line on standard error and exit code 2; `xetrade doctor` checks them all. Secrets

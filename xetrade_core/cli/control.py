@@ -41,10 +41,10 @@ def arm(
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Allow live orders on one account, up to a value and for a time; without --venue show what is armed.
+    """Allow live orders, up to a value, for a time.
 
-    The account must be marked live in the settings, trading.mode be live, and the venue say that the key cannot
-    withdraw.
+    Of one account; without --venue it shows what is armed. The account must be marked live in the settings,
+    trading.mode be live, and the venue say that the key cannot withdraw.
 
     \b
     xetrade arm --venue binance --account main --cap 5000 --for 1h --reason "rebalancing"
@@ -149,8 +149,9 @@ def halt(
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Stop trading at once: nothing new passes, every open order is cancelled, and the venues are asked what is left.
+    """Stop trading: cancel everything, and verify.
 
+    Nothing new passes, every open order is cancelled, whoever placed it, and the venues are asked what is left.
     Everywhere, or on one venue, or of one pair. Holds for every process until `xetrade resume-trading`. Exit code 1
     unless every venue has said that nothing is open.
 
@@ -218,7 +219,10 @@ def _show_state(settings: Settings, state: TradingState, where: str, *, as_json:
 
 
 def risk(as_json: JsonOption = False) -> None:
-    """Show what is used of every limit, what is halted and what is armed."""
+    """Show limits, and what is used of them.
+
+    Also what is halted and what is armed.
+    """
     from xetrade_core.assembly.trading import risk_overview
     from xetrade_core.clock import SystemClock
 
