@@ -129,6 +129,30 @@ def _draw_bars(axes: Any, values: Mapping[str, float]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8)
 
 
+def latency_picture(times_ms: Mapping[str, Sequence[float]], title: str) -> bytes:
+    """How many of some calls took at most so long (left, logarithmic), and their quantiles (right), as a PNG.
+
+    `times_ms`: what was done -> milliseconds of each. Raises NothingToDraw.
+    """
+    drawn = {name: np.sort(np.asarray(found)) for name, found in times_ms.items() if len(found)}
+    if not drawn:
+        raise NothingToDraw("no call came back: nothing to draw")
+    figure, (left, right) = _two_panels((3, 2))
+    shares = (0.5, 0.9, 0.99)
+    for place, (name, found) in enumerate(drawn.items()):
+        left.step(found, 100 * np.arange(1, len(found) + 1) / len(found), where="post", label=f"{name} ({len(found)})")
+        heights = [float(np.quantile(found, share, method="inverted_cdf")) for share in shares]
+        offset = (place - (len(drawn) - 1) / 2) * 0.8 / len(drawn)
+        right.bar(np.arange(len(shares)) + offset, heights, width=0.8 / len(drawn), label=name)
+    left.set_xscale("log")
+    left.set_title("% of calls within so many ms", fontsize=10)
+    left.grid(visible=True, which="both", linewidth=0.3)
+    left.legend(fontsize=8, loc="lower right")
+    right.set_xticks(range(len(shares)), [f"p{share * 100:g}" for share in shares])
+    right.set_title("ms", fontsize=10)
+    return _png(figure, title)
+
+
 def last_book(rows: pa.Table) -> tuple[list[float], list[float], list[float], list[float]]:
     """Bid prices, bid sizes, ask prices, ask sizes of the last row that has a book on both sides."""
     for index in range(rows.num_rows - 1, -1, -1):

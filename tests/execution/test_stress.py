@@ -1,0 +1,134 @@
+"""The stress test against a simulated venue: everything is accounted for, and what is wrong is seen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.execution.conftest import Open
+from tests.support.sim import Sim
+from xetrade_core.clock import SystemClock
+from xetrade_core.trading.execution import TradingAccount
+from xetrade_core.trading.journal import GroupCommit
+from xetrade_core.trading.marks import Marks
+from xetrade_core.trading.service import OrderService
+from xetrade_core.trading.store import OrderStore
+from xetrade_core.trading.stress.plan import StressPlan, Target, harmless
+from xetrade_core.trading.stress.report import StressReport
+from xetrade_core.trading.stress.run import StressProgress, stress
+from xetrade_core.venues.clients import ClientOptions, open_client
+from xetrade_core.venues.registry import venue as known_venue
+
+VENUE, SYMBOL = "binance", "BTC/USDT"
+
+
+@dataclass
+class Rig:
+    """A service over one account, and what a test needs to run on it."""
+
+    orders: OrderService
+    store: OrderStore
+    account: TradingAccount
+    target: Target
+    key: str  # of this test alone: the venue remembers the names of all
+
+    async def stress(self, plan: StressPlan, **options: Any) -> StressReport:
+        accounts = {(VENUE, "main"): self.account}
+        return await stress(
+            self.orders, self.store, accounts, [self.target], plan, key=self.key, clock=SystemClock(), **options
+        )
+
+
+@pytest.fixture
+async def rig(opened: Open, sim: Sim, tmp_path: Path) -> AsyncIterator[Rig]:
+    clock, client = SystemClock(), opened(VENUE, request_timeout_s=3.0)
+    data = open_client(VENUE, ClientOptions(rest_url=sim.url(VENUE).rest), clock, random.Random(1))
+    instruments = {one.symbol: one for one in await data.instruments()}
+    bid = (await data.quotes([SYMBOL]))[SYMBOL].bid
+    await data.close()
+    assert bid is not None
+    store = OrderStore(tmp_path / "orders.db", marks=Marks(), clock=clock)
+    journal = GroupCommit(store)
+    account = TradingAccount(known_venue(VENUE), "main", client, instruments)
+    async with OrderService(store, journal, [account], clock=clock, rng=random.Random(1)) as orders:
+        target = harmless(VENUE, "main", instruments[SYMBOL], Decimal(str(bid)), Decimal("0.05"))
+        yield Rig(orders, store, account, target, tmp_path.name)
+    await journal.close()
+    store.close()
+
+
+async def test_two_hundred_clients_place_and_cancel_and_all_is_accounted_for(rig: Rig, sim: Sim) -> None:
+    told: list[int] = []
+    before = len(sim.account(VENUE)["orders"])
+    report = await rig.stress(StressPlan(clients=200), told=lambda progress: told.append(progress.ended))
+    assert (report.total.orders, report.total.canceled, report.total.failed) == (200, 200, 0), report.total.causes
+    assert report.passed
+    assert told == list(range(1, 201))
+    assert len(sim.account(VENUE)["orders"]) - before == 200
+    for times in (report.total.place, report.total.ack, report.total.cancel):
+        assert times is not None
+        assert times.count == 200
+        assert 0 < times.p50_ms <= times.p90_ms <= times.p99_ms <= times.max_ms
+    assert sim.account(VENUE)["open_orders"] == []
+
+
+async def test_the_same_key_again_finds_the_orders_and_places_none(rig: Rig, sim: Sim) -> None:
+    await rig.stress(StressPlan(clients=10))
+    before = len(sim.account(VENUE)["orders"])
+    again = await rig.stress(StressPlan(clients=10))
+    assert again.passed
+    assert len(sim.account(VENUE)["orders"]) == before
+
+
+async def test_lost_answers_are_no_failures_and_nothing_is_doubled(rig: Rig, sim: Sim) -> None:
+    before = len(sim.account(VENUE)["orders"])
+    sim.begin(kind="rest_dropped", venue=VENUE, path="/api/v3/order", probability=0.2, for_=5, seed=3)
+    report = await rig.stress(StressPlan(clients=30))
+    assert sim.injected("rest_dropped")
+    assert report.accounted
+    assert (report.total.failed, report.total.unknown) == (0, 0), report.total.causes
+    assert len(sim.account(VENUE)["orders"]) - before == 30
+
+
+async def test_refusals_are_counted_by_the_venues_own_code(rig: Rig, sim: Sim) -> None:
+    sim.begin(kind="order_refused", venue=VENUE, variant="insufficient_funds", count=4)
+    report = await rig.stress(StressPlan(clients=10))
+    assert (report.total.failed, report.total.canceled) == (4, 6)
+    assert list(report.total.causes.values()) == [4]
+    assert next(iter(report.total.causes)).startswith("-2010: ")
+    assert report.accounted
+    assert not report.passed
+
+
+async def test_a_paced_test_begins_its_orders_evenly(rig: Rig) -> None:
+    seen: list[StressProgress] = []
+    report = await rig.stress(StressPlan(clients=5, count=10, over_s=1.0), told=seen.append)
+    assert report.total.canceled == 10
+    assert 0.9 <= report.seconds
+
+
+async def test_a_soak_goes_on_for_its_time(rig: Rig) -> None:
+    report = await rig.stress(StressPlan(clients=2, soak_s=0.5))
+    assert report.total.orders > 2
+    assert report.seconds >= 0.5
+    assert report.passed
+
+
+async def test_an_order_that_stays_open_is_named_by_the_proof(rig: Rig, sim: Sim) -> None:
+    """Somebody's second order under one of our ids, as a blind repetition would leave it."""
+    from tests.execution.test_binance import intent
+
+    report = await rig.stress(StressPlan(clients=1))
+    name = next(row["client_id"] for row in reversed(sim.account(VENUE)["orders"]))
+    await rig.account.execution.place(intent("0.001", "20000", client_id=name))
+    again = await rig.stress(StressPlan(clients=1))
+    assert report.passed
+    assert [proof.doubled for proof in again.proofs] == [(name,)]
+    assert not again.accounted
+    await rig.account.execution.cancel_all(SYMBOL)
