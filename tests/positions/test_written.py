@@ -104,6 +104,38 @@ def test_a_fee_currency_tells_the_settlement_currency_where_nothing_else_does():
     assert pnl({"type": "spot"}, [{**BUY, "fee": "0.1"}]).fees == D("0.1")
 
 
+@pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC-USDT", "BTCUSDT", "btc_usdt", "BTC/USDT:USDT"])
+def test_a_symbol_in_any_spelling_names_the_currencies(symbol):
+    fee = {**BUY, "fee": "0.001", "fee_currency": "BTC"}
+    assert pnl({"type": "linear", "symbol": symbol}, [fee]).fees == D("0.1")
+
+
+def test_a_symbol_without_settlement_leaves_the_style_to_the_type_and_is_spot_without_one():
+    fee = {**BUY, "fee": "0.001", "fee_currency": "BTC"}
+    assert pnl({"type": "inverse", "symbol": "BTCUSD"}, [fee]).fees == D("0.001")
+    assert pnl({"symbol": "BTC-USDT"}, [fee]).qty_signed == D("0.999")
+
+
+def test_a_symbol_that_cannot_be_read_is_a_name_and_no_more():
+    assert pnl({"type": "linear", "symbol": "BTC-PERPETUAL-X"}, [BUY], mark=101).net_pnl == 1
+
+
+def test_what_a_fee_was_reckoned_from_is_no_concern():
+    assert pnl(LINEAR, [{**BUY, "fee": "0.1", "fee_rate": "0.001"}]).fees == D("0.1")
+
+
+def test_trades_as_ccxt_gives_them_are_fills():
+    trade = {
+        "id": "1", "order": "2", "symbol": "BTC/USDT", "side": "buy", "price": 100.0, "amount": 1.0, "cost": 100.0,
+        "timestamp": 1767500000123, "datetime": "2026-01-04T04:13:20.123Z", "takerOrMaker": "taker", "info": {},
+        "fee": {"cost": 0.001, "currency": "BTC", "rate": 0.001}, "fees": [{"cost": 0.001, "currency": "BTC"}],
+    }  # fmt: skip
+    found = pnl({"symbol": "BTC/USDT"}, [trade], mark=100)
+    assert (found.qty_signed, found.fees) == (D("0.999"), D("0.1"))
+    none = {**trade, "fee": {"cost": None, "currency": None}, "fees": []}
+    assert pnl({"symbol": "BTC/USDT"}, [none], mark=100).fees == 0
+
+
 def test_fees_in_base_and_third_currencies():
     spot = {"type": "spot", "base": "BTC", "quote": "USDT"}
     base = pnl(spot, [{**BUY, "fee": "0.001", "fee_currency": "BTC"}], mark=100)
@@ -111,12 +143,12 @@ def test_fees_in_base_and_third_currencies():
     third = {**BUY, "fee": "0.01", "fee_currency": "BNB"}
     assert pnl(spot, [third], rates={"BNB": "600"}).fees == 6
     assert pnl(spot, [third], rates={"BNB/BTC": 0.01, "BTC/USDT": {"price": 60000, "time": "2026-01-01"}}).fees == 6
-    assert pnl(spot, [{**third, "fee_rate": 500}], rates={"BNB": "600"}).fees == 5
+    assert pnl(spot, [{**third, "fee_price": 500}], rates={"BNB": "600"}).fees == 5
     assert pnl(LINEAR, [{**BUY, "fee": "-0.01", "fee_currency": "BTC"}]).fees == -1
 
 
 def test_a_linear_contract_may_be_paid_in_several_currencies_of_which_one_is_a_dollar():
-    fills = [{**BUY, "fee": "0.1", "fee_currency": "USDT"}, {**BUY, "fee": "1", "fee_currency": "BNB", "fee_rate": 2}]
+    fills = [{**BUY, "fee": "0.1", "fee_currency": "USDT"}, {**BUY, "fee": "1", "fee_currency": "BNB", "fee_price": 2}]
     assert pnl({"type": "linear"}, fills).fees == D("2.1")
 
 
@@ -159,13 +191,14 @@ def test_a_funding_may_be_what_the_venue_booked():
             {"instrument": {"type": "spot", "multiplier": "0"}},
             "f.json: instrument.multiplier = '0' is not valid: above 0",
         ),
-        ({"instrument": {"type": "spot", "symbol": "BTC"}}, "f.json: instrument.symbol: unknown symbol 'BTC'"),
+        ({"instrument": {"symbol": "BTC-PERPETUAL-X"}}, "f.json: instrument.type is missing: give one of spot"),
         (
             {"instrument": {"type": "inverse", "symbol": "BTC/USDT:USDT"}},
             "BTC/USDT:USDT is linear; leave one",
         ),
         ({"instrument": {"type": "spot"}, "fills": {}}, "f.json.fills = '{}' is not valid: a list"),
         ({"name": "x", "instrument": {"type": "spot"}, "fills": [1]}, "f.json (x): fills[0] = '1' is not valid"),
+        ({"id": 7, "instrument": {"type": "spot"}, "fills": [1]}, "f.json (7): fills[0] = '1' is not valid"),
         ({"instrument": {"type": "spot"}, "fils": []}, "f.json.fils is no field: did you mean fills?"),
         (
             {"instrument": {"type": "spot"}, "method": "hifo"},

@@ -33,7 +33,7 @@ class PositionSide(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaseFill:
-    """One fill. `fee` is positive when paid; `fee_currency` empty means settlement currency. `fee_rate` is the value
+    """One fill. `fee` is positive when paid; `fee_currency` empty means settlement currency. `fee_price` is the value
     of one unit of it in settlement currency, where the case's rates and the price do not tell."""
 
     side: Side
@@ -42,7 +42,7 @@ class CaseFill:
     time_ns: int | None = None
     fee: Decimal = Decimal(0)
     fee_currency: str = ""
-    fee_rate: Decimal | None = None
+    fee_price: Decimal | None = None
     position: PositionSide = PositionSide.NET
 
 
@@ -103,7 +103,7 @@ class Ledger:
         signed = Fraction(fill.qty) * fill.side.sign
         self._check_hedge(position, fill, signed, place)
         currency = fill.fee_currency or self.case.payout.settle
-        rate = self._rate(currency, price) if fill.fee_rate is None else Fraction(fill.fee_rate)
+        rate = self._rate(currency, price) if fill.fee_price is None else Fraction(fill.fee_price)
         try:
             position.fill(signed, price, Fraction(fill.fee), currency, rate)
         except NoConversion as error:
@@ -111,7 +111,7 @@ class Ledger:
             raise ConfigError.of(
                 f"{place}.fee_currency",
                 error.currency,
-                f"nothing tells its value in {settle}; give it as rates.{error.currency} or as the fill's fee_rate",
+                f"nothing tells its value in {settle}; give it as rates.{error.currency} or as the fill's fee_price",
             ) from None
 
     def _rate(self, currency: str, price: Fraction) -> Fraction | None:

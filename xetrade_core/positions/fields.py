@@ -35,15 +35,18 @@ def read_json(text: bytes | str, name: str) -> Any:
 class Fields:
     """One JSON object at `place`, whose fields go by the names of `known`, each with its other names."""
 
-    def __init__(self, value: Any, place: str, known: Mapping[str, Collection[str]], shape: str) -> None:
-        """Raises ConfigError where it is no object, or where an unknown field looks like a mistyped one."""
+    def __init__(
+        self, value: Any, place: str, known: Mapping[str, Collection[str]], shape: str, beside: Collection[str] = ()
+    ) -> None:
+        """Raises ConfigError where it is no object, or where an unknown field looks like a mistyped one, unless it is
+        one of those that are known to stand `beside`."""
         if not isinstance(value, dict):
             raise ConfigError.of(place, _shown(value), shape)
         self.place = place
         self._value = value
         self._known = known
         names = {other for name, others in known.items() for other in (name, *others)}
-        for name in value.keys() - names:
+        for name in value.keys() - names - set(beside):
             if close := difflib.get_close_matches(name.lower(), names, 1, 0.8):
                 raise ConfigError(f"{self.at(name)} is no field: did you mean {close[0]}?")
 

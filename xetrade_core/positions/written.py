@@ -19,18 +19,23 @@ from xetrade_core.symbols.parts import Style
 ZERO = Decimal(0)
 SHAPE = '{"instrument": {"type": "linear", ...}, "fills": [...], "funding": [...], "mark": "101"}, or a list of such'
 
+_TIME = ("timestamp", "datetime")
+_MARK = ("mark_price", "markPrice")
+_SIDE = ("position_side", "positionSide")
 CASE = {
-    "instrument": (), "fills": ("trades",), "funding": ("fundings", "funding_payments"), "mark": ("mark_price",),
-    "method": ("lots", "lot_method"), "mode": ("position_mode",), "rates": (), "name": ("id", "case"),
+    "instrument": (), "fills": ("trades",), "funding": ("fundings", "funding_payments"), "mark": _MARK,
+    "method": ("lot_method",), "mode": ("position_mode",), "rates": (), "name": ("id", "case"),
 }  # fmt: skip
 FILL = {
-    "side": (), "qty": ("amount", "quantity", "size"), "price": (), "fee": ("commission",),
-    "fee_currency": ("feeCurrency", "commission_asset"), "fee_rate": (), "time": ("timestamp", "datetime"),
-    "position": ("position_side", "positionSide"),
+    "side": (), "qty": ("amount", "quantity", "size"), "price": (), "fee": ("commission",), "fee_price": (),
+    "fee_currency": ("feeCurrency", "commissionAsset", "commission_asset"), "time": _TIME, "position": _SIDE,
 }  # fmt: skip
+FEE = {"cost": (), "currency": ()}
+#: often in exports: what a fee was reckoned from, which is no concern of ours
+BESIDE = ("fee_rate", "feeRate")
 FUNDING = {
-    "rate": ("funding_rate",), "mark": ("mark_price",), "amount": ("payment",), "time": ("timestamp", "datetime"),
-    "position": ("position_side", "positionSide"),
+    "rate": ("funding_rate", "fundingRate"), "mark": _MARK, "amount": ("payment", "income"), "time": _TIME,
+    "position": _SIDE,
 }  # fmt: skip
 RATE = {"price": ("rate", "value"), "time": ("timestamp", "datetime")}
 
@@ -49,7 +54,7 @@ def read_cases(text: bytes | str, name: str) -> tuple[list[Case], bool]:
 
 def _case(value: Any, place: str) -> Case:
     fields = Fields(value, place, CASE, SHAPE)
-    if title := fields.word("name"):
+    if title := str(fields.get("name") or ""):
         fields.place = place = f"{place} ({title})"
     rows = fields.rows("fills")
     mode = fields.choice("mode", PositionMode, PositionMode.HEDGE if _tells_sides(rows) else PositionMode.NETTING)
@@ -72,8 +77,20 @@ def _case(value: Any, place: str) -> Case:
     )
 
 
+def _of_ccxt(value: Any, place: str) -> Any:
+    """A trade as ccxt gives it in the fields of a fill: its fee is an object, its time there twice."""
+    if not isinstance(value, dict):
+        return value
+    row = {name: other for name, other in value.items() if not (name == "datetime" and "timestamp" in value)}
+    if isinstance(value.get("fee"), dict):
+        fee = Fields(value["fee"], f"{place}.fee", FEE, '{"cost": "0.1", "currency": "USDT"}')
+        row.pop("fees", None)
+        row |= {"fee": fee.get("cost"), "fee_currency": fee.get("currency")}
+    return row
+
+
 def _fill(value: Any, place: str, mode: PositionMode) -> CaseFill:
-    fields = Fields(value, place, FILL, '{"side": "buy", "qty": "1", "price": "100"}')
+    fields = Fields(_of_ccxt(value, place), place, FILL, '{"side": "buy", "qty": "1", "price": "100"}', BESIDE)
     return CaseFill(
         side=fields.choice("side", Side),
         qty=fields.needed("qty", above=ZERO),
@@ -81,7 +98,7 @@ def _fill(value: Any, place: str, mode: PositionMode) -> CaseFill:
         time_ns=fields.time_ns("time"),
         fee=fields.number("fee") or ZERO,
         fee_currency=fields.word("fee_currency"),
-        fee_rate=fields.number("fee_rate", above=ZERO),
+        fee_price=fields.number("fee_price", above=ZERO),
         position=_position(fields, mode, needed=True),
     )
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from xetrade_core.errors import ConfigError, UnknownSymbol
+from xetrade_core.errors import ConfigError
 from xetrade_core.positions.case import CaseFill
 from xetrade_core.positions.fields import Fields
 from xetrade_core.positions.payout import Payout
+from xetrade_core.symbols.pairs import read_pair
 from xetrade_core.symbols.parts import DOLLARS, Style
 
 INSTRUMENT = {
@@ -23,7 +24,8 @@ QUOTED_IN = DOLLARS | {"EUR", "GBP", "JPY", "TWD", "KRW", "TRY", "BRL", "AUD", "
 
 
 def read_payout(value: Any, place: str, fills: Sequence[CaseFill]) -> Payout:
-    """The instrument at `place`. Currencies that it does not name are those that fees are paid in, where that is clear.
+    """The instrument at `place`. Its symbol may be in any spelling (`BTC/USDT:USDT`, `BTCUSDT`); one that cannot be
+    read is a name and no more. Currencies that are not named are those that fees are paid in, where that is clear.
 
     Raises ConfigError, also where a fee could be in more than one of its currencies.
     """
@@ -44,16 +46,14 @@ def read_payout(value: Any, place: str, fills: Sequence[CaseFill]) -> Payout:
 def _named(fields: Fields) -> Payout:
     """What its symbol and its fields say; currencies that they leave open are empty."""
     symbol = fields.word("symbol")
-    try:
-        known = Payout.of_symbol(symbol) if symbol else None
-    except UnknownSymbol as error:
-        raise ConfigError(f"{fields.at('symbol')}: {error}") from None
-    style = fields.choice("type", Style, known.style if known else None)
-    if known and known.style is not style:
-        raise ConfigError.of(fields.at("type"), style.value, f"{symbol} is {known.style.value}; leave one of them out")
+    known = next(iter(read_pair(symbol)), None)
+    told = None if known is None or known.settle is None else known.style
+    style = fields.choice("type", Style, told or (None if known is None else Style.SPOT))
+    if told not in (None, style):
+        raise ConfigError.of(fields.at("type"), style.value, f"{symbol} is {told}; leave one of them out")
     multiplier = fields.number("multiplier", above=Decimal(0)) or Decimal(1)
     base, quote, settle = (
-        fields.word(name) or (getattr(known, name) if known else "") for name in ("base", "quote", "settle")
+        fields.word(name) or (getattr(known, name) if known else "") or "" for name in ("base", "quote", "settle")
     )
     if style is Style.INVERSE:
         settle, base = settle or base, base or settle
