@@ -81,8 +81,11 @@ class BookSide:
         self._cut = NOWHERE
         self.bound = self._ranks[-1] if self._ranks else NOWHERE
         """No level ranks above this; the best one may rank below."""
-        if len(self._ranks) > 2 * NEAR_TARGET:
+        if len(self._sizes) > ENTRIES_MOST:
             self._tidy(NEAR_TARGET)
+        elif len(self._ranks) > 4 * NEAR_TARGET:  # what tidying up would do, but that nothing is dead here
+            del self._ranks[: -2 * NEAR_TARGET]
+            self._cut = self._ranks[0]
 
     def apply(self, levels: Iterable[Level]) -> None:
         """Set each level to its size, 0 removes it. Levels are positive and finite: the decoders see to it."""

@@ -16,13 +16,8 @@ from xetrade_core.books.book_set import Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer, RpcBooks
 from xetrade_core.books.sequencer import Events
 
-
-class Level(msgspec.Struct, array_like=True, gc=False):
-    """Action, price, amount; a deleted one is gone whatever amount it names."""
-
-    action: Literal["new", "change", "delete"]
-    price: Price
-    amount: Size
+Level = tuple[Literal["new", "change", "delete"], Price, Size]
+"""Action, price, amount; a deleted one is gone whatever amount it names."""
 
 
 class BookData(msgspec.Struct, gc=False):
@@ -77,4 +72,4 @@ class DeribitBooks(RpcBooks):
 
 
 def _pairs(levels: list[Level]) -> list[tuple[float, float]]:
-    return [(level.price, 0.0 if level.action == "delete" else level.amount) for level in levels] if levels else []
+    return [(price, 0.0 if action == "delete" else amount) for action, price, amount in levels] if levels else []
