@@ -115,6 +115,8 @@ def test_a_wrong_line_in_dotenv_names_the_nearest_key() -> None:
         f'[s3]\nsecret_access_key = ["{CANARY}"]',
         f'[alerts]\nwebhook_url = {{ url = "{CANARY}" }}',
         f'[venues.okx]\nrest_url = "htp://u:{CANARY}@host"',
+        f'accounts = "{CANARY}"',
+        f'[accounts]\nmain = "{CANARY}"',
     ],
 )
 def test_a_refusal_never_shows_a_secret(text: str) -> None:
@@ -128,6 +130,35 @@ def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) 
     settings = load_settings()
     assert CANARY not in repr(settings) + str(settings) + settings.model_dump_json()
     assert settings.secrets() == (CANARY, f"http://127.0.0.1/{CANARY}")
+
+
+def test_the_key_of_an_account_comes_from_the_environment_and_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("xetrade.toml").write_text('[accounts.main]\nvenue = "binance,binanceusdm"\n')
+    monkeypatch.setenv("XETRADE_ACCOUNTS__MAIN__API_KEY", f"{CANARY}-key")
+    monkeypatch.setenv("XETRADE_ACCOUNTS__MAIN__SECRET", CANARY)
+    settings = load_settings()
+    account = settings.accounts["main"]
+    assert account.venue == ("binance", "binanceusdm")
+    assert account.secret is not None
+    assert account.secret.get_secret_value() == CANARY
+    assert CANARY not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert set(settings.secrets()) == {f"{CANARY}-key", CANARY}
+
+
+@pytest.mark.parametrize("field", ["api_key", "secret", "passphrase"])
+def test_the_key_of_an_account_is_refused_in_the_file(field: str) -> None:
+    Path("xetrade.toml").write_text(f'[accounts.main]\n{field} = "{CANARY}"\n')
+    line = refusal()
+    assert line == (
+        f"accounts.main.{field} stands in xetrade.toml: keys come from the environment only, set "
+        f"XETRADE_ACCOUNTS__MAIN__{field.upper()} and delete it there"
+    )
+
+
+def test_the_order_stores_password_is_refused_in_its_url() -> None:
+    line = refusal(XETRADE_TRADING__STORE=f"postgresql://user:{CANARY}@host/orders")
+    assert CANARY not in line
+    assert "give that as PGPASSWORD" in line
 
 
 def test_a_mistyped_variable_is_found_with_the_nearest_name() -> None:

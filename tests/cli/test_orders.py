@@ -1,0 +1,328 @@
+"""Trading from the command line against a simulated venue: orders, refusals, halts, limits, arming."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Ran
+from tests.support.desk import SCENARIO, addresses, all_ids, open_ids
+from tests.support.sim import Sim, sim_process
+
+Run = Callable[..., Ran]
+LIMIT = ("--venue", "binance", "--pair", "BTC-USDT", "--side", "buy", "--quantity", "0.001", "--price", "50000")
+CANARY = "canary-7b1d52e0"
+LIVE = {
+    "XETRADE_TRADING__MODE": "live",
+    "XETRADE_ACCOUNTS__MAIN__VENUE": "binance",
+    "XETRADE_ACCOUNTS__MAIN__LIVE": "true",
+    "XETRADE_ACCOUNTS__MAIN__API_KEY": "sim-main-key",
+    "XETRADE_ACCOUNTS__MAIN__SECRET": "sim-main-secret",
+}
+
+
+@pytest.fixture(scope="module")
+def shared_sim() -> Iterator[Sim]:
+    with sim_process(SCENARIO) as running:
+        yield running
+
+
+@pytest.fixture
+def sim(shared_sim: Sim) -> Iterator[Sim]:
+    yield shared_sim
+    shared_sim.clear()
+
+
+@pytest.fixture
+def trade(answer: Run, sim: Sim, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """The command line of a machine that knows the simulated venue and nothing else; settings as keywords."""
+    for name, value in addresses(sim).items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object, **variables: str) -> Ran:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            return answer(*arguments)
+
+    return run
+
+
+def placed(trade: Run, *more: object, **variables: str) -> dict[str, Any]:
+    ran = trade("place", *LIMIT, *more, "--json", **variables)
+    assert ran.code == 0, ran.err
+    order: dict[str, Any] = ran.json
+    return order
+
+
+def test_a_fresh_machine_places_asks_for_and_cancels_an_order(trade: Run, sim: Sim) -> None:
+    order = placed(trade)
+    assert (order["state"], order["venue"], order["account"], order["pair"]) == ("open", "binance", "main", "BTC/USDT")
+    assert order["client_id"] in open_ids(sim)
+    theirs = order["order_id"]
+    named = ("--venue", "binance", "--pair", "BTC-USDT", "--order-id", theirs)
+    assert trade("status", *named, "--json").json["state"] == "open"
+    assert trade("cancel", *named, "--json").json["state"] == "canceled"
+    assert trade("status", "--order-id", order["client_id"], "--refresh", "--json").json["state"] == "canceled"
+    assert order["client_id"] not in open_ids(sim)
+
+
+@pytest.mark.parametrize("pair", ["BTC-USDT", "BTC/USDT", "BTCUSDT", "btc_usdt"])
+def test_pairs_are_written_as_for_market_data(trade: Run, pair: str) -> None:
+    ran = trade(
+        "place", "--venue", "binance", "--pair", pair, "--side", "SELL", "--order-type", "limit", "--quantity", "0.001",
+        "--price", "90000", "--dry-run", "--json",
+    )  # fmt: skip
+    assert (ran.json["pair"], ran.json["side"], ran.json["value"]) == ("BTC/USDT", "sell", "90")
+
+
+def test_a_dry_run_sends_and_stores_nothing(trade: Run, sim: Sim) -> None:
+    before = all_ids(sim)
+    shown = trade("place", *LIMIT, "--dry-run").out
+    assert "a simulated venue on this machine" in shown
+    assert "nothing was sent" in shown
+    assert all_ids(sim) == before
+    assert trade("orders", "--all", "--json").json == []
+
+
+def test_the_same_key_never_places_a_second_order(trade: Run, sim: Sim) -> None:
+    first, second = placed(trade, "--key", "rebalance"), placed(trade, "--key", "rebalance")
+    assert first["client_id"] == second["client_id"]
+    assert all_ids(sim).count(first["client_id"]) == 1
+    conflict = trade("place", *LIMIT[:-3], "0.002", *LIMIT[-2:], "--key", "rebalance")
+    assert conflict.code == 2
+    assert "give another order another key" in conflict.error
+
+
+def test_a_market_order_ends_with_its_fills(trade: Run) -> None:
+    order = trade(
+        "place", "--venue", "binance", "--pair", "BTC-USDT", "--side", "buy", "--order-type", "MARKET", "--quantity",
+        "0.002", "--json",
+    ).json  # fmt: skip
+    assert (order["state"], order["filled"]) == ("filled", "0.002")
+    assert float(order["average_price"]) > 0
+    history = trade("orders", "show", order["client_id"], "--json").json["events"]
+    assert [row["event"] for row in history][:2] == ["intended", "submitted"]
+    assert any(row["event"] == "fill" for row in history)
+
+
+def test_quantities_are_only_rounded_on_request(trade: Run) -> None:
+    off = ("place", "--venue", "binance", "--pair", "BTC-USDT", "--side", "buy", "--quantity", "0.0010009", "--price",
+           "50000.004")  # fmt: skip
+    assert "quantity" not in trade(*off).out
+    fitted = trade(*off, "--rounding", "fit", "--dry-run", "--json").json
+    assert (fitted["quantity"], fitted["price"]) == ("0.001", "50000")
+
+
+def test_an_order_is_amended_by_replacing_it_where_the_venue_cannot(trade: Run, sim: Sim) -> None:
+    order = placed(trade)
+    changed = trade("amend", "--order-id", order["order_id"], "--price", "49900", "--json").json
+    assert (changed["state"], changed["price"]) == ("open", "49900")
+    assert changed["client_id"] != order["client_id"]
+    assert order["client_id"] not in open_ids(sim)
+
+
+def test_orders_are_listed_and_the_store_verifies_itself(trade: Run) -> None:
+    order = placed(trade)
+    trade("cancel", "--order-id", order["client_id"])
+    resting = placed(trade)
+    assert [row["client_id"] for row in trade("orders", "--json").json] == [resting["client_id"]]
+    assert [row["client_id"] for row in trade("orders", "--since", "1h", "--pair", "BTCUSDT", "--json").json] == [
+        order["client_id"],
+        resting["client_id"],
+    ]
+    assert "no open orders" in trade("orders", "--venue", "okx").out
+    rebuilt = trade("orders", "rebuild", "--json")
+    assert (rebuilt.code, rebuilt.json["clean"], rebuilt.json["orders"]) == (0, True, 2)
+
+
+def test_an_order_of_somebody_else_can_be_asked_for_and_cancelled(
+    trade: Run, sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = placed(trade, XETRADE_TRADING__STORE=str(tmp_path / "another.db"))
+    named = ("--venue", "binance", "--pair", "BTC-USDT", "--order-id", theirs["order_id"])
+    assert trade("status", *named, "--json").json["state"] == "open"
+    assert "not in the order store" in trade("cancel", *named).out
+    assert theirs["client_id"] not in open_ids(sim)
+    assert "unknown order" in trade("status", "--order-id", theirs["order_id"]).error
+
+
+# -- refusals: each one line, exit code 2, nothing sent ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"--price": "50000.001"}, "price 50000.001 is not valid: a multiple of 0.01, or ask for rounding to fit"),
+        ({"--quantity": "0.0000001"}, "amount 0.0000001 is not valid: a multiple of 0.00001"),
+        ({"--quantity": "0.00001"}, "notional 0.50000 is not valid: at least 5"),
+        ({"--quantity": "-1"}, "--quantity = '-1' is not valid: a number above zero"),
+        ({"--quantity": "much"}, "--quantity = 'much' is not valid: a number such as 0.001"),
+        ({"--side": "long"}, "--side = 'long' is not valid: one of buy, sell"),
+        ({"--venue": "binanc"}, "unknown venue 'binanc': known venues are binance,"),
+        ({"--venue": "bitmart"}, "BitMart shut down on"),
+        ({"--pair": "XYZ-USDT"}, "unknown symbol 'XYZ-USDT' on binance"),
+        ({"--account": "other"}, "no account other on binance in the settings: there is binance/main"),
+        ({"--quantity": "8000"}, "was rejected: "),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else " ".join(value),
+)  # fmt: skip
+def test_a_refusal_is_one_line_and_nothing_is_sent(trade: Run, sim: Sim, change: dict[str, str], says: str) -> None:
+    before = all_ids(sim)
+    options = dict(zip(LIMIT[::2], LIMIT[1::2], strict=True)) | change
+    ran = trade("place", *[word for option in options.items() for word in option])
+    assert ran.code == 2
+    assert says in ran.error
+    assert all_ids(sim) == before
+
+
+def test_an_order_over_a_limit_is_denied_with_what_is_allowed(trade: Run) -> None:
+    ran = trade("place", *LIMIT, XETRADE_LIMITS__PORTFOLIO__MAX_ORDER_NOTIONAL="40")
+    assert ran.code == 2
+    assert "max_order_notional of portfolio would be 50, allowed is 40" in ran.error
+
+
+def test_an_order_beyond_the_price_band_is_denied_by_the_venues_own_mark(trade: Run) -> None:
+    off = [*LIMIT[:-1], "70000"]
+    ran = trade("place", *off, XETRADE_LIMITS='{"symbol binance BTC/USDT": {"price_band": 0.05}}')
+    assert ran.code == 2
+    assert re.search(r"price_band of symbol binance BTC/USDT would be 70000, allowed is at most \d+", ran.error)
+
+
+def test_halted_trading_denies_what_is_new_and_lets_cancels_pass(trade: Run, sim: Sim) -> None:
+    order = placed(trade)
+    halted = trade("halt", "--reason", "drill", "--by", "tester", "--json")
+    assert (halted.code, halted.json["clean"]) == (0, True)
+    assert open_ids(sim) == []
+    assert trade("status", "--order-id", order["client_id"], "--json").json["state"] == "canceled"
+    ran = trade("place", *LIMIT)
+    assert ran.code == 2
+    assert "trading of everything is halted by tester: drill; nothing new passes until it is resumed" in ran.error
+    assert "trading of everything is active" in trade("resume-trading").out
+    assert placed(trade)["state"] == "open"
+
+
+def test_a_halt_of_one_pair_leaves_the_others(trade: Run) -> None:
+    assert trade("halt", "--venue", "binance", "--pair", "BTC-USDT", "--keep-orders").code == 0
+    assert "trading of BTC/USDT is halted" in trade("place", *LIMIT).error
+    other = trade("place", "--venue", "binance", "--pair", "ETH-USDT", "--side", "buy", "--quantity", "0.1", "--price",
+                  "2000", "--json")  # fmt: skip
+    assert other.code == 0
+    assert [row["scope"] for row in trade("risk", "--json").json["states"]] == ["binance BTC/USDT"]
+
+
+def test_the_kill_switch_reaches_what_others_placed_and_fails_where_a_venue_is_silent(
+    trade: Run, sim: Sim, tmp_path: Path
+) -> None:
+    theirs = placed(trade, XETRADE_TRADING__STORE=str(tmp_path / "another.db"))
+    assert theirs["client_id"] in open_ids(sim)
+    assert trade("halt", "--json").json["clean"] is True
+    assert open_ids(sim) == []
+    sim.begin(kind="rest_error", venue="binance", path="openOrders", status=500, for_=60)
+    silent = trade("halt")
+    assert silent.code == 1
+    assert "NOT everything is known to be closed" in silent.out
+
+
+def test_a_live_account_trades_only_while_it_is_armed(trade: Run) -> None:
+    denied = trade("place", *LIMIT, **LIVE)
+    assert denied.code == 2
+    assert "live orders on binance/main would be 1, allowed is none: arm it first" in denied.error
+    armed = trade("arm", "--venue", "binance", "--account", "main", "--cap", "120", "--for", "1h", "--json", **LIVE)
+    assert [(row["venue"], row["account"], row["cap"]) for row in armed.json] == [("binance", "main", "120")]
+    assert placed(trade, **LIVE)["live"] is True
+    assert placed(trade, **LIVE)["state"] == "open"
+    beyond = trade("place", *LIMIT, **LIVE)
+    assert "armed notional of binance would be 150, allowed is 120" in beyond.error
+    assert trade("disarm", "--json").json == []
+    assert "arm it first" in trade("place", *LIMIT, **LIVE).error
+    assert trade("cancel", "--all", **LIVE).code == 0
+
+
+def test_what_is_not_live_needs_no_arming(trade: Run) -> None:
+    assert "needs no arming" in trade("arm", "--venue", "binance", "--cap", "100").error
+    assert "--cap 5000" in trade("arm", "--venue", "binance").error
+
+
+@pytest.mark.parametrize(
+    ("account", "says"),
+    [
+        ("rich", "the key of account rich on binance can withdraw: make one that can trade and nothing else"),
+        ("reader", "the key of account reader on binance cannot trade"),
+    ],
+)
+def test_a_key_that_may_too_much_or_too_little_is_not_used(trade: Run, sim: Sim, account: str, says: str) -> None:
+    variables = {f"XETRADE_ACCOUNTS__{account.upper()}__VENUE": "binance"}
+    ran = trade("place", *LIMIT, "--account", account, **variables)
+    assert ran.code == 2
+    assert says in ran.error
+    assert all_ids(sim, account=account) == []
+
+
+def test_orders_never_leave_the_machine_in_simulated_mode(trade: Run) -> None:
+    variables = {
+        "XETRADE_ACCOUNTS__MAIN__VENUE": "binance",
+        "XETRADE_VENUES__BINANCE__REST_URL": "https://api.binance.com",
+        "XETRADE_VENUES__BINANCE__WS_URL": "wss://stream.binance.com:9443",
+    }
+    ran = trade("place", *LIMIT, **variables)
+    assert ran.code == 2
+    assert "orders of binance/main would go to api.binance.com, and trading.mode is simulated" in ran.error
+
+
+# -- what nobody knows -------------------------------------------------------------------------------------------------
+
+
+def test_an_order_without_an_answer_has_its_own_exit_code_and_is_found_again(trade: Run, sim: Sim) -> None:
+    sim.begin(kind="rest_dropped", venue="binance", path="/api/v3/order", for_=60)
+    ran = trade("place", *LIMIT, "--key", "lost", XETRADE_TRADING__PATIENCE_S="0.5")
+    assert ran.code == 3
+    assert "the venue has not told whether it took it" in ran.error
+    client_id = re.search(r"order (x\w+)", ran.error)
+    assert client_id is not None
+    sim.clear()
+    resumed = trade("orders", "resume", "--within", "30s", "--json")
+    assert [(row["client_id"], row["state"]) for row in resumed.json] == [(client_id[1], "open")]
+    assert all_ids(sim).count(client_id[1]) == 1
+    assert placed(trade, "--key", "lost")["client_id"] == client_id[1]
+    assert all_ids(sim).count(client_id[1]) == 1
+
+
+def test_limits_are_shown_with_what_is_used(trade: Run) -> None:
+    limits = {"XETRADE_LIMITS": json.dumps({"portfolio": {"max_open_orders": 5}, "venue *": {"order_rate": "10/60s"}})}
+    placed(trade, **limits)
+    rows = {
+        (row["scope"], row["limit"]): (row["used"], row["allowed"])
+        for row in trade("risk", "--json", **limits).json["limits"]
+    }
+    assert rows[("portfolio", "max_open_orders")] == ("1", "5")
+    assert rows[("portfolio", "max_open_notional")] == ("50", None)
+    assert rows[("venue binance", "order_rate")] == ("1", "10 in 60 s")
+    assert "max_open_orders" in trade("risk", **limits).out
+
+
+def test_keys_are_in_no_output_and_not_in_the_order_store(trade: Run, sim: Sim, tmp_path: Path) -> None:
+    variables = {**LIVE, "XETRADE_ACCOUNTS__MAIN__API_KEY": f"{CANARY}-key", "XETRADE_ACCOUNTS__MAIN__SECRET": CANARY}
+    shown = ""
+    for words in (
+        ("place", *LIMIT, "--json"),
+        ("--debug", "place", *LIMIT),
+        ("place", *LIMIT, "--dry-run"),
+        ("arm", "--venue", "binance", "--cap", "10"),
+        ("cancel", "--all"),
+        ("status", "--venue", "binance", "--pair", "BTC-USDT", "--order-id", "1"),
+        ("halt", "--json"),
+        ("doctor", "--json"),
+        ("risk",),
+    ):
+        ran = trade(*words, **variables)
+        shown += ran.out + ran.err
+    assert "binance" in shown
+    assert CANARY not in shown
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path

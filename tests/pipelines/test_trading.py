@@ -1,0 +1,180 @@
+"""Orders through Dagster: placed once however often a run is executed again, told with their history, and never a key
+in what Dagster keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+
+from tests.e2e.dagster_host import DagsterHost
+from tests.pipelines.deployment import environment
+from tests.support.desk import SCENARIO, addresses, all_ids, open_ids
+from tests.support.sim import Sim, sim_process
+from tests.trading.samples import intent
+from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, OrderEvent, TradingState
+from xetrade_core.trading.store import OrderStore
+from xetrade_pipelines.definitions import build_defs
+
+pytestmark = pytest.mark.xdist_group("simulated orders")
+CANARY = "canary-0c44d1a9"
+ORDER = {"venue": "binance", "pair": "BTC-USDT", "side": "buy", "quantity": "0.001", "price": "50000"}
+
+
+@pytest.fixture(scope="module")
+def desk_sim() -> Iterator[Sim]:
+    with sim_process(SCENARIO) as running:
+        yield running
+
+
+@pytest.fixture
+def sim(machine: Path, desk_sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sim]:
+    """The simulated venue, which the machine's settings name; every order in a store of the test's own."""
+    for name, value in addresses(desk_sim).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XETRADE_TRADING__STORE", str(machine / "orders.db"))
+    monkeypatch.chdir(machine)
+    yield desk_sim
+    desk_sim.clear()
+
+
+def config(op: str, **values: Any) -> dict[str, Any]:
+    return {"ops": {op: {"config": values}}}
+
+
+def job(name: str) -> Any:
+    repository = ReconstructableRepository.for_module("xetrade_pipelines.definitions", "defs", str(Path.cwd()))
+    return repository.get_reconstructable_job(name)
+
+
+def told(result: Any, op: str) -> dict[str, Any]:
+    """The metadata of an op's output, as plain values."""
+    [event] = [event for event in result.all_events if event.event_type_value == "STEP_OUTPUT"]
+    assert event.step_key == op
+    return {name: value.value for name, value in event.step_output_data.metadata.items()}
+
+
+def test_an_order_is_placed_looked_up_and_cancelled(sim: Sim, instance: dg.DagsterInstance) -> None:
+    placed = told(dg.execute_job(job("place_order"), instance, config("place_order", **ORDER)), "place_order")
+    assert (placed["state"], placed["client_id"]) == ("open", open_ids(sim)[-1])
+    assert "| accepted | reply | order " in placed["history"]
+    assert "| pair | BTC/USDT |" in placed["order"]
+    named = config("order_status", order_id=placed["order_id"], venue="binance")
+    assert told(dg.execute_job(job("order_status"), instance, named), "order_status")["state"] == "open"
+    named = config("cancel_order", order_id=placed["client_id"])
+    assert told(dg.execute_job(job("cancel_order"), instance, named), "cancel_order")["state"] == "canceled"
+
+
+def test_executing_a_run_again_never_doubles_its_order(sim: Sim, instance: dg.DagsterInstance) -> None:
+    first = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER))
+    client_id = told(first, "place_order")["client_id"]
+    options = dg.ReexecutionOptions(parent_run_id=first.run_id)
+    again = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER), reexecution_options=options)
+    assert again.run_id != first.run_id
+    assert told(again, "place_order")["client_id"] == client_id
+    of_that = dg.ReexecutionOptions(parent_run_id=again.run_id)  # the root stays the first run
+    third = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER), reexecution_options=of_that)
+    assert told(third, "place_order")["client_id"] == client_id
+    assert all_ids(sim).count(client_id) == 1
+    other = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER))
+    assert told(other, "place_order")["client_id"] != client_id
+
+
+def test_a_run_whose_order_nobody_knows_of_fails_and_its_re_execution_finds_it(
+    sim: Sim, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XETRADE_TRADING__PATIENCE_S", "0.5")
+    sim.begin(kind="rest_dropped", venue="binance", path="/api/v3/order", for_=60)
+    before = all_ids(sim)
+    failed = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER))
+    assert not failed.success
+    [failure] = [event for event in failed.all_events if event.is_step_failure]
+    error = failure.step_failure_data.error
+    assert error is not None
+    assert "the venue has not told whether it took it" in error.message
+    assert failure.step_failure_data.user_failure_data is not None
+    assert "ambiguous" in str(failure.step_failure_data.user_failure_data.metadata["history"].value)
+    sim.clear()
+    options = dg.ReexecutionOptions.from_failure(failed.run_id, instance)
+    monkeypatch.setenv("XETRADE_TRADING__PATIENCE_S", "20")
+    found = told(dg.execute_job(job("place_order"), instance, reexecution_options=options), "place_order")
+    assert found["state"] == "open"
+    assert [one for one in all_ids(sim) if one not in before] == [found["client_id"]]
+
+
+def test_a_refused_order_fails_its_run_with_one_clear_line(
+    sim: Sim, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XETRADE_LIMITS__PORTFOLIO__MAX_OPEN_NOTIONAL", "10")
+    before = all_ids(sim)
+    denied = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER))
+    [failure] = [event for event in denied.all_events if event.is_step_failure]
+    assert "max_open_notional of portfolio would be 50, allowed is 10" in str(failure.step_failure_data.error)
+    wrong = dg.execute_job(job("place_order"), instance, config("place_order", **{**ORDER, "pair": "XYZ-USDT"}))
+    assert not wrong.success
+    assert all_ids(sim) == before
+
+
+def test_the_kill_switch_halts_cancels_and_verifies(sim: Sim, instance: dg.DagsterInstance) -> None:
+    dg.execute_job(job("place_order"), instance, config("place_order", **ORDER))
+    assert open_ids(sim)
+    killed = told(dg.execute_job(job("cancel_all"), instance, config("cancel_all", reason="drill")), "cancel_all")
+    assert (killed["clean"], killed["halted"], open_ids(sim)) == (True, "everything", [])
+    denied = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER))
+    assert not denied.success
+    sim.begin(kind="rest_error", venue="binance", path="openOrders", status=500, for_=60)
+    assert not dg.execute_job(job("cancel_all"), instance, config("cancel_all", halt=False)).success
+
+
+def test_the_command_of_the_manual_places_an_order_and_no_key_is_kept_anywhere(
+    sim: Sim, machine: Path, tmp_path: Path
+) -> None:
+    variables = {**environment(machine), **addresses(sim), "XETRADE_TRADING__STORE": str(machine / "orders.db")}
+    text = "ops:\n  place_order:\n    config:\n" + "".join(
+        f'      {name}: "{value}"\n' for name, value in ORDER.items()
+    )
+    before = all_ids(sim)
+    host = DagsterHost(tmp_path / "home", variables)
+    ran = host.execute_job("place_order", text)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert len(all_ids(sim)) == len(before) + 1
+    host.environment |= {"XETRADE_ACCOUNTS__MAIN__API_KEY": f"{CANARY}-key", "XETRADE_ACCOUNTS__MAIN__SECRET": CANARY}
+    refused = host.execute_job("place_order", text)
+    assert refused.returncode == 1
+    assert "rejected" in refused.stderr + refused.stdout
+    assert CANARY not in refused.stderr + refused.stdout
+    for path in tmp_path.rglob("*"):  # event log, run config, compute logs, the order store, what is shared
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+
+
+def test_orders_that_need_a_person_and_halts_are_told_once(
+    sim: Sim, machine: Path, instance: dg.DagsterInstance
+) -> None:
+    sensor = build_defs().get_sensor_def("alert_trading")
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+    defs = build_defs()
+    resources = {name: defs.resources[name] for name in ("trading", "alerts", "settings")} if defs.resources else {}
+
+    def look(cursor: str | None) -> Any:
+        with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+            return sensor(context)
+
+    quiet = look(None)
+    assert "no order needs an operator" in quiet.skip_reason.skip_message
+    assert not (machine / "orders.db").exists()
+    store, lost = OrderStore(machine / "orders.db"), intent()
+    happened = [OrderEvent(kind=EventKind.INTENDED, at_ns=1, intent=lost)]
+    happened += [
+        OrderEvent(kind=kind, at_ns=1) for kind in (EventKind.SUBMITTED, EventKind.AMBIGUOUS, EventKind.GIVEN_UP)
+    ]
+    for event in happened:
+        store.do(lambda work, event=event: work.append(lost.client_id, event))  # type: ignore[misc]
+    store.control(ControlEvent(kind=ControlKind.TRADING_STATE, at_ns=2, by="tester", state=TradingState.HALTED))
+    store.close()
+    told_now = look(quiet.cursor)
+    assert told_now.skip_reason.skip_message == "told of 2"
+    assert "no order needs an operator" in look(told_now.cursor).skip_reason.skip_message
