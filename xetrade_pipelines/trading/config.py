@@ -49,6 +49,19 @@ class PlaceOrderConfig(dg.Config):
     )
 
 
+class StressConfig(dg.Config):
+    """Orders that rest far from the market and are cancelled at once, and the venues' word on it."""
+
+    venues: list[str] = Field(default=["binance"], description="Venue ids; the orders go to them in turn.")
+    pair: str = Field(default="BTC-USDT", description=PAIR)
+    account: str = Field(default="", description=ACCOUNT)
+    clients: int = Field(default=200, ge=1, le=5000, description="Clients at once, each with one order at a time.")
+    count: int | None = Field(default=None, ge=1, description="Orders in all. Default: one a client.")
+    over_s: float = Field(default=0.0, ge=0, description="Seconds over which they begin evenly: 300 for 5 minutes.")
+    soak_s: float | None = Field(default=None, gt=0, description="Go on for so many seconds instead of a count.")
+    below: str = Field(default="0.05", description='Share of the price by which they are under the market: "0.05".')
+
+
 class OrderConfig(dg.Config):
     """Which order."""
 

@@ -9,11 +9,19 @@ https://docs.dagster.io/guides/build/jobs/op-jobs
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
 import dagster as dg
 
-from xetrade_pipelines.trading.config import CancelAllConfig, OrderConfig, OrderStatusConfig, PlaceOrderConfig
-from xetrade_pipelines.trading.reports import kill_metadata, order_metadata
+from xetrade_core.trading.stress.run import StressProgress
+from xetrade_pipelines.trading.config import (
+    CancelAllConfig,
+    OrderConfig,
+    OrderStatusConfig,
+    PlaceOrderConfig,
+    StressConfig,
+)
+from xetrade_pipelines.trading.reports import kill_metadata, order_metadata, stress_metadata
 from xetrade_pipelines.trading.resources import TradingResource
 
 FINAL = {"kind": "order"}
+PROGRESS_S = 5.0
 
 
 @dg.op(name="place_order", out=dg.Out(dg.Nothing), tags=FINAL)
@@ -54,6 +62,25 @@ def cancel_all_op(context: dg.OpExecutionContext, config: CancelAllConfig, tradi
     context.add_output_metadata(kill_metadata(killed))
 
 
+@dg.op(name="stress_test", out=dg.Out(dg.Nothing), tags=FINAL)
+def stress_op(context: dg.OpExecutionContext, config: StressConfig, trading: TradingResource) -> None:
+    """Place and cancel with many clients, then prove from the venues that nothing is open, lost or doubled."""
+    said_s = 0.0
+
+    def tell(progress: StressProgress) -> None:
+        nonlocal said_s
+        if progress.seconds - said_s >= PROGRESS_S:
+            said_s = progress.seconds
+            of = "" if progress.orders is None else f" of {progress.orders}"
+            context.log.info(f"{progress.ended}{of} orders placed and cancelled, {progress.failed} failed")
+
+    report = trading.stress(config, key=context.run.root_run_id or context.run_id, told=tell)
+    if not report.passed:
+        what = "orders failed" if report.accounted else "not every order is accounted for: look at the proof"
+        raise dg.Failure(what, metadata=stress_metadata(report), allow_retries=False)
+    context.add_output_metadata(stress_metadata(report))
+
+
 @dg.graph
 def placed_order() -> None:
     """One order."""
@@ -70,6 +97,12 @@ def cancelled_order() -> None:
 def looked_up_order() -> None:
     """The state of one order."""
     status_op()
+
+
+@dg.graph
+def stressed_venues() -> None:
+    """Many orders at once."""
+    stress_op()
 
 
 @dg.graph
@@ -100,4 +133,11 @@ cancel_all = everything_cancelled.to_job(
     "with the venues. The run fails unless all of them say that nothing is open.",
     executor_def=dg.in_process_executor,
 )
-JOBS = (place_order, cancel_order, order_status, cancel_all)
+stress_test = stressed_venues.to_job(
+    name="stress_test",
+    description="Many clients place orders that rest far from the market and cancel each at once; afterwards the "
+    "venues are asked what is left. The run fails unless every order was placed, cancelled and accounted for. Limits, "
+    "arming and budgets hold as for any order; re-executing the run finds its orders and places none twice.",
+    executor_def=dg.in_process_executor,
+)
+JOBS = (place_order, cancel_order, order_status, cancel_all, stress_test)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from xetrade_core.assembly.order_runs import Killed, OrderTold
-from xetrade_pipelines.metadata import Metadata, markdown_table
+from xetrade_core.plots import NothingToDraw, latency_picture
+from xetrade_core.trading.stress.report import StressReport, VenueResult
+from xetrade_pipelines.metadata import Metadata, markdown_table, picture
 
 
 def order_metadata(told: OrderTold) -> Metadata:
@@ -27,3 +29,47 @@ def kill_metadata(killed: Killed) -> Metadata:
         "accounts": markdown_table(killed.accounts),
         "left out": markdown_table(problems),
     }
+
+
+def stress_metadata(report: StressReport) -> Metadata:
+    """A stress test: the numbers, a table by venue, what the venues say of it, and the times as a picture."""
+    total = report.total
+    numbers = {"orders": total.orders, "canceled": total.canceled, "failed": total.failed, "unknown": total.unknown}
+    times = {"place": total.place, "cancel": total.cancel}
+    rows = [_venue_row(one) for one in (*report.venues, *([total] if len(report.venues) > 1 else []))]
+    proofs = [
+        {"account": f"{one.venue}/{one.account}", "clean": one.clean}
+        | {name: len(getattr(one, name)) for name in ("open", "lost", "doubled", "found", "unsettled")}
+        | {"problems": "; ".join(one.problems) or "-"}
+        for one in report.proofs
+    ]
+    found: Metadata = {
+        "accounted": dg.MetadataValue.bool(report.accounted),
+        "seconds": dg.MetadataValue.float(report.seconds),
+        **{name: dg.MetadataValue.int(value) for name, value in numbers.items()},
+        **{f"{name}_p50_ms": dg.MetadataValue.float(one.p50_ms) for name, one in times.items() if one is not None},
+        **{f"{name}_p99_ms": dg.MetadataValue.float(one.p99_ms) for name, one in times.items() if one is not None},
+        "venues": markdown_table(rows),
+        "causes": markdown_table([{"cause": cause, "orders": many} for cause, many in total.causes.items()]),
+        "proof": markdown_table(proofs),
+    }
+    try:
+        drawn = latency_picture(report.times_ms(), f"{total.orders} orders by {report.clients} clients")
+    except NothingToDraw:
+        return found
+    return {**found, "picture": picture("times of the orders", drawn)}
+
+
+def _venue_row(one: VenueResult) -> dict[str, object]:
+    row: dict[str, object] = {
+        "venue": one.venue,
+        "orders": one.orders,
+        "canceled": one.canceled,
+        "filled": one.filled,
+        "failed": one.failed,
+        "unknown": one.unknown,
+    }
+    for name, times in (("place", one.place), ("ack", one.ack), ("cancel", one.cancel)):
+        for share in ("p50_ms", "p90_ms", "p99_ms", "max_ms"):
+            row[f"{name} {share.replace('_', ' ')}"] = "-" if times is None else getattr(times, share)
+    return row

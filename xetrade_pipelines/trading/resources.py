@@ -19,12 +19,16 @@ from xetrade_core.assembly.order_runs import (
     place_order,
     trading_news,
 )
+from xetrade_core.assembly.stress_runs import stress_test
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError
 from xetrade_core.model.orders import OrderType, Side, TimeInForce
 from xetrade_core.trading.requests import OrderRequest, Rounding
+from xetrade_core.trading.stress.plan import StressPlan
+from xetrade_core.trading.stress.report import StressReport
+from xetrade_core.trading.stress.run import Progress
 from xetrade_pipelines.resources import SettingsResource
-from xetrade_pipelines.trading.config import CancelAllConfig, OrderConfig, PlaceOrderConfig
+from xetrade_pipelines.trading.config import CancelAllConfig, OrderConfig, PlaceOrderConfig, StressConfig
 
 
 class TradingResource(dg.ConfigurableResource[None]):
@@ -63,6 +67,22 @@ class TradingResource(dg.ConfigurableResource[None]):
                 halt=wanted.halt,
                 by=by,
                 reason=wanted.reason,
+            )
+
+    def stress(self, wanted: StressConfig, *, key: str, told: Progress) -> StressReport:
+        """Many clients that place and cancel, and what the venues say afterwards."""
+        plan = StressPlan(clients=wanted.clients, count=wanted.count, over_s=wanted.over_s, soak_s=wanted.soak_s)
+        with self.settings.telling() as settings:
+            return stress_test(
+                settings,
+                SystemClock(),
+                plan,
+                venues=wanted.venues,
+                pair=wanted.pair,
+                account=wanted.account or None,
+                below=_number("below", wanted.below),
+                key=key,
+                told=told,
             )
 
     def news(self, cursor: str | None) -> tuple[list[News], str]:

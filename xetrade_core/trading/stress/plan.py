@@ -79,8 +79,8 @@ class Target:
         )
 
 
-def harmless(venue: str, account: str, instrument: Instrument, bid: Decimal, below: Decimal) -> Target:
-    """The smallest order that the instrument allows, `below` (a share, such as 0.05) under the best bid.
+def harmless(venue: str, account: str, instrument: Instrument, market: Decimal, below: Decimal) -> Target:
+    """The smallest order that the instrument allows, `below` (a share, such as 0.05) under the market price.
 
     Raises InvalidOrder where the instrument says too little to build one.
     """
@@ -89,7 +89,7 @@ def harmless(venue: str, account: str, instrument: Instrument, bid: Decimal, bel
     tick, lot = instrument.price_tick, instrument.lot
     if not (tick > 0 and lot > 0):
         raise InvalidOrder("symbol", instrument.symbol, f"a known tick and lot on {venue}")
-    price = (bid * (1 - below) / tick).to_integral_value(ROUND_FLOOR) * tick
+    price = (market * (1 - below) / tick).to_integral_value(ROUND_FLOOR) * tick
     if price <= 0:
         raise InvalidOrder("price", price, "above zero: the market is too low for that distance")
     one = Terms(instrument.contract_size, is_inverse(instrument)).value(Decimal(1), price)

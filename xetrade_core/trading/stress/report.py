@@ -123,6 +123,13 @@ class StressReport:
         """Everything accounted for, and nothing failed."""
         return self.accounted and not self.total.failed
 
+    def times_ms(self) -> dict[str, list[float]]:
+        """Milliseconds of each order, by what was waited for."""
+        return {
+            name: [1000 * value for one in self.attempts if (value := getattr(one, field_name)) is not None]
+            for name, field_name in (("place", "place_s"), ("of it on the wire", "ack_s"), ("cancel", "cancel_s"))
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON, without the single attempts."""
         found = {"passed": self.passed, "accounted": self.accounted} | asdict(replace(self, attempts=()))
