@@ -24,7 +24,21 @@ symbols = ["BTC/USDT"]
 [venues.binance.accounts.main]
 [venues.binance.accounts.rich]
 keys = [{key = "rich-key", secret = "rich-secret", withdraw = true, ip_restricted = false}]
+""" + "".join(
+    f"""
+[venues.{venue}]
+symbols = {symbols}
+weight_limit = 0
+[venues.{venue}.accounts.main]
+[venues.{venue}.accounts.rich]
+keys = [{{key = "rich-key", secret = "rich-secret", withdraw = true, ip_restricted = false}}]
 """
+    for venue, symbols in {
+        "binanceusdm": '["BTC/USDT:USDT"]',
+        "binancecoinm": '["BTC/USD:BTC"]',
+        "bybit": '["BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"]',
+    }.items()
+)
 Open = Callable[..., AccountClient]
 
 

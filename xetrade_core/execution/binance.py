@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.permissions import KeyPermissions
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text, true
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import Fill, Intent, Liquidity, OrderReport, OrderType, ReportStatus, Side
 from xetrade_core.trading.execution import OrderRef
@@ -95,7 +95,7 @@ class BinanceExecution(CcxtExecution):
             account=self.account,
             symbol=symbol,
             trade_id=needed(row, "id"),
-            side=Side.BUY if _true(row["isBuyer"]) else Side.SELL,
+            side=Side.BUY if true(row["isBuyer"]) else Side.SELL,
             price=needed_number(row, "price"),
             amount=needed_number(row, "qty"),
             received_ns=self.clock.wall_ns(),
@@ -103,7 +103,7 @@ class BinanceExecution(CcxtExecution):
             venue_order_id=needed(row, "orderId"),
             fee=number(row, "commission"),
             fee_currency=text(row, "commissionAsset"),
-            liquidity=Liquidity.MAKER if _true(row["isMaker"]) else Liquidity.TAKER,
+            liquidity=Liquidity.MAKER if true(row["isMaker"]) else Liquidity.TAKER,
         )
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
@@ -114,18 +114,17 @@ class BinanceExecution(CcxtExecution):
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
-        row = await self.once("permissions of the key", lambda ccxt: ccxt.sapi_get_account_apirestrictions())
+        row = await self.restrictions()
         return self.read(
             "permissions",
             lambda: KeyPermissions(
-                trade=_true(row["enableSpotAndMarginTrading"]),
-                withdraw=_true(row["enableWithdrawals"]),
-                ip_restricted=_true(row["ipRestrict"]),
+                trade=true(row["enableSpotAndMarginTrading"]),
+                withdraw=true(row["enableWithdrawals"]),
+                ip_restricted=true(row["ipRestrict"]),
             ),
         )
 
-
-def _true(value: object) -> bool:
-    if value not in (True, False, "true", "false"):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return value in (True, "true")
+    async def restrictions(self) -> Row:
+        """What the venue says of the key."""
+        row: Row = await self.once("permissions of the key", lambda ccxt: ccxt.sapi_get_account_apirestrictions())
+        return row

@@ -202,14 +202,20 @@ class CcxtExecution(ABC):
     # -- one call ------------------------------------------------------------------------------------------------------
 
     async def once(
-        self, what: str, ask: Ask[T], *, symbol: str | None = None, priority: Priority = Priority.ORDER
+        self,
+        what: str,
+        ask: Ask[T],
+        *,
+        symbol: str | None = None,
+        priority: Priority = Priority.ORDER,
+        weight: int | None = None,
     ) -> T:
-        """One call of ccxt's, made once. Raises NotSent, ErrorReply or NoReply."""
+        """One call of ccxt's, made once. Raises NotSent, ErrorReply or NoReply. `weight`: None = by ccxt's table."""
         what = f"{what} on {self.rules.id}"
         deadline_ns = self.clock.monotonic_ns() + self._wait_ns
         with asking(Asking(priority=priority, deadline_ns=deadline_ns)):
             ccxt = await self._ready(what, symbol)
-            with calling(Call()) as call:
+            with calling(Call(weight=weight)) as call:
                 try:
                     return await ask(ccxt)
                 except Exception as error:  # ccxt's parsers raise anything on a garbled reply

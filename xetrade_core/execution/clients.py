@@ -8,6 +8,8 @@ from typing import Protocol
 from xetrade_core.clock import Clock
 from xetrade_core.errors import NotSupported
 from xetrade_core.execution.binance import BinanceExecution
+from xetrade_core.execution.binance_futures import BinanceCoinmExecution, BinanceUsdmExecution
+from xetrade_core.execution.bybit import BybitExecution
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.permissions import KeyPermissions
@@ -26,7 +28,12 @@ class AccountClient(Execution, Protocol):
 
 
 #: by venue id
-CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {"binance": BinanceExecution}
+CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {
+    "binance": BinanceExecution,
+    "binanceusdm": BinanceUsdmExecution,
+    "binancecoinm": BinanceCoinmExecution,
+    "bybit": BybitExecution,
+}
 
 
 def tradable_venues() -> tuple[str, ...]:

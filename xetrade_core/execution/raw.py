@@ -53,6 +53,13 @@ def millis(row: Row, name: str) -> int | None:
     return None if value is None else int(value * NS_PER_MS)
 
 
+def true(value: object) -> bool:
+    """A truth value, also where ccxt has made text of it."""
+    if value not in (True, False, "true", "false"):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value in (True, "true")
+
+
 def plain(value: Decimal) -> str:
     """A number as it goes on the wire: every digit, no exponent."""
     return format(value, "f")

@@ -1,0 +1,312 @@
+"""What every private client must do on its simulated venue: the same cards for contracts and for Bybit's spot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.execution.conftest import Open
+from tests.support.sim import Sim
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.execution.clients import AccountClient
+from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.permissions import WithdrawalAllowed
+from xetrade_core.model.orders import Intent, Liquidity, OrderType, ReportStatus, Side, TimeInForce
+from xetrade_core.trading.execution import ErrorReply, OrderRef
+from xetrade_core.trading.outcome import Outcome, classify
+from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.venue import ErrorKind
+
+NAMES = iter(range(10**6))
+D = Decimal
+
+
+@dataclass(frozen=True)
+class Card:
+    """A market, an amount that is easily had there, and what its fees are paid in."""
+
+    venue: str
+    symbol: str
+    amount: Decimal
+    fee: str
+    order_path: str
+
+    @property
+    def contract(self) -> bool:
+        return ":" in self.symbol
+
+
+CARDS = [
+    Card("binanceusdm", "BTC/USDT:USDT", D("0.012"), "USDT", "/fapi/v1/order"),
+    Card("binancecoinm", "BTC/USD:BTC", D(12), "BTC", "/dapi/v1/order"),
+    Card("bybit", "BTC/USDT", D("0.01234"), "BTC", "/order/create"),
+    Card("bybit", "BTC/USDT:USDT", D("0.012"), "USDT", "/order/create"),
+    Card("bybit", "BTC/USD:BTC", D(120), "BTC", "/order/create"),
+]
+
+
+class Subject:
+    """A client, and what the simulation knows of its venue."""
+
+    def __init__(self, card: Card, opened: Open, sim: Sim) -> None:
+        self.card, self.sim, self.opened = card, sim, opened
+        self.client: AccountClient = opened(card.venue)
+
+    def intent(self, share: str | None = "0.97", **changes: Any) -> Intent:
+        """A buy at a share of the best bid (None: at the market), of the card's amount."""
+        price = None
+        if share is not None:
+            best = self.sim.truth(self.card.venue, self.card.symbol, depth=1)["bids"][0][0]
+            price = (D(str(best)) * D(share)).quantize(D("0.1"))
+        found = {
+            "client_id": f"card-{next(NAMES)}",
+            "venue": self.card.venue,
+            "account": "main",
+            "symbol": self.card.symbol,
+            "side": Side.BUY,
+            "type": OrderType.LIMIT if price else OrderType.MARKET,
+            "amount": self.card.amount,
+            "created_ns": 1,
+            "reserve_price": price or D(100_000),
+            "price": price,
+        }
+        return Intent(**found | changes)
+
+    def ref(self, one: Intent) -> OrderRef:
+        return OrderRef(one.symbol, one.client_id, None)
+
+    def at_venue(self, one: Intent) -> list[dict[str, Any]]:
+        """The orders of that name that the venue really has."""
+        return [row for row in self.sim.account(self.card.venue)["orders"] if row["client_id"] == one.client_id]
+
+    def kind(self, error: ErrorReply) -> ErrorKind | None:
+        return known_venue(self.card.venue).errors.get(error.code or "")
+
+    async def held(self) -> Decimal:
+        return sum((one.amount for one in await self.client.positions() if one.symbol == self.card.symbol), D(0))
+
+    async def ends_untraded(self, wanted: Intent) -> None:
+        """The venue refuses it, or takes it and ends it at once, as each does it."""
+        answer = (await asyncio.gather(self.client.place(wanted), return_exceptions=True))[0]
+        if isinstance(answer, ErrorReply):
+            assert self.kind(answer) is ErrorKind.ORDER_REJECTED
+        else:
+            assert not isinstance(answer, BaseException)
+            assert (answer.status, answer.filled) == (ReportStatus.EXPIRED, D(0))
+
+    async def flat(self) -> None:
+        await self.client.cancel_all(self.card.symbol)
+        held = await self.held() if self.card.contract else D(0)
+        if held:
+            side = Side.SELL if held > 0 else Side.BUY
+            await self.client.place(self.intent(None, side=side, amount=abs(held), reduce_only=True))
+
+
+def hour_ago() -> int:
+    return time.time_ns() - 3600 * NS_PER_S
+
+
+@pytest.fixture(params=CARDS, ids=lambda card: f"{card.venue}-{card.symbol}")
+async def subject(request: pytest.FixtureRequest, opened: Open, sim: Sim) -> AsyncIterator[Subject]:
+    subject = Subject(request.param, opened, sim)
+    yield subject
+    sim.clear()
+    await subject.flat()
+
+
+@pytest.fixture
+def contract(subject: Subject) -> Subject:
+    if not subject.card.contract:
+        pytest.skip("spot has no positions")
+    return subject
+
+
+async def test_an_order_arrives_to_the_digit_and_is_found_listed_and_canceled_by_its_name(subject: Subject) -> None:
+    client, wanted = subject.client, subject.intent()
+    placed = await client.place(wanted)
+    assert (placed.status, placed.client_id) == (ReportStatus.OPEN, wanted.client_id)
+    (row,) = subject.at_venue(wanted)
+    assert (D(row["amount"]), D(row["price"])) == (wanted.amount, wanted.price)
+    found = await client.find(subject.ref(wanted))
+    assert found is not None
+    assert (found.status, found.amount, found.price, found.filled) == (
+        ReportStatus.OPEN,
+        wanted.amount,
+        wanted.price,
+        D(0),
+    )
+    assert found.venue_order_id == placed.venue_order_id == str(row["order_id"])
+    for symbol in (subject.card.symbol, None):
+        assert (wanted.client_id, subject.card.symbol) in [
+            (one.client_id, one.symbol) for one in await client.open_orders(symbol)
+        ]
+    canceled = await client.cancel(subject.ref(wanted))
+    assert canceled.venue_order_id == placed.venue_order_id
+    ended = await client.find(subject.ref(wanted))
+    assert ended is not None
+    assert ended.status is ReportStatus.CANCELED
+    assert wanted.client_id not in [one.client_id for one in await client.open_orders(subject.card.symbol)]
+
+
+async def test_what_the_venue_does_not_know_is_not_found_and_cannot_be_canceled(subject: Subject) -> None:
+    nobody = OrderRef(subject.card.symbol, "never-placed", None)
+    assert await subject.client.find(nobody) is None
+    for call in (subject.client.cancel(nobody), subject.client.amend(nobody, subject.intent())):
+        with pytest.raises(ErrorReply) as caught:
+            await call
+        assert subject.kind(caught.value) is ErrorKind.UNKNOWN_ORDER
+
+
+async def test_a_market_order_is_filled_and_its_trades_tell_fee_and_liquidity(subject: Subject) -> None:
+    client, wanted = subject.client, subject.intent(None)
+    placed = await client.place(wanted)
+    assert (placed.status, placed.filled, placed.price) == (ReportStatus.FILLED, wanted.amount, None)
+    fills = [
+        one
+        for one in await client.fills_since(wanted.symbol, hour_ago())
+        if one.venue_order_id == placed.venue_order_id
+    ]
+    truth = subject.sim.account(subject.card.venue)["fills"]
+    mine = [row for row in truth if str(row["order_id"]) == placed.venue_order_id]
+    assert [(one.amount, one.price, one.fee) for one in fills] == [
+        (D(row["amount"]), D(row["price"]), D(row["fee"])) for row in mine
+    ]
+    told = {(one.side, one.fee_currency, one.liquidity) for one in fills}
+    assert told == {(Side.BUY, subject.card.fee, Liquidity.TAKER)}
+
+
+async def test_trades_come_page_by_page_and_none_twice(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xetrade_core.execution.binance_futures.PAGE", 2)
+    monkeypatch.setattr("xetrade_core.execution.bybit.PAGE", 2)
+    before = len(await subject.client.fills_since(subject.card.symbol, hour_ago()))
+    for _ in range(3):
+        await subject.client.place(subject.intent(None))
+    ids = [one.trade_id for one in await subject.client.fills_since(subject.card.symbol, hour_ago())]
+    assert len(ids) == len(set(ids)) >= before + 3
+
+
+@pytest.mark.parametrize("style", [TimeInForce.IOC, TimeInForce.FOK])
+async def test_what_must_trade_at_once_never_rests(subject: Subject, style: TimeInForce) -> None:
+    await subject.ends_untraded(subject.intent(time_in_force=style))
+    assert await subject.client.open_orders(subject.card.symbol) == ()
+
+
+async def test_post_only_rests_or_does_not_trade(subject: Subject) -> None:
+    assert (await subject.client.place(subject.intent(post_only=True))).status is ReportStatus.OPEN
+    await subject.ends_untraded(subject.intent("1.01", post_only=True))
+
+
+async def test_a_second_order_of_the_same_name_is_refused(subject: Subject) -> None:
+    wanted = subject.intent()
+    await subject.client.place(wanted)
+    with pytest.raises(ErrorReply) as caught:
+        await subject.client.place(wanted)
+    assert subject.kind(caught.value) is ErrorKind.DUPLICATE_CLIENT_ID
+    assert len(subject.at_venue(wanted)) == 1
+
+
+async def test_an_order_is_changed_in_place(subject: Subject) -> None:
+    wanted = subject.intent()
+    placed = await subject.client.place(wanted)
+    changed = subject.intent("0.96", client_id=wanted.client_id, amount=wanted.amount * 2)
+    amended = await subject.client.amend(subject.ref(wanted), changed)
+    assert (amended.venue_order_id, amended.amount, amended.price) == (
+        placed.venue_order_id,
+        changed.amount,
+        changed.price,
+    )
+    found = await subject.client.find(subject.ref(wanted))
+    assert found is not None
+    assert (found.amount, found.price, found.status) == (changed.amount, changed.price, ReportStatus.OPEN)
+
+
+async def test_cancel_all_of_the_account_leaves_nothing_open(subject: Subject) -> None:
+    for _ in range(2):
+        await subject.client.place(subject.intent())
+    await subject.client.cancel_all(None)
+    assert await subject.client.open_orders(None) == ()
+
+
+async def test_balances_are_what_the_venue_holds(subject: Subject) -> None:
+    held = {one.currency: one.total for one in await subject.client.balances() if one.total}
+    truth = subject.sim.account(subject.card.venue)["balances"]
+    assert held == {name: D(row["total"]) for name, row in truth.items() if D(row["total"])}
+
+
+async def test_positions_are_signed_and_reduce_only_is_held_to_them(contract: Subject) -> None:
+    with pytest.raises(ErrorReply) as caught:
+        await contract.client.place(contract.intent(None, side=Side.SELL, reduce_only=True))
+    assert contract.kind(caught.value) is ErrorKind.ORDER_REJECTED
+    placed = await contract.client.place(contract.intent(None))
+    (position,) = [one for one in await contract.client.positions() if one.symbol == contract.card.symbol]
+    assert (position.amount, placed.filled) == (contract.card.amount, contract.card.amount)
+    assert position.entry_price == pytest.approx(D(60_000), rel=D("0.2"))
+    await contract.client.place(contract.intent(None, side=Side.SELL, amount=contract.card.amount * 2))
+    assert await contract.held() == -contract.card.amount
+    await contract.client.place(contract.intent(None, reduce_only=True))
+    assert await contract.held() == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "rest_dropped"},
+        {"kind": "rest_error", "status": 500, "variant": "after"},
+        {"kind": "rest_garbled"},
+        {"kind": "rest_empty"},
+        {"kind": "rest_no_id"},
+    ],
+    ids=lambda fault: str(fault["kind"]),
+)
+async def test_an_order_whose_answer_is_lost_is_not_known_and_is_found(subject: Subject, fault: dict[str, Any]) -> None:
+    client, wanted = subject.client, subject.intent()
+    await client.balances()  # markets and clock are known, so that the next request is the order
+    subject.sim.begin(venue=subject.card.venue, count=1, path=subject.card.order_path, **fault)
+    answer = (await asyncio.gather(client.place(wanted), return_exceptions=True))[0]
+    assert classify(known_venue(subject.card.venue), answer).outcome is Outcome.AMBIGUOUS
+    found = await client.find(subject.ref(wanted))
+    assert found is not None
+    assert found.status is ReportStatus.OPEN
+    assert len(subject.at_venue(wanted)) == 1
+
+
+async def test_an_order_that_arrives_late_is_not_known_at_first(subject: Subject) -> None:
+    client, wanted = subject.client, subject.intent()
+    await client.balances()
+    subject.sim.begin(venue=subject.card.venue, kind="rest_late", delay_s=0.3, path=subject.card.order_path)
+    answer = (await asyncio.gather(client.place(wanted), return_exceptions=True))[0]
+    assert classify(known_venue(subject.card.venue), answer).outcome is Outcome.AMBIGUOUS
+    assert await client.find(subject.ref(wanted)) is None
+    await asyncio.sleep(0.5)
+    assert await client.find(subject.ref(wanted)) is not None
+
+
+async def test_an_order_that_fills_while_it_is_canceled_is_told_as_filled(subject: Subject) -> None:
+    client, wanted = subject.client, subject.intent()
+    await client.place(wanted)
+    subject.sim.begin(venue=subject.card.venue, kind="fill_on_cancel")
+    with pytest.raises(ErrorReply) as caught:
+        await client.cancel(subject.ref(wanted))
+    assert subject.kind(caught.value) is ErrorKind.UNKNOWN_ORDER
+    found = await client.find(subject.ref(wanted))
+    assert found is not None
+    assert (found.status, found.filled) == (ReportStatus.FILLED, wanted.amount)
+
+
+async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apart(subject: Subject) -> None:
+    venue = subject.card.venue
+    wrong = subject.opened(venue, credentials=Credentials("sim-main-key", "CANARY-secret-5ecre7"))
+    with pytest.raises(ErrorReply) as caught:
+        await wrong.place(subject.intent())
+    assert subject.kind(caught.value) is ErrorKind.AUTHENTICATION
+    assert "CANARY" not in repr(caught.value) + str(caught.value)
+    (await subject.client.permissions()).require_safe(venue, "main")
+    rich = subject.opened(venue, "rich", Credentials("rich-key", "rich-secret"))
+    with pytest.raises(WithdrawalAllowed):
+        (await rich.permissions()).require_safe(venue, "rich")

@@ -1,0 +1,156 @@
+"""The private sides of Binance USD-M and COIN-M in their own words. Positions are of one-way mode.
+
+Shapes: developers.binance.com, "Derivatives Trading", USD-M and COIN-M, "Trade" and "Account" (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.binance import BinanceExecution
+from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.orders import ZERO, Fill, Intent, Liquidity, OrderReport, OrderType, Side
+from xetrade_core.trading.execution import OrderRef
+from xetrade_core.venues.budget import Priority
+
+PAGE = 1000
+WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
+_KEPT_MS = 180 * 86_400_000  # and how far back they go
+
+
+class BinanceFuturesExecution(BinanceExecution):
+    """What both futures markets have in common; the subclasses name ccxt's methods for their own paths."""
+
+    put_order: ClassVar[str]
+    get_positions: ClassVar[str]
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution. ccxt makes GTX of `postOnly`."""
+        params: dict[str, object] = {"clientOrderId": intent.client_id}
+        if intent.reduce_only:
+            params["reduceOnly"] = True
+        if intent.post_only:
+            params["postOnly"] = True
+        elif intent.type is OrderType.LIMIT:
+            params["timeInForce"] = intent.time_in_force.value.upper()
+        return params
+
+    def canceled(self, row: Row, ref: OrderRef) -> OrderReport:
+        """See CcxtExecution. Unlike on spot the reply keeps the order's own client id."""
+        return self.report(row, ref.symbol)
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution. The venue cancels by symbol; of an account, every symbol that has an open order."""
+        symbols = [symbol] if symbol is not None else sorted({one.symbol for one in await self.open_orders(None)})
+        for one in symbols:
+            await super().cancel_all(one)
+
+    async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
+        """See Execution. It keeps both ids and loses its place in the queue."""
+        names: dict[str, object] = {"origClientOrderId": ref.client_id} if ref.client_id else {}
+        if not names:
+            names = {"orderId": ref.venue_order_id}
+        wanted: dict[str, object] = {"side": intent.side.value.upper(), "quantity": plain(intent.amount)}
+        if intent.price is not None:
+            wanted["price"] = plain(intent.price)
+        row = await self.once(
+            f"amendment of {ref.symbol}",
+            lambda ccxt: getattr(ccxt, self.put_order)({"symbol": ccxt.market_id(ref.symbol), **names, **wanted}),
+            symbol=ref.symbol,
+        )
+        return self.read("amendment", lambda: self.amended(row, intent))
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution. A week at a time; within it by trade id, as many share a millisecond."""
+        now_ms = self.clock.wall_ns() // NS_PER_MS
+        found: list[Any] = []
+        start = max(since_ms, now_ms - _KEPT_MS)
+        while start <= now_ms:
+            end = start + WEEK_MS - 1
+            page = await self._page(symbol, {"startTime": start, "endTime": end})
+            found += page
+            while len(page) == PAGE and page[-1]["timestamp"] <= end:
+                page = await self._page(symbol, {"fromId": int(page[-1]["info"]["id"]) + 1})
+                found += page
+            start = end + 1
+        return found
+
+    async def _page(self, symbol: str, params: dict[str, object]) -> list[Any]:
+        return await self.once(
+            f"trades of {symbol}",
+            lambda ccxt: ccxt.fetch_my_trades(symbol, None, PAGE, params),
+            symbol=symbol,
+            priority=Priority.ORDER,
+        )
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution. Amounts are in contracts on COIN-M, in base currency on USD-M."""
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "id"),
+            side=Side(needed(row, "side").lower()),
+            price=needed_number(row, "price"),
+            amount=needed_number(row, "qty"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=millis(row, "time"),
+            venue_order_id=needed(row, "orderId"),
+            fee=number(row, "commission"),
+            fee_currency=text(row, "commissionAsset"),
+            liquidity=Liquidity.MAKER if true(row["maker"]) else Liquidity.TAKER,
+        )
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution. The wallet: what open positions would bring is not in it."""
+        for one in row["assets"]:
+            total, free = needed_number(one, "walletBalance"), needed_number(one, "availableBalance")
+            yield Balance(self.rules.id, self.account, needed(one, "asset"), total, free, received_ns)
+
+    async def positions(self) -> tuple[VenuePosition, ...]:
+        """See Execution. In contracts on COIN-M, in base currency on USD-M."""
+
+        async def ask(ccxt: Any) -> list[tuple[str, Any]]:
+            rows = await getattr(ccxt, self.get_positions)()
+            return [(ccxt.safe_symbol(row["symbol"], None, None, "contract"), row) for row in rows]
+
+        rows = await self.once("positions", ask)
+        received_ns = self.clock.wall_ns()
+        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
+
+    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
+        for symbol, row in rows:
+            amount = needed_number(row, "positionAmt")
+            if amount != ZERO:
+                entry = number(row, "entryPrice") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns)
+
+    async def permissions(self) -> KeyPermissions:
+        """See CcxtExecution."""
+        row = await self.restrictions()
+        return self.read(
+            "permissions",
+            lambda: KeyPermissions(
+                trade=true(row["enableFutures"]),
+                withdraw=true(row["enableWithdrawals"]),
+                ip_restricted=true(row["ipRestrict"]),
+            ),
+        )
+
+
+class BinanceUsdmExecution(BinanceFuturesExecution):
+    """USD-M: linear contracts."""
+
+    put_order = "fapiPrivatePutOrder"
+    get_positions = "fapiPrivateV3GetPositionRisk"
+
+
+class BinanceCoinmExecution(BinanceFuturesExecution):
+    """COIN-M: inverse contracts."""
+
+    put_order = "dapiPrivatePutOrder"
+    get_positions = "dapiPrivateGetPositionRisk"

@@ -1,0 +1,298 @@
+"""Bybit v5 in its own words: spot and contracts of a unified account, one-way mode.
+
+The venue acknowledges: a reply to a placement, an amendment or a cancel holds the order's names and nothing else. So
+what must trade at once is asked for right after it was placed. ccxt finds no order by our name; the calls that do are
+made by their paths. Shapes: bybit-exchange.github.io/docs/v5, "Trade", "Position", "Account" (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import msgspec
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.orders import (
+    ZERO,
+    Fill,
+    Intent,
+    Liquidity,
+    OrderReport,
+    OrderType,
+    ReportStatus,
+    Side,
+    TimeInForce,
+)
+from xetrade_core.trading.execution import ExecutionError, OrderRef
+from xetrade_core.venues.budget import Priority
+
+PAGE = 100
+WEEK_MS = 7 * 86_400_000  # the most that a call for history spans
+_KEPT_MS = 730 * 86_400_000  # and how far back it goes
+#: shares of 600 requests in 5 s an address, so that an account's own limits hold too: 50 reads and 10 cancels a second
+_READ_WEIGHT, _CANCEL_ALL_WEIGHT = 3, 12
+_SETTLED_IN = ("USDT", "USDC")  # what linear contracts are listed by
+_STATUS = {
+    "Created": ReportStatus.OPEN,
+    "New": ReportStatus.OPEN,
+    "PartiallyFilled": ReportStatus.OPEN,
+    "PendingCancel": ReportStatus.OPEN,
+    "Untriggered": ReportStatus.OPEN,
+    "Triggered": ReportStatus.OPEN,
+    "Filled": ReportStatus.FILLED,
+    "Cancelled": ReportStatus.CANCELED,
+    "PartiallyFilledCanceled": ReportStatus.CANCELED,
+    "Deactivated": ReportStatus.CANCELED,
+    "Rejected": ReportStatus.REJECTED,
+}
+_EXPIRED = frozenset({"EC_NoImmediateQtyToFill", "EC_PostOnlyWillTakeLiquidity"})  # nobody canceled these
+
+
+class BybitExecution(CcxtExecution):
+    """Orders of a unified account."""
+
+    ccxt_options: ClassVar[dict[str, object]] = {
+        "enableUnifiedMargin": False,  # else ccxt asks twice for the kind of account before its first call
+        "enableUnifiedAccount": True,
+        "unifiedMarginStatus": 6,
+    }
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution."""
+        params: dict[str, object] = {"clientOrderId": intent.client_id}
+        if intent.reduce_only:
+            params["reduceOnly"] = True
+        if intent.post_only:
+            params["postOnly"] = True
+        elif intent.type is OrderType.LIMIT:
+            params["timeInForce"] = intent.time_in_force.value.upper()
+        return params
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """See Execution. What became of an order that must trade at once is asked for; if that fails, it is open."""
+        placed = await super().place(intent)
+        if intent.type is OrderType.LIMIT and intent.time_in_force is TimeInForce.GTC and not intent.post_only:
+            return placed
+        try:
+            found = await self.find(OrderRef(intent.symbol, None, placed.venue_order_id))
+        except ExecutionError:
+            return placed
+        return found or placed
+
+    def placed(self, row: Row, intent: Intent) -> OrderReport:
+        """See CcxtExecution. The reply acknowledges."""
+        return self._acknowledged(row, intent.symbol)
+
+    def canceled(self, row: Row, ref: OrderRef) -> OrderReport:
+        """See CcxtExecution. The reply acknowledges: the order may be filled before it is out of the book."""
+        return self._acknowledged(row, ref.symbol)
+
+    def _acknowledged(self, row: Row, symbol: str) -> OrderReport:
+        return OrderReport(
+            symbol=symbol,
+            status=ReportStatus.OPEN,
+            client_id=text(row, "orderLinkId"),
+            venue_order_id=text(row, "orderId"),
+        )
+
+    def ref_params(self, ref: OrderRef) -> dict[str, object]:
+        """See CcxtExecution. The venue's own name of the parameter: ccxt knows no other here."""
+        return {"orderLinkId": ref.client_id} if ref.client_id is not None else {}
+
+    def report(self, row: Row, symbol: str) -> OrderReport:
+        """See CcxtExecution."""
+        said, reason = needed(row, "orderStatus"), text(row, "rejectReason")
+        status = _STATUS.get(said)
+        if status is None:
+            raise ValueError(f"orderStatus {said!r} is none that Bybit documents")
+        if status is ReportStatus.CANCELED and reason in _EXPIRED:
+            status = ReportStatus.EXPIRED
+        return OrderReport(
+            symbol=symbol,
+            status=status,
+            client_id=text(row, "orderLinkId"),
+            venue_order_id=text(row, "orderId"),
+            filled=number(row, "cumExecQty"),
+            amount=None if row.get("marketUnit") == "quoteCoin" else number(row, "qty"),
+            price=number(row, "price") or None,
+            exchange_ns=millis(row, "updatedTime"),
+            reason=None if reason == "EC_NoError" else reason,
+        )
+
+    async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
+        """See Execution. It keeps both ids; the reply acknowledges."""
+        wanted = {"qty": plain(intent.amount)}
+        if intent.price is not None:
+            wanted["price"] = plain(intent.price)
+        row = await self.once(
+            f"amendment of {ref.symbol}",
+            lambda ccxt: ccxt.private_post_v5_order_amend({**_of(ccxt, ref.symbol), **_names(ref), **wanted}),
+            symbol=ref.symbol,
+        )
+        report = self.read("amendment", lambda: self._acknowledged(row["result"], ref.symbol))
+        return msgspec.structs.replace(report, amount=intent.amount, price=intent.price)
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution. The venue cancels by category; of an account, all of them."""
+        queries = _everything()
+        if symbol is not None:
+            queries = [{}]
+        for query in queries:
+            await self.once(
+                f"cancel of all orders of {symbol or 'the account'}",
+                lambda ccxt, query=query: ccxt.private_post_v5_order_cancel_all(  # type: ignore[misc]
+                    query if symbol is None else _of(ccxt, symbol)
+                ),
+                symbol=symbol,
+                priority=Priority.CANCEL,
+                weight=_CANCEL_ALL_WEIGHT,
+            )
+
+    async def find(self, ref: OrderRef) -> OrderReport | None:
+        """See Execution. Among open orders and the newest that have ended, and then in the history."""
+        for path in ("realtime", "history"):
+            row = await self.once(
+                f"order of {ref.symbol}",
+                lambda ccxt, path=path: getattr(ccxt, f"private_get_v5_order_{path}")(  # type: ignore[misc]
+                    {**_of(ccxt, ref.symbol), **_names(ref)}
+                ),
+                symbol=ref.symbol,
+                weight=_READ_WEIGHT,
+            )
+            rows = self.read("order", lambda row=row: list(row["result"]["list"]))  # type: ignore[misc]
+            if rows:
+                return self.read("order", lambda rows=rows: self.report(rows[0], ref.symbol))  # type: ignore[misc]
+        return None
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        """See Execution. Category by category, page by page."""
+        rows = await self._all_pages("open orders", "private_get_v5_order_realtime", symbol, {"limit": 50})
+        return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution. A week at a time, each in pages."""
+        now_ms = self.clock.wall_ns() // NS_PER_MS
+        found: list[Any] = []
+        start = max(since_ms, now_ms - _KEPT_MS)
+        while start <= now_ms:
+            span = {"startTime": start, "endTime": start + WEEK_MS - 1, "execType": "Trade", "limit": PAGE}
+            rows = await self._all_pages(f"trades of {symbol}", "private_get_v5_execution_list", symbol, span)
+            found += [{"info": row} for _, row in rows]
+            start += WEEK_MS
+        return found
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution. Where the venue names no currency of the fee, a contract's is what it settles in."""
+        settle = symbol.partition(":")[2].partition("-")[0]
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "execId"),
+            side=Side(needed(row, "side").lower()),
+            price=needed_number(row, "execPrice"),
+            amount=needed_number(row, "execQty"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=millis(row, "execTime"),
+            venue_order_id=needed(row, "orderId"),
+            client_id=text(row, "orderLinkId"),
+            fee=number(row, "execFee"),
+            fee_currency=text(row, "feeCurrency") or settle or None,
+            liquidity=Liquidity.MAKER if true(row["isMaker"]) else Liquidity.TAKER,
+        )
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """See Execution."""
+        row = await self.once(
+            "balances", lambda ccxt: ccxt.private_get_v5_account_wallet_balance({"accountType": "UNIFIED"})
+        )
+        received_ns = self.clock.wall_ns()
+        return self.read("balances", lambda: tuple(self.held(row["result"], received_ns)))
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution. What spot orders lock and contracts bind is not free."""
+        for coin in row["list"][0]["coin"]:
+            total = needed_number(coin, "walletBalance")
+            bound = sum((number(coin, name) or ZERO for name in ("locked", "totalOrderIM", "totalPositionIM")), ZERO)
+            yield Balance(self.rules.id, self.account, needed(coin, "coin"), total, total - bound, received_ns)
+
+    async def positions(self) -> tuple[VenuePosition, ...]:
+        """See Execution. In base currency of linear contracts, in dollars of inverse ones."""
+        rows = await self._all_pages("positions", "private_get_v5_position_list", None, {"limit": 200}, spot=False)
+        received_ns = self.clock.wall_ns()
+        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
+
+    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
+        for symbol, row in rows:
+            size = needed_number(row, "size")
+            if size != ZERO:
+                amount = size if needed(row, "side") == "Buy" else -size
+                entry = number(row, "avgPrice") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns)
+
+    async def permissions(self) -> KeyPermissions:
+        """See CcxtExecution."""
+        row = await self.once("permissions of the key", lambda ccxt: ccxt.private_get_v5_user_query_api())
+        return self.read("permissions", lambda: _permissions(row["result"]))
+
+    async def _all_pages(
+        self, what: str, method: str, symbol: str | None, query: dict[str, object], *, spot: bool = True
+    ) -> list[tuple[str, Any]]:
+        """(symbol, row) of every page; of the whole account in every category if no symbol is named."""
+
+        async def ask(ccxt: Any, of: dict[str, object], cursor: str | None) -> tuple[list[tuple[str, Any]], str | None]:
+            wanted = {**(_of(ccxt, symbol) if symbol is not None else of), **query}
+            result = (await getattr(ccxt, method)({**wanted, **({"cursor": cursor} if cursor else {})}))["result"]
+            kind = "spot" if wanted["category"] == "spot" else "contract"
+            rows = [(ccxt.safe_symbol(row["symbol"], None, None, kind), row) for row in result["list"]]
+            return rows, text(result, "nextPageCursor")
+
+        found: list[tuple[str, Any]] = []
+        for of in [{}] if symbol is not None else _everything(spot=spot):
+            cursor: str | None = None
+            while True:
+                rows, cursor = await self.once(
+                    what,
+                    lambda ccxt, of=of, cursor=cursor: ask(ccxt, of, cursor),  # type: ignore[misc]
+                    symbol=symbol,
+                    weight=_READ_WEIGHT,
+                )
+                found += rows
+                if not cursor or not rows:
+                    break
+        return found
+
+
+def _of(ccxt: Any, symbol: str) -> dict[str, object]:
+    """The category and the venue's name of a symbol."""
+    market = ccxt.market(symbol)
+    category = "spot" if market["spot"] else "linear" if market["linear"] else "inverse"
+    return {"category": category, "symbol": market["id"]}
+
+
+def _names(ref: OrderRef) -> dict[str, object]:
+    """The order's name, ours if it has one."""
+    return {"orderLinkId": ref.client_id} if ref.client_id is not None else {"orderId": ref.venue_order_id}
+
+
+def _everything(*, spot: bool = True) -> list[dict[str, object]]:
+    """The queries that together are about the whole account."""
+    linear: list[dict[str, object]] = [{"category": "linear", "settleCoin": coin} for coin in _SETTLED_IN]
+    contracts: list[dict[str, object]] = [*linear, {"category": "inverse"}]
+    return [{"category": "spot"}, *contracts] if spot else contracts
+
+
+def _permissions(row: Row) -> KeyPermissions:
+    granted = row["permissions"]
+    trades = bool(granted.get("ContractTrade") or granted.get("Spot") or granted.get("Derivatives"))
+    ips = row.get("ips") or ["*"]
+    return KeyPermissions(
+        trade=trades and str(row["readOnly"]) == "0",
+        withdraw="Withdraw" in granted.get("Wallet", ()),
+        ip_restricted="*" not in ips,
+    )
