@@ -14,6 +14,7 @@ from tests.cli.conftest import Ran
 from xetrade_core.checkup import State, check_breakers, check_budgets, check_clock, check_spool, check_variables
 from xetrade_core.clock import ManualClock, SystemClock
 from xetrade_core.errors import VenueUnavailable
+from xetrade_core.execution.clients import tradable_venues
 from xetrade_core.simvenue.config import SimConfig, VenueConfig
 from xetrade_core.simvenue.faults import Fault
 from xetrade_core.simvenue.server import SimServer
@@ -38,6 +39,7 @@ def test_a_healthy_machine_passes_and_a_missing_venue_fails(xetrade: Callable[..
     healthy, broken = asyncio.run(examine())
     assert healthy.code == 0, healthy.out
     states = {check["name"]: check["state"] for check in healthy.json["checks"]}
+    accounts = [f"account {venue}/main" for venue in tradable_venues() if venue in ("binance", "okx")]
     assert states == dict.fromkeys(
         (
             "python",
@@ -50,6 +52,9 @@ def test_a_healthy_machine_passes_and_a_missing_venue_fails(xetrade: Callable[..
             "clock",
             "breakers",
             "budgets",
+            "order store",
+            "trading",
+            *accounts,
         ),
         "ok",
     )

@@ -306,6 +306,18 @@ def test_limits_are_shown_with_what_is_used(trade: Run) -> None:
     assert "max_open_orders" in trade("risk", **limits).out
 
 
+def test_the_doctor_looks_at_accounts_and_order_store(trade: Run) -> None:
+    accounts = {f"XETRADE_ACCOUNTS__{name}__VENUE": "binance" for name in ("MAIN", "RICH")}
+    placed(trade)
+    trade("halt", "--keep-orders")
+    checks = {check["name"]: check for check in trade("doctor", "--json", **accounts).json["checks"]}
+    main, rich, store = (checks[name] for name in ("account binance/main", "account binance/rich", "order store"))
+    assert main["state"] == "ok"
+    assert "its key can trade, cannot withdraw" in main["found"]
+    assert (rich["state"], "make one that can trade and nothing else" in rich["advice"]) == ("fail", True)
+    assert (store["state"], store["found"]) == ("warn", "stopped: everything halted")
+
+
 def test_keys_are_in_no_output_and_not_in_the_order_store(trade: Run, sim: Sim, tmp_path: Path) -> None:
     variables = {**LIVE, "XETRADE_ACCOUNTS__MAIN__API_KEY": f"{CANARY}-key", "XETRADE_ACCOUNTS__MAIN__SECRET": CANARY}
     shown = ""

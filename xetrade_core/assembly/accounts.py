@@ -19,6 +19,7 @@ from xetrade_core.assembly import client_options
 from xetrade_core.errors import ConfigError, NotSupported, XETradeError
 from xetrade_core.execution.clients import tradable_venues
 from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.settings import Settings
 from xetrade_core.settings_trading import AccountSettings, TradingMode
 from xetrade_core.venues.clients import ClientOptions
@@ -51,6 +52,16 @@ class AccountPlan:
     def name(self) -> AccountName:
         """What nothing else is called."""
         return (self.venue.id, self.account)
+
+    def require_safe(self, permissions: KeyPermissions) -> None:
+        """Raises WithdrawalAllowed or TradingNotAllowed; and, live, ConfigError where the venue does not tell whether
+        the key can withdraw and nobody's word is taken on it."""
+        permissions.require_safe(*self.name)
+        if self.live and permissions.withdraw is None and not self.trust_key:
+            raise ConfigError(
+                f"{self.venue.name} does not tell whether the key of {self.account} can withdraw: look there, then set "
+                f"XETRADE_ACCOUNTS__{self.account.upper()}__TRUST_KEY=true"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,12 +214,7 @@ class TradingDesk:
                     f"what the key of {'/'.join(name)} may do is not known, so that nothing is placed live: {error}"
                 ) from None
             return
-        found.require_safe(*name)
-        if plan.live and found.withdraw is None and not plan.trust_key:
-            raise ConfigError(
-                f"{plan.venue.name} does not tell whether the key of {plan.account} can withdraw: look there, then "
-                f"set XETRADE_ACCOUNTS__{plan.account.upper()}__TRUST_KEY=true"
-            )
+        plan.require_safe(found)
         self._checked.add(name)
 
     def _was_sent(self, client_id: str) -> bool:

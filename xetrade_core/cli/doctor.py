@@ -14,19 +14,23 @@ from xetrade_core.cli.output import emit_json, emit_table
 def doctor(lake: LakeOption = None, as_json: JsonOption = False) -> None:
     """Check this machine: what is wrong and what to do.
 
-    Settings, packages, lake, disk, venues and clock; exit code 1 if something fails.
+    Settings, packages, lake, disk, venues, clock, order store and accounts; exit code 1 if something fails.
     """
     from xetrade_core.assembly import lake_store, venue_client
-    from xetrade_core.checkup import State, check_machine
+    from xetrade_core.assembly.trading_checks import check_trading
+    from xetrade_core.checkup import Check, State, check_machine
     from xetrade_core.clock import SystemClock
 
     settings = open_settings(lake)
     clock, rng = SystemClock(), random.Random()
-    checks = asyncio.run(
-        check_machine(
+
+    async def examine() -> list[Check]:
+        machine = await check_machine(
             settings, lambda: lake_store(settings), lambda venue: venue_client(settings, venue, clock, rng), clock
         )
-    )
+        return machine + await check_trading(settings, clock, rng)
+
+    checks = asyncio.run(examine())
     failed = any(check.state is State.FAIL for check in checks)
     if as_json:
         emit_json({"ok": not failed, "checks": checks})
