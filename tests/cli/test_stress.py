@@ -55,7 +55,13 @@ def test_failures_are_told_by_cause_and_by_exit_code(stressed: Cli, sim: Sim) ->
         (("--pair", "BTC-USDT", "--count", "0"), "count = 0 is not valid: at least 1"),
         (("--pair", "BTC-USDT", "--soak", "1m", "--count", "3"), "a count of orders or a time to soak, not both"),
         (("--pair", "BTC-USDT", "--below", "150%"), "--below = '150%' is not valid: a share such as 5% or 0.05"),
-        (("--pair", "NO-SUCH",), "NO-SUCH"),
+        (
+            (
+                "--pair",
+                "NO-SUCH",
+            ),
+            "NO-SUCH",
+        ),
         (("--pair", "BTC-USDT", "--venues", "nasdaq"), "unknown venue 'nasdaq'"),
         (("--pair", "BTC-USDT", "--venues", "bitmart"), "shut down"),
     ],

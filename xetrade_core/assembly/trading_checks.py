@@ -1,4 +1,4 @@
-"""Is this machine fit to trade? The order store, and each account: whether it answers, what its key may do, its clock.
+"""Is this machine fit to trade? The order store, and each account: whether it answers, what its key may do."""
 
 from __future__ import annotations
 
