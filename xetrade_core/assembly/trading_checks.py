@@ -11,7 +11,7 @@ from xetrade_core.assembly.accounts import AccountPlan, plan_accounts
 from xetrade_core.assembly.trading import open_reader, risk_overview
 from xetrade_core.checkup import SKEW_FAIL_S, SKEW_WARN_S, VENUE_TIMEOUT_S, Check, State
 from xetrade_core.clock import Clock
-from xetrade_core.errors import ConfigError, XETradeError
+from xetrade_core.errors import XETradeError
 from xetrade_core.execution.clients import open_execution
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.model.orders import OrderState
