@@ -34,6 +34,7 @@ FRESHNESS = {
     "funding_quotes": _within(20, 120),
     # made every hour, looked at every five minutes, where something was traded
     "fills": _within(130, 9 * 60),
+    "funding_payments": _within(130, 9 * 60),
     "pnl_daily": _within(130, 9 * 60),
     "positions": _within(20, 120),
 }

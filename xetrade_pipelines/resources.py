@@ -20,7 +20,7 @@ from dagster_aws.s3 import S3Resource
 
 from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.accounting.equity import equity_of
-from xetrade_core.accounting.export import ExportedFills
+from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.assembly import (
     feed_options,
     fetch_listing,
@@ -33,7 +33,9 @@ from xetrade_core.assembly.accounting import (
     BookedDay,
     Watched,
     book_days,
+    collect_fundings,
     export_day,
+    export_payments_day,
     traded_venues,
     watch_positions,
 )
@@ -353,6 +355,14 @@ class AccountingResource(dg.ConfigurableResource[None]):
     def export(self, day: VenueDay, store: ObjectStore) -> ExportedFills:
         """Bring the fills of a day into the lake; see `xetrade_core.accounting.export`."""
         return export_day(self.settings.load(), store, day.venue, day.start_ns)
+
+    def export_payments(self, day: VenueDay, store: ObjectStore) -> ExportedPayments:
+        """Bring the funding payments of a day into the lake; see `xetrade_core.accounting.export`."""
+        return export_payments_day(self.settings.load(), store, day.venue, day.start_ns)
+
+    def collect(self) -> Outcomes[int]:
+        """Ask the accounts of the settings what they were paid for funding, and record it in the order store."""
+        return collect_fundings(self.settings.load(), SystemClock())
 
     def profit(self, day: VenueDay, store: ObjectStore) -> DayProfit:
         """Account for a day; see `xetrade_core.accounting.days`."""

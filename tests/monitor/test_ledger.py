@@ -8,10 +8,12 @@ import pytest
 
 from tests.monitor.conftest import Trade
 from tests.trading.samples import fill
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Side, Terms
 from xetrade_core.monitor.ledger import FillLedger, Selection, UnknownSize
 from xetrade_core.positions.book import Holder
+from xetrade_core.trading.fundings import add_fundings, read_fundings
 from xetrade_core.trading.store import OrderStore
 
 HOLDER = Holder("binance", "main", "BTC/USDT", "maker")
@@ -19,7 +21,7 @@ HOLDER = Holder("binance", "main", "BTC/USDT", "maker")
 
 def held(ledger: FillLedger) -> dict[Holder, tuple[D, D | None]]:
     ledger.refresh()
-    return {holder: (one.quantity, one.average_entry) for holder, one in ledger.book.positions.items()}
+    return {holder: (one.quantity, one.average_entry) for holder, one in ledger.positions.items()}
 
 
 def test_fills_make_positions_and_each_counts_once(store: OrderStore, trade: Trade) -> None:
@@ -87,3 +89,46 @@ def test_trades_of_one_moment_count_in_the_order_of_their_numbers(store: OrderSt
     ledger.sizes["binance", "BTC/USDT"] = D(1)
     assert held(ledger) == {HOLDER._replace(strategy=""): (D(-1), D(300))}
     assert ledger.book.positions[HOLDER._replace(strategy="")].realized == 200
+
+
+def paid(amount: str, at_ns: int, name: str, **more: str) -> FundingPayment:
+    where = {"venue": "binanceusdm", "account": "main", "symbol": SWAP} | more
+    return FundingPayment(**where, payment_id=name, amount=D(amount), currency="USDT", at_ns=at_ns)
+
+
+SWAP = "BTC/USDT:USDT"
+
+
+def test_a_funding_is_counted_once_and_shared_by_what_strategies_hold(store: OrderStore, trade: Trade) -> None:
+    trade(("3", "100"), venue="binanceusdm", symbol=SWAP, strategy="a")
+    trade(("1", "100"), venue="binanceusdm", symbol=SWAP, strategy="b", side=Side.SELL)
+    ledger = FillLedger(store)
+    ledger.refresh()
+    payments = [paid("-2", 5_000, "f1"), paid("0.5", 6_000, "f2")]
+    assert add_fundings(store, payments) == 2
+    assert add_fundings(store, [*payments, paid("1", 7_000, "f3", account="other")]) == 1
+    for _ in range(2):
+        assert ledger.refresh() == 0
+        funding = {holder.strategy: one.funding for holder, one in ledger.positions.items()}
+        assert funding == {"a": D("-2.25"), "b": D("0.75"), "": D(1)}
+    mine = FillLedger(store, Selection(strategy="a"))
+    mine.refresh()
+    assert [one.funding for one in mine.positions.values()] == [D("-2.25")]
+
+
+def test_a_funding_that_comes_late_is_shared_by_what_was_held_then(store: OrderStore, trade: Trade) -> None:
+    trade(("1", "100"), venue="binanceusdm", symbol=SWAP, strategy="a", at_ns=1_000)
+    trade(("1", "100"), venue="binanceusdm", symbol=SWAP, strategy="b", at_ns=9_000)
+    ledger = FillLedger(store)
+    ledger.refresh()
+    add_fundings(store, [paid("-2", 5_000, "f1")])
+    ledger.refresh()
+    assert {holder.strategy: one.funding for holder, one in ledger.positions.items()} == {"a": D(-2), "b": D(0)}
+
+
+def test_payments_of_a_time_are_read(store: OrderStore) -> None:
+    payments = [paid("1", 5, "x"), paid("2", 7, "y"), paid("3", 9, "x", symbol="ETH/USDT:USDT")]
+    add_fundings(store, reversed(payments))
+    assert read_fundings(store) == payments
+    assert read_fundings(store, from_ns=5, to_ns=9) == payments[:2]
+    assert read_fundings(store, symbols=[SWAP], venue="binanceusdm", account="main") == payments[:2]

@@ -14,10 +14,12 @@ from tests.support.sim import Sim
 from xetrade_core.lake.day_tables import read_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.settings import load_settings
+from xetrade_core.trading.fundings import add_fundings
 from xetrade_core.trading.store import OrderStore
-from xetrade_pipelines.accounting.assets import fills, pnl_daily, positions
+from xetrade_pipelines.accounting.assets import fills, funding_payments, pnl_daily, positions
 from xetrade_pipelines.accounting.jobs import account_days, monitor_positions
 from xetrade_pipelines.definitions import build_defs, default_resources
 from xetrade_pipelines.partitions import DAY_NS, VenueDay
@@ -85,12 +87,31 @@ def test_a_day_of_fills_is_exported_and_accounted_for(venues: Sim, lake_store: O
     assert verdicts(exported) == {"rows_valid": True, "none_left_out": True, "claimed": True}
     made = materialize(pnl_daily, day)
     assert made.success
-    assert verdicts(made) == {"adds_up": True, "marked": True, "from_fills": True}
+    assert verdicts(made) == {"adds_up": True, "marked": True, "from_fills": True, "from_funding": True}
     [row] = read_day(lake_store, PNL_DAILY, "binance", day.start_ns).to_pylist()
     assert (row["realized"], row["fees"], row["net"], row["fills"]) == (60, 1, 59, 2)
     [materialization] = made.asset_materializations_for_node("pnl_daily")
     assert materialization.metadata["binance/net_USDT"].value == 59
     assert "data:image/png" in str(materialization.metadata["picture_USDT"].value)
+
+
+def test_a_day_of_funding_payments_is_exported_and_counted(
+    machine: Path, lake_store: ObjectStore, orders: OrderStore, trade: Trade
+) -> None:
+    day = VenueDay("binanceusdm", yesterday().start_ns)
+    swap = {"venue": "binanceusdm", "symbol": "BTC/USDT:USDT"}
+    trade(("2", "100"), at_ns=day.start_ns + 5, **swap)
+    trade(("2", "100"), at_ns=day.start_ns + 90, side=Side.SELL, **swap)
+    payment = FundingPayment("binanceusdm", "main", swap["symbol"], "f1", D("-0.25"), "USDT", day.start_ns + 50)
+    add_fundings(orders, [payment])
+    exported = materialize(funding_payments, day)
+    assert exported.success
+    assert verdicts(exported) == {"rows_valid": True, "in_settlement": True}
+    assert materialize(fills, day).success
+    made = materialize(pnl_daily, day)
+    assert set(verdicts(made).values()) == {True}
+    [row] = read_day(lake_store, PNL_DAILY, "binanceusdm", day.start_ns).to_pylist()
+    assert (row["funding"], row["net"]) == (D("-0.25"), D("-0.25"))
 
 
 def test_positions_are_looked_at_now_at_the_venues_mark(venues: Sim, lake_store: ObjectStore, trade: Trade) -> None:

@@ -5,6 +5,7 @@ Marks at the end of a day are the last that a snapshot of positions has recorded
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,11 +13,13 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xetrade_core.errors import LakeError
 from xetrade_core.lake.day_tables import read_day, write_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY, POSITIONS
-from xetrade_core.lake.trades import count_fills, read_fills
+from xetrade_core.lake.trades import count_fills, read_fills, read_payments, traded_days
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import ZERO
 from xetrade_core.positions.book import PositionBook
 from xetrade_core.positions.daily import DayResult, Event, Marks, daily
@@ -26,7 +29,7 @@ from xetrade_core.positions.payout import Payout
 @dataclass(frozen=True, slots=True)
 class DayProfit:
     """The rows of a venue's day as they are in the lake, and how many the schema refused. `fills_read` is how many
-    fills of the day the lake has."""
+    fills of the day the lake has, `funding_read` what its funding payments come to, by currency."""
 
     venue: str
     day_ns: int
@@ -34,6 +37,24 @@ class DayProfit:
     rejected: int
     changed: bool
     fills_read: int
+    funding_read: dict[str, Decimal]
+
+    @property
+    def funding(self) -> dict[str, Decimal]:
+        """What the rows were paid, by settlement currency."""
+        found: dict[str, Decimal] = {}
+        for row in self.rows:
+            if row.funding:
+                found[row.settle] = found.get(row.settle, ZERO) + row.funding
+        return found
+
+    def unexplained_funding(self, settle: str) -> bool:
+        """Whether the rows' funding in a currency is not what the payments come to.
+
+        A payment that strategies share is rounded for each of them, to the last of 18 places.
+        """
+        apart = abs(self.funding.get(settle, ZERO) - self.funding_read.get(settle, ZERO))
+        return apart > len(self.rows) * Decimal((0, (1,), -PLACES))
 
     @property
     def fills(self) -> int:
@@ -62,6 +83,9 @@ class _Sizes:
         self.known: dict[tuple[str, str], Decimal] = {}
 
     def payout(self, venue: str, symbol: str) -> Payout:
+        """Raises LakeError for what was paid funding, but has no fill that tells."""
+        if (venue, symbol) not in self.known:
+            raise LakeError(f"{symbol} on {venue} was paid funding and has no fill before: bring its fills in first")
         return Payout.of_symbol(symbol, self.known[venue, symbol])
 
 
@@ -71,12 +95,24 @@ def results(
     """Every day's results of a venue, from its first fill in the lake to the day before `to_ns` (None: to the last)."""
     sizes = sizes or _Sizes()
 
-    def events() -> Iterator[Event]:
-        for row in read_fills(store, venue, to_ns=to_ns):
+    def fills(day_ns: int) -> Iterator[Event]:
+        for row in read_fills(store, venue, day_ns, day_ns + NS_PER_DAY):
             sizes.known[row.fill.venue, row.fill.symbol] = row.contract_size
             yield row.fill, row.strategy
 
+    def events() -> Iterator[Event]:
+        for day_ns in traded_days(store, venue):
+            if to_ns is None or day_ns < to_ns:
+                payments: list[Event] = [(payment, "") for payment in read_payments(store, venue, day_ns)]
+                yield from heapq.merge(fills(day_ns), payments, key=_time) if payments else fills(day_ns)
+
     yield from daily(events(), PositionBook(sizes.payout), marks, PLACES, to_ns)
+
+
+def _time(event: Event) -> int:
+    """When it was at the venue; of the same time, merging takes fills first."""
+    one = event[0]
+    return one.at_ns if isinstance(one, FundingPayment) else one.exchange_ns or one.received_ns
 
 
 def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
@@ -86,8 +122,11 @@ def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
     found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes)
     rows = tuple(row for row in found if row.day_ns == start_ns)
     written = write_day(store, PNL_DAILY, venue, start_ns, _table(rows, sizes))
+    paid: dict[str, Decimal] = {}
+    for payment in read_payments(store, venue, start_ns):
+        paid[payment.currency] = paid.get(payment.currency, ZERO) + payment.amount
     read = count_fills(store, venue, start_ns)
-    return DayProfit(venue, start_ns, rows, written.rejected, written.changed, read)
+    return DayProfit(venue, start_ns, rows, written.rejected, written.changed, read, paid)
 
 
 def snapshot_marks(store: ObjectStore, days: tuple[int, ...]) -> Marks:

@@ -1,4 +1,7 @@
-"""Trades out of the order store into the lake, a venue and day at a time; made again, a day is the same to the byte."""
+"""Trades and funding payments out of the order store into the lake, a venue and day at a time.
+
+Made again, a day is the same to the byte.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from decimal import Decimal
 
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.lake.trades import StoredFill, write_fills
+from xetrade_core.lake.trades import StoredFill, write_fills, write_payments
 from xetrade_core.model.orders import Fill
 from xetrade_core.symbols.parts import SymbolParts
+from xetrade_core.trading.fundings import read_fundings
 from xetrade_core.trading.reader import OrderReader
 
 
@@ -47,6 +51,34 @@ def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: in
         written.changed,
         sum(row.fill.client_id is None for row in rows),
         tuple(sorted(unsized)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedPayments:
+    """What was brought into the lake. `foreign` are symbols whose payments are not in their settlement currency, so
+    that no profit can count them."""
+
+    venue: str
+    day_ns: int
+    rows: int
+    rejected: int
+    changed: bool
+    totals: dict[str, Decimal]
+    foreign: tuple[str, ...]
+
+
+def export_payments(reader: OrderReader, store: ObjectStore, venue: str, day_ns: int) -> ExportedPayments:
+    """The funding payments of a venue's day. Raises StoreUnavailable, LakeError."""
+    start_ns = day_start(day_ns)
+    rows = read_fundings(reader, venue=venue, from_ns=start_ns, to_ns=start_ns + NS_PER_DAY)
+    totals: dict[str, Decimal] = {}
+    for row in rows:
+        totals[row.currency] = totals.get(row.currency, Decimal(0)) + row.amount
+    foreign = {row.symbol for row in rows if SymbolParts.parse(row.symbol, venue).settle != row.currency}
+    written = write_payments(store, venue, start_ns, rows)
+    return ExportedPayments(
+        venue, start_ns, written.rows, written.rejected, written.changed, totals, tuple(sorted(foreign))
     )
 
 

@@ -12,27 +12,38 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from xetrade_core.accounting.days import DayProfit, account_day
-from xetrade_core.accounting.export import ExportedFills, export_fills
+from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
+from xetrade_core.assembly.accounts import plan_accounts
 from xetrade_core.assembly.funding import Outcomes, over_venues
-from xetrade_core.clock import Clock
-from xetrade_core.errors import ConfigError
+from xetrade_core.assembly.trading import open_store
+from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.errors import ConfigError, XETradeError
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.clients import open_execution
+from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.market_data.asking import Failure
-from xetrade_core.market_data.marks import MarkSource
+from xetrade_core.market_data.marks import MarkSource, is_perpetual
 from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.view import PositionView, Total
 from xetrade_core.monitor.watch import Pace, Update, Watch
 from xetrade_core.settings import Settings
+from xetrade_core.trading.fundings import add_fundings, read_fundings
 from xetrade_core.trading.reader import OrderReader
+from xetrade_core.trading.store import OrderStore
+
+#: a payment may be in a venue's history a while after it was booked
+PAYMENTS_LOOK_BACK_NS = 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
 class BookedDay:
-    """A venue's day: its fills in the lake, and what they made."""
+    """A venue's day: its fills and funding payments in the lake, and what they made."""
 
     fills: ExportedFills
+    payments: ExportedPayments
     profit: DayProfit
 
 
@@ -104,15 +115,78 @@ def export_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) 
         reader.engine.dispose()
 
 
+def export_payments_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) -> ExportedPayments:
+    """Bring a venue's funding payments of a day into the lake. Raises ConfigError, StoreUnavailable, LakeError."""
+    reader = OrderReader(existing_store(settings))
+    try:
+        return export_payments(reader, store, venue, day_ns)
+    finally:
+        reader.engine.dispose()
+
+
+def collect_fundings(settings: Settings, clock: Clock) -> Outcomes[int]:
+    """Ask the accounts of the settings what they were paid for funding since last time, and record it.
+
+    How many payments were new by account, and why an account could not be asked, by its name. An account on a venue
+    without funding, or without a key, is left alone. Raises StoreUnavailable.
+    """
+    return asyncio.run(_collect(settings, clock))
+
+
+async def _collect(settings: Settings, clock: Clock) -> Outcomes[int]:
+    done: list[int] = []
+    problems: dict[str, str] = {}
+    try:
+        plans = [plan for plan in plan_accounts(settings).ready if plan.venue.funding is not None]
+    except ConfigError:  # no account is meant
+        plans = []
+    if not plans:
+        return Outcomes((), {})
+    store = open_store(settings, clock)
+    try:
+        traded = store.instruments_traded()
+        for plan in plans:
+            client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, random.Random())
+            try:
+                if isinstance(client, CcxtExecution):
+                    symbols = [symbol for venue, symbol in traded if venue == plan.venue.id and is_perpetual(symbol)]
+                    done.append(await _collect_account(store, client, symbols))
+            except XETradeError as error:
+                problems["/".join(plan.name)] = str(error)
+            finally:
+                await client.close()
+    finally:
+        store.close()
+    return Outcomes(tuple(done), problems)
+
+
+async def _collect_account(store: OrderStore, client: CcxtExecution, symbols: Iterable[str]) -> int:
+    """The new payments of one account, from shortly before the last that is known, or from its first fill, on."""
+    count = 0
+    for symbol in symbols:
+        venue, account = client.rules.id, client.account
+        known = read_fundings(store, venue=venue, account=account, symbols=(symbol,))
+        first = next(store.traded(venue=venue, account=account, symbols=(symbol,)), None)
+        if first is None:
+            continue
+        since_ns = known[-1].at_ns - PAYMENTS_LOOK_BACK_NS if known else first[0].exchange_ns or first[0].received_ns
+        count += add_fundings(store, await fundings_since(client, symbol, since_ns))
+    return count
+
+
 def book_days(
     settings: Settings, store: ObjectStore, venues: Iterable[str], days_ns: Iterable[int]
 ) -> Outcomes[BookedDay]:
-    """Bring the fills of these days into the lake and account for them, venue by venue; a venue's error is its own."""
+    """Bring the fills and payments of these days into the lake and account for them; a venue's error is its own."""
     days = sorted(days_ns)
 
     def book(venue: str) -> list[BookedDay]:
-        exported = [export_day(settings, store, venue, day_ns) for day_ns in days]
-        return [BookedDay(fills, account_day(store, venue, fills.day_ns)) for fills in exported]
+        fills = [export_day(settings, store, venue, day_ns) for day_ns in days]
+        payments = [export_payments_day(settings, store, venue, day_ns) for day_ns in days]
+        return [
+            BookedDay(traded, paid, account_day(store, venue, traded.day_ns))
+            for traded, paid in zip(fills, payments, strict=True)
+        ]
 
     return over_venues(venues, book)
 

@@ -80,6 +80,32 @@ FILLS = Dataset(
 )
 
 
+def _payment_reasons(table: pa.Table) -> Reasons:
+    return unique_reasons(table, "account", "symbol", "payment_id")
+
+
+FUNDING_PAYMENTS = Dataset(
+    "funding_payments",
+    "Funding payments",
+    "venue, account, symbol, payment",
+    "Every funding that an account was paid or has paid, once, as the venue booked it: one file a venue and day, by "
+    "time.",
+    (
+        Column("timestamp", TIMESTAMP, "When the venue booked it.", "ns UTC"),
+        _EXCHANGE,
+        _ACCOUNT,
+        _SYMBOL,
+        _text("payment_id", "The venue's id of the payment.", False),
+        _money("amount", "Received, negative when paid.", "currency"),
+        Column("currency", LABEL, "What it was paid in."),
+        _money("rate", "Rate, where the venue says it.", "fraction of notional", True),
+        _money("mark", "Mark price, where the venue says it.", _QUOTE, True),
+    ),
+    layout="venue_day",
+    row_check=_payment_reasons,
+)
+
+
 def _pnl_reasons(table: pa.Table) -> Reasons:
     """Rows that do not add up."""
     names = ("realized", "fees", "funding", "unrealized", "unrealized_before", "net")

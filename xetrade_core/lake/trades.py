@@ -1,4 +1,5 @@
-"""Fills in the lake: written by venue and day, read again in order, a few thousand at a time however many there are."""
+"""Fills and funding payments in the lake: written by venue and day, read again in order, a few thousand at a time
+however many there are."""
 
 from __future__ import annotations
 
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xetrade_core.errors import CorruptFile, SchemaViolation
-from xetrade_core.lake.day_tables import WrittenDay, days_of, write_day
+from xetrade_core.lake.day_tables import WrittenDay, days_of, read_day, write_day
 from xetrade_core.lake.layout import day_key
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.lake.trade_schemas import FILLS, MONEY
+from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS, MONEY
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Fill, Liquidity, Side
 
 BATCH_ROWS = 16_384
@@ -74,6 +76,38 @@ def read_fills(
     for day_ns in days_of(store, FILLS, venue):
         if (from_ns is None or day_ns >= from_ns) and (to_ns is None or day_ns < to_ns):
             yield from _read_file(store, day_key(FILLS.name, venue, day_ns))
+
+
+def write_payments(store: ObjectStore, venue: str, day_ns: int, rows: Sequence[FundingPayment]) -> WrittenDay:
+    """The funding payments of a venue's day in place of those that are there. Raises what `write_day` does."""
+    schema = FUNDING_PAYMENTS.schema
+    columns: dict[str, list[object]] = {
+        "timestamp": [row.at_ns for row in rows],
+        "exchange": [row.venue for row in rows],
+        **{name: [getattr(row, name) for row in rows] for name in schema.names[2:]},
+    }
+    try:
+        table = pa.table({name: _array(columns[name], schema.field(name).type) for name in schema.names})
+    except pa.ArrowInvalid as error:
+        raise SchemaViolation(f"funding payments cannot be kept: {' '.join(str(error).split())}") from error
+    return write_day(store, FUNDING_PAYMENTS, venue, day_ns, table)
+
+
+def read_payments(store: ObjectStore, venue: str, day_ns: int) -> list[FundingPayment]:
+    """The funding payments of a venue's day, by time; none where there is no file."""
+    table = read_day(store, FUNDING_PAYMENTS, venue, day_ns)
+    if table is None:
+        return []
+    columns = [_plain(table.column(name).combine_chunks()) for name in FUNDING_PAYMENTS.schema.names]
+    found = []
+    for at_ns, venue_id, account, symbol, payment_id, amount, currency, rate, mark in zip(*columns, strict=True):
+        found.append(FundingPayment(venue_id, account, symbol, payment_id, amount, currency, at_ns, rate, mark))
+    return found
+
+
+def traded_days(store: ObjectStore, venue: str) -> list[int]:
+    """The starts of the days that have fills or funding payments of a venue, the oldest first."""
+    return sorted({*days_of(store, FILLS, venue), *days_of(store, FUNDING_PAYMENTS, venue)})
 
 
 def count_fills(store: ObjectStore, venue: str, day_ns: int) -> int:

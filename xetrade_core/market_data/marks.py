@@ -95,7 +95,7 @@ class MarkSource:
 
     async def _ask(self, venue: str, symbols: list[str]) -> list[Mark]:
         client = self._client(venue)
-        perpetual = [one for one in symbols if _is_perpetual(one) and (venue, one) not in self._unmarked]
+        perpetual = [one for one in symbols if is_perpetual(one) and (venue, one) not in self._unmarked]
         marks = await self._stated(client, perpetual)
         rest = [one for one in symbols if one not in marks]
         if rest:
@@ -145,6 +145,7 @@ def _as_of(received_ns: int, stale_s: float | None) -> int:
     return received_ns - round((stale_s or 0.0) * NS_PER_S)
 
 
-def _is_perpetual(symbol: str) -> bool:
+def is_perpetual(symbol: str) -> bool:
+    """Whether a universal symbol is that of a perpetual contract."""
     parts = SymbolParts.parse(symbol, "any venue")
     return parts.settle is not None and parts.expiry is None

@@ -47,3 +47,8 @@ class FundingPayment:
     at_ns: int
     rate: Decimal | None = None
     mark: Decimal | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What no other payment shares."""
+        return (self.venue, self.account, self.symbol, self.payment_id)

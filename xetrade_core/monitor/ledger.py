@@ -1,4 +1,5 @@
-"""Positions out of the order store, kept up to date: each fill counted once, in the order of its time at the venue."""
+"""Positions out of the order store, kept up to date: each fill and each funding payment counted once, in the order of
+their times at the venue."""
 
 from __future__ import annotations
 
@@ -7,15 +8,21 @@ from decimal import Decimal, localcontext
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import XETradeError
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Fill
 from xetrade_core.positions.book import Holder, PositionBook
 from xetrade_core.positions.lots import LotMethod
 from xetrade_core.positions.numbers import stream_context
 from xetrade_core.positions.payout import Payout
+from xetrade_core.positions.position import Position
+from xetrade_core.trading.fundings import count_fundings, read_fundings
 from xetrade_core.trading.reader import OrderReader
 
 #: fills received so long ago are looked at again: another process may have committed them late
 LOOK_BACK_NS = 60 * NS_PER_S
+
+Held = tuple[str, str, str]
+"""Venue, account and symbol."""
 
 
 class UnknownSize(XETradeError):
@@ -58,30 +65,43 @@ class FillLedger:
 
     def _begin(self) -> None:
         self.book = PositionBook(self._payout, self._method)
-        self.last_fill: dict[Holder, int] = {}
+        self._last: dict[Held, int] = {}
         self._seen: dict[tuple[str, str, str, str], tuple[int, str]] = {}
+        self._paid: set[tuple[str, str, str, str]] = set()
+        self._counted = self._taken = 0
         self._newest_ns = 0
+
+    @property
+    def positions(self) -> dict[Holder, Position[Decimal]]:
+        """The positions that are selected. A funding is shared by all strategies of an account, so all are kept."""
+        wanted = self._selection.strategy
+        held = self.book.positions
+        return {holder: one for holder, one in held.items() if wanted in (None, holder.strategy)}
 
     def refresh(self) -> int:
         """Take in what the store has got since; how many fills were new. Raises StoreUnavailable, UnknownSize."""
         since_ns = max(self._newest_ns - LOOK_BACK_NS, 0)
-        fresh: list[tuple[Fill, str]] = []
+        fresh: list[tuple[Fill | FundingPayment, str]] = []
         for fill, strategy in self._read(since_ns):
             known = self._seen.get(fill.identity)
             if known is None:
                 fresh.append((fill, strategy))
             elif known[1] != strategy:
                 return self._anew()
-        if any(self._is_late(fill, strategy) for fill, strategy in fresh):
+        paid = [(payment, "") for payment in self._payments() if payment.identity not in self._paid]
+        fresh = sorted([*fresh, *paid], key=_order) if paid else fresh
+        if any(_time(event) < self._last.get(_held(event), 0) for event, _ in fresh):
             return self._anew()
         self._take(fresh)
         self._seen = {key: (at_ns, who) for key, (at_ns, who) in self._seen.items() if at_ns >= since_ns}
-        return len(fresh)
+        return len(fresh) - len(paid)
 
     def _anew(self) -> int:
         """Everything from the start."""
         self._begin()
-        return self._take(list(self._read(0)))
+        fills = self._read(0)
+        self._take(sorted([*fills, *((payment, "") for payment in self._payments())], key=_order))
+        return len(fills)
 
     def _read(self, from_ns: int) -> list[tuple[Fill, str]]:
         one = self._selection
@@ -91,22 +111,33 @@ class FillLedger:
                 venue=one.venue,
                 account=one.account,
                 symbols=one.symbols,
-                strategy=one.strategy,
                 client_id=one.client_id,
             )
         )
 
-    def _is_late(self, fill: Fill, strategy: str) -> bool:
-        return _time(fill) < self.last_fill.get(_holder(fill, strategy), 0)
+    def _payments(self) -> list[FundingPayment]:
+        """All funding payments if there are new ones; none of an order alone: it is the position that pays."""
+        one = self._selection
+        if one.client_id is not None:
+            return []
+        self._counted = count_fundings(self._reader)
+        if self._counted == self._taken:
+            return []
+        return read_fundings(self._reader, venue=one.venue, account=one.account, symbols=one.symbols)
 
-    def _take(self, fills: list[tuple[Fill, str]]) -> int:
+    def _take(self, events: list[tuple[Fill | FundingPayment, str]]) -> None:
         with localcontext(stream_context()):
-            for fill, strategy in fills:
-                self.book.fill(fill, strategy)
-                self._seen[fill.identity] = (fill.received_ns, strategy)
-                self.last_fill[_holder(fill, strategy)] = _time(fill)
-                self._newest_ns = max(self._newest_ns, fill.received_ns)
-        return len(fills)
+            for event, strategy in events:
+                if isinstance(event, FundingPayment):
+                    for holder, part in self.book.shares(event):
+                        self.book.fund(holder, part)
+                    self._paid.add(event.identity)
+                else:
+                    self.book.fill(event, strategy)
+                    self._seen[event.identity] = (event.received_ns, strategy)
+                    self._newest_ns = max(self._newest_ns, event.received_ns)
+                self._last[_held(event)] = _time(event)
+        self._taken = self._counted
 
     def _payout(self, venue: str, symbol: str) -> Payout:
         key = (venue, symbol)
@@ -118,9 +149,14 @@ class FillLedger:
         return Payout.of_symbol(symbol, size)
 
 
-def _time(fill: Fill) -> int:
-    return fill.exchange_ns or fill.received_ns
+def _time(event: Fill | FundingPayment) -> int:
+    return event.at_ns if isinstance(event, FundingPayment) else event.exchange_ns or event.received_ns
 
 
-def _holder(fill: Fill, strategy: str) -> Holder:
-    return Holder(fill.venue, fill.account, fill.symbol, strategy)
+def _order(event: tuple[Fill | FundingPayment, str]) -> tuple[int, bool]:
+    """By time; at the same time fills come first. Sorting keeps the order of fills among themselves."""
+    return _time(event[0]), isinstance(event[0], FundingPayment)
+
+
+def _held(event: Fill | FundingPayment) -> Held:
+    return (event.venue, event.account, event.symbol)

@@ -86,8 +86,8 @@ class Watch:
 
     async def _mark(self) -> None:
         """The marks of what is open; those that do not come stay as they were, and grow old."""
-        book = self._ledger.book.positions
-        wanted = {(holder.venue, holder.symbol) for holder, position in book.items() if position.quantity}
+        held = self._ledger.positions.items()
+        wanted = {(holder.venue, holder.symbol) for holder, position in held if position.quantity}
         if not wanted:
             self._failures = ()
             return
@@ -107,7 +107,7 @@ class Watch:
                 self._pace.stale_after_s,
                 book.unvalued.get(holder),
             )
-            for holder, position in sorted(book.positions.items())
+            for holder, position in sorted(self._ledger.positions.items())
             if position.quantity or self._pace.flat
         )
         return Update(self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Fill, Side
 from xetrade_core.positions.lots import LotMethod
 from xetrade_core.positions.payout import Payout
@@ -82,3 +83,17 @@ class PositionBook:
     def fund(self, holder: Holder, received: Decimal) -> None:
         """A funding payment as the venue booked it, in settlement currency: negative when paid."""
         self.position(holder).receive_funding(received)
+
+    def shares(self, payment: FundingPayment) -> list[tuple[Holder, Decimal]]:
+        """A payment to an account, by strategy: each has its share by what it holds, and all add up to the payment.
+
+        Where nothing is held that could have been paid for, it is nobody's: the strategy is empty.
+        """
+        where = (payment.venue, payment.account, payment.symbol)
+        held = [(one, position.quantity) for one, position in self.positions.items() if one[:3] == where]
+        held = [(holder, quantity) for holder, quantity in held if quantity]
+        total = sum((quantity for _, quantity in held), Decimal(0))
+        if not total:
+            return [(Holder(*where, ""), payment.amount)]
+        found = [(holder, payment.amount * quantity / total) for holder, quantity in held[:-1]]
+        return [*found, (held[-1][0], payment.amount - sum((part for _, part in found), Decimal(0)))]

@@ -24,7 +24,7 @@ _CONTEXT = stream_context()
 Marks = Callable[[str, str, int], Decimal | None]
 """The mark of an instrument (venue, symbol) at the end of a day, by the day's start (ns); None where there is none."""
 Event = tuple[Fill | FundingPayment, str]
-"""A fill or a funding payment, and the strategy whose it is."""
+"""A fill with the strategy whose it is; or a funding payment, which is everybody's in the account who holds some."""
 
 
 class OutOfOrder(XETradeError):
@@ -118,21 +118,26 @@ class _Days:
 
     def take(self, event: Fill | FundingPayment, strategy: str) -> None:
         """One event of the running day."""
-        holder = Holder(event.venue, event.account, event.symbol, strategy)
-        own = self._since.get(holder)
-        if own is None:
-            own = self._since[holder] = _Since()
-        own.touched = True
         with localcontext(_CONTEXT):
             if isinstance(event, FundingPayment):
-                self._book.fund(holder, event.amount)
+                for holder, part in self._book.shares(event):
+                    self._touch(holder)
+                    self._book.fund(holder, part)
                 return
+            own = self._touch(Holder(event.venue, event.account, event.symbol, strategy))
             self._book.fill(event, strategy)
             own.fills += 1
             if event.side is Side.BUY:
                 own.bought += event.amount
             else:
                 own.sold += event.amount
+
+    def _touch(self, holder: Holder) -> _Since:
+        own = self._since.get(holder)
+        if own is None:
+            own = self._since[holder] = _Since()
+        own.touched = True
+        return own
 
     def _opening(self, holder: Holder, position: Position[Decimal]) -> _Since:
         """The totals as they are. What is unrealized of something open is not known yet."""

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 #: the newest step of trading/migrations
-REVISION = "0001"
+REVISION = "0002"
 METADATA = MetaData()
 
 
@@ -102,6 +102,21 @@ Index("fills_of_an_order", FILLS.c.client_id)
 Index("fills_by_time", FILLS.c.received_ns)
 _UNCLAIMED = text("client_id IS NULL")
 Index("fills_unclaimed", FILLS.c.venue_order_id, sqlite_where=_UNCLAIMED, postgresql_where=_UNCLAIMED)
+
+FUNDING_PAYMENTS = Table(
+    "funding_payments",
+    METADATA,
+    Column("venue", String(64), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("symbol", String(64), primary_key=True),
+    Column("payment_id", String(128), primary_key=True),
+    Column("amount", Exact, nullable=False),
+    Column("currency", String(32), nullable=False),
+    Column("rate", Exact),
+    Column("mark", Exact),
+    Column("at_ns", BigInteger, nullable=False),
+)
+Index("funding_payments_by_time", FUNDING_PAYMENTS.c.at_ns)
 
 HOLDINGS = Table(
     "holdings",

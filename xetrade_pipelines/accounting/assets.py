@@ -1,4 +1,4 @@
-"""Assets: a venue's fills of a day, what they have made, and where positions stand (day x venue).
+"""Assets: a venue's fills and funding payments of a day, what they made, and where positions stand (day x venue).
 
 A day can be made as often as one likes: fills come out of the order store by the venue's own time, and the same fills
 make the same rows, to the byte. What makes them is in `xetrade_core.accounting` and `xetrade_core.monitor`.
@@ -10,16 +10,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS
+from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS, PNL_DAILY, POSITIONS
 from xetrade_pipelines.accounting import checks
-from xetrade_pipelines.accounting.reports import Result, fills_result, positions_result, profit_result
+from xetrade_pipelines.accounting.reports import Result, fills_result, payments_result, positions_result, profit_result
 from xetrade_pipelines.partitions import VenueDay, day_x_venue
 from xetrade_pipelines.resources import AccountingResource, LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
 GROUP = "accounting"
 FILLS_SPEC = dataset_spec(FILLS, day_x_venue, GROUP)
-PNL_SPEC = dataset_spec(PNL_DAILY, day_x_venue, GROUP, deps=("fills",))
+PAYMENTS_SPEC = dataset_spec(FUNDING_PAYMENTS, day_x_venue, GROUP)
+PNL_SPEC = dataset_spec(PNL_DAILY, day_x_venue, GROUP, deps=("fills", "funding_payments"))
 POSITIONS_SPEC = dataset_spec(POSITIONS, day_x_venue, GROUP, kinds=("rest",))
 ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
@@ -28,6 +29,16 @@ ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 def fills(context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource) -> Iterator[Result]:
     """Bring the trades of the day out of the order store."""
     yield fills_result(accounting.export(VenueDay.from_key(context.partition_key), lake.store()))
+
+
+@dg.multi_asset(
+    name="funding_payments", specs=[PAYMENTS_SPEC], check_specs=checks.PAYMENTS_SPECS, backfill_policy=ONE_EACH
+)
+def funding_payments(
+    context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource
+) -> Iterator[Result]:
+    """Bring the funding payments of the day out of the order store."""
+    yield payments_result(accounting.export_payments(VenueDay.from_key(context.partition_key), lake.store()))
 
 
 @dg.multi_asset(name="pnl_daily", specs=[PNL_SPEC], check_specs=checks.PNL_SPECS, backfill_policy=ONE_EACH)
@@ -49,4 +60,4 @@ def positions(
     yield positions_result(made, day.venue, accounting.exposure_pictures(made).get(day.venue, {}))
 
 
-ASSETS = (fills, pnl_daily, positions)
+ASSETS = (fills, funding_payments, pnl_daily, positions)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from xetrade_core.accounting.days import DayProfit
-from xetrade_core.accounting.export import ExportedFills
+from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.assembly.accounting import Watched
 from xetrade_pipelines.partitions import day_x_venue
 
@@ -26,16 +26,20 @@ def _spec(asset: str, name: str, description: str, *, blocking: bool = False) ->
 FILLS_VALID = _spec("fills", "rows_valid", "Every fill fits the schema, and none is there twice.", blocking=True)
 FILLS_WHOLE = _spec("fills", "none_left_out", "The contract size of every fill is known, so none is left out.")
 FILLS_CLAIMED = _spec("fills", "claimed", "Every fill is of an order of ours (warns only): others trade the account.")
+PAYMENTS_VALID = _spec("funding_payments", "rows_valid", "Every payment fits the schema, once.", blocking=True)
+PAYMENTS_SETTLED = _spec("funding_payments", "in_settlement", "Every payment is in its contract's settlement currency.")
 PNL_ADDS_UP = _spec(
     "pnl_daily", "adds_up", "Every net is realized - fees + funding + the change of unrealized.", blocking=True
 )
 PNL_MARKED = _spec("pnl_daily", "marked", "Every position that is open has a mark of the day (warns only).")
 PNL_FROM_FILLS = _spec("pnl_daily", "from_fills", "The rows count as many fills as the day of fills has.")
+PNL_FROM_FUNDING = _spec("pnl_daily", "from_funding", "The rows' funding is what the day's funding payments come to.")
 POSITIONS_VALID = _spec("positions", "rows_valid", "Every row fits the schema; none had to be rejected.", blocking=True)
 POSITIONS_MARKED = _spec("positions", "marked", "Every open position has a mark that is not too old (warns only).")
 POSITIONS_HAVE_FILLS = _spec("positions", "have_fills", "No holding of the order store is without a fill.")
 FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_CLAIMED)
-PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_FROM_FILLS)
+PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_SETTLED)
+PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_FROM_FILLS, PNL_FROM_FUNDING)
 POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_HAVE_FILLS)
 
 
@@ -64,14 +68,25 @@ def fills_checks(made: ExportedFills) -> list[dg.AssetCheckResult]:
     ]
 
 
+def payments_checks(made: ExportedPayments) -> list[dg.AssetCheckResult]:
+    """The verdicts on a day of funding payments."""
+    rejected = [f"{made.rejected} rows"] if made.rejected else []
+    return [
+        _result(PAYMENTS_VALID, rejected, f"{made.rejected} rows rejected"),
+        _result(PAYMENTS_SETTLED, made.foreign, f"{len(made.foreign)} symbols paid in another currency"),
+    ]
+
+
 def profit_checks(made: DayProfit) -> list[dg.AssetCheckResult]:
     """The verdicts on a day's profit."""
     rejected = [f"{made.rejected} rows"] if made.rejected else []
+    paid = {settle for settle in {*made.funding, *made.funding_read} if made.unexplained_funding(settle)}
     differ = [] if made.fills == made.fills_read else [f"{made.fills} counted, {made.fills_read} in fills"]
     return [
         _result(PNL_ADDS_UP, rejected, f"{made.rejected} rows do not add up"),
         _result(PNL_MARKED, made.unmarked, f"{len(made.unmarked)} symbols without a mark of the day", warns=True),
         _result(PNL_FROM_FILLS, differ, f"{made.fills} fills counted, {made.fills_read} in the day of fills"),
+        _result(PNL_FROM_FUNDING, sorted(paid), f"funding differs in {len(paid)} currencies"),
     ]
 
 

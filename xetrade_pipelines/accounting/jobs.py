@@ -34,11 +34,12 @@ class MonitorConfig(dg.Config):
 
 @dg.op(name="account_days", out=dg.Out(dg.Nothing))
 def account_op(config: BooksConfig, accounting: AccountingResource, lake: LakeResource) -> Iterator[Event]:
-    """Bring the fills of yesterday and today into the lake and account for both days."""
+    """Ask the accounts for funding payments, bring yesterday and today into the lake and account for both days."""
+    asked = accounting.collect()
     made = accounting.book_recent(config.venues, lake.store())
     yield from booked_events(made.done)
-    if made.problems:
-        said = "; ".join(f"{venue}: {problem}" for venue, problem in made.problems.items())
+    if problems := {**asked.problems, **made.problems}:
+        said = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         raise dg.Failure(f"not done: {said}", allow_retries=False)
 
 
@@ -78,8 +79,8 @@ def positions_watched() -> None:
 
 account_days = books_of_today.to_job(
     name="account_days",
-    description="Bring the fills of today and yesterday out of the order store into the lake and make the profit of "
-    "both days. Can be repeated at any time.",
+    description="Ask the accounts of the settings for funding payments, bring fills and payments of today and "
+    "yesterday out of the order store into the lake and make the profit of both days. Can be repeated at any time.",
     executor_def=dg.in_process_executor,
 )
 monitor_positions = positions_watched.to_job(

@@ -11,9 +11,9 @@ from decimal import Decimal
 import dagster as dg
 
 from xetrade_core.accounting.days import DayProfit
-from xetrade_core.accounting.export import ExportedFills
+from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.assembly.accounting import BookedDay, Watched
-from xetrade_pipelines.accounting.checks import fills_checks, position_checks, profit_checks
+from xetrade_pipelines.accounting.checks import fills_checks, payments_checks, position_checks, profit_checks
 from xetrade_pipelines.events import Event, as_events
 from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
 from xetrade_pipelines.partitions import VenueDay
@@ -32,6 +32,17 @@ def fills_result(made: ExportedFills) -> Result:
         **plotted(made.venue, {"fills": made.rows}),
     }
     return Result("fills", metadata=metadata, check_results=fills_checks(made))
+
+
+def payments_result(made: ExportedPayments) -> Result:
+    """The result of `funding_payments` of one venue and day."""
+    paid = {f"received_{currency}": float(total) for currency, total in made.totals.items()}
+    metadata: Metadata = {
+        "dagster/row_count": dg.MetadataValue.int(made.rows),
+        "changed_the_lake": dg.MetadataValue.bool(made.changed),
+        **plotted(made.venue, {"payments": made.rows, **paid}),
+    }
+    return Result("funding_payments", metadata=metadata, check_results=payments_checks(made))
 
 
 def profit_result(made: DayProfit, pictures: dict[str, bytes]) -> Result:
@@ -95,7 +106,8 @@ def booked_events(days: Iterable[BookedDay]) -> Iterator[Event]:
     """Days of the books as events of their partitions; without pictures, which the asset itself has."""
     for day in days:
         key = VenueDay(day.fills.venue, day.fills.day_ns).key
-        yield from as_events(key, [fills_result(day.fills), profit_result(day.profit, {})])
+        results = [fills_result(day.fills), payments_result(day.payments), profit_result(day.profit, {})]
+        yield from as_events(key, results)
 
 
 def watched_events(made: Watched, pictures: dict[str, dict[str, bytes]]) -> Iterator[Event]:

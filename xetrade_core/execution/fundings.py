@@ -1,0 +1,54 @@
+"""What an account was paid for funding, out of its venue's history, through the unmodified ccxt class."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.model.accounts import FundingPayment
+
+#: rows of a page; every venue's history takes so many
+PAGE = 100
+#: where venues write the amount as text; ccxt reads it as a float
+_AMOUNTS = ("income", "change", "cashFlow", "balChg", "funding", "fee")
+
+
+async def fundings_since(execution: CcxtExecution, symbol: str, since_ns: int) -> tuple[FundingPayment, ...]:
+    """Every funding payment of the account in that symbol from `since_ns` on, all pages, oldest first.
+
+    Raises ExecutionError.
+    """
+    found: dict[str, FundingPayment] = {}
+    since_ms = since_ns // NS_PER_MS
+    what = f"funding payments of {symbol}"
+    while True:
+        page = await execution.once(
+            what,
+            lambda ccxt, since=since_ms: ccxt.fetch_funding_history(symbol, since, PAGE),  # type: ignore[misc]
+            symbol=symbol,
+        )
+        rows = execution.read(what, lambda page=page: [_payment(execution, row, symbol) for row in page])  # type: ignore[misc]
+        new = {row.payment_id: row for row in rows if row.payment_id not in found}
+        found |= new
+        if len(page) < PAGE or not new:
+            return tuple(sorted(found.values(), key=lambda row: (row.at_ns, len(row.payment_id), row.payment_id)))
+        since_ms = max(row.at_ns for row in rows) // NS_PER_MS
+
+
+def _payment(execution: CcxtExecution, row: dict[str, Any], symbol: str) -> FundingPayment:
+    """A row of ccxt's; the amount as the venue writes it, where it does as text. A row without an id is its time."""
+    info = row["info"]
+    texts = [info[name] for name in _AMOUNTS if isinstance(info.get(name), str) and info[name]]
+    amount = next((Decimal(text) for text in texts if float(text) == row["amount"]), Decimal(repr(row["amount"])))
+    at_ms = int(row["timestamp"])
+    return FundingPayment(
+        venue=execution.rules.id,
+        account=execution.account,
+        symbol=symbol,
+        payment_id=str(row["id"] or at_ms),
+        amount=amount,
+        currency=row["code"],
+        at_ns=at_ms * NS_PER_MS,
+    )
