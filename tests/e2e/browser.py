@@ -75,14 +75,18 @@ class Console:
             self.page.screenshot(path=folder / f"{name}.png")
         return self.folders[0] / f"{name}.png"
 
-    def launch(self, job: str, config: str) -> str:
-        """Type `config` into the launchpad, launch without a partition, and follow to the run's page; the run's id."""
+    def launch(self, job: str, config: str, *, partitioned: bool = True) -> str:
+        """Type `config` into the launchpad, launch without a partition, and follow to the run's page; the run's id.
+
+        A `partitioned` job is asked about before it starts without one.
+        """
         self.open(f"/locations/xetrade/jobs/{job}/playground", "Launch Run")
         self.page.locator(".CodeMirror").wait_for()
         self.page.evaluate("text => document.querySelector('.CodeMirror').CodeMirror.setValue(text)", config)
         self.shows("No errors")
         self.picture(f"launchpad-{job}")
         self.page.get_by_role("button", name="Launch Run").click()
-        self.page.get_by_role("button", name="Confirm").click()
+        if partitioned:
+            self.page.get_by_role("button", name="Confirm").click()
         self.page.wait_for_url("**/runs/*")
         return self.page.url.rstrip("/").rsplit("/", 1)[-1].split("?")[0]

@@ -20,6 +20,10 @@ CAPTURE = """ops:
         okx: [BTC/USDT]
       duration_s: {duration_s}
 """
+STRESS = """ops:
+  stress_test:
+    config: {venues: [binance], pair: BTC-USDT, clients: 50}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +91,17 @@ def the_hourly_report_shows_its_numbers_and_its_picture(console: Console) -> Non
     assert size[1] > 300
     assert size[2] <= size[3]  # nothing of it is cut off
     console.picture("picture")
+
+
+def test_a_stress_test_from_launch_to_picture(console: Console, host: DagsterHost) -> None:
+    run = console.launch("stress_test", STRESS, partitioned=False)
+    assert host.wait_for_status(run, "SUCCESS", "FAILURE") == "SUCCESS"
+    console.open(f"/runs/{run}", "Success", "picture")
+    console.page.get_by_text("[Show Markdown]").first.click()
+    image = console.page.locator("img[src^='data:image/png;base64,']")
+    image.wait_for()
+    assert image.evaluate("img => img.naturalWidth") > 800
+    console.picture("stress")
 
 
 def test_what_starts_by_itself_is_listed_and_off(console: Console) -> None:

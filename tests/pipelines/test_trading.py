@@ -178,3 +178,31 @@ def test_orders_that_need_a_person_and_halts_are_told_once(
     told_now = look(quiet.cursor)
     assert told_now.skip_reason.skip_message == "told of 2"
     assert "no order needs an operator" in look(told_now.cursor).skip_reason.skip_message
+
+
+def test_a_stress_test_accounts_for_every_order_and_executed_again_places_none(
+    sim: Sim, instance: dg.DagsterInstance
+) -> None:
+    before = len(all_ids(sim))
+    wanted = config("stress_test", venues=["binance"], pair="BTC-USDT", clients=20, count=40)
+    first = dg.execute_job(job("stress_test"), instance, wanted)
+    report = told(first, "stress_test")
+    assert (report["orders"], report["canceled"], report["failed"], report["accounted"]) == (40, 40, 0, True)
+    assert 0 < report["place_p50_ms"] <= report["place_p99_ms"]
+    assert "data:image/png;base64," in report["picture"]
+    assert "| binance/main |" in report["proof"]
+    assert len(all_ids(sim)) - before == 40
+    options = dg.ReexecutionOptions(parent_run_id=first.run_id)
+    assert dg.execute_job(job("stress_test"), instance, wanted, reexecution_options=options).success
+    assert len(all_ids(sim)) - before == 40
+
+
+def test_a_stress_test_with_refused_orders_fails_its_run_and_shows_the_causes(
+    sim: Sim, instance: dg.DagsterInstance
+) -> None:
+    sim.begin(kind="order_refused", venue="binance", variant="insufficient_funds", count=1)
+    failed = dg.execute_job(job("stress_test"), instance, config("stress_test", clients=3))
+    assert not failed.success
+    [failure] = [event for event in failed.all_events if event.is_step_failure]
+    assert failure.step_failure_data.user_failure_data is not None
+    assert "-2010" in str(failure.step_failure_data.user_failure_data.metadata["causes"].value)

@@ -42,9 +42,9 @@ def stress(
 ) -> None:
     """Place and cancel many orders, and account for each.
 
-    The orders are the smallest that the venue allows, far under the market. They pass the same limits, arming and budgets as any other
-    order, so that a test that needs more than a venue allows takes its time. Exit code 0: every order was placed,
-    cancelled and accounted for by its venue; 1: something failed or is not accounted for.
+    The orders are the smallest that the venue allows, far under the market. They pass the same limits, arming and
+    budgets as any other order, so that a test that needs more than a venue allows takes its time. Exit code 0: every
+    order was placed, cancelled and accounted for by its venue; 1: something failed or is not accounted for.
 
     \b
     xetrade stress --venues binance --pair BTC-USDT                      # 200 clients at once

@@ -43,7 +43,7 @@ def stress_metadata(report: StressReport) -> Metadata:
         | {"problems": "; ".join(one.problems) or "-"}
         for one in report.proofs
     ]
-    found: Metadata = {
+    numbered: Metadata = {
         "accounted": dg.MetadataValue.bool(report.accounted),
         "seconds": dg.MetadataValue.float(report.seconds),
         **{name: dg.MetadataValue.int(value) for name, value in numbers.items()},
@@ -56,8 +56,8 @@ def stress_metadata(report: StressReport) -> Metadata:
     try:
         drawn = latency_picture(report.times_ms(), f"{total.orders} orders by {report.clients} clients")
     except NothingToDraw:
-        return found
-    return {**found, "picture": picture("times of the orders", drawn)}
+        return numbered
+    return {"picture": picture("times of the orders", drawn), **numbered}  # first: a page of a run cuts the rest short
 
 
 def _venue_row(one: VenueResult) -> dict[str, object]:

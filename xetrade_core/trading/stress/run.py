@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import (
     CancelRefused,
+    IntentConflict,
     OrderError,
     OrderExpired,
     OrderOutcomeUnknown,
@@ -100,7 +101,8 @@ class _Run:
         began_ns = self.clock.monotonic_ns()
         ending, cause, place_s, cancel_s = Ending.UNKNOWN, None, None, None
         try:
-            await self.orders.place(target.request(expires_ns), key=self.key, step=STEP, index=index)
+            with contextlib.suppress(IntentConflict):  # placed by an earlier run of this key, at the prices of then
+                await self.orders.place(target.request(expires_ns), key=self.key, step=STEP, index=index)
             placed_ns = self.clock.monotonic_ns()
             place_s = (placed_ns - began_ns) / NS_PER_S
             order = await self.orders.cancel(client_id)
