@@ -101,7 +101,8 @@ class Subject:
             assert (answer.status, answer.filled) == (ReportStatus.EXPIRED, D(0))
 
     async def flat(self) -> None:
-        await self.client.cancel_all(self.card.symbol)
+        for one in await self.client.open_orders(self.card.symbol):
+            await self.client.cancel(OrderRef(one.symbol, one.client_id, None))
         held = await self.held() if self.card.contract else D(0)
         if held:
             side = Side.SELL if held > 0 else Side.BUY

@@ -9,6 +9,8 @@ A venue is a subclass that says what it calls things: see `binance.py`, and docs
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar, TypeVar
@@ -49,6 +51,7 @@ class CcxtExecution(ABC):
         self._credentials = credentials
         self._wait_ns = round(wait_s * NS_PER_S)
         self._clock_due = True
+        self._offset_ms = 0
         self._setting_clock = asyncio.Lock()
         register_secrets(credentials)
 
@@ -199,6 +202,26 @@ class CcxtExecution(ABC):
         rule = self.rules.client_ids
         return ref.client_id is not None and rule is not None and rule.query and rule.cancel
 
+    # -- for a private stream -----------------------------------------------------------------------------------------
+
+    async def symbols(self) -> Callable[[str, str], str]:
+        """From the venue's name of an instrument, and its kind (spot or contract), to the universal symbol.
+
+        Also makes sure that the venue's clock is known. Raises NotSent.
+        """
+        ccxt = await self._ready(f"instruments of {self.rules.id}", None)
+        return lambda venue_id, kind: str(ccxt.safe_symbol(venue_id, None, None, kind))
+
+    def venue_ms(self) -> int:
+        """What the venue's clock says, as last measured."""
+        return self.clock.wall_ns() // NS_PER_MS + self._offset_ms
+
+    def signed(self, text: str) -> tuple[str, str]:
+        """The key, and the HMAC SHA256 of a text under its secret."""
+        credentials = self._credentials
+        digest = hmac.new(credentials.secret.encode(), text.encode(), hashlib.sha256)
+        return credentials.api_key, digest.hexdigest()
+
     # -- one call ------------------------------------------------------------------------------------------------------
 
     async def once(
@@ -260,7 +283,8 @@ class CcxtExecution(ABC):
                 return
             if ccxt.has.get("fetchTime"):
                 offset = await measure_offset(self._client.server_time_ns, self.clock, samples=3)
-                ccxt.options["timeDifference"] = -round(offset.offset_s * 1000)  # ccxt's: ours less theirs
+                self._offset_ms = round(offset.offset_s * 1000)
+                ccxt.options["timeDifference"] = -self._offset_ms  # ccxt's: ours less theirs
             self._clock_due = False
 
     def offers(self, capability: Capability) -> bool:

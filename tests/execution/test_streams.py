@@ -1,0 +1,202 @@
+"""Private streams against the simulated venues: what happens is told, and what a gap swallowed is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.execution.conftest import Open
+from tests.execution.test_cards import CARDS, Card, D, Subject
+from tests.support.sim import Sim
+from xetrade_core.clock import SystemClock
+from xetrade_core.errors import NotSupported, VenueUnavailable
+from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.streams import PrivateStream, Statement, StreamOver, open_stream, streamed_venues
+from xetrade_core.execution.streams.binance import BinanceUsdmStream
+from xetrade_core.model.orders import Fill, OrderReport, OrderState, ReportStatus, Side
+from xetrade_core.trading.execution import OrderRef, TradingAccount
+from xetrade_core.trading.journal import GroupCommit
+from xetrade_core.trading.requests import OrderRequest
+from xetrade_core.trading.service import OrderService
+from xetrade_core.trading.store import OrderStore
+from xetrade_core.venues.registry import venue as known_venue
+
+STREAMED = [Card("binance", "BTC/USDT", D("0.01234"), "BTC", "/api/v3/order"), *CARDS]
+
+
+class Following(Subject):
+    """A client whose stream is followed; `said` is what was told."""
+
+    def __init__(self, card: Card, opened: Open, sim: Sim) -> None:
+        super().__init__(card, opened, sim)
+        self.said: list[Statement] = []
+        self.believed: list[OrderRef] = []
+        self.stream = self.follow(self.client)
+
+    def follow(self, client: Any) -> PrivateStream:
+        async def tell(said: Statement) -> None:
+            self.said.append(said)
+
+        async def working() -> list[OrderRef]:
+            return self.believed
+
+        return open_stream(
+            self.card.venue,
+            "main",
+            client,
+            tell,
+            working,
+            SystemClock(),
+            random.Random(1),
+            ws_url=self.sim.url(self.card.venue).ws,
+        )
+
+    def statuses(self, client_id: str) -> list[ReportStatus]:
+        return [one.status for one in self.said if isinstance(one, OrderReport) and one.client_id == client_id]
+
+    def fills(self, order_id: str | None) -> list[Fill]:
+        return [one for one in self.said if isinstance(one, Fill) and one.venue_order_id == order_id]
+
+    async def until(self, holds: Callable[[], bool], within_s: float = 10.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not holds():
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture(params=STREAMED, ids=lambda card: f"{card.venue}-{card.symbol}")
+async def following(request: pytest.FixtureRequest, opened: Open, sim: Sim) -> AsyncIterator[Following]:
+    following = Following(request.param, opened, sim)
+    async with following.stream:
+        await following.stream.live(10)
+        yield following
+        sim.clear()
+    await following.flat()
+
+
+async def test_an_order_is_told_as_it_opens_and_ends(following: Following) -> None:
+    wanted = following.intent()
+    placed = await following.client.place(wanted)
+    await following.client.cancel(following.ref(wanted))
+    await following.until(lambda: ReportStatus.CANCELED in following.statuses(wanted.client_id))
+    assert following.statuses(wanted.client_id)[0] is ReportStatus.OPEN
+    reports = [one for one in following.said if isinstance(one, OrderReport) and one.client_id == wanted.client_id]
+    assert {(one.venue_order_id, one.amount, one.price, one.symbol) for one in reports} == {
+        (placed.venue_order_id, wanted.amount, wanted.price, wanted.symbol)
+    }
+
+
+async def test_a_trade_is_told_once_more_exactly_as_it_is_listed(following: Following) -> None:
+    wanted = following.intent(None)
+    placed = await following.client.place(wanted)
+    await following.until(lambda: ReportStatus.FILLED in following.statuses(wanted.client_id))
+    told = following.fills(placed.venue_order_id)
+    listed = await following.client.fills_since(wanted.symbol, told[0].exchange_ns or 0)
+
+    def facts(fills: Any) -> list[Any]:
+        mine = [one for one in fills if one.venue_order_id == placed.venue_order_id]
+        return [(one.identity, one.side, one.price, one.amount, one.fee, one.fee_currency) for one in mine]
+
+    assert facts(told) == facts(listed) != []
+    assert sum(one.amount for one in told) == wanted.amount
+    assert {one.side for one in told} == {Side.BUY}
+
+
+async def test_what_happens_while_the_stream_is_down_is_asked_for(following: Following, sim: Sim) -> None:
+    rests, fills = following.intent(), following.intent()
+    placed = {one.client_id: await following.client.place(one) for one in (rests, fills)}
+    following.believed = [following.ref(rests), following.ref(fills)]
+    await following.until(lambda: len(following.statuses(fills.client_id)) > 0)
+    following.said.clear()
+    connects = following.stream.connects
+    lost = sim.begin(venue=following.card.venue, kind="event_lost", for_=60)
+    sim.fill(following.card.venue, placed[fills.client_id].venue_order_id or "")
+    sim.inject(venue=following.card.venue, kind="disconnect", variant="abort")
+    await following.until(lambda: following.stream.connects > connects)
+    sim.clear(lost)
+    await following.stream.live(10)
+    assert following.statuses(fills.client_id) == [ReportStatus.FILLED]
+    assert following.statuses(rests.client_id) == [ReportStatus.OPEN]
+    caught_up = following.fills(placed[fills.client_id].venue_order_id)
+    assert sum(one.amount for one in caught_up) == fills.amount
+
+
+async def test_a_stream_of_a_wrong_key_says_why_and_not_with_what(
+    following: Following, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = following.opened(following.card.venue, credentials=Credentials("CANARY-key", "CANARY-secret-5ecre7"))
+    async with following.follow(wrong) as stream:
+        with pytest.raises(VenueUnavailable, match=f"main on {following.card.venue} is not live") as caught:
+            await stream.live(0.6)
+    assert "CANARY" not in str(caught.value) + str(stream.problem) + caplog.text
+    assert stream.connects == 0
+
+
+async def test_a_listen_key_that_has_run_out_ends_the_connection(opened: Open) -> None:
+    client: Any = opened("binanceusdm")
+    with pytest.raises(StreamOver):
+        BinanceUsdmStream(client).read(b'{"e":"listenKeyExpired","E":1}')
+
+
+async def test_a_frame_that_cannot_be_read_is_a_gap(following: Following) -> None:
+    connects = following.stream.connects
+    await following.stream._hear(b"{}")
+    with pytest.raises(VenueUnavailable, match="cannot be read"):
+        await following.stream._hear(
+            b'{"topic":"order","data":[{}],"e":"ORDER_TRADE_UPDATE","event":{"e":"executionReport"}}'
+        )
+    assert (following.stream.unreadable, following.stream.connects) == (1, connects)
+
+
+async def test_a_venue_without_a_stream_is_named(opened: Open) -> None:
+    client = opened("binance")
+    assert set(streamed_venues()) >= {"binance", "binanceusdm", "binancecoinm", "bybit"}
+    with pytest.raises(NotSupported, match="no private stream"):
+        open_stream("max", "main", client, None, None, SystemClock(), random.Random(1))  # type: ignore[arg-type]
+
+
+async def test_an_order_is_filled_in_the_store_without_anybody_asking(opened: Open, sim: Sim, tmp_path: Path) -> None:
+    card, clock = CARDS[0], SystemClock()
+    subject, rng = Subject(card, opened, sim), random.Random(1)
+    client: Any = subject.client
+    instruments = {one.symbol: one for one in await client._client.instruments()}
+    store = OrderStore(str(tmp_path / "orders.db"), clock=clock)
+    account = TradingAccount(known_venue(card.venue), "main", subject.client, instruments)
+    async with OrderService(store, GroupCommit(store), [account], clock=clock, rng=rng) as orders:
+
+        async def working() -> list[OrderRef]:
+            return [OrderRef.of(one) for one in await orders.open_orders(venue=card.venue, account="main")]
+
+        async def tell(said: Statement) -> None:
+            await orders.observe(card.venue, "main", said)
+
+        where = sim.url(card.venue).ws
+        async with open_stream(card.venue, "main", subject.client, tell, working, clock, rng, ws_url=where) as stream:
+            await stream.live(10)
+            wanted = subject.intent()
+            request = OrderRequest(
+                venue=card.venue,
+                account="main",
+                symbol=card.symbol,
+                side=Side.BUY,
+                type=wanted.type,
+                amount=wanted.amount,
+                price=wanted.price,
+            )
+            placed = await orders.place(request, key="streamed")
+            assert placed.state is OrderState.OPEN
+            sim.fill(card.venue, placed.venue_order_id or "", "0.005")
+            sim.fill(card.venue, placed.venue_order_id or "", "0.007")
+            async with asyncio.timeout(10):
+                while (order := await orders.status(placed.client_id)).state is not OrderState.FILLED:
+                    await asyncio.sleep(0.01)
+            async with asyncio.timeout(10):
+                while (order := await orders.status(placed.client_id)).fills_amount < wanted.amount:
+                    await asyncio.sleep(0.01)
+            assert (order.filled, order.illegal) == (wanted.amount, ())
+    await subject.flat()
+    store.close()

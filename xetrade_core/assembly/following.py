@@ -1,0 +1,66 @@
+"""The private streams of a desk's accounts: what the venues tell goes into the order store as it happens.
+
+    async with open_desk(settings, clock, rng) as desk, follow_accounts(desk, rng) as streams:
+        ...
+
+A process that only places an order and ends needs none: its order is asked for. One that stays learns from a stream of
+fills at once, and of what others do to its orders at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from xetrade_core.assembly.accounts import AccountPlan
+from xetrade_core.assembly.trading import TradingDesk
+from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
+from xetrade_core.model.orders import Order
+from xetrade_core.trading.execution import OrderRef
+
+#: gets each statement, and the order of ours that it is about as it stands then, if it is about one
+Heard = Callable[[Statement, Order | None], Awaitable[object]]
+
+
+async def _nobody(said: Statement, order: Order | None) -> None:
+    """What hears unless somebody listens."""
+
+
+@contextlib.asynccontextmanager
+async def follow_accounts(
+    desk: TradingDesk, rng: random.Random, heard: Heard = _nobody
+) -> AsyncIterator[tuple[PrivateStream, ...]]:
+    """Follow every account of the desk on a venue whose stream can be followed; ends when left.
+
+    The streams connect by themselves and again after every gap; `PrivateStream.live` waits for one.
+    """
+    async with contextlib.AsyncExitStack() as opened:
+        streams = [
+            await opened.enter_async_context(_stream(desk, plan, rng, heard))
+            for plan in desk.plans.ready
+            if plan.venue.id in streamed_venues()
+        ]
+        yield tuple(streams)
+
+
+def _stream(desk: TradingDesk, plan: AccountPlan, rng: random.Random, heard: Heard) -> PrivateStream:
+    venue, account = plan.name
+
+    async def tell(said: Statement) -> None:
+        await heard(said, await desk.orders.observe(venue, account, said))
+
+    async def working() -> list[OrderRef]:
+        return [OrderRef.of(order) for order in await desk.orders.open_orders(venue=venue, account=account)]
+
+    return open_stream(
+        venue,
+        account,
+        desk.clients[plan.name],
+        tell,
+        working,
+        desk.clock,
+        rng,
+        testnet=plan.options.testnet,
+        ws_url=plan.ws_url,
+    )

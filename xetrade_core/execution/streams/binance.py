@@ -1,0 +1,174 @@
+"""Binance's user data streams: spot's on its websocket API, opened by a signature, and the futures' by a listen key.
+
+Shapes: developers.binance.com, "User Data Stream" of spot (2026-11), USD-M and COIN-M. A fill and the state that it
+leaves are one event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from xetrade_core.execution.binance import STATUS, BinanceExecution
+from xetrade_core.execution.binance_futures import BinanceFuturesExecution
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text, true
+from xetrade_core.execution.streams.words import Addresses, Statement, StreamOver, StreamRefused, decoded
+from xetrade_core.model.orders import ZERO, Fill, Liquidity, OrderReport, Side
+from xetrade_core.telemetry import register_secrets
+from xetrade_core.venues.venue import WebsocketRules
+
+_SUBSCRIBE = "userDataStream.subscribe.signature"
+_HALF_AN_HOUR_S = 1800.0
+
+
+def statements(row: Row, symbol: str, client_id: str, execution: BinanceExecution) -> list[Statement]:
+    """What an `executionReport` or the `o` of an ORDER_TRADE_UPDATE says: the fill, if there is one, and the state."""
+    said: list[Statement] = []
+    status = STATUS.get(needed(row, "X"))
+    if status is None:
+        raise ValueError(f"status {row['X']!r} is none that Binance documents")
+    when_ns, order_id = millis(row, "T"), needed(row, "i")
+    if row["x"] == "TRADE":
+        said.append(
+            Fill(
+                venue=execution.rules.id,
+                account=execution.account,
+                symbol=symbol,
+                trade_id=needed(row, "t"),
+                side=Side(needed(row, "S").lower()),
+                price=needed_number(row, "L"),
+                amount=needed_number(row, "l"),
+                received_ns=execution.clock.wall_ns(),
+                exchange_ns=when_ns,
+                venue_order_id=order_id,
+                client_id=client_id,
+                fee=number(row, "n") or ZERO,
+                fee_currency=text(row, "N"),
+                liquidity=Liquidity.MAKER if true(row["m"]) else Liquidity.TAKER,
+            )
+        )
+    said.append(
+        OrderReport(
+            symbol=symbol,
+            status=status,
+            client_id=client_id,
+            venue_order_id=order_id,
+            filled=number(row, "z"),
+            amount=number(row, "q"),
+            price=number(row, "p") or None,
+            exchange_ns=when_ns,
+        )
+    )
+    return said
+
+
+class BinanceSpotStream:
+    """Spot: subscribed with a signature, nothing to renew."""
+
+    addresses: ClassVar = Addresses(
+        "wss://ws-api.binance.com:443/ws-api/v3", "wss://ws-api.testnet.binance.vision/ws-api/v3"
+    )
+    renew_every_s: float | None = None
+
+    def __init__(self, execution: BinanceExecution) -> None:
+        self._execution = execution
+        self.rules: WebsocketRules = execution.rules.websocket
+        self._symbol: Callable[[str, str], str] = lambda venue_id, kind: venue_id
+
+    async def prepare(self) -> str:
+        """See StreamWords. Nothing is added to the address."""
+        self._symbol = await self._execution.symbols()
+        return ""
+
+    def greeting(self) -> Sequence[bytes]:
+        """See StreamWords."""
+        stamp = str(self._execution.venue_ms())
+        key, _ = self._execution.signed("")
+        named = {"apiKey": key, "timestamp": stamp}
+        _, signature = self._execution.signed("&".join(f"{name}={value}" for name, value in sorted(named.items())))
+        params = {"apiKey": key, "timestamp": int(stamp), "signature": signature}
+        return (msgspec.json.encode({"id": "1", "method": _SUBSCRIBE, "params": params}),)
+
+    def greeted(self, frame: bytes) -> bool:
+        """See StreamWords."""
+        body = decoded(frame)
+        if body.get("id") != "1":
+            return False
+        if body.get("status") != 200:
+            error = body.get("error") or {}
+            raise StreamRefused(f"binance opens no private stream: {error.get('msg')} (code {error.get('code')})")
+        return True
+
+    def read(self, frame: bytes) -> Sequence[Statement]:
+        """See StreamWords. A cancel has a client id of its own; the order's is `C` then."""
+        event = decoded(frame).get("event") or {}
+        if event.get("e") == "eventStreamTerminated":
+            raise StreamOver("binance ends the stream")
+        if event.get("e") != "executionReport":
+            return ()
+        client_id = text(event, "C") or needed(event, "c")
+        return statements(event, self._symbol(needed(event, "s"), "spot"), client_id, self._execution)
+
+    async def renew(self) -> None:
+        """See StreamWords."""
+
+
+class BinanceFuturesStream:
+    """USD-M and COIN-M: what a listen key opens, for an hour after it was last asked for."""
+
+    addresses: ClassVar[Addresses]
+    post_key: ClassVar[str]
+    put_key: ClassVar[str]
+    separator: ClassVar[str]
+    renew_every_s: float | None = _HALF_AN_HOUR_S
+
+    def __init__(self, execution: BinanceFuturesExecution) -> None:
+        self._execution = execution
+        self.rules: WebsocketRules = execution.rules.websocket
+        self._symbol: Callable[[str, str], str] = lambda venue_id, kind: venue_id
+
+    async def prepare(self) -> str:
+        """See StreamWords."""
+        self._symbol = await self._execution.symbols()
+        row = await self._execution.once("private stream", lambda ccxt: getattr(ccxt, self.post_key)())
+        key = self._execution.read("private stream", lambda: needed(row, "listenKey"))
+        register_secrets([key])
+        return self.separator + key
+
+    def greeting(self) -> Sequence[bytes]:
+        """See StreamWords. The key has said everything."""
+        return ()
+
+    def greeted(self, frame: bytes) -> bool:
+        """See StreamWords."""
+        return True
+
+    def read(self, frame: bytes) -> Sequence[Statement]:
+        """See StreamWords."""
+        body = decoded(frame)
+        if body.get("e") == "listenKeyExpired":
+            raise StreamOver("the listen key has run out")
+        if body.get("e") != "ORDER_TRADE_UPDATE":
+            return ()
+        row: dict[str, Any] = body["o"]
+        return statements(row, self._symbol(needed(row, "s"), "contract"), needed(row, "c"), self._execution)
+
+    async def renew(self) -> None:
+        """See StreamWords."""
+        await self._execution.once("private stream", lambda ccxt: getattr(ccxt, self.put_key)())
+
+
+class BinanceUsdmStream(BinanceFuturesStream):
+    """USD-M."""
+
+    addresses = Addresses("wss://fstream.binance.com/private/ws", "wss://fstream.binancefuture.com/private/ws")
+    post_key, put_key, separator = "fapiPrivatePostListenKey", "fapiPrivatePutListenKey", "?listenKey="
+
+
+class BinanceCoinmStream(BinanceFuturesStream):
+    """COIN-M."""
+
+    addresses = Addresses("wss://dstream.binance.com/ws", "wss://dstream.binancefuture.com/ws")
+    post_key, put_key, separator = "dapiPrivatePostListenKey", "dapiPrivatePutListenKey", "/"

@@ -1,0 +1,252 @@
+"""One account's private stream: connected, kept alive, read, and made whole over REST after every gap.
+
+A connection is subscribed first and asked about afterwards: what happens meanwhile waits in its queue, so that nothing
+falls between the two. Asked are the open orders, each order that was believed to work and is not among them, and the
+trades since a little before the last word. Whoever is told sorts out what was told twice: fills have their ids, and a
+report is a statement of where an order stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.errors import VenueUnavailable
+from xetrade_core.execution.streams.words import Statement, StreamOver, StreamRefused, StreamWords
+from xetrade_core.feeds.connection import Connection
+from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.trading.execution import Execution, ExecutionError, OrderRef
+from xetrade_core.venues.backoff import Backoff
+
+_log = structlog.get_logger(__name__)
+_GREETING_S = 10.0
+_OVERLAP_NS = 10 * NS_PER_S  # so much before the last word trades are asked for again
+_FIRST_NS = 600 * NS_PER_S  # and before the first connection
+
+Tell = Callable[[Statement], Awaitable[object]]
+Working = Callable[[], Awaitable[Iterable[OrderRef]]]
+
+
+class StreamState(StrEnum):
+    """Where a stream stands."""
+
+    CONNECTING = "connecting"
+    CATCHING_UP = "catching_up"
+    LIVE = "live"
+    STOPPED = "stopped"
+
+
+class PrivateStream:
+    """Tells an account's orders and trades as its venue does, until it is closed. Use as an async context manager."""
+
+    def __init__(
+        self,
+        words: StreamWords,
+        execution: Execution,
+        tell: Tell,
+        working: Working,
+        clock: Clock,
+        rng: random.Random,
+        *,
+        name: str,
+        testnet: bool = False,
+        ws_url: str | None = None,
+        options: FeedOptions | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """`tell` gets each statement, one at a time; `working` gives the orders that are believed to work at a venue.
+
+        `ws_url` takes the place of scheme and host. `name` is the account, for people.
+        """
+        self.name = name
+        self.state = StreamState.CONNECTING
+        self.connects = self.told = self.unreadable = 0
+        self.problem: str | None = None  # why the last connection ended or could not be made
+        self._words, self._execution, self._tell, self._working = words, execution, tell, working
+        self._clock, self._rng = clock, rng
+        self._options, self._backoff = options or FeedOptions(), backoff or Backoff()
+        base = words.addresses.testnet if testnet else words.addresses.live
+        moved = None if ws_url is None else urlsplit(ws_url)
+        if moved is not None:
+            base = urlsplit(base)._replace(scheme=moved.scheme, netloc=moved.netloc).geturl()
+        self._base = base
+        self._heard_ns = clock.wall_ns() - _FIRST_NS
+        self._symbols: set[str] = set()
+        self._live = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> PrivateStream:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def live(self, within_s: float) -> None:
+        """Wait until it is connected and caught up. Raises VenueUnavailable if that is not in time."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._live.wait()
+        except TimeoutError:
+            raise VenueUnavailable(
+                f"the private stream of {self.name} is not live after {within_s:g} s: {self.problem or self.state}"
+            ) from None
+
+    async def close(self) -> None:
+        """End it."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._set(StreamState.STOPPED)
+
+    def _set(self, state: StreamState) -> None:
+        self.state = state
+        (self._live.set if state is StreamState.LIVE else self._live.clear)()
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            connects = self.connects
+            self._set(StreamState.CONNECTING)
+            try:
+                await self._connection()
+            except StreamOver as error:
+                self.problem = str(error)
+            except Exception as error:  # whatever it was, a stream that ended in silence would be worse
+                self.problem = str(error) or type(error).__name__
+                _log.warning("private_stream_failed", account=self.name, error=self.problem)
+            if self.connects > connects:
+                failures = 0
+            await self._clock.sleep(self._backoff.delay_s(failures, self._rng))
+            failures += 1
+
+    async def _connection(self) -> None:
+        """One connection from its opening to its end."""
+        frames: asyncio.Queue[bytes] = asyncio.Queue()
+        suffix = await self._words.prepare()
+        try:
+            connection = await Connection.open(
+                self._base + suffix,
+                lambda _, frame: frames.put_nowait(frame),
+                self._clock,
+                self._options,
+                self._words.rules,
+            )
+        except VenueUnavailable:
+            # Its words name the whole address, and what is added to that is a key.
+            raise VenueUnavailable(f"{self._base} cannot be connected to") from None
+        try:
+            early = await self._greet(connection, frames)
+            self._set(StreamState.CATCHING_UP)
+            await self._catch_up()
+            self.connects += 1
+            self.problem = None
+            self._set(StreamState.LIVE)
+            for frame in early:
+                await self._hear(frame)
+            await self._keep(connection, frames)
+        finally:
+            connection.close()
+
+    async def _keep(self, connection: Connection, frames: asyncio.Queue[bytes]) -> None:
+        """Hear and renew until either ends the connection, by raising."""
+        tasks = [asyncio.ensure_future(self._renew()), asyncio.ensure_future(self._pump(connection, frames))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _greet(self, connection: Connection, frames: asyncio.Queue[bytes]) -> list[bytes]:
+        """Open the stream; gives the frames that came between the answers."""
+        early: list[bytes] = []
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                for message in self._words.greeting():
+                    connection.send(message)
+                    while not self._words.greeted(frame := await self._next(connection, frames)):
+                        early.append(frame)
+        except TimeoutError:
+            raise VenueUnavailable(f"{self._base} does not answer the subscription") from None
+        except ValueError as error:
+            raise StreamRefused(f"{self._base} answers the subscription with what cannot be read: {error}") from None
+        return early
+
+    async def _pump(self, connection: Connection, frames: asyncio.Queue[bytes]) -> None:
+        """Hear until the connection ends."""
+        while True:
+            await self._hear(await self._next(connection, frames))
+
+    async def _next(self, connection: Connection, frames: asyncio.Queue[bytes]) -> bytes:
+        """The next frame. Raises VenueUnavailable once the connection has ended and everything was heard."""
+        if not frames.empty():
+            return frames.get_nowait()
+        getting = asyncio.ensure_future(frames.get())
+        either: list[asyncio.Future[Any]] = [getting, connection.closed]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                return getting.result()
+        finally:
+            getting.cancel()
+        raise VenueUnavailable(f"the private stream of {self.name} ended ({connection.closed.result().value})")
+
+    async def _hear(self, frame: bytes) -> None:
+        try:
+            said = self._words.read(frame)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # Nobody knows what it was: only asking tells.
+            self.unreadable += 1
+            raise VenueUnavailable(f"the private stream of {self.name} cannot be read: {error}") from None
+        for one in said:
+            await self._pass_on(one)
+        self._heard_ns = self._clock.wall_ns()
+
+    async def _pass_on(self, said: Statement) -> None:
+        self.told += 1
+        self._symbols.add(said.symbol)
+        await self._tell(said)
+
+    async def _renew(self) -> None:
+        every_s = self._words.renew_every_s
+        while every_s is not None:
+            await self._clock.sleep(every_s)
+            try:
+                await self._words.renew()
+            except ExecutionError as error:
+                raise StreamOver(f"the private stream of {self.name} cannot be kept: {error}") from None
+
+    async def _catch_up(self) -> None:
+        """Ask for whatever may have happened while nobody listened."""
+        since_ns = self._heard_ns - _OVERLAP_NS
+        believed = list(await self._working())
+        try:
+            open_now = await self._execution.open_orders(None)
+            for report in open_now:
+                await self._pass_on(report)
+            there = {report.client_id for report in open_now} | {report.venue_order_id for report in open_now}
+            for ref in believed:
+                if ref.client_id not in there and ref.venue_order_id not in there:
+                    found = await self._execution.find(ref)
+                    if found is not None:
+                        await self._pass_on(found)
+            for symbol in sorted({ref.symbol for ref in believed} | self._symbols):
+                for fill in await self._execution.fills_since(symbol, since_ns):
+                    await self._pass_on(fill)
+        except ExecutionError as error:
+            raise VenueUnavailable(f"the gap of the stream of {self.name} cannot be closed: {error}") from None
+        self._heard_ns = self._clock.wall_ns()

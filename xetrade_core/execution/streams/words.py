@@ -1,0 +1,67 @@
+"""How one venue's private stream is opened, kept and read: what each venue says in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from xetrade_core.errors import XETradeError
+from xetrade_core.model.orders import Fill, OrderReport
+from xetrade_core.venues.venue import WebsocketRules
+
+Statement = OrderReport | Fill
+
+
+class StreamOver(XETradeError):
+    """The venue says that this connection tells nothing any more: a new one is due at once."""
+
+
+class StreamRefused(XETradeError):
+    """The venue does not open the stream: a wrong key, or one that may not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a venue's private streams are. A simulated venue or a proxy takes the place of scheme and host."""
+
+    live: str
+    testnet: str
+
+
+class StreamWords(Protocol):
+    """One account's stream of one venue."""
+
+    addresses: ClassVar[Addresses]
+    rules: WebsocketRules  # its pings
+    renew_every_s: float | None  # how often `renew` is due; None = never
+
+    async def prepare(self) -> str:
+        """Ask the venue for what opens the stream; gives what is added to the address. Raises ExecutionError."""
+        ...
+
+    def greeting(self) -> Sequence[bytes]:
+        """The messages that open it, each to be answered by the venue before the next."""
+        ...
+
+    def greeted(self, frame: bytes) -> bool:
+        """Whether a frame is the good answer to a message of the greeting. Raises StreamRefused for a bad one."""
+        ...
+
+    def read(self, frame: bytes) -> Sequence[Statement]:
+        """What a frame says of orders. Raises StreamOver, and ValueError for one that cannot be read."""
+        ...
+
+    async def renew(self) -> None:
+        """Keep what `prepare` got. Raises ExecutionError."""
+        ...
+
+
+def decoded(frame: bytes) -> dict[str, Any]:
+    """A frame as an object. Raises ValueError."""
+    body = msgspec.json.decode(frame)
+    if not isinstance(body, dict):
+        raise ValueError(f"a frame is no object but {type(body).__name__}")
+    return body
