@@ -71,6 +71,7 @@ from xetrade_core.lake.s3_store import make_client
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.monitor.ledger import Selection
+from xetrade_core.monitor.limits import PositionLimits
 from xetrade_core.monitor.view import exposures
 from xetrade_core.monitor.watch import Pace, Update
 from xetrade_core.plots import book_picture, exposure_picture, funding_picture, profit_picture, spread_picture
@@ -380,15 +381,25 @@ class AccountingResource(dg.ConfigurableResource[None]):
         interval_s: float,
         max_updates: int,
         stale_after_s: float = 60.0,
+        max_notional: float | None = None,
+        max_drawdown: float | None = None,
         venue: str = "",
         account: str = "",
         strategy: str = "",
         on_update: Callable[[Update], None] = lambda _: None,
     ) -> Watched:
-        """Watch positions for some updates and keep each look; see `xetrade_core.monitor`."""
+        """Watch positions for some updates, keep each look, and tell the webhook what is alarming; see
+        `xetrade_core.monitor`.
+        """
         pace = Pace(interval_s=interval_s, max_updates=max_updates, stale_after_s=stale_after_s)
         chosen = Selection(venue or None, account or None, None, strategy or None)
-        return watch_positions(self.settings.load(), store, pace, SystemClock(), on_update, chosen)
+        settings = self.settings.load()
+        limits = PositionLimits.of(max_notional, max_drawdown)
+        url = settings.alerts.webhook_url
+        with contextlib.ExitStack() as sinks:
+            if url is not None:
+                sinks.callback(add_alarm_sink(Webhook(url)))
+            return watch_positions(settings, store, pace, SystemClock(), on_update, chosen, limits)
 
     def look(self, day: VenueDay, store: ObjectStore) -> Watched:
         """One look at a venue's positions, kept in the running day. Raises ConfigError for another day."""

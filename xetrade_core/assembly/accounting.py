@@ -27,6 +27,7 @@ from xetrade_core.lake.store import ObjectStore
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.marks import MarkSource, is_perpetual
 from xetrade_core.monitor.ledger import FillLedger, Selection
+from xetrade_core.monitor.limits import PositionLimits, Watchman
 from xetrade_core.monitor.view import PositionView, Total
 from xetrade_core.monitor.watch import Pace, Update, Watch
 from xetrade_core.settings import Settings
@@ -198,14 +199,17 @@ def watch_positions(
     clock: Clock,
     on_update: Callable[[Update], None] = lambda _: None,
     selection: Selection | None = None,
+    limits: PositionLimits | None = None,
 ) -> Watched:
-    """Watch the order store's positions for `pace.max_updates` updates and keep each look in the lake.
+    """Watch the order store's positions for `pace.max_updates` updates, keep each look in the lake, and raise alarms of
+    what `limits` (default: of marks alone) do not allow.
 
     Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
     """
     reader = OrderReader(existing_store(settings))
     try:
-        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection()))
+        watchman = Watchman(limits or PositionLimits())
+        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection(), watchman))
     finally:
         reader.engine.dispose()
 
@@ -218,6 +222,7 @@ async def _watch(
     clock: Clock,
     on_update: Callable[[Update], None],
     selection: Selection,
+    watchman: Watchman,
 ) -> Watched:
     last: Update | None = None
     rejected = 0
@@ -227,6 +232,7 @@ async def _watch(
             last = update
             for venue in sorted({one.venue for one in update.positions}):
                 rejected += await asyncio.to_thread(keep_snapshot, store, venue, update.at_ns, update.positions)
+            watchman.look(update)
             on_update(update)
     assert last is not None  # the first update is always made
     fill_less = await asyncio.to_thread(_fill_less, reader)

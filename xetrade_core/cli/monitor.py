@@ -20,6 +20,7 @@ from xetrade_core.errors import ConfigError
 if TYPE_CHECKING:
     from xetrade_core.model.orders import Order
     from xetrade_core.monitor.ledger import Selection
+    from xetrade_core.monitor.limits import Watchman
     from xetrade_core.monitor.view import PositionView
     from xetrade_core.monitor.watch import Pace, Update
     from xetrade_core.settings import Settings
@@ -94,6 +95,8 @@ def monitor(
         int | None, typer.Option("--max-updates", min=1, help="End after so many. Default: at Ctrl-C.")
     ] = None,
     flat: FlatOption = False,
+    max_notional: Annotated[str, typer.Option("--max-notional", help="Alarm of a position worth more: 50000.")] = "",
+    max_drawdown: Annotated[str, typer.Option("--max-drawdown", help="Alarm of a net so far below its best.")] = "",
     stale_after: StaleOption = "60s",
     timeout: TimeoutOption = "10s",
     store: StoreOption = "",
@@ -102,19 +105,44 @@ def monitor(
     """Watch positions and what they come to.
 
     As `xetrade position`, again at each interval and as soon as a fill is in the order store: a live table on a
-    terminal, one JSON object a line with --json.
+    terminal, one JSON object a line with --json. Alarms go to the log and to alerts.webhook_url: of the limits given,
+    in settlement currency, and of marks that are old or missing.
 
     \b
     xetrade monitor --venue binance --pair BTC-USDT --order-id 12345 --interval 30 --max-updates 10
     xetrade monitor --account main --interval 1s
     xetrade monitor --strategy maker --interval 500ms --json
+    xetrade monitor --interval 5s --max-notional 50000 --max-drawdown 2000
     """
     asked = Asked(venue, account, pair, strategy, order_id, store)
-    _run(asked, interval, max_updates, flat=flat or bool(order_id), stale=stale_after, timeout=timeout, as_json=as_json)
+    limits = (_limit(max_notional, "--max-notional"), _limit(max_drawdown, "--max-drawdown"))
+    flat = flat or bool(order_id)
+    _run(asked, interval, max_updates, limits, flat=flat, stale=stale_after, timeout=timeout, as_json=as_json)
 
 
-def _run(asked: Asked, interval: str, most: int | None, *, flat: bool, stale: str, timeout: str, as_json: bool) -> None:
+def _limit(text: str, option: str) -> Decimal | None:
+    from xetrade_core.positions.fields import number
+
+    found = number(text, option) if text else None
+    if found is not None and found <= 0:
+        raise ConfigError.of(option, text, "an amount above 0")
+    return found
+
+
+def _run(
+    asked: Asked,
+    interval: str,
+    most: int | None,
+    limits: tuple[Decimal | None, Decimal | None] | None = None,
+    *,
+    flat: bool,
+    stale: str,
+    timeout: str,
+    as_json: bool,
+) -> None:
+    """`limits`: of notional and drawdown, where somebody is to be told; None: nobody is."""
     from xetrade_core.assembly.accounting import existing_store
+    from xetrade_core.monitor.limits import PositionLimits, Watchman
     from xetrade_core.monitor.watch import Pace
     from xetrade_core.trading.reader import OrderReader
 
@@ -129,7 +157,9 @@ def _run(asked: Asked, interval: str, most: int | None, *, flat: bool, stale: st
     reader = OrderReader(existing_store(settings, asked.store))
     try:
         order = _order(reader, asked)
-        asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, _Screen(order, as_json)))
+        watchman = None if limits is None else Watchman(PositionLimits(*limits))
+        screen = _Screen(order, as_json, watchman)
+        asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, screen))
     finally:
         reader.engine.dispose()
 
@@ -177,8 +207,9 @@ async def _watch(settings: Settings, reader: OrderReader, selection: Selection, 
 class _Screen:
     """A live table on a terminal; elsewhere a table each time, or a line of JSON."""
 
-    def __init__(self, order: Order | None, as_json: bool) -> None:
+    def __init__(self, order: Order | None, as_json: bool, watchman: Watchman | None) -> None:
         self._order = order
+        self._watchman = watchman
         self._as_json = as_json
         self._live: Any = None
         self._last: Update | None = None
@@ -197,6 +228,8 @@ class _Screen:
 
     def show(self, update: Update) -> None:
         self._last = update
+        if self._watchman is not None:
+            self._watchman.look(update)
         if self._as_json:
             emit_json(_fields(update, self._order))
         elif self._live is None:

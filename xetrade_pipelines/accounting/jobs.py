@@ -28,6 +28,12 @@ class MonitorConfig(dg.Config):
     interval_s: float = Field(default=30.0, gt=0, le=86_400, description="Seconds between two updates.")
     max_updates: int = Field(default=10, ge=1, le=100_000, description="How many updates; then the run ends.")
     stale_after_s: float = Field(default=60.0, gt=0, description="Marks older than this are flagged.")
+    max_notional: float | None = Field(
+        default=None, gt=0, description="Alarm of a position worth more (settlement currency)."
+    )
+    max_drawdown: float | None = Field(
+        default=None, gt=0, description="Alarm of a net so far below its best in the run."
+    )
     account: str = Field(default="", description="Of one account only.")
     strategy: str = Field(default="", description="Of one strategy only.")
 
@@ -58,6 +64,8 @@ def monitor_op(
         interval_s=config.interval_s,
         max_updates=config.max_updates,
         stale_after_s=config.stale_after_s,
+        max_notional=config.max_notional,
+        max_drawdown=config.max_drawdown,
         account=config.account,
         strategy=config.strategy,
         on_update=progress,

@@ -1,0 +1,69 @@
+"""What is alarming about positions, told when it begins and once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from xetrade_core.market_data.marks import Mark, MarkKind
+from xetrade_core.monitor.limits import PositionLimits, Watchman
+from xetrade_core.monitor.view import totals, view
+from xetrade_core.monitor.watch import Update
+from xetrade_core.positions.book import Holder
+from xetrade_core.positions.payout import Payout
+from xetrade_core.positions.position import streamed
+from xetrade_core.telemetry import add_alarm_sink
+
+HOLDER = Holder("binance", "main", "BTC/USDT", "maker")
+
+
+@pytest.fixture
+def told() -> Iterator[list[dict[str, Any]]]:
+    alarms: list[dict[str, Any]] = []
+    remove = add_alarm_sink(alarms.append)
+    yield alarms
+    remove()
+
+
+def at(price: str | None, age_s: int = 0) -> Update:
+    """Two coins bought at 100, at a mark."""
+    position = streamed(Payout.of_symbol("BTC/USDT"))
+    position.trade(D(2), D(100))
+    mark = None if price is None else Mark("binance", "BTC/USDT", D(price), MarkKind.MID, 0)
+    rows = (view(HOLDER, position, mark, age_s * 10**9, 60),)
+    return Update(1, age_s * 10**9, 0, rows, tuple(totals(rows)), ())
+
+
+def kinds(alarms: list[dict[str, Any]]) -> list[str]:
+    return [one["alarm"] for one in alarms]
+
+
+def test_a_position_that_is_too_large_is_told_once_until_it_was_not(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits(max_notional=D(210)))
+    for price in ("100", "106", "107", "104", "106"):
+        watchman.look(at(price))
+    assert kinds(told) == ["position_too_large", "position_too_large"]
+    assert told[0]["message"].startswith("BTC/USDT on binance main maker is worth 212 USDT, allowed is 210")
+
+
+def test_a_drawdown_is_measured_from_the_best(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits(max_drawdown=D(20)))
+    for price in ("100", "150", "141", "140", "139"):
+        watchman.look(at(price))
+    assert kinds(told) == ["position_drawdown"]
+    assert told[0]["message"].startswith("positions in USDT are 22 below their best, allowed is 20")
+
+
+def test_old_and_missing_marks_are_told(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits())
+    assert watchman.look(at("100", age_s=59)) == []
+    watchman.look(at("100", age_s=61))
+    assert "a mark of 61 s ago" in told[0]["message"]
+    watchman.look(at("100"))
+    watchman.look(at(None))
+    assert kinds(told) == ["position_unmarked", "position_unmarked"]
+    assert "has no mark" in told[1]["message"]
+    assert Watchman(PositionLimits(fresh_marks=False)).look(at(None)) == []

@@ -1,0 +1,118 @@
+"""What is alarming about positions: too large, too far below their best, marked by prices that are old or missing.
+
+An alarm is told when it begins and not again until it has ended; what ends is told in the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from xetrade_core.monitor.view import PositionView
+from xetrade_core.monitor.watch import Update
+from xetrade_core.positions.numbers import plain_text, reported, stream_context
+from xetrade_core.telemetry import alarm, get_logger
+
+_log = get_logger("monitor")
+
+
+@dataclass(frozen=True, slots=True)
+class PositionLimits:
+    """What is allowed; None: anything. `max_notional` is of each position at its mark, `max_drawdown` of the net of all
+    that settles in one currency, from the highest that was seen; both in settlement currency. `fresh_marks`: tell of
+    open positions whose mark is too old or missing."""
+
+    max_notional: Decimal | None = None
+    max_drawdown: Decimal | None = None
+    fresh_marks: bool = True
+
+    @classmethod
+    def of(cls, max_notional: float | None, max_drawdown: float | None) -> PositionLimits:
+        """From numbers of a run's config."""
+        notional, drawdown = (None if one is None else Decimal(repr(one)) for one in (max_notional, max_drawdown))
+        return cls(notional, drawdown)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarming:
+    """One thing that is wrong; `kind` and `about` say which, `message` what to do."""
+
+    kind: str
+    about: str
+    message: str
+
+
+class Watchman:
+    """Looks at each update and tells what has become alarming."""
+
+    def __init__(self, limits: PositionLimits) -> None:
+        self._limits = limits
+        self._best: dict[str, Decimal] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    def look(self, update: Update) -> list[Alarming]:
+        """What is alarming now, of which that is told which was not before."""
+        found = [*self._sizes(update), *self._drawdowns(update), *self._marks(update)]
+        now = {(one.kind, one.about) for one in found}
+        for one in found:
+            if (one.kind, one.about) not in self._told:
+                alarm(one.kind, one.message)
+        for kind, about in sorted(self._told - now):
+            _log.info("no longer alarming", alarm=kind, about=about)
+        self._told = now
+        return found
+
+    def _sizes(self, update: Update) -> list[Alarming]:
+        most = self._limits.max_notional
+        if most is None:
+            return []
+        return [
+            Alarming(
+                "position_too_large",
+                _name(row),
+                f"{_name(row)} is worth {_short(row.notional)} {row.settle}, allowed is {most:f}: "
+                "reduce it, or raise the limit",
+            )
+            for row in update.positions
+            if row.notional is not None and row.notional > most
+        ]
+
+    def _drawdowns(self, update: Update) -> list[Alarming]:
+        most = self._limits.max_drawdown
+        found = []
+        for total in update.totals:
+            if total.net is None:
+                continue
+            best = self._best[total.settle] = max(self._best.get(total.settle, total.net), total.net)
+            with localcontext(stream_context()):
+                lost = best - total.net
+            if most is not None and lost > most:
+                message = (
+                    f"positions in {total.settle} are {_short(lost)} below their best, allowed is "
+                    f"{most:f}: reduce them, or raise the limit"
+                )
+                found.append(Alarming("position_drawdown", total.settle, message))
+        return found
+
+    def _marks(self, update: Update) -> list[Alarming]:
+        if not self._limits.fresh_marks:
+            return []
+        return [
+            Alarming(
+                "position_unmarked",
+                _name(row),
+                f"{_name(row)} has {'no mark' if row.mark is None else f'a mark of {row.mark_age_s:.0f} s ago'}: what "
+                "it is worth is not known; see whether the venue answers",
+            )
+            for row in update.positions
+            if row.quantity and (row.mark is None or row.mark_stale)
+        ]
+
+
+def _short(value: Decimal) -> str:
+    """Eight digits after the point at most."""
+    return plain_text(reported(round(value, 8)))
+
+
+def _name(row: PositionView) -> str:
+    return " ".join(part for part in (row.symbol, "on", row.venue, row.account, row.strategy) if part)
