@@ -22,7 +22,7 @@ from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan
 from xetrade_core.assembly.limits import risk_limits
 from xetrade_core.assembly.markets import Markets
 from xetrade_core.clock import Clock
-from xetrade_core.errors import ConfigError, NotTrading, UnknownOrder, UnknownSymbol, VenueUnavailable, XETradeError
+from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
@@ -168,22 +168,23 @@ class TradingDesk:
     async def cancel_all(
         self, *, venue: str | None = None, account: str | None = None, pair: str | None = None
     ) -> tuple[list[CancelAllReport], dict[str, str]]:
-        """Cancel every order of the accounts that match, verify, and tell which accounts could not be reached, and why.
-
-        With a pair, only where its venue lists it.
-        """
+        """Cancel every order of the accounts that match, all at once, verify, and tell why others were not reached."""
         problems = {"/".join(name): str(error) for name, error in self.plans.problems.items()}
+
+        async def sweep(name: AccountName) -> list[CancelAllReport]:
+            symbol = None if pair is None else (await self.markets.instrument(name[0], pair)).symbol
+            return await self.orders.cancel_all(venue=name[0], account=name[1], symbol=symbol)
+
+        chosen = [name for name in self.accounts if venue in (None, name[0]) and account in (None, name[1])]
+        results = await asyncio.gather(*map(sweep, chosen), return_exceptions=True)
         reports: list[CancelAllReport] = []
-        for name in self.accounts:
-            if venue in (None, name[0]) and account in (None, name[1]):
-                symbol = None
-                if pair is not None:
-                    try:
-                        symbol = (await self.markets.instrument(name[0], pair)).symbol
-                    except (UnknownSymbol, NotTrading) as error:
-                        problems["/".join(name)] = str(error)
-                        continue
-                reports += await self.orders.cancel_all(venue=name[0], account=name[1], symbol=symbol)
+        for name, result in zip(chosen, results, strict=True):
+            if isinstance(result, XETradeError):
+                problems["/".join(name)] = str(result)
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                reports += result
         return reports, problems
 
     async def prepare(self, wanted: Iterable[Instrumented], *, accounts: Iterable[AccountName] | None = None) -> None:
