@@ -168,7 +168,7 @@ def test_an_order_of_somebody_else_can_be_asked_for_and_cancelled(
         ({"--venue": "bitmart"}, "BitMart shut down on"),
         ({"--pair": "XYZ-USDT"}, "unknown symbol 'XYZ-USDT' on binance"),
         ({"--account": "other"}, "no account other on binance in the settings: there is binance/main"),
-        ({"--quantity": "8000"}, "was rejected: "),
+        ({"--quantity": "8000"}, "was rejected: Account has insufficient balance for requested action. (code -2010)"),
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value),
 )  # fmt: skip
@@ -198,6 +198,7 @@ def test_halted_trading_denies_what_is_new_and_lets_cancels_pass(trade: Run, sim
     order = placed(trade)
     halted = trade("halt", "--reason", "drill", "--by", "tester", "--json")
     assert (halted.code, halted.json["clean"]) == (0, True)
+    assert [row["errors"] for row in halted.json["accounts"]] == [None]
     assert open_ids(sim) == []
     assert trade("status", "--order-id", order["client_id"], "--json").json["state"] == "canceled"
     ran = trade("place", *LIMIT)
@@ -291,6 +292,17 @@ def test_an_order_without_an_answer_has_its_own_exit_code_and_is_found_again(tra
     assert all_ids(sim).count(client_id[1]) == 1
     assert placed(trade, "--key", "lost")["client_id"] == client_id[1]
     assert all_ids(sim).count(client_id[1]) == 1
+
+
+def test_a_cancel_without_an_answer_says_that_it_is_not_settled(trade: Run, sim: Sim) -> None:
+    order = placed(trade)
+    sim.begin(kind="rest_error", venue="binance", path="/api/v3/order", status=503, variant="before", for_=60)
+    ran = trade("cancel", "--order-id", order["client_id"], XETRADE_TRADING__PATIENCE_S="0.3")
+    assert ran.code == 3
+    assert "is not settled yet: `xetrade orders resume` goes on with it" in ran.err
+    sim.clear()
+    [row] = trade("orders", "resume", "--within", "20s", "--json").json
+    assert (row["client_id"], row["state"]) == (order["client_id"], "canceled")
 
 
 def test_limits_are_shown_with_what_is_used(trade: Run) -> None:

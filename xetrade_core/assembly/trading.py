@@ -101,8 +101,9 @@ class TradingDesk:
         return await self.orders.place(wanted, key=key, step=step, index=index)
 
     async def settle(self, order: Order, within_s: float = SETTLE_S) -> Order:
-        """The order once nothing of it is under way any more, its fills and a replacement included, or as it stands
-        then: for a process that ends after it."""
+        """The order with the fills that its venue reports, or as it stands then: for a process that ends after it."""
+        if not order.fills_missing:
+            return order
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self.orders.settled()

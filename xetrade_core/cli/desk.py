@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from xetrade_core.trading.policy import Policy
 
 T = TypeVar("T")
-NOT_CLEAN = 1
+#: exit codes: not everything is known to be closed; what was asked is under way, or nobody knows what came of it
+NOT_CLEAN, NOT_SETTLED = 1, 3
+UNDECIDED = ("intent", "submitting", "unknown", "needs_operator")
 COLUMNS = (
     "client_id", "order_id", "state", "venue", "account", "pair", "side", "type", "quantity", "price", "filled",
     "average_price",

@@ -8,6 +8,8 @@ import typer
 
 from xetrade_core.cli.desk import (
     NOT_CLEAN,
+    NOT_SETTLED,
+    UNDECIDED,
     ByOption,
     OneAccountOption,
     OnePairOption,
@@ -195,8 +197,8 @@ def resume(
         show_orders("", found, as_json=as_json)
     else:
         emit_text("nothing is under way")
-    if any(order.state.value in ("unknown", "submitting", "needs_operator") for order in found):
-        raise typer.Exit(3)
+    if any(order.state.value in UNDECIDED for order in found):
+        raise typer.Exit(NOT_SETTLED)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,6 +11,8 @@ import typer
 
 from xetrade_core.cli.desk import (
     NOT_CLEAN,
+    NOT_SETTLED,
+    UNDECIDED,
     AccountOption,
     OneAccountOption,
     OnePairOption,
@@ -93,14 +95,20 @@ def place(
         return await desk.settle(await desk.place(request, key=chosen))
 
     from xetrade_core.assembly.trading import Preview
+    from xetrade_core.trading.client_ids import client_order_id
     from xetrade_core.trading.policy import Policy
 
     policy = Policy(patience_s=max(waits_s, settings.trading.patience_s))
-    result = with_desk(settings, work, venue=venue, account=account, policy=policy)
+    try:
+        result = with_desk(settings, work, venue=venue, account=account, policy=policy)
+    except KeyboardInterrupt:
+        if not dry_run:
+            say(f"order {client_order_id(chosen)} may be on its way: `xetrade orders resume` goes on with it")
+        raise
     if isinstance(result, Preview):
         _show_preview(result, as_json=as_json)
     else:
-        show_orders("", [result], as_json=as_json, one=True)
+        _show_settled(result, as_json=as_json)
 
 
 def _request(
@@ -139,6 +147,14 @@ def _word(text: str, name: str, *allowed: str) -> str:
     if word not in allowed:
         raise ConfigError.of(name, text, f"one of {', '.join(allowed)}")
     return word
+
+
+def _show_settled(order: Order, *, as_json: bool) -> None:
+    """The order; leaves with exit code 3 where what was asked is still under way, or nobody knows."""
+    show_orders("", [order], as_json=as_json, one=True)
+    if order.amending or (order.cancel_requested and order.state.working) or order.state.value in UNDECIDED:
+        say(f"order {order.client_id} is not settled yet: `xetrade orders resume` goes on with it")
+        raise typer.Exit(NOT_SETTLED)
 
 
 def _show_preview(preview: Preview, *, as_json: bool) -> None:
@@ -186,7 +202,7 @@ def cancel(
     venue, account = _place_of(settings, order_id, venue, account)
     order = with_desk(settings, work, venue=venue, account=account)
     if order is not None:
-        show_orders("", [order], as_json=as_json, one=True)
+        _show_settled(order, as_json=as_json)
     elif as_json:
         emit_json({"order_id": order_id, "venue": venue, "cancel": "taken", "in_store": False})
     else:
@@ -255,8 +271,7 @@ def amend(
         return await desk.settle(await desk.amend(order_id, amount=new_quantity, price=new_price))
 
     venue, account = _place_of(settings, order_id, venue, account)
-    order = with_desk(settings, work, venue=venue, account=account)
-    show_orders("", [order], as_json=as_json, one=True)
+    _show_settled(with_desk(settings, work, venue=venue, account=account), as_json=as_json)
 
 
 def status(

@@ -55,6 +55,12 @@ class BinanceExecution(CcxtExecution):
             params["timeInForce"] = intent.time_in_force.value.upper()
         return params
 
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution. The venue cancels by symbol; of an account, every symbol that has an open order."""
+        symbols = [symbol] if symbol is not None else sorted({one.symbol for one in await self.open_orders(None)})
+        for one in symbols:
+            await super().cancel_all(one)
+
     def report(self, row: Row, symbol: str) -> OrderReport:
         """See CcxtExecution."""
         return OrderReport(

@@ -43,12 +43,6 @@ class BinanceFuturesExecution(BinanceExecution):
         """See CcxtExecution. Unlike on spot the reply keeps the order's own client id."""
         return self.report(row, ref.symbol)
 
-    async def cancel_all(self, symbol: str | None) -> None:
-        """See Execution. The venue cancels by symbol; of an account, every symbol that has an open order."""
-        symbols = [symbol] if symbol is not None else sorted({one.symbol for one in await self.open_orders(None)})
-        for one in symbols:
-            await super().cancel_all(one)
-
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
         """See Execution. It keeps both ids and loses its place in the queue."""
         names: dict[str, object] = {"origClientOrderId": ref.client_id} if ref.client_id else {}

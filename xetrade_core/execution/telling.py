@@ -38,10 +38,13 @@ def told(error: Exception, call: Call, what: str) -> ExecutionError:
 
 
 def venue_words(text: str) -> str | None:
-    """What the venue says in the JSON object of its error that ccxt quotes; None where there is none."""
+    """What the venue says in the JSON object of its error that ccxt quotes; None where there is none.
+
+    Where ccxt knows the words it quotes them alone, after the venue's name; never where a URL is among them.
+    """
     brace = text.find("{")
     if brace < 0:
-        return None
+        return None if "://" in text else text.partition(" ")[2][:_SHOWN] or None
     try:
         body = msgspec.json.decode(text[brace:].encode())
     except msgspec.DecodeError:
