@@ -12,15 +12,41 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 
 from xetrade_core.assembly.accounts import AccountPlan
 from xetrade_core.assembly.trading import TradingDesk
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import NotSupported
 from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
-from xetrade_core.model.orders import Order
+from xetrade_core.model.orders import Fill, Order
 from xetrade_core.trading.execution import OrderRef
+from xetrade_core.trading.overview import number
 
 #: gets each statement, and the order of ours that it is about as it stands then, if it is about one
 Heard = Callable[[Statement, Order | None], Awaitable[object]]
+
+
+def heard_row(said: Statement, order: Order | None) -> dict[str, str | None]:
+    """A statement for people. `ours`: the client id of the order in the store that it is about; None if it is not in
+    there, which the order of another program is not."""
+    ours = None if order is None else order.client_id
+    row: dict[str, str | None] = {
+        "at": datetime.fromtimestamp((said.exchange_ns or 0) / NS_PER_S, UTC).isoformat(timespec="milliseconds")
+        if said.exchange_ns
+        else None,
+        "kind": "fill" if isinstance(said, Fill) else "order",
+        "pair": said.symbol,
+        "client_id": ours or said.client_id,
+        "order_id": said.venue_order_id,
+    }
+    if isinstance(said, Fill):
+        told = {"side": said.side.value, "quantity": number(said.amount), "price": number(said.price)}
+        row |= {**told, "fee": number(said.fee), "fee_currency": said.fee_currency, "trade_id": said.trade_id}
+    else:
+        told = {"status": said.status.value, "quantity": number(said.amount), "price": number(said.price)}
+        row |= {**told, "filled": number(said.filled)}
+    return {**row, "ours": ours}
 
 
 async def _nobody(said: Statement, order: Order | None) -> None:
@@ -33,14 +59,15 @@ async def follow_accounts(
 ) -> AsyncIterator[tuple[PrivateStream, ...]]:
     """Follow every account of the desk on a venue whose stream can be followed; ends when left.
 
-    The streams connect by themselves and again after every gap; `PrivateStream.live` waits for one.
+    The streams connect by themselves and again after every gap; `PrivateStream.live` waits for one. Raises NotSupported
+    if there is none to be followed.
     """
+    followed = [plan for plan in desk.plans.ready if plan.venue.id in streamed_venues()]
+    if not followed:
+        named = ", ".join(plan.venue.name for plan in desk.plans.ready)
+        raise NotSupported(f"{named}: no private stream can be followed there, only on {', '.join(streamed_venues())}")
     async with contextlib.AsyncExitStack() as opened:
-        streams = [
-            await opened.enter_async_context(_stream(desk, plan, rng, heard))
-            for plan in desk.plans.ready
-            if plan.venue.id in streamed_venues()
-        ]
+        streams = [await opened.enter_async_context(_stream(desk, plan, rng, heard)) for plan in followed]
         yield tuple(streams)
 
 

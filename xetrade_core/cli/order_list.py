@@ -19,6 +19,7 @@ from xetrade_core.cli.desk import (
     who,
     with_desk,
 )
+from xetrade_core.cli.follow import follow
 from xetrade_core.cli.options import JsonOption, open_settings, seconds, symbol_fits
 from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, working
 
@@ -203,4 +204,5 @@ def resume(
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
+    orders_app.command()(follow)
     app.add_typer(orders_app, name="orders")
