@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install demo test up sim bench lint format lock docs docs-check clean
+.PHONY: help install demo test faults up sim bench lint format lock docs docs-check clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -45,6 +45,9 @@ demo: install ## the main job on simulated venues, about two minutes
 
 test: install ## all tests; PYTEST_ARGS="-k book" for some
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: install ## ten thousand seeded mixes of faults and kills of the order service; SEED=7 for one
+	@$(BIN)/python -m tests.faults.campaign $(if $(SEED),--seed $(SEED)) $(FAULTS_ARGS)
 
 up: install ## Dagster UI, daemon, code server and simulated venues until Ctrl-C
 	@exec $(BIN)/xetrade up $(UP_ARGS)
