@@ -30,6 +30,7 @@ COMFORTABLE_FREE_BYTES = 10 << 30
 SKEW_WARN_S = 0.5
 SKEW_FAIL_S = 5.0
 VENUE_TIMEOUT_S = 5.0
+BUDGETS_NAMED = 3  # that have spent most; every simulated venue of the last days may have one
 REMEMBERED_NS = 3600 * NS_PER_S  # an older state of a breaker tells of processes that are gone
 
 
@@ -184,8 +185,12 @@ def check_budgets(directory: Path, clock: Clock) -> Check:
         return Check(
             "budgets", State.WARN, f"no calls to {', '.join(silent)}", "wait: going on would prolong the venue's ban"
         )
-    spent = [f"{budget.name} {budget.used}" for budget in budgets if budget.used]
-    return Check("budgets", State.OK, f"spent in the window: {', '.join(spent)}" if spent else "nothing spent lately")
+    spent = sorted((budget for budget in budgets if budget.used), key=lambda budget: -budget.used)
+    if not spent:
+        return Check("budgets", State.OK, "nothing spent lately")
+    most = ", ".join(f"{budget.name} {budget.used}" for budget in spent[:BUDGETS_NAMED])
+    more = f" and {len(spent) - BUDGETS_NAMED} more" if len(spent) > BUDGETS_NAMED else ""
+    return Check("budgets", State.OK, f"spent in the window: {most}{more}")
 
 
 def _venue_check(venue: str, answer: ClockOffset | XETradeError, settings: Settings) -> Check:

@@ -40,6 +40,11 @@ def test_a_level_of_no_size_is_none():
     assert read_book('{"bids": [["1", "0"]], "asks": [["2", "0.0"], ["3", "1"]]}', "b").asks == ((3, 1),)
 
 
+def test_a_price_that_comes_twice_is_one_level_of_both_sizes():
+    book = read_book('{"bids": [["1", "2"], ["0.9", "1"], ["1.0", "1e-30"]], "asks": []}', "b")
+    assert book.bids == ((1, Decimal("2." + "0" * 29 + "1")), (Decimal("0.9"), 1))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -57,6 +62,7 @@ def test_a_level_of_no_size_is_none():
         ('{"bids": [[NaN, 2]], "asks": []}', "book.json is not JSON: NaN is no number"),
         ('{"bids": [[null, 2]], "asks": []}', "bids[0] price = None is not valid"),
         ('{"bids": [["0", "2"]], "asks": []}', "bids[0] price = '0' is not valid: above 0"),
+        ('{"bids": [["1", "1e99999"]], "asks": []}', "bids[0] size = '1e99999' is not valid: within 1e-60 and 1e60"),
         ('{"bids": [], "asks": [["1", "-2"]]}', "asks[0] size = '-2' is not valid: 0 or more"),
         ('{"bids": [["2", "1"]], "asks": [["2", "1"]]}', "book.json is crossed: its best bid 2 is not below"),
     ],

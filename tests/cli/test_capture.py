@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ran, clean_environment
+from tests.support.sim import sim_process
 
 Run = Callable[..., Ran]
 PROGRAM = [sys.executable, "-m", "xetrade_core.cli"]
@@ -162,6 +163,31 @@ def test_a_universal_pair_is_the_swap_where_there_is_no_spot(xetrade: Run) -> No
     assert [book["symbol"] for book in xetrade("capture", "start", *asked).json["symbols"]] == ["BTC/USDT:USDT"]
 
 
+def test_venues_that_lack_a_pair_are_named_and_left_out_where_that_is_asked(xetrade: Run) -> None:
+    scenario = '[venues.binance]\nsymbols = ["BTC/USDT"]\n[venues.okx]\nsymbols = ["BTC/USDT:USDT"]\n'
+    with sim_process(scenario) as sim:
+        at = {f"XETRADE_VENUES__{venue.upper()}__REST_URL": sim.url(venue).rest for venue in sim.venues}
+        at |= {f"XETRADE_VENUES__{venue.upper()}__WS_URL": sim.url(venue).ws for venue in sim.venues}
+        asked = (
+            "capture",
+            "start",
+            "--venues",
+            "binance,okx",
+            "--pairs",
+            "BTC-USDT-SWAP",
+            "--duration",
+            "1s",
+            "--json",
+        )
+        refused = xetrade(*asked, **at)
+        assert refused.code == 2
+        assert "'BTC-USDT-SWAP' on binance" in refused.error
+        assert refused.error.endswith("leave them out, or record okx alone with --where-listed")
+        recorded = xetrade(*asked, "--where-listed", **at)
+    assert [(book["venue"], book["symbol"]) for book in recorded.json["symbols"]] == [("okx", "BTC/USDT:USDT")]
+    assert "binance left out: unknown symbol 'BTC-USDT-SWAP' on binance" in recorded.err
+
+
 @pytest.mark.slow
 def test_the_earlier_spellings_do_the_same(xetrade: Run) -> None:
     """`mock` is a simulated venue; the duration is in minutes; the session can be named as it was."""
@@ -181,6 +207,14 @@ def test_the_earlier_spellings_do_the_same(xetrade: Run) -> None:
         (("capture", "start"), "nothing to record"),
         (("capture", "start", "--venues", "nasdaq", "--pairs", "BTC-USDT"), "unknown venue 'nasdaq'"),
         (("capture", "start", "--venues", "binance", "--pairs", "BTC-USDX"), "unknown symbol 'BTC-USDX' on binance"),
+        (
+            ("capture", "start", "--venues", "binance,okx", "--pairs", "BTC-USDT-SWAP"),
+            "what is to be recorded: unknown symbol 'BTC-USDT-SWAP' on binance",
+        ),
+        (
+            ("capture", "start", "--venues", "binance,okx", "--pairs", "BTC-NOPE", "--where-listed"),
+            "on okx: did you mean BTC/USDT?; name pairs that they list",
+        ),
         (("capture", "start", "--venues", "okx", "--pairs", "BTC-USDT", "--interval", "often"), "--interval = 'often'"),
         (("capture", "start", "--venues", "okx", "--pairs", "BTC-USDT", "--interval", "0"), "more than zero"),
         (("capture", "start", "--venues", "okx", "--pairs", "BTC-USDT", "--duration", "5 parsecs"), "30s, 5m, 1h"),

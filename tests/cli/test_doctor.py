@@ -137,6 +137,14 @@ def test_an_open_breaker_is_named_with_its_error_and_an_old_one_is_not(tmp_path:
     assert check_breakers(tmp_path, clock.wall_ns()).state is State.OK
 
 
+def test_of_many_budgets_those_that_have_spent_most_are_named(tmp_path: Path) -> None:
+    clock = SystemClock()
+    for name, weight in (("a", 9), ("b", 1), ("c", 8), ("d", 7)):
+        open_budget(RateRule(100, 60), clock, directory=tmp_path, scope=("max", name)).observe(weight)
+    found = check_budgets(tmp_path, clock).found
+    assert found == "spent in the window: max_a_60s 9, max_c_60s 8, max_d_60s 7 and 1 more"
+
+
 def test_a_venue_that_has_to_be_left_alone_is_named(tmp_path: Path) -> None:
     clock = SystemClock()
     budget = open_budget(RateRule(100, 60), clock, directory=tmp_path, scope=("max", "h"))

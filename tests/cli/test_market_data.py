@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -140,6 +141,10 @@ def test_a_fallback_stands_in_for_a_venue_that_is_down_and_is_named(market: Cli)
     assert ladder.err.startswith("okx left out: ")
     impact = market("impact", "--side", "buy", "--base", "0.1", *arguments, **down)
     assert (impact.code, impact.json["venue"], impact.json["filled"]) == (0, "binance", True)
+    for told in (ladder.json, impact.json):
+        assert [row["venue"] for row in told["failures"]] == ["okx"]
+        assert "127.0.0.1:1" in told["failures"][0]["reason"]
+    assert (impact.json["base_currency"], impact.json["quote_currency"]) == ("BTC", "USDT")
 
 
 def test_quotes_older_than_the_limit_do_not_count(market: Cli) -> None:
@@ -158,6 +163,21 @@ def test_the_best_is_followed_over_the_streams_a_line_each_time(market: Cli) -> 
     assert len({json.dumps(line) for line in lines}) > 1
     shown = market(*arguments, "--duration", "500ms").out.splitlines()
     assert all(line.startswith("best bid ") for line in shown)
+
+
+def test_a_venue_that_ceases_to_count_while_it_is_followed_is_named(market: Cli, sim: Sim) -> None:
+    arguments = ("best", "--pair", "BTC-USDT", "--venues", "binance,okx", "--watch", "--every", "100ms")
+    failing = threading.Timer(1.0, lambda: sim.inject(kind="disconnect", venue="okx", for_=1.0))
+    failing.start()
+    try:
+        ran = market(*arguments, "--duration", "4s")
+    finally:
+        failing.join()
+        sim.clear()
+    said = [line for line in ran.err.splitlines() if line.startswith("okx ")]
+    assert said[0].startswith("okx does not count: ")
+    assert said[-1] == "okx counts again"
+    assert len(said) < 10, "each change once"
 
 
 def test_following_ends_well_on_an_interrupt(sim: Sim, tmp_path: Path) -> None:
@@ -271,6 +291,13 @@ def test_a_book_in_a_file_is_reckoned_exactly(cli: Cli, tmp_path: Path) -> None:
     got = cli("impact", "--book", "book.json", "--side", "buy", "--quote", "100", *inverse, "--json").json
     assert (got["size"], Decimal(got["base"])) == ("1", Decimal(100) / Decimal("100.5"))
     assert "file" in cli("impact", "--book", "book.json", "--side", "buy", "--base", "1.5").out
+    option = ("--pair", "BTC/USD:BTC-261225-90000-C")
+    got = cli("impact", "--book", "book.json", "--side", "buy", "--base", "1", *option, "--json").json
+    assert (got["base_currency"], got["quote_currency"]) == ("BTC", "BTC"), "its premium is paid in its base"
+    (tmp_path / "empty.json").write_text(json.dumps({**BOOK, "asks": []}))
+    empty = cli("impact", "--book", "empty.json", "--side", "buy", "--base", "1")
+    assert (empty.code, empty.error) == (2, "error: empty.json has no asks to buy from")
+    assert cli("impact", "--book", "empty.json", "--side", "sell", "--base", "1").code == 0
 
 
 @pytest.mark.parametrize(
@@ -283,6 +310,8 @@ def test_a_book_in_a_file_is_reckoned_exactly(cli: Cli, tmp_path: Path) -> None:
         (("best", "--pair", "BTC-USDT", "--venues", "binance", "--timeout", "soon"), "--timeout = 'soon'"),
         (("best", "--pair", "BTC-USDT", "--venues", "binance", "--max-age", "-1"), "--max-age = '-1'"),
         (("best", "--pair", "BTC-USDT", "--venues", "binance", "--via", "mail"), "--via = 'mail'"),
+        (("best", "--pair", "BTC-USDT", "--venues", "binance", "--every", "2s"), "--every goes with --watch"),
+        (("best", "--pair", "BTC-USDT", "--venues", "binance", "--duration", "2s"), "--duration goes with --watch"),
         (("l2", "--pair", "BTC-USDT"), "name a venue with --venue"),
         (("l2", "--pair", "ETH-USDT", "--venue", "okx", "--via", "rest"), "unknown symbol 'ETH-USDT' on okx"),
         (("l2", *PAIR, "--venues", "okx", "--at", "2026-01-01"), "--at shows the recorded book of one venue"),

@@ -166,7 +166,8 @@ async def test_a_venue_set_to_poll_is_recorded_by_a_session(sim: Sim, tmp_path: 
     own = VenueSettings(feed="poll", rest_url=sim.url("binance").rest, poll_interval_s=0.1)
     settings = Settings(lake=str(tmp_path / "lake"), spool=tmp_path / "spool", venues={"binance": own})
     clock, rng = SystemClock(), random.Random(1)
-    symbols = await universal_symbols(settings, {"binance": ["BTC-USDT", "BTCUSDT", "ETH/USDT"]}, clock, rng)
+    found = await universal_symbols(settings, {"binance": ["BTC-USDT", "BTCUSDT", "ETH/USDT"]}, clock, rng)
+    symbols = found.by_venue
     assert symbols == {"binance": ("BTC/USDT", "ETH/USDT")}
     config = CaptureConfig(venues=symbols, spool_dir=settings.spool, interval_s=0.1, depth=10, disk_alarm_bytes=0)
     session = capture_session(config, settings, clock, rng)

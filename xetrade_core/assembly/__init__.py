@@ -14,13 +14,14 @@ from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.capture.session import CaptureSession, feed_opener
 from xetrade_core.capture.status import CaptureStatus
 from xetrade_core.clock import Clock
-from xetrade_core.errors import LakeUnavailable
+from xetrade_core.errors import LakeUnavailable, NotTrading, UnknownSymbol
 from xetrade_core.feeds.factory import open_feed, rest_client
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.feeds.polling import polled_symbols
 from xetrade_core.lake.kept_lists import KeptLists
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
 from xetrade_core.market_data.access import Access
+from xetrade_core.market_data.asking import Answers, Failure
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.reference.days import StoredListing
 from xetrade_core.reference.refresh import ListVenue, Refreshed, refresh, refresh_listing
@@ -140,13 +141,20 @@ def capture_session(
 
 async def universal_symbols(
     settings: Settings, wanted: Mapping[str, Sequence[str]], clock: Clock, rng: random.Random
-) -> dict[str, tuple[str, ...]]:
+) -> Answers[tuple[str, ...]]:
     """The universal symbols of what a person wrote, by venue: `BTC-USDT`, `BTCUSDT`, a venue's id, a universal symbol.
 
-    Asks every venue for its instruments. Raises UnknownVenue, UnknownSymbol, VenueRetired, VenueUnavailable.
+    Asks every venue for its instruments. A venue that lacks one, or does not trade it now, is a failure. Raises
+    UnknownVenue, VenueRetired, VenueUnavailable.
     """
 
-    async def resolve(name: str, pairs: Sequence[str]) -> tuple[str, ...]:
+    async def resolve(name: str, pairs: Sequence[str]) -> tuple[str, ...] | Failure:
+        try:
+            return await listed(name, pairs)
+        except (UnknownSymbol, NotTrading) as error:
+            return Failure(name, error)
+
+    async def listed(name: str, pairs: Sequence[str]) -> tuple[str, ...]:
         options = feed_options(settings, name)
         if options.feed == "poll":
             return await polled_symbols(name, pairs, options, clock, rng)
@@ -155,7 +163,11 @@ async def universal_symbols(
             return tuple(instrument.symbol for instrument in await load_instruments(rules, client, pairs))
 
     resolved = await asyncio.gather(*(resolve(name, pairs) for name, pairs in wanted.items()))
-    return dict(zip(wanted, resolved, strict=True))
+    found = dict(zip(wanted, resolved, strict=True))
+    return Answers(
+        {name: one for name, one in found.items() if not isinstance(one, Failure)},
+        tuple(one for one in resolved if isinstance(one, Failure)),
+    )
 
 
 async def listed_instruments(

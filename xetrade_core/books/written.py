@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation, localcontext
 from typing import Any, NoReturn
 
 from xetrade_core.errors import ConfigError
 
 DecimalLevel = tuple[Decimal, Decimal]
+MAGNITUDE_MOST = 60  # digits before or after the point that a number begins with at most
 SHAPE = '{"bids": [["price", "size"], ...], "asks": [["price", "size"], ...]}'
 
 
@@ -25,7 +26,8 @@ class WrittenBook:
 def read_book(text: bytes | str, name: str) -> WrittenBook:
     """The book of a JSON document; levels in any order, numbers as text or as JSON numbers, what else is there ignored.
 
-    Levels of size 0 are none. Raises ConfigError that names what is wrong and where, beginning with `name`.
+    Levels of size 0 are none; those of the same price are one, of their sizes' sum. Raises ConfigError that names
+    what is wrong and where, beginning with `name`.
     """
     try:
         document = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
@@ -33,19 +35,23 @@ def read_book(text: bytes | str, name: str) -> WrittenBook:
         raise ConfigError(f"{name} is not JSON: {error}") from None
     if not isinstance(document, dict) or not ("bids" in document and "asks" in document):
         raise ConfigError(f"{name} is no book: it must be {SHAPE}")
-    bids, asks = (_side(document[side], f"{name}: {side}") for side in ("bids", "asks"))
-    bids.sort(reverse=True)
-    asks.sort()
+    bids, asks = (sorted(_side(document[side], f"{name}: {side}").items()) for side in ("bids", "asks"))
+    bids.reverse()
     if bids and asks and bids[0][0] >= asks[0][0]:
         raise ConfigError(f"{name} is crossed: its best bid {bids[0][0]} is not below its best ask {asks[0][0]}")
     return WrittenBook(tuple(bids), tuple(asks))
 
 
-def _side(levels: Any, place: str) -> list[DecimalLevel]:
+def _side(levels: Any, place: str) -> dict[Decimal, Decimal]:
     if not isinstance(levels, Sequence) or isinstance(levels, str):
         raise ConfigError.of(place, levels, 'a list of ["price", "size"]')
-    read = [_level(level, f"{place}[{index}]") for index, level in enumerate(levels)]
-    return [level for level in read if level[1]]
+    sizes: dict[Decimal, Decimal] = {}
+    with localcontext(Context(prec=4 * MAGNITUDE_MOST)):  # sums are exact
+        for index, level in enumerate(levels):
+            price, size = _level(level, f"{place}[{index}]")
+            if size:
+                sizes[price] = sizes.get(price, Decimal(0)) + size
+    return sizes
 
 
 def _level(level: Any, place: str) -> DecimalLevel:
@@ -66,6 +72,8 @@ def _number(value: Any, place: str) -> Decimal:
         number = None
     if number is None or not number.is_finite():
         raise ConfigError.of(place, value, "a finite decimal number")
+    if number and abs(number.adjusted()) > MAGNITUDE_MOST:
+        raise ConfigError.of(place, str(value), f"within 1e-{MAGNITUDE_MOST} and 1e{MAGNITUDE_MOST}")
     return number
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from xetrade_core.cli.options import JsonOption, open_settings, pair_as_asked, seconds
-from xetrade_core.cli.output import console, emit_json, emit_text, plain, table
+from xetrade_core.cli.output import console, emit_json, emit_text, plain, say, table
 from xetrade_core.cli.quoting import (
     PairOption,
     TimeoutOption,
@@ -30,6 +30,7 @@ from xetrade_core.cli.quoting import (
     via_of,
 )
 from xetrade_core.clock import NS_PER_S, SystemClock
+from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def best(
         str | None, typer.Option("--max-age", help="Older quotes do not count. Default: capture.staleness_s.")
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it over the venues' streams, until Ctrl-C.")] = False,
-    every: Annotated[str, typer.Option(help="With --watch: how often it is shown.")] = "1s",
+    every: Annotated[str | None, typer.Option(help="With --watch: how often it is shown. Default: 1s.")] = None,
     duration: Annotated[str | None, typer.Option(help="With --watch: for how long.")] = None,
     timeout: TimeoutOption = "10s",
     as_json: JsonOption = False,
@@ -69,9 +70,12 @@ def best(
     limit_s = settings.capture.staleness_s if max_age is None else seconds(max_age, "--max-age")
     if watch:
         length_s = None if duration is None else seconds(duration, "--duration")
-        pace = Pace(seconds(every, "--every"), length_s, seconds(timeout, "--timeout"))
+        pace = Pace(seconds(every or "1s", "--every"), length_s, seconds(timeout, "--timeout"))
         asyncio.run(_watch(settings, asked, pair, limit_s, pace, as_json))
         return
+    for option, given in (("--every", every), ("--duration", duration)):
+        if given is not None:
+            raise ConfigError(f"{option} goes with --watch: without it the best is shown once")
     books = asyncio.run(books_of(settings, asked, pair, 1, timeout, via_of(via)))
     _show(books.best(SystemClock.wall_ns(), limit_s), books.failures, as_json)
     if not as_json:
@@ -152,7 +156,6 @@ async def _watch(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     access = market_access(settings)
     async with live_market(access, venues, pair_as_asked(pair), limit_s, pace.deadline_s) as market:
-        tell_failures(market.failures)
         await market.synced(pace.deadline_s)
         ends_ns = pace.end_ns(clock.monotonic_ns())
         with _Screen(as_json) as screen:
@@ -181,6 +184,7 @@ class _Screen:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._live: Any = None
+        self._told: dict[str, str] = {}  # why a venue does not count, as it was last told
 
     def __enter__(self) -> Self:
         if sys.stdout.isatty() and not self._as_json:
@@ -198,12 +202,25 @@ class _Screen:
         if self._as_json:
             emit_json(fields(quote, failures))
         elif self._live is None:
+            self._tell(quote, failures)
             emit_text(summary(quote))
         else:
             from rich.console import Group
 
-            self._live.update(Group(best_table(quote), summary(quote)), refresh=True)
+            left_out = (f"{failure.venue} left out: {failure.reason}" for failure in failures)
+            self._live.update(Group(best_table(quote), summary(quote), *left_out), refresh=True)
         sys.stdout.flush()
+
+    def _tell(self, quote: BestQuote, failures: Sequence[Failure]) -> None:
+        """Name on standard error each venue that has ceased to count since it was last looked at, or counts again."""
+        silent = {row.venue: f"{row.venue} does not count: {row.excluded}" for row in quote.quotes if row.excluded}
+        silent |= {failure.venue: f"{failure.venue} left out: {failure.reason}" for failure in failures}
+        for venue, why in silent.items():
+            if self._told.get(venue) != why:
+                say(why)
+        for venue in self._told.keys() - silent.keys():
+            say(f"{venue} counts again")
+        self._told = silent
 
 
 def add_to(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,11 +26,13 @@ from xetrade_core.cli.options import (
     seconds,
 )
 from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, plain, say
+from xetrade_core.cli.quoting import tell_failures
 from xetrade_core.cli.recordings import known_recording, known_recordings, stop_and_wait, summary, verdict
 from xetrade_core.errors import ConfigError, SessionError
 
 if TYPE_CHECKING:
     from xetrade_core.capture.status import CaptureReport, CaptureStatus
+    from xetrade_core.market_data.asking import Answers
     from xetrade_core.settings import Settings
 
 SESSION_HELP = "Session id, or its beginning; the newest one that fits is meant."
@@ -53,6 +55,7 @@ class Wish:
     raw: bool
     simulated: bool
     session_id: str = ""
+    where_listed: bool = False
 
 
 @capture.command()
@@ -67,6 +70,9 @@ def start(
     raw: Annotated[bool, typer.Option("--raw", help="Also keep every frame as it came, to be replayed.")] = False,
     sim: Annotated[bool, typer.Option("--sim", help="Start simulated venues and record those.")] = False,
     session_id: Annotated[str, typer.Option(help="Name of the session; default: made up.")] = "",
+    where_listed: Annotated[
+        bool, typer.Option("--where-listed", help="Leave out venues that lack a pair, instead of refusing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Record order books until the duration is over or Ctrl-C.
@@ -78,6 +84,7 @@ def start(
     xetrade capture start --venues binance,okx --pairs BTC-USDT,ETH-USDT --duration 1h
     xetrade capture start --sim --interval 500ms --depth 20 --duration 30s
     xetrade capture start --venues binanceusdm --pairs BTCUSDT --raw
+    xetrade capture start --venues binance,okx,bybit,max --pairs SOL-USDT --where-listed
     """
     settings = open_settings(lake, spool)
     wish = Wish(
@@ -89,6 +96,7 @@ def start(
         raw or settings.capture.raw,
         sim,
         session_id,
+        where_listed,
     )
     _record(settings, wish, as_json)
 
@@ -232,7 +240,8 @@ async def _session(settings: Settings, wish: Wish) -> CaptureReport:
 
     clock, rng = SystemClock(), random.Random()
     require_spool(settings.spool)
-    symbols = await universal_symbols(settings, _wanted(settings, wish), clock, rng)
+    found = await universal_symbols(settings, _wanted(settings, wish), clock, rng)
+    symbols = _recordable(found, wish.where_listed)
     defaults = settings.capture
     interval_s = wish.interval_s or defaults.interval_s
     start_ns = clock.wall_ns() + round(LEAD_S * NS_PER_S)
@@ -262,6 +271,23 @@ async def _session(settings: Settings, wish: Wish) -> CaptureReport:
         session = capture_session(config, settings, clock, rng, show)
         _stop_on_signals(session.request_stop)
         return await session.run()
+
+
+def _recordable(found: Answers[tuple[str, ...]], where_listed: bool) -> Mapping[str, tuple[str, ...]]:
+    """Symbols by venue. Venues that lack a pair are left out and named where that is asked for, else an error."""
+    if not found.failures:
+        return found.by_venue
+    if not found.by_venue and len(found.failures) == 1:
+        raise found.failures[0].error
+    if not found.by_venue or not where_listed:
+        lacking = "; ".join(failure.reason for failure in found.failures)
+        others = ", ".join(found.by_venue)
+        todo = (
+            f"leave them out, or record {others} alone with --where-listed" if others else "name pairs that they list"
+        )
+        raise ConfigError(f"not every venue has what is to be recorded: {lacking}; {todo}")
+    tell_failures(found.failures)
+    return found.by_venue
 
 
 def _stop_on_signals(request_stop: Callable[..., None]) -> None:

@@ -60,7 +60,8 @@ def impact(
 
     Average price, slippage against mid and touch (positive = worse), levels taken, what is filled and what is not: a
     book that is too thin fills in part. Several venues are compared, alone and together. A file holds
-    {"bids": [["price", "size"], ...], "asks": [...]} and is reckoned exactly, in decimal.
+    {"bids": [["price", "size"], ...], "asks": [...]} and is reckoned exactly, in decimal; a price that comes twice is
+    one level. Quote is the currency of the prices: for an option that settles in its base, the base.
 
     \b
     xetrade impact --venue binance --pair BTC-USDT --side buy --quote 50000
@@ -71,7 +72,7 @@ def impact(
     if book is not None:
         if venue or venues:
             raise ConfigError("--book is a book of its own: leave out --venue and --venues")
-        _show_written(_of_file(book, pair, contract_size, taker, unit, amount), require_full, as_json)
+        _show_written(_of_file(book, pair, contract_size, taker, unit, amount), pair, require_full, as_json)
         return
     if contract_size is not None:
         raise ConfigError("--contract-size goes with --book: a venue says its own")
@@ -134,40 +135,58 @@ def _of_file(
     except OSError as error:
         raise ConfigError.of("--book", str(file), f"a file that can be read ({error.strerror})") from None
     written = read_book(text, str(file))
+    if not (written.asks if side == "buy" else written.bids):
+        raise ConfigError(f"{file} has no {'asks to buy from' if side == 'buy' else 'bids to sell to'}")
     return price_impact(written.bids, written.asks, side, unit, amount, Contract.of(pair, worth))
 
 
-def _show_written(found: Impact[Decimal], require_full: bool, as_json: bool) -> None:
+def _show_written(found: Impact[Decimal], pair: str, require_full: bool, as_json: bool) -> None:
     if require_full:
         found.require_filled("the book")
     if as_json:
-        emit_json({name: format(v, "f") if isinstance(v, Decimal) else v for name, v in _fields(found).items()})
+        fields = _fields(found, pair)
+        emit_json({name: format(v, "f") if isinstance(v, Decimal) else v for name, v in fields.items()})
     else:
         _print("the book of the file", {"": found})
 
 
 def _show_one(books: Books, venue: str, found: Impact[float], as_json: bool) -> None:
     if as_json:
-        emit_json({"venue": venue, "symbol": books.symbol, **_fields(found)})
+        fields = _fields(found, books.symbol)
+        emit_json({"venue": venue, "symbol": books.symbol, **fields, "failures": failure_rows(books.failures)})
     else:
-        _print(books.symbol, {venue: found})
+        _print(_priced(books.symbol), {venue: found})
 
 
 def _show_several(books: Books, impacts: Mapping[str, Impact[float]], as_json: bool) -> None:
     if as_json:
-        rows = [{"venue": name, **_fields(found)} for name, found in impacts.items() if name != TOGETHER]
-        together = _fields(impacts[TOGETHER])
+        fields = {name: _fields(found, books.symbol) for name, found in impacts.items()}
+        together = fields.pop(TOGETHER)
+        rows = [{"venue": name, **one} for name, one in fields.items()]
         failures = failure_rows(books.failures)
         emit_json({"symbol": books.symbol, "venues": rows, TOGETHER: together, "failures": failures})
     else:
-        _print(books.symbol, impacts)
+        _print(_priced(books.symbol), impacts)
         tell_failures(books.failures)
 
 
-def _fields(found: Impact[Any]) -> dict[str, Any]:
+def _fields(found: Impact[Any], symbol: str) -> dict[str, Any]:
+    """As JSON's types, with the currencies that base and quote are, if the symbol says them."""
     from dataclasses import asdict
 
-    return {**asdict(found), "filled": found.filled}
+    from xetrade_core.model.contracts import Contract
+
+    base, quote = Contract.currencies(symbol)
+    named = {"base_currency": base, "quote_currency": quote} if quote else {}
+    return {**asdict(found), "filled": found.filled, **named}
+
+
+def _priced(symbol: str) -> str:
+    """The symbol, and what its prices are in where that is not what it names after the slash."""
+    from xetrade_core.model.contracts import Contract
+
+    base, quote = Contract.currencies(symbol)
+    return f"{symbol}, where quote is {quote}" if base == quote else symbol
 
 
 def _print(title: str, impacts: Mapping[str, Impact[Any]]) -> None:

@@ -21,6 +21,7 @@ from xetrade_core.cli.quoting import (
     asked_venues,
     books_of,
     decimals,
+    failure_rows,
     tell_failures,
     via_of,
 )
@@ -30,6 +31,7 @@ from xetrade_core.model.contracts import SPOT
 from xetrade_core.model.quotes import Level
 
 if TYPE_CHECKING:
+    from xetrade_core.market_data.asking import Failure
     from xetrade_core.market_data.books import VenueBook
     from xetrade_core.settings import Settings
 
@@ -94,16 +96,16 @@ def l2(
         return
     books = asyncio.run(books_of(settings, asked, pair, depth, timeout, via_of(via), fallback))
     if len(asked) == 1:
-        show(Ladder.of(books.books[0]), as_json)
+        show(Ladder.of(books.books[0]), as_json, books.failures)
         tell_failures(books.failures)
     else:
         show_joint(books, depth, as_json)
 
 
-def show(book: Ladder, as_json: bool) -> None:
-    """Print one venue's book."""
+def show(book: Ladder, as_json: bool, failures: Sequence[Failure] = ()) -> None:
+    """Print one venue's book; `failures` are the venues that were asked before it."""
     if as_json:
-        emit_json({**asdict(book), "time": moment(book.timestamp_ns)})
+        emit_json({**asdict(book), "time": moment(book.timestamp_ns), "failures": failure_rows(failures)})
         return
     console().print(_table(book))
     emit_text(_summary(book))

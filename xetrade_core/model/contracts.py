@@ -27,6 +27,14 @@ class Contract:
         settle, *terms = settlement.split("-")  # expiry, and for options strike and side
         return cls(size, bool(settle) and settle == pair.split("/")[0] and len(terms) < 2)
 
+    @staticmethod
+    def currencies(symbol: str) -> tuple[str, str]:
+        """Base currency, and the one that prices are in: the base again for an option that settles in it."""
+        pair, _, settlement = symbol.partition(":")
+        base, _, quote = pair.partition("/")
+        settle, *terms = settlement.split("-")
+        return base, base if settle == base and len(terms) > 1 else quote
+
     def unit(self, symbol: str) -> str:
         """What sizes of `symbol` count, in words: `BTC`, `contracts of 0.001 BTC`, `contracts of 100 USD`, `USD`."""
         base, _, quote = symbol.partition(":")[0].partition("/")

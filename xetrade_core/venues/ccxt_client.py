@@ -20,8 +20,8 @@ from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.ccxt_errors import translated
 from xetrade_core.venues.ccxt_markets import ccxt_exchange, market_instrument
 from xetrade_core.venues.ccxt_reading import Readable, funding_of, interval_s, levels_of, ns_of, prices_of, quote_of
-from xetrade_core.venues.instruments import near_symbols
 from xetrade_core.venues.market_lists import Listed, MarketLists
+from xetrade_core.venues.near import near_symbols
 from xetrade_core.venues.transport import Call, Transport, calling
 from xetrade_core.venues.venue import Capability, Support, Venue
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -13,9 +12,9 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketT
 from xetrade_core.symbols.pairs import plain_name
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.http import RestClient
+from xetrade_core.venues.near import near_symbols
 from xetrade_core.venues.venue import PagedInstruments, RestRequest, Venue
 
-_HINTS = 4
 _PAGES_MOST = 50
 # When a short name such as BTCUSDT fits several markets, the first of these kinds is meant.
 _PREFERENCE = (MarketType.SPOT, MarketType.SWAP)
@@ -85,16 +84,9 @@ def resolve_listed(venue_id: str, text: str, listed: Iterable[Instrument]) -> In
                 return fits[0]
             if fits:
                 raise UnknownSymbol(text, venue_id, f"it can be any of {', '.join(row.symbol for row in fits)}")
-    raise UnknownSymbol(text, venue_id, _near(wanted, rows))
-
-
-def near_symbols(symbol: str, known: Iterable[str]) -> str:
-    """A hint for an unknown universal symbol: the near ones, else some that exist."""
-    names = list(known)
-    close = difflib.get_close_matches(symbol, names, n=_HINTS, cutoff=0.6)
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    return f"it lists {len(names)} instruments, such as {', '.join(names[:_HINTS])}"
+    raise UnknownSymbol(
+        text, venue_id, near_symbols(text.strip(), [row.symbol for row in rows], [row.venue_id for row in rows])
+    )
 
 
 def named_instrument(venue: Venue, symbol: str) -> Instrument:
@@ -112,14 +104,6 @@ def named_instrument(venue: Venue, symbol: str) -> Instrument:
         price_tick=Decimal(0),
         lot=Decimal(0),
     )
-
-
-def _near(wanted: str, rows: list[Instrument]) -> str:
-    names = {name(row).upper(): row.symbol for name in (_short, _venue_id, _symbol) for row in rows}
-    close = dict.fromkeys(names[name] for name in difflib.get_close_matches(wanted, names, n=2 * _HINTS, cutoff=0.6))
-    if close:
-        return f"did you mean {' or '.join(list(close)[:_HINTS])}?"
-    return f"it lists {len(rows)} instruments, such as {', '.join(row.symbol for row in rows[:_HINTS])}"
 
 
 def _symbol(row: Instrument) -> str:

@@ -19,7 +19,7 @@ from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueR
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.quotes import BookSnapshot, Quote
-from xetrade_core.venues.instruments import near_symbols
+from xetrade_core.venues.near import near_symbols
 from xetrade_core.venues.transport import LIMITED, Call, Transport, UnreadableReply, calling
 from xetrade_core.venues.venue import ErrorKind, RestRequest, Venue
 
