@@ -91,6 +91,14 @@ def test_only_simulated_mode_has_keys_of_its_own() -> None:
 def test_the_stream_may_not_lead_elsewhere_than_the_calls() -> None:
     split = load_settings(venues={"binance": {**HERE, "ws_url": "wss://stream.binance.com:9443"}})
     assert "must lead to the same place" in refusal(split)
+    unsaid = load_settings(venues={"binance": {"rest_url": HERE["rest_url"]}})
+    assert only(unsaid).ws_url == HERE["ws_url"]
+    paper = load_settings(
+        trading={"mode": "paper"},
+        venues={"binance": {"ws_url": "wss://stream.binance.com:9443"}},
+        accounts={"main": {"venue": "binance", **KEY}},
+    )
+    assert (only(paper).options.testnet, only(paper).ws_url) == (True, None)
 
 
 def test_one_account_that_cannot_be_traded_leaves_the_others() -> None:

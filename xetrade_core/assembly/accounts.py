@@ -151,22 +151,31 @@ def _plan(settings: Settings, venue: Venue, name: str, own: AccountSettings) -> 
             f"venues.{venue.id}: rest_url and ws_url must lead to the same place for trading, both to this machine or "
             "neither"
         )
+    ws_url = urls.ws_url
     if simulated:
         where = "a simulated venue on this machine"
+        ws_url = ws_url or _same_host(urls.rest_url or "")
     elif live:
         where = "the live venue"
     else:
         options, where = _on_testnet(venue, name, urls.rest_url, mode, options), "the venue's testnet"
+        ws_url = None  # the testnet's own
     return AccountPlan(
         venue=venue,
         account=name,
         credentials=_credentials(name, own, simulated=simulated and mode is TradingMode.SIMULATED),
         options=options,
-        ws_url=urls.ws_url,
+        ws_url=ws_url,
         live=live,
         trust_key=own.trust_key,
         where=where,
     )
+
+
+def _same_host(rest_url: str) -> str:
+    """Where the stream of a simulated venue is if nobody says so: never at the live venue."""
+    scheme, _, rest = rest_url.partition("://")
+    return f"{'wss' if scheme == 'https' else 'ws'}://{rest}"
 
 
 def _on_testnet(

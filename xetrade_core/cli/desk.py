@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: exit codes: not everything is known to be closed; what was asked is under way, or nobody knows what came of it
 NOT_CLEAN, NOT_SETTLED = 1, 3
-UNDECIDED = ("intent", "submitting", "unknown", "needs_operator")
+_UNDECIDED = ("intent", "submitting", "unknown", "needs_operator")
 COLUMNS = (
     "client_id", "order_id", "state", "venue", "account", "pair", "side", "type", "quantity", "price", "filled",
     "average_price",
@@ -74,6 +74,12 @@ def who(by: str) -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "somebody"
+
+
+def is_settled(order: Order) -> bool:
+    """Whether what was asked of an order has come to its end: it rests, or is over."""
+    cancelling = order.cancel_requested and order.state.working
+    return not (order.amending or cancelling or order.state.value in _UNDECIDED)
 
 
 def show_orders(title: str, orders: list[Order], *, as_json: bool, one: bool = False) -> None:

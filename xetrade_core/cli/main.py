@@ -84,6 +84,10 @@ ORDER = (
     "demo-mapper",
     "replay",
 )
+ABOUT = (
+    "Record crypto order books into a Parquet lake with provable completeness, and trade so that no order is lost or "
+    "doubled."
+)
 ALARMS_WITHIN_S = 5.0
 #: exit code where an order may be on its venue or not
 NOT_KNOWN = 3
@@ -100,7 +104,7 @@ app = typer.Typer(
     name="xetrade",
     cls=Commands,
     context_settings={"max_content_width": 120},
-    help="Record crypto order books into a Parquet lake with provable completeness.",
+    help=ABOUT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -121,7 +125,7 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
-    """Record crypto order books into a Parquet lake with provable completeness."""
+    """Options of every command."""
 
 
 for _module in COMMANDS:

@@ -9,11 +9,11 @@ import typer
 from xetrade_core.cli.desk import (
     NOT_CLEAN,
     NOT_SETTLED,
-    UNDECIDED,
     ByOption,
     OneAccountOption,
     OnePairOption,
     OneVenueOption,
+    is_settled,
     show_orders,
     show_rows,
     who,
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from xetrade_core.model.orders import Order
 
 MOST = 100
-orders_app = typer.Typer(
-    invoke_without_command=True, help="List orders, tell their history, verify the order store.", rich_markup_mode=None
-)
+orders_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
 @orders_app.callback()
@@ -44,7 +42,9 @@ def orders(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, of ended ones.")] = MOST,
     as_json: JsonOption = False,
 ) -> None:
-    """List orders: those that can still trade, or all.
+    """List orders, tell their history, verify the store.
+
+    Without a command: those that can still trade, or all.
 
     \b
     xetrade orders
@@ -151,9 +151,9 @@ def dismiss(
     by: ByOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Say that an order that needs an operator is not on the venue.
+    """Say that an order in doubt is not on the venue.
 
-    Look it up there first: its risk is given free, and nobody asks for it any more.
+    Of orders that need an operator. Look it up there first: its risk is given free, and nobody asks for it any more.
 
     \b
     xetrade orders dismiss xabc --reason "not in the venue's order history"
@@ -172,9 +172,10 @@ def resume(
     account: OneAccountOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with whatever is under way: ask for what is not known, cancel what is to be cancelled, send what waits.
+    """Go on with whatever is under way.
 
-    Exit code 3 if some of it is still not known at the end.
+    Asks for what is not known, cancels what is to be cancelled, sends what waits for its venue. Exit code 3 if some of
+    it is still not settled at the end.
 
     \b
     xetrade orders resume
@@ -198,7 +199,7 @@ def resume(
         show_orders("", found, as_json=as_json)
     else:
         emit_text("nothing is under way")
-    if any(order.state.value in UNDECIDED for order in found):
+    if not all(map(is_settled, found)):
         raise typer.Exit(NOT_SETTLED)
 
 

@@ -12,13 +12,13 @@ import typer
 from xetrade_core.cli.desk import (
     NOT_CLEAN,
     NOT_SETTLED,
-    UNDECIDED,
     AccountOption,
     OneAccountOption,
     OnePairOption,
     OneVenueOption,
     OrderIdOption,
     amount,
+    is_settled,
     show_orders,
     show_rows,
     with_desk,
@@ -152,7 +152,7 @@ def _word(text: str, name: str, *allowed: str) -> str:
 def _show_settled(order: Order, *, as_json: bool) -> None:
     """The order; leaves with exit code 3 where what was asked is still under way, or nobody knows."""
     show_orders("", [order], as_json=as_json, one=True)
-    if order.amending or (order.cancel_requested and order.state.working) or order.state.value in UNDECIDED:
+    if not is_settled(order):
         say(f"order {order.client_id} is not settled yet: `xetrade orders resume` goes on with it")
         raise typer.Exit(NOT_SETTLED)
 
