@@ -20,6 +20,7 @@ SECTIONS = {
     "best_quotes": "Best bid and ask across venues",
     "symbol_map": "The symbol map",
     "order_store": "The order store",
+    "orders": "Orders beside bare ccxt",
     "positions": "Positions and profit",
     "funding_history": "Years of funding",
     "lake_read": "The lake beside gzip CSV",
