@@ -10,6 +10,7 @@ through that one alone.
 from __future__ import annotations
 
 import argparse
+import logging
 import multiprocessing
 import os
 import sys
@@ -26,7 +27,10 @@ SHOWN = 3
 
 
 def lived_through(seeds: range) -> list[Mixed]:
-    """Some seeds, in a process of the pool."""
+    """Some seeds, in a process of the pool. Their alarms are what was asked for, and are not printed."""
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as root:
         empty = Path(root) / "empty"
         empty.mkdir()
