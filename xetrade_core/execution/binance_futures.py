@@ -6,6 +6,7 @@ Shapes: developers.binance.com, "Derivatives Trading", USD-M and COIN-M, "Trade"
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from xetrade_core.clock import NS_PER_MS
@@ -15,16 +16,20 @@ from xetrade_core.execution.raw import Row, millis, needed, needed_number, numbe
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import ZERO, Fill, Intent, Liquidity, OrderReport, OrderType, Side
 from xetrade_core.trading.execution import OrderRef
-from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
 WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
+_READ_WEIGHT = 5  # of trades and positions
 _KEPT_MS = 180 * 86_400_000  # and how far back they go
 
 
 class BinanceFuturesExecution(BinanceExecution):
     """What both futures markets have in common; the subclasses name ccxt's methods for their own paths."""
 
+    #: as the venue states them; an order costs no weight, but 1,200 of them a minute are all, of 2,400 weight
+    weights = MappingProxyType(
+        {"place": 2, "cancel": 1, "find": 1, "open orders": 1, "all open orders": 40, "balances": 5}
+    )
     put_order: ClassVar[str]
     get_positions: ClassVar[str]
 
@@ -55,6 +60,7 @@ class BinanceFuturesExecution(BinanceExecution):
             f"amendment of {ref.symbol}",
             lambda ccxt: getattr(ccxt, self.put_order)({"symbol": ccxt.market_id(ref.symbol), **names, **wanted}),
             symbol=ref.symbol,
+            weight=self.weights["place"],
         )
         return self.read("amendment", lambda: self.amended(row, intent))
 
@@ -78,7 +84,7 @@ class BinanceFuturesExecution(BinanceExecution):
             f"trades of {symbol}",
             lambda ccxt: ccxt.fetch_my_trades(symbol, None, PAGE, params),
             symbol=symbol,
-            priority=Priority.ORDER,
+            weight=_READ_WEIGHT,
         )
 
     def fill(self, row: Row, symbol: str) -> Fill:
@@ -112,7 +118,7 @@ class BinanceFuturesExecution(BinanceExecution):
             rows = await getattr(ccxt, self.get_positions)()
             return [(ccxt.safe_symbol(row["symbol"], None, None, "contract"), row) for row in rows]
 
-        rows = await self.once("positions", ask)
+        rows = await self.once("positions", ask, weight=_READ_WEIGHT)
         received_ns = self.clock.wall_ns()
         return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
 

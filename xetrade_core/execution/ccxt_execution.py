@@ -12,7 +12,8 @@ import asyncio
 import hashlib
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
@@ -39,6 +40,8 @@ class CcxtExecution(ABC):
     """`Execution` of one account. It shares connections, budget and list of markets with a client of market data."""
 
     ccxt_options: ClassVar[dict[str, object]] = {}
+    #: what a call costs of the venue's budget, by what it does; by ccxt's table what is not named here
+    weights: ClassVar[Mapping[str, int]] = MappingProxyType({})
 
     def __init__(
         self, client: CcxtMarketData, account: str, credentials: Credentials, clock: Clock, *, wait_s: float = 5.0
@@ -71,6 +74,7 @@ class CcxtExecution(ABC):
                 self.order_params(intent),
             ),
             symbol=intent.symbol,
+            weight=self.weights.get("place"),
         )
         return self.read("order", lambda: self.placed(row["info"], intent))
 
@@ -81,6 +85,7 @@ class CcxtExecution(ABC):
             lambda ccxt: ccxt.cancel_order(self.order_id(ref), ref.symbol, self.ref_params(ref)),
             symbol=ref.symbol,
             priority=Priority.CANCEL,
+            weight=self.weights.get("cancel"),
         )
         return self.read("cancel", lambda: self.canceled(row["info"], ref))
 
@@ -91,6 +96,7 @@ class CcxtExecution(ABC):
             lambda ccxt: ccxt.cancel_all_orders(symbol),
             symbol=symbol,
             priority=Priority.CANCEL,
+            weight=self.weights.get("cancel"),
         )
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
@@ -116,12 +122,14 @@ class CcxtExecution(ABC):
             f"order of {ref.symbol}",
             lambda ccxt: ccxt.fetch_order(self.order_id(ref), ref.symbol, self.ref_params(ref)),
             symbol=ref.symbol,
+            weight=self.weights.get("find"),
         )
         return None if row is None else self.read("order", lambda: self.report(row["info"], ref.symbol))
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution."""
-        rows = await self.once("open orders", lambda ccxt: ccxt.fetch_open_orders(symbol), symbol=symbol)
+        weight = self.weights.get("open orders" if symbol is not None else "all open orders")
+        rows = await self.once("open orders", lambda ccxt: ccxt.fetch_open_orders(symbol), symbol=symbol, weight=weight)
         return self.read("open orders", lambda: tuple(self.report(row["info"], row["symbol"]) for row in rows))
 
     async def fills_since(self, symbol: str, since_ns: int) -> tuple[Fill, ...]:
@@ -135,7 +143,7 @@ class CcxtExecution(ABC):
 
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution."""
-        row = await self.once("balances", lambda ccxt: ccxt.fetch_balance())
+        row = await self.once("balances", lambda ccxt: ccxt.fetch_balance(), weight=self.weights.get("balances"))
         received_ns = self.clock.wall_ns()
         return self.read("balances", lambda: tuple(self.held(row["info"], received_ns)))
 
@@ -247,10 +255,12 @@ class CcxtExecution(ABC):
             self._clock_due = True
         raise found from None
 
-    async def unless_unknown(self, what: str, ask: Ask[T], *, symbol: str | None = None) -> T | None:
+    async def unless_unknown(
+        self, what: str, ask: Ask[T], *, symbol: str | None = None, weight: int | None = None
+    ) -> T | None:
         """One call; None if the venue answers that it knows no such order."""
         try:
-            return await self.once(what, ask, symbol=symbol)
+            return await self.once(what, ask, symbol=symbol, weight=weight)
         except ErrorReply as error:
             if self.rules.errors.get(error.code or "") is ErrorKind.UNKNOWN_ORDER:
                 return None
