@@ -8,6 +8,7 @@ made by their paths. Shapes: bybit-exchange.github.io/docs/v5, "Trade", "Positio
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import msgspec
@@ -34,8 +35,8 @@ from xetrade_core.venues.budget import Priority
 PAGE = 100
 WEEK_MS = 7 * 86_400_000  # the most that a call for history spans
 _KEPT_MS = 730 * 86_400_000  # and how far back it goes
-#: shares of 600 requests in 5 s an address, so that an account's own limits hold too: 50 reads and 10 cancels a second
-_READ_WEIGHT, _CANCEL_ALL_WEIGHT = 3, 12
+#: shares of the 600 requests in 5 s of an address, so that an account's own limits hold too: 50 reads a second
+_READ_WEIGHT, _CANCEL_ALL_WEIGHT = 2, 12
 _SETTLED_IN = ("USDT", "USDC")  # what linear contracts are listed by
 _STATUS = {
     "Created": ReportStatus.OPEN,
@@ -56,6 +57,8 @@ _EXPIRED = frozenset({"EC_NoImmediateQtyToFill", "EC_PostOnlyWillTakeLiquidity"}
 class BybitExecution(CcxtExecution):
     """Orders of a unified account."""
 
+    #: 20 orders a second; a cancel never waits for that, and is repeated if the venue turns it away
+    weights = MappingProxyType({"place": 6, "cancel": 2})
     ccxt_options: ClassVar[dict[str, object]] = {
         "enableUnifiedMargin": False,  # else ccxt asks twice for the kind of account before its first call
         "enableUnifiedAccount": True,
@@ -133,6 +136,7 @@ class BybitExecution(CcxtExecution):
             f"amendment of {ref.symbol}",
             lambda ccxt: ccxt.private_post_v5_order_amend({**_of(ccxt, ref.symbol), **_names(ref), **wanted}),
             symbol=ref.symbol,
+            weight=self.weights["place"],
         )
         report = self.read("amendment", lambda: self._acknowledged(row["result"], ref.symbol))
         return msgspec.structs.replace(report, amount=intent.amount, price=intent.price)
@@ -209,7 +213,9 @@ class BybitExecution(CcxtExecution):
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution."""
         row = await self.once(
-            "balances", lambda ccxt: ccxt.private_get_v5_account_wallet_balance({"accountType": "UNIFIED"})
+            "balances",
+            lambda ccxt: ccxt.private_get_v5_account_wallet_balance({"accountType": "UNIFIED"}),
+            weight=_READ_WEIGHT,
         )
         received_ns = self.clock.wall_ns()
         return self.read("balances", lambda: tuple(self.held(row["result"], received_ns)))
