@@ -26,7 +26,7 @@ KEY_FIELDS = ("api_key", "secret", "passphrase")
 class TradingMode(StrEnum):
     """How far an order may go. A wider mode includes the narrower ones."""
 
-    SIMULATED = "simulated"  # to venues on this machine (loopback), and nowhere else
+    SIMULATED = "simulated"  # to venues on this machine (loopback), with the simulator's own keys
     PAPER = "paper"  # and to the venues' own testnets
     LIVE = "live"  # and, for accounts marked live, to the venues themselves
 

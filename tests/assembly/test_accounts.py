@@ -57,6 +57,12 @@ def test_simulated_mode_reaches_this_machine_alone() -> None:
     assert "orders of binance/main would go to api.binance.com, and trading.mode is simulated" in said
 
 
+def test_simulated_mode_uses_no_key_of_yours() -> None:
+    plan = only(settings(main={"venue": "binance", **KEY}))
+    assert "a key" not in list(plan.credentials)
+    assert list(only(settings("paper", main={"venue": "binance", **KEY})).credentials) == ["a key", "a secret"]
+
+
 def test_an_account_marked_live_is_not_live_in_another_mode() -> None:
     for mode in ("simulated", "paper"):
         assert only(settings(mode, main={"venue": "binance", "live": True, **KEY})).live is False
@@ -84,7 +90,7 @@ def test_live_takes_the_mode_and_the_account() -> None:
 def test_only_simulated_mode_has_keys_of_its_own() -> None:
     said = refusal(settings("live", main={"venue": "binance", "live": True}))
     assert said == "account main has no key: set XETRADE_ACCOUNTS__MAIN__API_KEY and XETRADE_ACCOUNTS__MAIN__SECRET"
-    half = refusal(settings(main={"venue": "binance", "api_key": "k"}))
+    half = refusal(settings("paper", main={"venue": "binance", "api_key": "k"}))
     assert half == "account main has no key: set XETRADE_ACCOUNTS__MAIN__SECRET"
 
 

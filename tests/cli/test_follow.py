@@ -72,7 +72,8 @@ def until(lines: Any, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]
 
 def test_a_stream_that_does_not_open_in_time_is_one_line(xetrade: Callable[..., Ran], sim: Sim) -> None:
     key = {"XETRADE_ACCOUNTS__MAIN__API_KEY": "nobody", "XETRADE_ACCOUNTS__MAIN__SECRET": "CANARY-5ecre7"}
-    ran = xetrade("orders", "follow", "--within", "1s", **addresses(sim), **key)
+    paper = {"XETRADE_TRADING__MODE": "paper", "XETRADE_ACCOUNTS__MAIN__VENUE": "binanceusdm"}
+    ran = xetrade("orders", "follow", "--within", "1s", **addresses(sim), **paper, **key)
     assert ran.code != 0
     assert "the private stream of main on binanceusdm is not live after 1 s" in ran.err
     assert "CANARY" not in ran.out + ran.err

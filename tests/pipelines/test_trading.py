@@ -142,7 +142,12 @@ def test_the_command_of_the_manual_places_an_order_and_no_key_is_kept_anywhere(
     ran = host.execute_job("place_order", text)
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert len(all_ids(sim)) == len(before) + 1
-    host.environment |= {"XETRADE_ACCOUNTS__MAIN__API_KEY": f"{CANARY}-key", "XETRADE_ACCOUNTS__MAIN__SECRET": CANARY}
+    host.environment |= {
+        "XETRADE_TRADING__MODE": "paper",
+        "XETRADE_ACCOUNTS__MAIN__VENUE": "binance",
+        "XETRADE_ACCOUNTS__MAIN__API_KEY": f"{CANARY}-key",
+        "XETRADE_ACCOUNTS__MAIN__SECRET": CANARY,
+    }
     refused = host.execute_job("place_order", text)
     assert refused.returncode == 1
     assert "rejected" in refused.stderr + refused.stdout

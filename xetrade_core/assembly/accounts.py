@@ -1,7 +1,8 @@
 """Which accounts may be traded, where their orders go, and with which key: the settings' words, held to their mode.
 
-* `simulated`: venues on this machine alone, so that no key and no order leaves it. An account without a key has the
-  simulated venue's own; without any accounts there is `main`, on every venue that is simulated here.
+* `simulated`: venues on this machine alone, each account with the simulated venue's own key. A key of yours is not used
+  at all, so that not even a proxy on this machine could trade with it. Without any accounts there is `main`, on every
+  venue that is simulated here.
 * `paper`: also the venues' own testnets. Where `venues.<venue>.rest_url` names none on this machine, the testnet is
   taken by itself; a venue without one cannot be traded on paper.
 * `live`: also the venue itself, for accounts that are marked live. Their orders need an arming, and their key must not
@@ -163,7 +164,7 @@ def _plan(settings: Settings, venue: Venue, name: str, own: AccountSettings) -> 
     return AccountPlan(
         venue=venue,
         account=name,
-        credentials=_credentials(name, own, simulated=simulated and mode is TradingMode.SIMULATED),
+        credentials=_simulated_key(name) if mode is TradingMode.SIMULATED else _key(name, own),
         options=options,
         ws_url=ws_url,
         live=live,
@@ -199,13 +200,16 @@ def _on_testnet(
     return replace(options, rest_url=None, testnet=True)
 
 
-def _credentials(name: str, own: AccountSettings, *, simulated: bool) -> Credentials:
-    """The key of the environment; in simulated mode the simulated venue's own where there is none."""
+def _simulated_key(name: str) -> Credentials:
+    """The key that a simulated venue issues for an account of that name."""
+    return Credentials(f"sim-{name}-key", f"sim-{name}-secret", f"sim-{name}-pass")
+
+
+def _key(name: str, own: AccountSettings) -> Credentials:
+    """The key of the environment. Raises ConfigError."""
     if own.api_key is not None and own.secret is not None:
         passphrase = None if own.passphrase is None else own.passphrase.get_secret_value()
         return Credentials(own.api_key.get_secret_value(), own.secret.get_secret_value(), passphrase)
-    if simulated and own.api_key is None and own.secret is None:
-        return Credentials(f"sim-{name}-key", f"sim-{name}-secret", f"sim-{name}-pass")
     prefix = f"XETRADE_ACCOUNTS__{name.upper()}"
     missing = [field for field in ("API_KEY", "SECRET") if getattr(own, field.lower()) is None]
     raise ConfigError(f"account {name} has no key: set {' and '.join(f'{prefix}__{field}' for field in missing)}")
