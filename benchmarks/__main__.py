@@ -22,6 +22,7 @@ SECTIONS = {
     "order_store": "The order store",
     "orders": "Orders beside bare ccxt",
     "positions": "Positions and profit",
+    "monitor": "Positions watched",
     "funding_history": "Years of funding",
     "lake_read": "The lake beside gzip CSV",
     "live_load": "Live against the simulated venue",

@@ -225,6 +225,11 @@ def test_without_a_mark_an_open_position_has_no_unrealized_and_a_flat_one_has_no
     assert position.pnl(None).avg_entry is None
 
 
+@given(st.decimals("-1e30", "1e30", places=40), st.sampled_from([0, 18, 28]))
+def test_decimals_and_fractions_are_rounded_alike(value, places):
+    assert quanta(value, places) == quanta(F(value), places)
+
+
 @given(st.integers(-(10**50), 10**50))
 def test_a_reported_number_keeps_every_place_and_no_zero_at_its_end(count):
     number = of_quanta(count)

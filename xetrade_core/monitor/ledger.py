@@ -78,9 +78,13 @@ class FillLedger:
         held = self.book.positions
         return {holder: one for holder, one in held.items() if wanted in (None, holder.strategy)}
 
-    def refresh(self) -> int:
-        """Take in what the store has got since; how many fills were new. Raises StoreUnavailable, UnknownSize."""
-        since_ns = max(self._newest_ns - LOOK_BACK_NS, 0)
+    def refresh(self, *, deep: bool = True) -> int:
+        """Take in what the store has got since; how many fills were new. Raises StoreUnavailable, UnknownSize.
+
+        Unless `deep` it looks only for fills that were received after those that are known: cheap enough to be done
+        many times a second. What was committed late waits for the next deep look.
+        """
+        since_ns = max(self._newest_ns - LOOK_BACK_NS, 0) if deep else self._newest_ns
         fresh: list[tuple[Fill | FundingPayment, str]] = []
         for fill, strategy in self._read(since_ns):
             known = self._seen.get(fill.identity)
@@ -88,12 +92,14 @@ class FillLedger:
                 fresh.append((fill, strategy))
             elif known[1] != strategy:
                 return self._anew()
-        paid = [(payment, "") for payment in self._payments() if payment.identity not in self._paid]
+        payments = self._payments() if deep else []
+        paid = [(payment, "") for payment in payments if payment.identity not in self._paid]
         fresh = sorted([*fresh, *paid], key=_order) if paid else fresh
         if any(_time(event) < self._last.get(_held(event), 0) for event, _ in fresh):
             return self._anew()
         self._take(fresh)
-        self._seen = {key: (at_ns, who) for key, (at_ns, who) in self._seen.items() if at_ns >= since_ns}
+        if deep:
+            self._seen = {key: (at_ns, who) for key, (at_ns, who) in self._seen.items() if at_ns >= since_ns}
         return len(fresh) - len(paid)
 
     def _anew(self) -> int:

@@ -1,4 +1,7 @@
-"""Positions as time goes on: an update each interval, and one at once when a fill comes in."""
+"""Positions as time goes on: an update each interval, and one at once when a fill comes in.
+
+The store is looked into many times a second for fills that came in, and once a second for what was committed late.
+"""
 
 from __future__ import annotations
 
@@ -50,13 +53,15 @@ class Watch:
         self._marks: dict[Instrumented, Mark] = {}
         self._failures: tuple[Failure, ...] = ()
         self._number = 0
+        self._looked_ns = -NS_PER_S
 
     async def updates(self, stop: asyncio.Event) -> AsyncIterator[Update]:
         """One now, then one each interval and one whenever fills come in. Raises StoreUnavailable, ConfigError."""
         most = self._pace.max_updates
         fills = await self._follow()
         while not stop.is_set() and (most is None or self._number < most):
-            await self._mark()
+            if not fills or not self._wanted() <= self._marks.keys():  # a fill is shown at once, at the marks there are
+                await self._mark()
             yield self._update(fills)
             if most is not None and self._number >= most:
                 return
@@ -65,29 +70,39 @@ class Watch:
     async def _next(self, stop: asyncio.Event) -> int:
         """Wait for the next interval, or for a fill; how many have come."""
         ends_ns = self._clock.monotonic_ns() + round(self._pace.interval_s * NS_PER_S)
-        while not stop.is_set() and (left_ns := ends_ns - self._clock.monotonic_ns()) > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), min(left_ns / NS_PER_S, self._pace.fills_every_s))
+        while not stop.is_set():
             if fills := await self._follow():
                 return fills
+            if (left_ns := ends_ns - self._clock.monotonic_ns()) <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), min(left_ns / NS_PER_S, self._pace.fills_every_s))
         return 0
 
     async def _follow(self) -> int:
         """What the store has got. Contract sizes that no order tells are looked up in the venue's own list."""
         asked: set[str] = set()
+        now_ns = self._clock.monotonic_ns()
+        deep = now_ns - self._looked_ns >= NS_PER_S
+        if deep:
+            self._looked_ns = now_ns
         while True:
             try:
-                return await asyncio.to_thread(self._ledger.refresh)
+                return await asyncio.to_thread(self._ledger.refresh, deep=deep)
             except UnknownSize as error:
                 if error.venue in asked:
                     raise
                 asked.add(error.venue)
                 self._ledger.sizes.update(await self._source.sizes(error.venue))
 
+    def _wanted(self) -> set[Instrumented]:
+        """What is open."""
+        held = self._ledger.positions.items()
+        return {(holder.venue, holder.symbol) for holder, position in held if position.quantity}
+
     async def _mark(self) -> None:
         """The marks of what is open; those that do not come stay as they were, and grow old."""
-        held = self._ledger.positions.items()
-        wanted = {(holder.venue, holder.symbol) for holder, position in held if position.quantity}
+        wanted = self._wanted()
         if not wanted:
             self._failures = ()
             return
