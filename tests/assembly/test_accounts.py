@@ -108,13 +108,18 @@ def test_the_stream_may_not_lead_elsewhere_than_the_calls() -> None:
 
 
 def test_one_account_that_cannot_be_traded_leaves_the_others() -> None:
-    plans = plan_accounts(settings(main={"venue": "binance"}, other={"venue": "max"}))
+    plans = plan_accounts(settings(main={"venue": "binance"}, other={"venue": "bybit"}))
     assert [plan.name for plan in plans.ready] == [("binance", "main")]
-    assert isinstance(plans.problems[("max", "other")], NotSupported)
+    assert "trading.mode is simulated" in str(plans.problems[("bybit", "other")])
 
 
-def test_what_is_not_there_is_said_with_what_is() -> None:
-    assert "there is binance/main" in refusal(settings(), account="other")
+def test_what_is_not_there_is_said_with_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "there is binance/main" in refusal(settings(), venue="binance", account="other")
+    assert "XETRADE_VENUES__BYBIT__REST_URL names no venue on this machine" in refusal(settings(), venue="bybit")
+    with monkeypatch.context() as patch:
+        patch.setattr("xetrade_core.assembly.accounts.tradable_venues", lambda: ("binance",))
+        with pytest.raises(NotSupported, match="orders cannot be placed on Bybit: only on binance"):
+            plan_accounts(settings(), venue="bybit")
     with pytest.raises(UnknownVenue):
         plan_accounts(settings(), venue="nowhere")
     assert "accounts.main.venue" in refusal(settings("paper", main=KEY))

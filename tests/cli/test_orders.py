@@ -294,6 +294,15 @@ def test_an_order_without_an_answer_has_its_own_exit_code_and_is_found_again(tra
     assert all_ids(sim).count(client_id[1]) == 1
 
 
+def test_an_order_waits_for_a_venue_that_is_down(trade: Run, sim: Sim) -> None:
+    placed(trade)  # what the venue lists is known from then on
+    sim.begin(kind="refuse", venue="binance", for_=3)
+    now_or_never = trade("place", *LIMIT)
+    assert now_or_never.code == 2
+    assert "expired before the venue could be reached" in now_or_never.error
+    assert placed(trade, "--expires", "30s")["state"] == "open"
+
+
 def test_a_cancel_without_an_answer_says_that_it_is_not_settled(trade: Run, sim: Sim) -> None:
     order = placed(trade)
     sim.begin(kind="rest_error", venue="binance", path="/api/v3/order", status=503, variant="before", for_=60)

@@ -81,9 +81,9 @@ class Plans:
 
 def plan_accounts(settings: Settings, *, venue: str | None = None, account: str | None = None) -> Plans:
     """Every account of the settings, or those on one venue or of one name. Raises ConfigError if none is meant,
-    UnknownVenue, VenueRetired."""
+    UnknownVenue, VenueRetired, NotSupported."""
     if venue is not None:
-        known_venue(venue).require_live()
+        _require_tradable(known_venue(venue).require_live())
     named = [
         (venue_id, name, own)
         for name, own in accounts_of(settings).items()
@@ -131,18 +131,18 @@ def _venues_of(name: str, own: AccountSettings, settings: Settings) -> Iterator[
 
 
 def _no_account(settings: Settings, venue: str | None, account: str | None, known: list[str]) -> str:
-    asked = f"account {account or 'of any name'} on {venue}" if venue else f"account {account or 'of any name'}"
-    if known:
-        return f"no {asked} in the settings: there is {', '.join(known)}"
-    if settings.trading.mode is TradingMode.SIMULATED:
+    asked = f"account {account or 'of any name'}" + (f" on {venue}" if venue else "")
+    simulated = settings.trading.mode is TradingMode.SIMULATED
+    if simulated and not is_loopback(settings.venue(venue).rest_url or "" if venue else ""):
         where = f"XETRADE_VENUES__{(venue or 'VENUE').upper()}__REST_URL"
         return f"no {asked}: trading.mode is simulated, and {where} names no venue on this machine (see `xetrade sim`)"
+    if known:
+        return f"no {asked} in the settings: there is {', '.join(known)}"
     return f"no {asked}: name one in the settings as accounts.{account or DEFAULT_ACCOUNT}.venue"
 
 
 def _plan(settings: Settings, venue: Venue, name: str, own: AccountSettings) -> AccountPlan:
-    if venue.id not in tradable_venues():
-        raise NotSupported(f"orders cannot be placed on {venue.name}: only on {', '.join(tradable_venues())}")
+    _require_tradable(venue)
     mode, urls = settings.trading.mode, settings.venue(venue.id)
     options = client_options(settings, venue.id)
     live = mode is TradingMode.LIVE and own.live
@@ -171,6 +171,11 @@ def _plan(settings: Settings, venue: Venue, name: str, own: AccountSettings) -> 
         trust_key=own.trust_key,
         where=where,
     )
+
+
+def _require_tradable(venue: Venue) -> None:
+    if venue.id not in tradable_venues():
+        raise NotSupported(f"orders cannot be placed on {venue.name}: only on {', '.join(tradable_venues())}")
 
 
 def _same_host(rest_url: str) -> str:
