@@ -16,6 +16,7 @@ from xetrade_core.settings import Settings
 from xetrade_pipelines.accounting import assets as accounting_assets
 from xetrade_pipelines.accounting import jobs as accounting_jobs
 from xetrade_pipelines.accounting import schedules as accounting_schedules
+from xetrade_pipelines.accounting.resources import AccountingResource
 from xetrade_pipelines.funding import assets as funding_assets
 from xetrade_pipelines.funding import jobs as funding_jobs
 from xetrade_pipelines.funding import schedules as funding_schedules
@@ -34,7 +35,6 @@ from xetrade_pipelines.reference import jobs as reference_jobs
 from xetrade_pipelines.reference import schedules as reference_schedules
 from xetrade_pipelines.reference import sensors as reference_sensors
 from xetrade_pipelines.resources import (
-    AccountingResource,
     AlertResource,
     CaptureResource,
     ClockResource,

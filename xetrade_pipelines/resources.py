@@ -18,9 +18,6 @@ import dagster as dg
 import structlog
 from dagster_aws.s3 import S3Resource
 
-from xetrade_core.accounting.days import DayProfit, account_day
-from xetrade_core.accounting.equity import equity_of
-from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.assembly import (
     feed_options,
     fetch_listing,
@@ -28,16 +25,6 @@ from xetrade_core.assembly import (
     refresh_reference,
     s3_options,
     venue_ids,
-)
-from xetrade_core.assembly.accounting import (
-    BookedDay,
-    Watched,
-    book_days,
-    collect_fundings,
-    export_day,
-    export_payments_day,
-    traded_venues,
-    watch_positions,
 )
 from xetrade_core.assembly.funding import (
     Outcomes,
@@ -70,11 +57,7 @@ from xetrade_core.lake.quality import QualityRecord
 from xetrade_core.lake.s3_store import make_client
 from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
-from xetrade_core.monitor.ledger import Selection
-from xetrade_core.monitor.limits import PositionLimits
-from xetrade_core.monitor.view import exposures
-from xetrade_core.monitor.watch import Pace, Update
-from xetrade_core.plots import book_picture, exposure_picture, funding_picture, profit_picture, spread_picture
+from xetrade_core.plots import book_picture, funding_picture, spread_picture
 from xetrade_core.reference.days import StoredChanges, StoredListing, StoredMap, store_changes, store_map
 from xetrade_core.reference.news import Listed, listed_since, read_cursor, write_cursor
 from xetrade_core.reference.refresh import Refreshed
@@ -341,96 +324,6 @@ class FundingResource(dg.ConfigurableResource[None]):
         symbol, end_ns = made.symbols[0].symbol, made.day_ns + DAY_NS
         series = apr_series(store, venue_ids(), symbol, end_ns - PICTURED_DAYS * DAY_NS, end_ns)
         return funding_picture(series, f"funding of {symbol}") if series else None
-
-
-class AccountingResource(dg.ConfigurableResource[None]):
-    """The order store of the settings, as far as its fills go, and the marks of their venues."""
-
-    settings: dg.ResourceDependency[SettingsResource]
-    clock: dg.ResourceDependency[ClockResource]
-
-    def venues(self) -> tuple[str, ...]:
-        """The venues that have fills; none where there is no order store."""
-        return traded_venues(self.settings.load())
-
-    def export(self, day: VenueDay, store: ObjectStore) -> ExportedFills:
-        """Bring the fills of a day into the lake; see `xetrade_core.accounting.export`."""
-        return export_day(self.settings.load(), store, day.venue, day.start_ns)
-
-    def export_payments(self, day: VenueDay, store: ObjectStore) -> ExportedPayments:
-        """Bring the funding payments of a day into the lake; see `xetrade_core.accounting.export`."""
-        return export_payments_day(self.settings.load(), store, day.venue, day.start_ns)
-
-    def collect(self) -> Outcomes[int]:
-        """Ask the accounts of the settings what they were paid for funding, and record it in the order store."""
-        return collect_fundings(self.settings.load(), SystemClock())
-
-    def profit(self, day: VenueDay, store: ObjectStore) -> DayProfit:
-        """Account for a day; see `xetrade_core.accounting.days`."""
-        return account_day(store, day.venue, day.start_ns)
-
-    def book_recent(self, venues: Sequence[str], store: ObjectStore) -> Outcomes[BookedDay]:
-        """Export and account for yesterday and today of these venues, or of all that have fills."""
-        today_ns = self.clock.wall_ns() // DAY_NS * DAY_NS
-        return book_days(self.settings.load(), store, venues or self.venues(), (today_ns - DAY_NS, today_ns))
-
-    def watch(
-        self,
-        store: ObjectStore,
-        *,
-        interval_s: float,
-        max_updates: int,
-        stale_after_s: float = 60.0,
-        max_notional: float | None = None,
-        max_drawdown: float | None = None,
-        venue: str = "",
-        account: str = "",
-        strategy: str = "",
-        on_update: Callable[[Update], None] = lambda _: None,
-    ) -> Watched:
-        """Watch positions for some updates, keep each look, and tell the webhook what is alarming; see
-        `xetrade_core.monitor`.
-        """
-        pace = Pace(interval_s=interval_s, max_updates=max_updates, stale_after_s=stale_after_s)
-        chosen = Selection(venue or None, account or None, None, strategy or None)
-        settings = self.settings.load()
-        limits = PositionLimits.of(max_notional, max_drawdown)
-        url = settings.alerts.webhook_url
-        with contextlib.ExitStack() as sinks:
-            if url is not None:
-                sinks.callback(add_alarm_sink(Webhook(url)))
-            return watch_positions(settings, store, pace, SystemClock(), on_update, chosen, limits)
-
-    def look(self, day: VenueDay, store: ObjectStore) -> Watched:
-        """One look at a venue's positions, kept in the running day. Raises ConfigError for another day."""
-        running = VenueDay.containing(day.venue, self.clock.wall_ns())
-        if day != running:
-            raise ConfigError.of("partition", str(day.key), f"the running day, {running.key}: positions are of now")
-        return self.watch(store, interval_s=1.0, max_updates=1, venue=day.venue)
-
-    def profit_pictures(self, made: DayProfit, store: ObjectStore) -> dict[str, bytes]:
-        """The equity curve of the month before, and who made it, by settlement currency."""
-        end_ns = made.day_ns + DAY_NS
-        return {
-            one.settle: profit_picture(
-                one.days_ns,
-                [float(value) for value in one.running],
-                {symbol: float(value) for symbol, value in one.by_symbol.items()},
-                one.settle,
-                f"{one.venue}, {PICTURED_DAYS} days",
-            )
-            for one in equity_of(store, made.venue, end_ns - PICTURED_DAYS * DAY_NS, end_ns)
-        }
-
-    def exposure_pictures(self, made: Watched) -> dict[str, dict[str, bytes]]:
-        """What open positions are worth at their marks, by venue and settlement currency."""
-        return {
-            venue: {
-                one.settle: exposure_picture(one.exposure, one.unrealized, one.settle, f"positions on {venue}")
-                for one in exposures(made.of_venue(venue))
-            }
-            for venue in made.venues
-        }
 
 
 class AlertResource(dg.ConfigurableResource[None]):

@@ -114,3 +114,33 @@ def test_bad_input_is_one_line_and_exit_code_2(answer: Run, file) -> None:
     missing = answer("pnl", f"nowhere{os.sep}fills.json")
     assert missing.code == 2
     assert "a file that can be read (No such file or directory)" in missing.error
+
+
+def test_details_are_there_when_asked_for(answer: Run, file) -> None:
+    case = {
+        "instrument": {"symbol": "BTC/USDT:USDT"}, "fills": [{"side": "buy", "qty": "1", "price": "20000", "fee": 10}],
+        "mark": "20200", "leverage": 50, "maintenance_rate": "0.005",
+        "rates": {"EUR/USDT": {"price": "1.25", "time": "2026-01-01T00:00:00Z"}},
+    }  # fmt: skip
+    found = answer("pnl", file(case), "--details", "--in", "EUR", "--json").json
+    assert (found["break_even"], found["margin"], found["return_on_margin"]) == ("20010", "400", "0.5")
+    assert found["notional"] == "20200"
+    assert found["fees_paid"] == {"USDT": "10"}
+    assert found["lots"] == [{"qty_signed": "1", "entry": "20000"}]
+    assert found["liquidation_price"].startswith("19698.49")
+    assert found["in"] == {
+        "currency": "EUR",
+        "net_pnl": "152",
+        "path": "USDT -> EUR at EUR/USDT 1.25",
+        "as_of": "2026-01-01T00:00:00+00:00",
+    }
+    shown = answer("pnl", file(case), "--details", "--in", "EUR").out
+    assert "breaks even at 20010" in shown
+    assert "net 152 EUR (USDT -> EUR at EUR/USDT 1.25)" in shown
+    assert "no rate leads from USDT to JPY" in answer("pnl", file(case), "--in", "JPY").error
+
+
+def test_details_in_hedge_mode_are_of_each_side(answer: Run, file) -> None:
+    fills = [{"side": "buy", "qty": 1, "price": 100, "position": "long"}]
+    found = answer("pnl", file({"instrument": {"type": "linear"}, "fills": fills}), "--details", "--json").json
+    assert (found["long"]["break_even"], found["short"]["break_even"]) == ("100", None)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xetrade_core.cli.options import JsonOption
+from xetrade_core.cli.options import JsonOption, moment
 from xetrade_core.cli.output import emit_json, emit_table, emit_text
 from xetrade_core.errors import ConfigError
 
@@ -30,6 +30,10 @@ def pnl(
     method: Annotated[
         str | None, typer.Option("--method", metavar="average|fifo|lifo", help="Which entries a close releases.")
     ] = None,
+    with_details: Annotated[
+        bool, typer.Option("--details", help="Also break-even, worth, margin, liquidation price, lots, fees as paid.")
+    ] = False,
+    currency: Annotated[str, typer.Option("--in", help="Also the net in that currency, through the rates given.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Compute positions and profit from fills in a file.
@@ -38,10 +42,13 @@ def pnl(
     "fills": [{"side", "qty", "price", "fee", "fee_currency", "time"}], "funding": [{"rate", "mark", "time"}],
     "mark": "101", "rates": {"BNB": "600"}}; all but type, side, qty and price may be left out. Fees are positive when
     paid, funding is positive when received. Everything is in settlement currency and exact to 28 decimal places.
+    With "leverage", "wallet", "maintenance_rate" and "maintenance_amount" in a case --details has margin, return on it
+    and liquidation price.
 
     \b
     xetrade pnl fills.json --mark 101
     xetrade pnl fills.json --method fifo --json
+    xetrade pnl fills.json --details --in EUR
     cat fills.json | xetrade pnl - --json
     """
     cases, listed = _read(file, mark, method)
@@ -49,13 +56,16 @@ def pnl(
 
     ledgers = [Ledger(case) for case in cases]
     if as_json:
-        results = [_json_of(ledger.pnl()) for ledger in ledgers]
+        results = [_fields(ledger, with_details, currency) for ledger in ledgers]
         emit_json(results if listed else results[0])
-    else:
-        rows = [row for number, ledger in enumerate(ledgers, 1) for row in _rows(number, ledger)]
-        emit_table("", COLUMNS, rows, str)
-        if any(row[6] == "-" for row in rows):
-            emit_text("without a mark nothing is known of what is unrealized: give one with --mark")
+        return
+    rows = [row for number, ledger in enumerate(ledgers, 1) for row in _rows(number, ledger)]
+    emit_table("", COLUMNS, rows, str)
+    if any(row[6] == "-" for row in rows):
+        emit_text("without a mark nothing is known of what is unrealized: give one with --mark")
+    for number, ledger in enumerate(ledgers, 1):
+        for line in _lines(number, ledger, with_details, currency):
+            emit_text(line)
 
 
 def _read(file: str, mark: str | None, method: str | None) -> tuple[list[Case], bool]:
@@ -81,8 +91,59 @@ def _read(file: str, mark: str | None, method: str | None) -> tuple[list[Case], 
     return cases, listed
 
 
-def _json_of(result: Pnl) -> dict[str, Any]:
-    return {name: None if value is None else format(value, "f") for name, value in asdict(result).items()}
+def _fields(ledger: Ledger, with_details: bool, currency: str) -> dict[str, Any]:
+    """A case's result in JSON's types: amounts as decimal texts."""
+    from xetrade_core.positions.details import details, in_currency
+
+    found: dict[str, Any] = _texts(ledger.pnl())
+    if with_details:
+        sides = {side.value: _texts(details(ledger.case, one)) for side, one in ledger.positions.items()}
+        found |= {"settlement_currency": ledger.case.payout.settle or None, **(sides.get("net") or sides)}
+    if currency:
+        valued = in_currency(ledger, currency)
+        oldest = valued.path.oldest_ns
+        found["in"] = {
+            "currency": currency,
+            "net_pnl": _texts(valued.net_pnl),
+            "path": str(valued.path),
+            "as_of": None if oldest is None else moment(oldest).isoformat(),
+        }
+    return found
+
+
+def _texts(value: Any) -> Any:
+    """With every Decimal as text, without an exponent."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if is_dataclass(value):
+        return {one.name: _texts(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {name: _texts(one) for name, one in value.items()}
+    return [_texts(one) for one in value] if isinstance(value, tuple) else value
+
+
+def _lines(number: int, ledger: Ledger, with_details: bool, currency: str) -> list[str]:
+    """What else is to be said of a case, a line each."""
+    from xetrade_core.positions.details import details, in_currency
+
+    name, lines = ledger.case.title or f"case {number}", []
+    for side, position in ledger.positions.items() if with_details else ():
+        found = details(ledger.case, position)
+        known = {
+            "breaks even at": found.break_even,
+            "is worth": found.notional,
+            "margin": found.margin,
+            "return on margin": found.return_on_margin,
+            "is liquidated at": found.liquidation_price,
+        }
+        said = [f"{what} {_text(value)}" for what, value in known.items() if value is not None]
+        said += [f"paid {_text(fee)} {paid_in or 'settlement'}" for paid_in, fee in found.fees_paid.items()]
+        said += [f"lot of {_text(lot.qty_signed)} at {_text(lot.entry)}" for lot in found.lots]
+        lines.append(f"{name}{'' if side == 'net' else f' {side}'}: {', '.join(said) or 'nothing to add'}")
+    if currency:
+        valued = in_currency(ledger, currency)
+        lines.append(f"{name}: net {_text(valued.net_pnl)} {currency} ({valued.path})")
+    return lines
 
 
 def _rows(number: int, ledger: Ledger) -> list[tuple[str, ...]]:

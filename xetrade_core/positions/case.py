@@ -59,7 +59,8 @@ class CaseFunding:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that one computation needs. `name` is what errors call it, `title` what its author did."""
+    """Everything that one computation needs. `name` is what errors call it, `title` what its author did. `leverage`,
+    `wallet` and what is to be maintained (see `margin.Leg`) are for margin and liquidation alone."""
 
     name: str
     payout: Payout
@@ -70,6 +71,10 @@ class Case:
     method: LotMethod = LotMethod.AVERAGE
     mode: PositionMode = PositionMode.NETTING
     rates: Rates = field(default_factory=Rates)
+    leverage: Decimal | None = None
+    wallet: Decimal | None = None
+    maintenance_rate: Decimal | None = None
+    maintenance_amount: Decimal = Decimal(0)
 
 
 class Ledger:

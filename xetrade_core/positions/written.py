@@ -25,6 +25,8 @@ _SIDE = ("position_side", "positionSide")
 CASE = {
     "instrument": (), "fills": ("trades",), "funding": ("fundings", "funding_payments"), "mark": _MARK,
     "method": ("lot_method",), "mode": ("position_mode",), "rates": (), "name": ("id", "case"),
+    "leverage": (), "wallet": ("wallet_balance",), "maintenance_rate": ("maintenance_margin_rate", "mmr"),
+    "maintenance_amount": ("maintenance_deduction",),
 }  # fmt: skip
 FILL = {
     "side": (), "qty": ("amount", "quantity", "size"), "price": (), "fee": ("commission",), "fee_price": (),
@@ -74,6 +76,10 @@ def _case(value: Any, place: str) -> Case:
         method=fields.choice("method", LotMethod, LotMethod.AVERAGE),
         mode=mode,
         rates=_rates(fields.get("rates"), f"{place}: rates", payout),
+        leverage=fields.number("leverage", above=ZERO),
+        wallet=fields.number("wallet", above=ZERO),
+        maintenance_rate=fields.number("maintenance_rate", least=ZERO),
+        maintenance_amount=fields.number("maintenance_amount") or ZERO,
     )
 
 

@@ -13,8 +13,9 @@ import dagster as dg
 from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS, PNL_DAILY, POSITIONS
 from xetrade_pipelines.accounting import checks
 from xetrade_pipelines.accounting.reports import Result, fills_result, payments_result, positions_result, profit_result
+from xetrade_pipelines.accounting.resources import AccountingResource
 from xetrade_pipelines.partitions import VenueDay, day_x_venue
-from xetrade_pipelines.resources import AccountingResource, LakeResource
+from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
 GROUP = "accounting"

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from xetrade_core.monitor.watch import Update
 from xetrade_pipelines.accounting.reports import booked_events, watched_events
+from xetrade_pipelines.accounting.resources import AccountingResource
 from xetrade_pipelines.events import Event
-from xetrade_pipelines.resources import AccountingResource, LakeResource
+from xetrade_pipelines.resources import LakeResource
 
 
 class BooksConfig(dg.Config):

@@ -8,7 +8,7 @@ https://docs.dagster.io/guides/automate/schedules
 import dagster as dg
 
 from xetrade_pipelines.accounting.jobs import account_days, monitor_positions
-from xetrade_pipelines.resources import AccountingResource
+from xetrade_pipelines.accounting.resources import AccountingResource
 
 NOTHING_TRADED = "the order store has no fills"
 
