@@ -96,12 +96,17 @@ class BinanceExecution(CcxtExecution):
 
     def fill(self, row: Row, symbol: str) -> Fill:
         """See CcxtExecution."""
+        side = Side.BUY if true(row["isBuyer"]) else Side.SELL
+        return self.traded(row, symbol, side, maker=true(row["isMaker"]))
+
+    def traded(self, row: Row, symbol: str, side: Side, *, maker: bool) -> Fill:
+        """A row of trades, of which the markets tell side and liquidity in different words."""
         return Fill(
             venue=self.rules.id,
             account=self.account,
             symbol=symbol,
             trade_id=needed(row, "id"),
-            side=Side.BUY if true(row["isBuyer"]) else Side.SELL,
+            side=side,
             price=needed_number(row, "price"),
             amount=needed_number(row, "qty"),
             received_ns=self.clock.wall_ns(),
@@ -109,7 +114,7 @@ class BinanceExecution(CcxtExecution):
             venue_order_id=needed(row, "orderId"),
             fee=number(row, "commission"),
             fee_currency=text(row, "commissionAsset"),
-            liquidity=Liquidity.MAKER if true(row["isMaker"]) else Liquidity.TAKER,
+            liquidity=Liquidity.MAKER if maker else Liquidity.TAKER,
         )
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:

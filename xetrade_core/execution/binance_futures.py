@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.binance import BinanceExecution
 from xetrade_core.execution.permissions import KeyPermissions
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.execution.raw import Row, needed, needed_number, number, plain, true
 from xetrade_core.model.accounts import Balance, VenuePosition
-from xetrade_core.model.orders import ZERO, Fill, Intent, Liquidity, OrderReport, OrderType, Side
+from xetrade_core.model.orders import ZERO, Fill, Intent, OrderReport, OrderType, Side
 from xetrade_core.trading.execution import OrderRef
 
 PAGE = 1000
@@ -89,21 +89,7 @@ class BinanceFuturesExecution(BinanceExecution):
 
     def fill(self, row: Row, symbol: str) -> Fill:
         """See CcxtExecution. Amounts are in contracts on COIN-M, in base currency on USD-M."""
-        return Fill(
-            venue=self.rules.id,
-            account=self.account,
-            symbol=symbol,
-            trade_id=needed(row, "id"),
-            side=Side(needed(row, "side").lower()),
-            price=needed_number(row, "price"),
-            amount=needed_number(row, "qty"),
-            received_ns=self.clock.wall_ns(),
-            exchange_ns=millis(row, "time"),
-            venue_order_id=needed(row, "orderId"),
-            fee=number(row, "commission"),
-            fee_currency=text(row, "commissionAsset"),
-            liquidity=Liquidity.MAKER if true(row["maker"]) else Liquidity.TAKER,
-        )
+        return self.traded(row, symbol, Side(needed(row, "side").lower()), maker=true(row["maker"]))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
         """See CcxtExecution. The wallet: what open positions would bring is not in it."""

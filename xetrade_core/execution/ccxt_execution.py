@@ -139,7 +139,9 @@ class CcxtExecution(ABC):
             fill = self.read("trades", lambda row=row: self.fill(row["info"], symbol))  # type: ignore[misc]
             if fill.exchange_ns is None or fill.exchange_ns >= since_ns:
                 found[fill.trade_id] = fill
-        return tuple(sorted(found.values(), key=lambda fill: (fill.exchange_ns or 0, fill.trade_id)))
+        return tuple(
+            sorted(found.values(), key=lambda fill: (fill.exchange_ns or 0, len(fill.trade_id), fill.trade_id))
+        )
 
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution."""

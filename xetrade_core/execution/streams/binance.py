@@ -6,7 +6,7 @@ leaves are one event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -14,10 +14,9 @@ import msgspec
 from xetrade_core.execution.binance import STATUS, BinanceExecution
 from xetrade_core.execution.binance_futures import BinanceFuturesExecution
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text, true
-from xetrade_core.execution.streams.words import Addresses, Statement, StreamOver, StreamRefused, decoded
+from xetrade_core.execution.streams.words import AccountWords, Addresses, Statement, StreamOver, StreamRefused, decoded
 from xetrade_core.model.orders import ZERO, Fill, Liquidity, OrderReport, Side
 from xetrade_core.telemetry import register_secrets
-from xetrade_core.venues.venue import WebsocketRules
 
 _SUBSCRIBE = "userDataStream.subscribe.signature"
 _HALF_AN_HOUR_S = 1800.0
@@ -64,30 +63,19 @@ def statements(row: Row, symbol: str, client_id: str, execution: BinanceExecutio
     return said
 
 
-class BinanceSpotStream:
+class BinanceSpotStream(AccountWords[BinanceExecution]):
     """Spot: subscribed with a signature, nothing to renew."""
 
     addresses: ClassVar = Addresses(
         "wss://ws-api.binance.com:443/ws-api/v3", "wss://ws-api.testnet.binance.vision/ws-api/v3"
     )
-    renew_every_s: float | None = None
-
-    def __init__(self, execution: BinanceExecution) -> None:
-        self._execution = execution
-        self.rules: WebsocketRules = execution.rules.websocket
-        self._symbol: Callable[[str, str], str] = lambda venue_id, kind: venue_id
-
-    async def prepare(self) -> str:
-        """See StreamWords. Nothing is added to the address."""
-        self._symbol = await self._execution.symbols()
-        return ""
 
     def greeting(self) -> Sequence[bytes]:
         """See StreamWords."""
-        stamp = str(self._execution.venue_ms())
-        key, _ = self._execution.signed("")
+        stamp = str(self.execution.venue_ms())
+        key, _ = self.execution.signed("")
         named = {"apiKey": key, "timestamp": stamp}
-        _, signature = self._execution.signed("&".join(f"{name}={value}" for name, value in sorted(named.items())))
+        _, signature = self.execution.signed("&".join(f"{name}={value}" for name, value in sorted(named.items())))
         params = {"apiKey": key, "timestamp": int(stamp), "signature": signature}
         return (msgspec.json.encode({"id": "1", "method": _SUBSCRIBE, "params": params}),)
 
@@ -109,13 +97,10 @@ class BinanceSpotStream:
         if event.get("e") != "executionReport":
             return ()
         client_id = text(event, "C") or needed(event, "c")
-        return statements(event, self._symbol(needed(event, "s"), "spot"), client_id, self._execution)
-
-    async def renew(self) -> None:
-        """See StreamWords."""
+        return statements(event, self.symbol(needed(event, "s"), "spot"), client_id, self.execution)
 
 
-class BinanceFuturesStream:
+class BinanceFuturesStream(AccountWords[BinanceFuturesExecution]):
     """USD-M and COIN-M: what a listen key opens, for an hour after it was last asked for."""
 
     addresses: ClassVar[Addresses]
@@ -124,16 +109,11 @@ class BinanceFuturesStream:
     separator: ClassVar[str]
     renew_every_s: float | None = _HALF_AN_HOUR_S
 
-    def __init__(self, execution: BinanceFuturesExecution) -> None:
-        self._execution = execution
-        self.rules: WebsocketRules = execution.rules.websocket
-        self._symbol: Callable[[str, str], str] = lambda venue_id, kind: venue_id
-
     async def prepare(self) -> str:
         """See StreamWords."""
-        self._symbol = await self._execution.symbols()
-        row = await self._execution.once("private stream", lambda ccxt: getattr(ccxt, self.post_key)())
-        key = self._execution.read("private stream", lambda: needed(row, "listenKey"))
+        await super().prepare()
+        row = await self.execution.once("private stream", lambda ccxt: getattr(ccxt, self.post_key)())
+        key = self.execution.read("private stream", lambda: needed(row, "listenKey"))
         register_secrets([key])
         return self.separator + key
 
@@ -153,11 +133,11 @@ class BinanceFuturesStream:
         if body.get("e") != "ORDER_TRADE_UPDATE":
             return ()
         row: dict[str, Any] = body["o"]
-        return statements(row, self._symbol(needed(row, "s"), "contract"), needed(row, "c"), self._execution)
+        return statements(row, self.symbol(needed(row, "s"), "contract"), needed(row, "c"), self.execution)
 
     async def renew(self) -> None:
         """See StreamWords."""
-        await self._execution.once("private stream", lambda ccxt: getattr(ccxt, self.put_key)())
+        await self.execution.once("private stream", lambda ccxt: getattr(ccxt, self.put_key)())
 
 
 class BinanceUsdmStream(BinanceFuturesStream):

@@ -5,39 +5,27 @@ Its rows are those of the REST calls. Source: bybit-exchange.github.io/docs/v5, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
 
 from xetrade_core.execution.bybit import BybitExecution
 from xetrade_core.execution.raw import needed
-from xetrade_core.execution.streams.words import Addresses, Statement, StreamRefused, decoded
-from xetrade_core.venues.venue import WebsocketRules
+from xetrade_core.execution.streams.words import AccountWords, Addresses, Statement, StreamRefused, decoded
 
 _VALID_MS = 10_000  # how long the signature of a sign-in is good
 
 
-class BybitStream:
+class BybitStream(AccountWords[BybitExecution]):
     """One account's stream."""
 
     addresses: ClassVar = Addresses("wss://stream.bybit.com/v5/private", "wss://stream-testnet.bybit.com/v5/private")
-    renew_every_s: float | None = None
-
-    def __init__(self, execution: BybitExecution) -> None:
-        self._execution = execution
-        self.rules: WebsocketRules = execution.rules.websocket
-        self._symbol: Callable[[str, str], str] = lambda venue_id, kind: venue_id
-
-    async def prepare(self) -> str:
-        """See StreamWords. Nothing is added to the address."""
-        self._symbol = await self._execution.symbols()
-        return ""
 
     def greeting(self) -> Sequence[bytes]:
         """See StreamWords."""
-        until = str(self._execution.venue_ms() + _VALID_MS)
-        key, signature = self._execution.signed(f"GET/realtime{until}")
+        until = str(self.execution.venue_ms() + _VALID_MS)
+        key, signature = self.execution.signed(f"GET/realtime{until}")
         return (
             msgspec.json.encode({"op": "auth", "args": [key, until, signature]}),
             msgspec.json.encode({"op": "subscribe", "args": ["order", "execution"]}),
@@ -60,12 +48,9 @@ class BybitStream:
             return ()
         said: list[Statement] = []
         for row in body["data"]:
-            symbol = self._symbol(needed(row, "symbol"), "spot" if row["category"] == "spot" else "contract")
+            symbol = self.symbol(needed(row, "symbol"), "spot" if row["category"] == "spot" else "contract")
             if topic == "order":
-                said.append(self._execution.report(row, symbol))
+                said.append(self.execution.report(row, symbol))
             elif row["execType"] == "Trade":
-                said.append(self._execution.fill(row, symbol))
+                said.append(self.execution.fill(row, symbol))
         return said
-
-    async def renew(self) -> None:
-        """See StreamWords."""

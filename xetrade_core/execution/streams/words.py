@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
 from xetrade_core.errors import XETradeError
+from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.model.orders import Fill, OrderReport
 from xetrade_core.venues.venue import WebsocketRules
 
@@ -57,6 +58,28 @@ class StreamWords(Protocol):
     async def renew(self) -> None:
         """Keep what `prepare` got. Raises ExecutionError."""
         ...
+
+
+E = TypeVar("E", bound=CcxtExecution)
+
+
+class AccountWords(Generic[E]):
+    """What the venues have in common: the account's client, and the names of its instruments."""
+
+    renew_every_s: float | None = None
+
+    def __init__(self, execution: E) -> None:
+        self.execution = execution
+        self.rules: WebsocketRules = execution.rules.websocket
+        self.symbol: Callable[[str, str], str] = lambda venue_id, kind: venue_id
+
+    async def prepare(self) -> str:
+        """See StreamWords. Learns the venue's instruments and clock; adds nothing to the address."""
+        self.symbol = await self.execution.symbols()
+        return ""
+
+    async def renew(self) -> None:
+        """See StreamWords."""
 
 
 def decoded(frame: bytes) -> dict[str, Any]:
