@@ -6,9 +6,9 @@ it comes: that no message is missing (Bybit, KuCoin, Deribit) and that the value
 of both are compared, so that a peer that has skipped anything cannot be measured.
 
 The second ratio is with the best 100 levels of each book read once a second of receive time: ours puts a book in order
-when it is read, ccxt.pro with each message. Binance's is by compiled code, which replays use and live captures do not,
-with the plain Python beside it. OKX's checksum is left out: the venue sends none since 2026, and ccxt never
-looks at it. Processor time is compared, of the best of some rounds in turn.
+when it is read, ccxt.pro with each message. Binance, OKX and Bybit are by compiled code, which replays use and live
+captures do not, with the plain Python beside it. OKX's checksum is left out: the venue sends none since 2026, and ccxt
+never looks at it. Processor time is compared, of the best of some rounds in turn.
 """
 
 from __future__ import annotations
@@ -73,8 +73,9 @@ TRAFFIC = {
         ("okx/OKX.ws.1.0.gz",),
         ("BTC/USDT", "UNI/USD:UNI", "BTC/USD:BTC-220527"),
         books=partial(OkxBooks, verify_checksum=False),
+        compiled=True,
     ),
-    "bybit": Traffic(b'"orderbook.', ("bybit/xrpusdt-ob500.data.zip",), ("XRP/USDT:USDT",)),
+    "bybit": Traffic(b'"orderbook.', ("bybit/xrpusdt-ob500.data.zip",), ("XRP/USDT:USDT",), compiled=True),
     "kucoin": _KUCOIN(
         files=("kucoin/KUCOIN.ws.1.0.gz", "kucoin/KUCOIN.http.0.0.gz"),
         symbols=("BSV/USDT", *(f"{one}/BTC" for one in ("ANKR", "NRG", "CAPP", "FET", "SNX", "DAPPT", "COV", "EQZ"))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import random
+import re
 import subprocess
 import sys
 from dataclasses import replace as with_values
@@ -49,6 +50,19 @@ def check_alike(tmp_path: Path, files: list[Path], venue: str, symbols: list[str
 def test_the_recordings(tmp_path: Path, venue: str, symbol: str, names: list[str], interval_s: float) -> None:
     report = check_alike(tmp_path, [recording(name) for name in names], venue, [symbol], interval_s)
     assert report.updates > 6000
+
+
+@pytest.mark.recordings
+def test_the_recordings_of_venues_that_keep_so_many_levels(tmp_path: Path) -> None:
+    bybit = check_alike(
+        tmp_path / "bybit", [recording("bybit/xrpusdt-ob500.data.zip")], "bybit", ["XRP/USDT:USDT"], 0.1
+    )
+    assert bybit.updates == 49
+    with gzip.open(recording("okx/OKX.ws.1.0.gz")) as file:
+        today = re.sub(rb'"checksum":-?\d+', b'"checksum":0', file.read())  # as the venue sends: nothing to verify
+    (tmp_path / "okx.txt").write_bytes(today)
+    symbols = ["BTC/USDT", "UNI/USD:UNI", "BTC/USD:BTC-220527"]
+    assert check_alike(tmp_path / "okx", [tmp_path / "okx.txt"], "okx", symbols, 0.1).updates == 287
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -9,16 +9,21 @@ topic says. Spot and linear contracts share ids (`BTCUSDT`): which one a frame i
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 
+from xetrade_core.books.book import L2Book
 from xetrade_core.books.book_set import BookSet, Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
 from xetrade_core.books.window import WindowBook
 from xetrade_core.model.book_events import GapCause
 from xetrade_core.model.instruments import Instrument, MarketType
+
+if TYPE_CHECKING:
+    from xetrade_core.books.fast.window_frames import WindowFrames
 
 CHANNEL_LEVELS = 200
 _BOOK = b'"topic":"orderbook.'
@@ -46,11 +51,13 @@ class BookMessage(msgspec.Struct, gc=False):
 class BybitSequencer(ChannelSequencer):
     """One instrument."""
 
-    __slots__ = ("_levels",)
+    __slots__ = ("_levels", "empty")
 
     def __init__(self, symbol: str) -> None:
         super().__init__(symbol, WindowBook(CHANNEL_LEVELS))
         self._levels = CHANNEL_LEVELS
+        self.empty: Callable[[int], L2Book] = WindowBook
+        """A new book of so many levels."""
 
     def message(self, message: BookMessage, received_ns: int) -> Events:
         """Apply, ignore or find a gap."""
@@ -63,7 +70,7 @@ class BybitSequencer(ChannelSequencer):
             return self.unfit(data.u, data.u, time_ms, received_ns)
         levels = _levels(message.topic)
         if levels != self._levels:  # a channel of another depth: a recording of one that is gone, or an option's
-            self._levels, self.book = levels, WindowBook(levels)
+            self._levels, self.book = levels, self.empty(levels)
             if self.synced:
                 return (
                     *self.lose(GapCause.SEQUENCE_RESET, received_ns, data.u),
@@ -93,7 +100,29 @@ class BybitBooks(BookSet):
     def _sequencer(self, symbol: str) -> BybitSequencer:
         return BybitSequencer(symbol)
 
+    _fast: WindowFrames | None = None
+
+    def accelerate(self) -> bool:
+        """See `BookSet.accelerate`."""
+        from xetrade_core.books import fast
+
+        fast.load()
+        from xetrade_core.books.fast.window_frames import WindowFrames, bybit, window_book
+
+        sequencers = cast("Iterable[BybitSequencer]", self.sequencers.values())
+        for sequencer in sequencers:
+            sequencer.empty = window_book
+        self._fast = WindowFrames(sequencers, bybit, b'"s":"', CHANNEL_LEVELS)
+        return True
+
+    @property
+    def accelerated_count(self) -> int:
+        """See `BookSet.accelerated_count`."""
+        return 0 if self._fast is None else self._fast.taken
+
     def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if self._fast is not None and (taken := self._fast.apply(frame, received_ns, self._by_venue_id)) is not None:
+            return taken
         if _BOOK not in frame:
             return self._no_book(frame, received_ns)
         message = self._decoder.decode(frame)

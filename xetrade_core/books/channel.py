@@ -55,12 +55,21 @@ class ChannelSequencer(BookSequencer):
         if asks:
             book.asks.apply(asks)
         if book.crossed:
-            return self.refuse(RefusalReason.CROSSED, received_ns, f"best bid {book.best_bid} >= ask {book.best_ask}")
+            return self.crossed(received_ns)
         if not self._proven():
             return self.lose(GapCause.CHECKSUM, received_ns, sequence)
+        return self.followed(sequence, time_ms, received_ns)
+
+    def followed(self, sequence: int | None, time_ms: int, received_ns: int) -> Events:
+        """The book has taken a change that fits it, and is sound."""
         self._stamp(sequence, time_ms, received_ns)
         self.applied_count += 1
         return self._applied
+
+    def crossed(self, received_ns: int) -> Events:
+        """The change that the book has taken crossed it."""
+        detail = f"best bid {self.book.best_bid} >= ask {self.book.best_ask}"
+        return self.refuse(RefusalReason.CROSSED, received_ns, detail)
 
     def succeed(
         self, bids: Sequence[Level], asks: Sequence[Level], sequence: int, time_ms: int, received_ns: int

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 from zlib import crc32
 
 import msgspec
@@ -22,6 +22,9 @@ from xetrade_core.books.channel import ChannelSequencer
 from xetrade_core.books.sequencer import Events
 from xetrade_core.books.window import WindowBook
 from xetrade_core.model.instruments import Instrument
+
+if TYPE_CHECKING:
+    from xetrade_core.books.fast.window_frames import WindowFrames
 
 CHANNEL_LEVELS = 400
 CHECKSUM_LEVELS = 25
@@ -149,7 +152,28 @@ class OkxBooks(BookSet):
     def _sequencer(self, symbol: str) -> OkxSequencer:
         return OkxSequencer(symbol)
 
+    _fast: WindowFrames | None = None
+
+    def accelerate(self) -> bool:
+        """See `BookSet.accelerate`."""
+        from xetrade_core.books import fast
+
+        fast.load()
+        from xetrade_core.books.fast.window_frames import WindowFrames, okx
+
+        self._fast = WindowFrames(
+            cast("Iterable[OkxSequencer]", self.sequencers.values()), okx(self._verify), b'"instId":"', CHANNEL_LEVELS
+        )
+        return True
+
+    @property
+    def accelerated_count(self) -> int:
+        """See `BookSet.accelerated_count`."""
+        return 0 if self._fast is None else self._fast.taken
+
     def _apply(self, frame: bytes, received_ns: int) -> Events:
+        if self._fast is not None and (taken := self._fast.apply(frame, received_ns, self._by_venue_id)) is not None:
+            return taken
         if b'"action"' not in frame:  # only book channels with updates have one; acks, trades, books5 do not
             return self._no_book(frame, received_ns)
         message = self._decoder.decode(frame)

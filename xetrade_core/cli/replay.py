@@ -48,7 +48,9 @@ def replay(
     compact: Annotated[bool, typer.Option(help="Compact the hours that were replayed.")] = True,
     accelerate: Annotated[
         bool | None,
-        typer.Option(help="Apply Binance's messages by compiled code (xetrade[fast]); default: from 32 MiB on."),
+        typer.Option(
+            help="Binance's, OKX's and Bybit's messages by compiled code (xetrade[fast]). Default: from 32 MiB."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,7 +111,7 @@ def load_compiled() -> None:
     with working("loading compiled code (the first time on this machine it is compiled, in about ten seconds)"):
         compiled = fast.load()
     if compiled:
-        say("compiled the code for Binance's messages; the next run finds it in numba's cache")
+        say("compiled the code for the venues' messages; the next run finds it in numba's cache")
 
 
 def require_recorded(files: Sequence[Path], venue: str, symbols: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""An optional accelerator: Binance's depth messages by code that numba compiles, to the same events and the same books.
+"""An optional accelerator: messages of Binance, OKX and Bybit by code that numba compiles, to the same books.
 
 The typed decoder and the dict books stay the reference. Compiled code takes only what is to the letter the message that
 must come next and leaves everything else to them, so it never decides what is valid. Nothing below this module is

@@ -417,7 +417,7 @@ _EVENT, _TRANSACTION = _text(b'{"e":"depthUpdate","E":'), _text(b',"T":')
 _SYMBOL, _PAIR, _QUOTE = _text(b',"s":"'), _text(b'","ps":"'), _text(b'"')
 _FIRST, _LAST, _PREVIOUS = _text(b',"U":'), _text(b',"u":'), _text(b',"pu":')
 _BIDS, _ASKS, _BRACE, _BRACES = _text(b',"b":['), _text(b',"a":['), _text(b"}"), _text(b"}}")
-_SPACE, _DEPTH = _text(b" "), _text(b"@depth")
+_SPACE, _DEPTH, _COMMA = _text(b" "), _text(b"@depth"), _text(b",")
 _LOST = np.uint64(2**62)
 _NONE, _NINE, _TEN, _ASCII_ZERO = np.uint64(0), np.uint64(9), np.uint64(10), np.uint64(48)
 
@@ -471,8 +471,17 @@ def _integer(text: bytes, at: Index) -> tuple[Int, Index]:
 
 
 @_inner
-def _levels(text: bytes, at: Index, levels: Floats, count: int) -> tuple[Index, Int]:
+def _quoted(text: bytes, at: Index) -> tuple[Int, Index]:
+    """A number as `_integer` takes it, in quotes."""
+    value, at = _integer(text, _past(text, at, _QUOTE))
+    return value, _past(text, at, _QUOTE)
+
+
+@_inner
+def _levels(text: bytes, at: Index, levels: Floats, count: int, extras: int) -> tuple[Index, Int]:
     """Read `["price","size"],..]` into `levels` from the `count`-th pair on; the index after it, and how many pairs.
+
+    Each level has so many `extras` besides, whole numbers in quotes, which are passed over.
 
     Clinger's fast path: mantissa and power of ten are exact floats, so their quotient is the float nearest to the
     decimal, which is what float() gives. Any other decimal is none of ours.
@@ -519,6 +528,11 @@ def _levels(text: bytes, at: Index, levels: Floats, count: int) -> tuple[Index, 
                 return _LOST, 0
             levels[2 * count + part] = value
             at += _ONE
+            if part == 1:
+                for _ in range(extras):
+                    _, at = _quoted(text, _past(text, at, _COMMA))
+                if at == _LOST:
+                    return _LOST, 0
             if text[at] != (44 if part == 0 else 93):
                 return _LOST, 0
             at += _ONE
@@ -585,8 +599,8 @@ def _apply_at(
         return FALLBACK, _LOST, event_ms, last
     if due:
         return DUE, _LOST, event_ms, last
-    at, bids = _levels(text, at, levels, 0)
-    at, both = _levels(text, _past(text, at, _ASKS), levels, bids)
+    at, bids = _levels(text, at, levels, 0, 0)
+    at, both = _levels(text, _past(text, at, _ASKS), levels, bids, 0)
     at = _past(text, at, _BRACES if combined else _BRACE)
     ends = at < np.uint64(len(text)) and text[at] == 10 if lines else at == np.uint64(len(text))
     if not ends:
@@ -693,7 +707,182 @@ def apply_lines(
     return code, np.int64(at), lines, applied, newest, received_ns, event_ms, sequence, ended_ns
 
 
+# ---- sides of so many levels at most, and the messages of the venues that keep them (OKX, Bybit)
+#
+# `window.WindowSide` in one array: a header (the names below), then as many ranks, in ascending order, as it has room
+# for, then their sizes. What moves with a change are the levels better than it, of which there are mostly few.
+
+WINDOW_COUNT, WINDOW_SIGN, WINDOW_MOST, WINDOW_AT = range(4)
+
+
+@_inner
+def _move_down(numbers: Floats, start: Index, end: Index) -> None:
+    """Each from after `start` to before `end` to the place before it."""
+    at = start + _ONE
+    while at < end:
+        numbers[at - _ONE] = numbers[at]
+        at += _ONE
+
+
+@_inner
+def _move_up(numbers: Floats, start: Index, end: Index) -> None:
+    """Each from `start` to before `end` to the place after it."""
+    at = end
+    while at > start:
+        numbers[at] = numbers[at - _ONE]
+        at -= _ONE
+
+
+@_inner
+def _window_put(side: Floats, price: float, size: float) -> None:
+    room = np.uint64((side.size - WINDOW_AT) >> 1)
+    rank = price * side[WINDOW_SIGN]
+    low = np.uint64(WINDOW_AT)
+    end = high = low + np.uint64(side[WINDOW_COUNT])
+    while low < high:
+        middle = (low + high) >> _ONE
+        if side[middle] < rank:
+            low = middle + _ONE
+        else:
+            high = middle
+    if low < end and side[low] == rank:
+        if size > 0.0:
+            side[low + room] = size
+            return
+        _move_down(side, low, end)
+        _move_down(side, low + room, end + room)
+        side[WINDOW_COUNT] -= 1
+    elif size > 0.0:
+        _move_up(side, low, end)
+        _move_up(side, low + room, end + room)
+        side[low] = rank
+        side[low + room] = size
+        side[WINDOW_COUNT] += 1
+
+
+@_inner
+def _window_put_all(side: Floats, levels: Floats, start: int, end: int) -> None:
+    """Put the `start`-th to `end`-th pairs, then push out as many of the worst as there are too many."""
+    for index in range(start, end):
+        _window_put(side, levels[2 * index], levels[2 * index + 1])
+    excess = int(side[WINDOW_COUNT] - side[WINDOW_MOST])
+    if excess > 0:
+        room = (side.size - WINDOW_AT) >> 1
+        for at in range(WINDOW_AT, WINDOW_AT + int(side[WINDOW_MOST])):
+            side[at] = side[at + excess]
+            side[at + room] = side[at + room + excess]
+        side[WINDOW_COUNT] = side[WINDOW_MOST]
+
+
+@_inner
+def _window_fits(side: Floats, levels: int) -> bool:
+    fits: bool = side[WINDOW_COUNT] + levels <= (side.size - WINDOW_AT) >> 1
+    return fits
+
+
+@_entry(types.float64[::1], types.float64[::1])
+def window_apply(side: Floats, levels: Floats) -> Int:
+    """Set the levels, pairs (price, size), in turn; ROOM, with nothing changed, if there is not enough."""
+    if not _window_fits(side, levels.size >> 1):
+        return np.int64(ROOM)
+    _window_put_all(side, levels, 0, levels.size >> 1)
+    return np.int64(APPLIED)
+
+
+@_inner
+def _window_both(bids: Floats, asks: Floats, levels: Floats, first: int, both: int, bids_first: bool) -> Int:
+    """Put the first pairs into one side and those from there to `both` into the other: APPLIED, CROSSED or ROOM."""
+    one, other = (bids, asks) if bids_first else (asks, bids)
+    if not (_window_fits(one, first) and _window_fits(other, both - first)):
+        return np.int64(ROOM)
+    _window_put_all(one, levels, 0, first)
+    _window_put_all(other, levels, first, both)
+    held, against = int(bids[WINDOW_COUNT]), int(asks[WINDOW_COUNT])
+    if held and against and bids[WINDOW_AT + held - 1] + asks[WINDOW_AT + against - 1] >= 0.0:
+        return np.int64(CROSSED)
+    return np.int64(APPLIED)
+
+
+_OKX_INSTRUMENT, _OKX_UPDATE = (
+    _text(b'{"arg":{"channel":"books","instId":"'),
+    _text(b'"},"action":"update","data":[{"asks":['),
+)
+_OKX_BIDS, _OKX_TIME, _OKX_CHECKSUM = _text(b',"bids":['), _text(b',"ts":'), _text(b',"checksum":')
+_OKX_LAST, _OKX_PREVIOUS, _OKX_END, _MINUS = _text(b',"seqId":'), _text(b',"prevSeqId":'), _text(b"}]}"), _text(b"-")
+NOT_NUMBERED = -1
+
+
+@_entry(types.boolean, _BYTES, _BYTES, types.int64, types.float64[::1], *[types.float64[::1]] * 2)
+def apply_okx(
+    verify: bool, frame: bytes, symbol: bytes, sequence: int, levels: Floats, bids: Floats, asks: Floats
+) -> tuple[Int, Int, Int]:
+    """Apply an update of OKX's `books` that follows `sequence`: (APPLIED or CROSSED, its ts, its seqId).
+
+    Ids may be missing on both sides, in the book and in the message: NOT_NUMBERED. With FALLBACK or ROOM nothing is
+    changed: the frame is anything but the exact text that the venue sends, or does not continue the book, or carries a
+    checksum and `verify` is asked for. `levels` is scratch.
+    """
+    at = _past(frame, _past(frame, _past(frame, _NONE, _OKX_INSTRUMENT), symbol), _OKX_UPDATE)
+    at, first = _levels(frame, at, levels, 0, 2)
+    at, both = _levels(frame, _past(frame, at, _OKX_BIDS), levels, first, 2)
+    time_ms, at = _quoted(frame, _past(frame, at, _OKX_TIME))
+    after = _past(frame, at, _OKX_CHECKSUM)
+    if after != _LOST:
+        sign = _past(frame, after, _MINUS)
+        checksum, at = _integer(frame, after if sign == _LOST else sign)
+        if verify and checksum != 0:
+            return FALLBACK, time_ms, np.int64(NOT_NUMBERED)
+    last: Int = np.int64(NOT_NUMBERED)
+    if _past(frame, at, _OKX_END) == _LOST:
+        previous, after = _integer(frame, _past(frame, at, _OKX_PREVIOUS))
+        if after != _LOST:
+            last, at = _integer(frame, _past(frame, after, _OKX_LAST))
+        else:
+            last, at = _integer(frame, _past(frame, at, _OKX_LAST))
+            previous, at = _integer(frame, _past(frame, at, _OKX_PREVIOUS))
+        if previous != sequence:
+            return FALLBACK, time_ms, last
+    if _past(frame, at, _OKX_END) != np.uint64(len(frame)) or time_ms >= _MILLIS_END:
+        return FALLBACK, time_ms, last
+    return _window_both(bids, asks, levels, first, both, False), time_ms, last
+
+
+_BYBIT_TOPIC, _BYBIT_DELTA = _text(b'{"topic":"orderbook.'), _text(b'","type":"delta","ts":')
+_BYBIT_SYMBOL, _BYBIT_BIDS = _text(b',"data":{"s":"'), _text(b'","b":[')
+_BYBIT_OTHER, _BYBIT_CLOSE, _BYBIT_ENGINE, _DOT = _text(b',"seq":'), _text(b"}"), _text(b',"cts":'), _text(b".")
+
+
+@_entry(_BYTES, _BYTES, types.int64, types.float64[::1], *[types.float64[::1]] * 2)
+def apply_bybit(
+    frame: bytes, symbol: bytes, sequence: int, levels: Floats, bids: Floats, asks: Floats
+) -> tuple[Int, Int, Int]:
+    """Apply a delta of Bybit's `orderbook` that follows `sequence`: (APPLIED or CROSSED, its cts or ts, its u).
+
+    As `apply_okx`.
+    """
+    _, at = _integer(frame, _past(frame, _NONE, _BYBIT_TOPIC))
+    at = _past(frame, _past(frame, _past(frame, at, _DOT), symbol), _BYBIT_DELTA)
+    sent_ms, at = _integer(frame, at)
+    at = _past(frame, _past(frame, _past(frame, at, _BYBIT_SYMBOL), symbol), _BYBIT_BIDS)
+    at, first = _levels(frame, at, levels, 0, 0)
+    at, both = _levels(frame, _past(frame, at, _ASKS), levels, first, 0)
+    last, at = _integer(frame, _past(frame, at, _LAST))
+    after = _past(frame, at, _BYBIT_OTHER)
+    if after != _LOST:
+        _, at = _integer(frame, after)
+    at = _past(frame, at, _BYBIT_CLOSE)
+    time_ms, after = sent_ms, _past(frame, at, _BYBIT_ENGINE)
+    if after != _LOST:
+        time_ms, at = _integer(frame, after)
+    ends = _past(frame, at, _BYBIT_CLOSE) == np.uint64(len(frame))
+    if not ends or last != sequence + 1 or sent_ms >= _MILLIS_END or time_ms >= _MILLIS_END:
+        return FALLBACK, time_ms, last
+    return _window_both(bids, asks, levels, first, both, True), time_ms, last
+
+
 def compiled_now() -> bool:
     """Whether this process had to compile, since the cache did not hold everything."""
-    entries: tuple[Any, ...] = (apply, best, tidy, top, sizes_of, rebuild, apply_frame, apply_lines)
+    entries: tuple[Any, ...] = (
+        apply, best, tidy, top, sizes_of, rebuild, apply_frame, apply_lines, window_apply, apply_okx, apply_bybit
+    )  # fmt: skip
     return any(entry.stats.cache_misses for entry in entries)
