@@ -15,7 +15,7 @@ from tests.monitor.conftest import Trade
 from tests.support.sim import Sim, sim_process
 from xetrade_core.accounting.days import account_day
 from xetrade_core.accounting.export import export_fills, export_payments
-from xetrade_core.assembly.accounting import collect_fundings
+from xetrade_core.assembly.accounting import collect_fundings, watch_positions
 from xetrade_core.clock import NS_PER_MS, SystemClock
 from xetrade_core.errors import LakeError
 from xetrade_core.execution import fundings
@@ -28,10 +28,12 @@ from xetrade_core.lake.trade_schemas import FUNDING_PAYMENTS, PNL_DAILY
 from xetrade_core.lake.trades import read_payments
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
-from xetrade_core.monitor.ledger import FillLedger
+from xetrade_core.monitor.ledger import FillLedger, Selection
+from xetrade_core.monitor.watch import Pace
 from xetrade_core.positions.daily import NS_PER_DAY
 from xetrade_core.settings import load_settings
 from xetrade_core.simvenue import ccxt_config
+from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.fundings import add_fundings, read_fundings
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues.clients import ClientOptions
@@ -150,3 +152,24 @@ def test_a_payment_in_another_currency_is_told(store: OrderStore, lake: ObjectSt
     add_fundings(store, [odd])
     assert export_payments(store, lake, "binanceusdm", DAY0).foreign == (SYMBOL,)
     assert len(read_day(lake, FUNDING_PAYMENTS, "binanceusdm", DAY0) or ()) == 1
+
+
+def test_what_the_venue_holds_is_compared_with_what_our_fills_make(
+    sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: OrderStore, lake: ObjectStore, trade: Trade
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XETRADE_VENUES__BINANCEUSDM__REST_URL", sim.url("binanceusdm").rest)
+    monkeypatch.setenv("XETRADE_TRADING__STORE", f"sqlite:///{tmp_path}/orders.db")
+    told: list[dict[str, Any]] = []
+    remove = add_alarm_sink(told.append)
+    trade(("0.015", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="a")
+    pace = Pace(interval_s=1, max_updates=1)
+    made = watch_positions(load_settings(), lake, pace, SystemClock())
+    assert made.compared == ("binanceusdm/main",)
+    assert made.mismatches == (f"binanceusdm/main {SYMBOL}: 0.015 here, 0.02 at the venue",)
+    assert [one["alarm"] for one in told] == ["position_mismatch"]
+    trade(("0.005", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="b")
+    assert watch_positions(load_settings(), lake, pace, SystemClock()).mismatches == ()
+    only = Selection(strategy="a")
+    assert watch_positions(load_settings(), lake, pace, SystemClock(), selection=only).compared == ()
+    remove()

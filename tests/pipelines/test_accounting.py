@@ -118,7 +118,7 @@ def test_positions_are_looked_at_now_at_the_venues_mark(venues: Sim, lake_store:
     trade(("0.5", "50000"), at_ns=today().start_ns)
     looked = materialize(positions, today())
     assert looked.success
-    assert verdicts(looked) == {"rows_valid": True, "marked": True, "have_fills": True}
+    assert verdicts(looked) == {"rows_valid": True, "marked": True, "have_fills": True, "equal_the_venues": True}
     [row] = read_day(lake_store, POSITIONS, "binance", today().start_ns).to_pylist()
     assert (row["side"], row["quantity"], row["mark_kind"]) == ("long", D("0.5"), "mid")
     [materialization] = looked.asset_materializations_for_node("positions")
@@ -132,7 +132,7 @@ def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
     trade(("0.5", "50000"), at_ns=today().start_ns)
     result = run(monitor_positions, {"interval_s": 0.05, "max_updates": 3})
     assert result.success
-    assert verdicts(result) == {"rows_valid": True, "marked": True, "have_fills": True}
+    assert verdicts(result) == {"rows_valid": True, "marked": True, "have_fills": True, "equal_the_venues": True}
     assert len(read_day(lake_store, POSITIONS, "binance", today().start_ns)) == 3
     booked = run(account_days)
     assert booked.success

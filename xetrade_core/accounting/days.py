@@ -13,6 +13,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xetrade_core.accounting.export import totals
 from xetrade_core.errors import LakeError
 from xetrade_core.lake.day_tables import read_day, write_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
@@ -23,6 +24,7 @@ from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import ZERO
 from xetrade_core.positions.book import PositionBook
 from xetrade_core.positions.daily import DayResult, Event, Marks, daily
+from xetrade_core.positions.numbers import exact_sum
 from xetrade_core.positions.payout import Payout
 
 
@@ -42,19 +44,16 @@ class DayProfit:
     @property
     def funding(self) -> dict[str, Decimal]:
         """What the rows were paid, by settlement currency."""
-        found: dict[str, Decimal] = {}
-        for row in self.rows:
-            if row.funding:
-                found[row.settle] = found.get(row.settle, ZERO) + row.funding
-        return found
+        settles = {row.settle for row in self.rows if row.funding}
+        return {settle: exact_sum(row.funding for row in self.rows if row.settle == settle) for settle in settles}
 
     def unexplained_funding(self, settle: str) -> bool:
         """Whether the rows' funding in a currency is not what the payments come to.
 
         A payment that strategies share is rounded for each of them, to the last of 18 places.
         """
-        apart = abs(self.funding.get(settle, ZERO) - self.funding_read.get(settle, ZERO))
-        return apart > len(self.rows) * Decimal((0, (1,), -PLACES))
+        apart = exact_sum((self.funding.get(settle, ZERO), self.funding_read.get(settle, ZERO).copy_negate()))
+        return apart.copy_abs() > len(self.rows) * Decimal((0, (1,), -PLACES))
 
     @property
     def fills(self) -> int:
@@ -64,11 +63,9 @@ class DayProfit:
     @property
     def nets(self) -> dict[str, Decimal]:
         """The net by settlement currency, of currencies of which every row's is known."""
-        found: dict[str, Decimal | None] = {}
-        for row in self.rows:
-            before = found.get(row.settle, ZERO)
-            found[row.settle] = None if before is None or row.net is None else before + row.net
-        return {settle: net for settle, net in found.items() if net is not None}
+        unknown = {row.settle for row in self.rows if row.net is None}
+        settles = {row.settle for row in self.rows} - unknown
+        return {settle: exact_sum(row.net or ZERO for row in self.rows if row.settle == settle) for settle in settles}
 
     @property
     def unmarked(self) -> tuple[str, ...]:
@@ -122,9 +119,7 @@ def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
     found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes)
     rows = tuple(row for row in found if row.day_ns == start_ns)
     written = write_day(store, PNL_DAILY, venue, start_ns, _table(rows, sizes))
-    paid: dict[str, Decimal] = {}
-    for payment in read_payments(store, venue, start_ns):
-        paid[payment.currency] = paid.get(payment.currency, ZERO) + payment.amount
+    paid = totals(read_payments(store, venue, start_ns))
     read = count_fills(store, venue, start_ns)
     return DayProfit(venue, start_ns, rows, written.rejected, written.changed, read, paid)
 

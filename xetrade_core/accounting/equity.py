@@ -10,9 +10,7 @@ import pyarrow as pa
 from xetrade_core.lake.day_tables import days_of, read_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PNL_DAILY
-
-#: what a picture says of rows whose net is not known
-_ZERO = Decimal(0)
+from xetrade_core.positions.numbers import exact_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +44,10 @@ def _settles(rows: list[dict[str, object]]) -> list[str]:
 
 
 def _equity(venue: str, settle: str, rows: list[dict[str, object]]) -> Equity:
-    by_day: dict[int, Decimal] = {}
-    by_symbol: dict[str, Decimal] = {}
-    unknown = 0
-    for row in rows:
-        day_ns, net = row["timestamp"], row["net"]
-        assert isinstance(day_ns, int)
-        by_day.setdefault(day_ns, _ZERO)
-        if not isinstance(net, Decimal):
-            unknown += 1
-            continue
-        by_day[day_ns] += net
-        symbol = str(row["symbol"])
-        by_symbol[symbol] = by_symbol.get(symbol, _ZERO) + net
-    running, total = [], _ZERO
-    for day_ns in sorted(by_day):
-        total += by_day[day_ns]
-        running.append(total)
-    return Equity(venue, settle, tuple(sorted(by_day)), tuple(running), by_symbol, unknown)
+    known = [(int(str(row["timestamp"])), str(row["symbol"]), row["net"]) for row in rows]
+    nets = [(day_ns, symbol, net) for day_ns, symbol, net in known if isinstance(net, Decimal)]
+    days = sorted({day_ns for day_ns, _, _ in known})
+    running = tuple(exact_sum(net for at_ns, _, net in nets if at_ns <= day_ns) for day_ns in days)
+    symbols = sorted({symbol for _, symbol, _ in nets})
+    by_symbol = {symbol: exact_sum(net for _, other, net in nets if other == symbol) for symbol in symbols}
+    return Equity(venue, settle, tuple(days), running, by_symbol, len(known) - len(nets))

@@ -5,13 +5,16 @@ Made again, a day is the same to the byte.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trades import StoredFill, write_fills, write_payments
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Fill
+from xetrade_core.positions.numbers import exact_sum
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.trading.fundings import read_fundings
 from xetrade_core.trading.reader import OrderReader
@@ -72,14 +75,17 @@ def export_payments(reader: OrderReader, store: ObjectStore, venue: str, day_ns:
     """The funding payments of a venue's day. Raises StoreUnavailable, LakeError."""
     start_ns = day_start(day_ns)
     rows = read_fundings(reader, venue=venue, from_ns=start_ns, to_ns=start_ns + NS_PER_DAY)
-    totals: dict[str, Decimal] = {}
-    for row in rows:
-        totals[row.currency] = totals.get(row.currency, Decimal(0)) + row.amount
     foreign = {row.symbol for row in rows if SymbolParts.parse(row.symbol, venue).settle != row.currency}
     written = write_payments(store, venue, start_ns, rows)
     return ExportedPayments(
-        venue, start_ns, written.rows, written.rejected, written.changed, totals, tuple(sorted(foreign))
+        venue, start_ns, written.rows, written.rejected, written.changed, totals(rows), tuple(sorted(foreign))
     )
+
+
+def totals(payments: Sequence[FundingPayment]) -> dict[str, Decimal]:
+    """What payments come to, by currency."""
+    currencies = sorted({row.currency for row in payments})
+    return {name: exact_sum(row.amount for row in payments if row.currency == name) for name in currencies}
 
 
 def _size(fill: Fill, sizes: dict[tuple[str, str], Decimal]) -> Decimal | None:

@@ -15,7 +15,7 @@ from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
-from xetrade_core.assembly.accounts import plan_accounts
+from xetrade_core.assembly.accounts import AccountPlan, plan_accounts
 from xetrade_core.assembly.funding import Outcomes, over_venues
 from xetrade_core.assembly.trading import open_store
 from xetrade_core.clock import NS_PER_S, Clock
@@ -26,11 +26,13 @@ from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.marks import MarkSource, is_perpetual
+from xetrade_core.model.orders import ZERO
 from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.limits import PositionLimits, Watchman
 from xetrade_core.monitor.view import PositionView, Total
 from xetrade_core.monitor.watch import Pace, Update, Watch
 from xetrade_core.settings import Settings
+from xetrade_core.telemetry import alarm
 from xetrade_core.trading.fundings import add_fundings, read_fundings
 from xetrade_core.trading.reader import OrderReader
 from xetrade_core.trading.store import OrderStore
@@ -52,7 +54,8 @@ class BookedDay:
 class Watched:
     """A session of watching: the last look at each venue's positions, and what was kept.
 
-    `fill_less` are holdings of the order store that no fill explains.
+    `fill_less` are holdings of the order store that no fill explains. `compared` are the accounts whose venue told what
+    it holds for them, `mismatches` where that is another amount than ours: `binanceusdm/main BTC/USDT:USDT: ...`.
     """
 
     updates: int
@@ -62,6 +65,8 @@ class Watched:
     failures: tuple[Failure, ...]
     rejected: int
     fill_less: tuple[str, ...]
+    compared: tuple[str, ...] = ()
+    mismatches: tuple[str, ...] = ()
 
     def of_venue(self, venue: str) -> tuple[PositionView, ...]:
         """The positions on one venue."""
@@ -137,10 +142,7 @@ def collect_fundings(settings: Settings, clock: Clock) -> Outcomes[int]:
 async def _collect(settings: Settings, clock: Clock) -> Outcomes[int]:
     done: list[int] = []
     problems: dict[str, str] = {}
-    try:
-        plans = [plan for plan in plan_accounts(settings).ready if plan.venue.funding is not None]
-    except ConfigError:  # no account is meant
-        plans = []
+    plans = _contract_accounts(settings)
     if not plans:
         return Outcomes((), {})
     store = open_store(settings, clock)
@@ -226,8 +228,9 @@ async def _watch(
 ) -> Watched:
     last: Update | None = None
     rejected = 0
+    ledger = FillLedger(reader, selection)
     async with MarkSource(market_access(settings, clock, random.Random())) as marks:
-        watch = Watch(FillLedger(reader, selection), marks, pace, clock)
+        watch = Watch(ledger, marks, pace, clock)
         async for update in watch.updates(asyncio.Event()):
             last = update
             for venue in sorted({one.venue for one in update.positions}):
@@ -236,7 +239,46 @@ async def _watch(
             on_update(update)
     assert last is not None  # the first update is always made
     fill_less = await asyncio.to_thread(_fill_less, reader)
-    return Watched(last.number, last.at_ns, last.positions, last.totals, last.failures, rejected, fill_less)
+    compared, mismatches = await _compare(settings, clock, ledger) if selection.whole_accounts else ((), ())
+    for mismatch in mismatches:
+        alarm("position_mismatch", f"{mismatch}: compare orders and fills with the venue; xetrade orders resume")
+    return Watched(
+        last.number, last.at_ns, last.positions, last.totals, last.failures, rejected, fill_less, compared, mismatches
+    )
+
+
+async def _compare(settings: Settings, clock: Clock, ledger: FillLedger) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What venues hold for the accounts of the settings in contracts, beside what our fills make.
+
+    The accounts that told, and where they differ; an account that does not tell is left alone.
+    """
+    compared: list[str] = []
+    mismatches: list[str] = []
+    for plan in _contract_accounts(settings):
+        client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, random.Random())
+        try:
+            theirs = {one.symbol: one.amount for one in await client.positions()}
+        except XETradeError:
+            continue
+        finally:
+            await client.close()
+        await asyncio.to_thread(ledger.refresh)
+        ours = ledger.amounts(*plan.name)
+        name = "/".join(plan.name)
+        compared.append(name)
+        for symbol in sorted({*theirs, *ours}):
+            here, there = ours.get(symbol, ZERO), theirs.get(symbol, ZERO)
+            if ":" in symbol and here != there:
+                mismatches.append(f"{name} {symbol}: {here.normalize():f} here, {there.normalize():f} at the venue")
+    return tuple(compared), tuple(mismatches)
+
+
+def _contract_accounts(settings: Settings) -> list[AccountPlan]:
+    """The accounts of the settings that can be asked, on venues that have perpetuals; none where none is meant."""
+    try:
+        return [plan for plan in plan_accounts(settings).ready if plan.venue.funding is not None]
+    except ConfigError:
+        return []
 
 
 def _fill_less(reader: OrderReader) -> tuple[str, ...]:

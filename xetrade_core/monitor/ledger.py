@@ -12,7 +12,7 @@ from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Fill
 from xetrade_core.positions.book import Holder, PositionBook
 from xetrade_core.positions.lots import LotMethod
-from xetrade_core.positions.numbers import stream_context
+from xetrade_core.positions.numbers import exact_sum, stream_context
 from xetrade_core.positions.payout import Payout
 from xetrade_core.positions.position import Position
 from xetrade_core.trading.fundings import count_fundings, read_fundings
@@ -42,6 +42,11 @@ class Selection:
     symbols: tuple[str, ...] | None = None
     strategy: str | None = None
     client_id: str | None = None
+
+    @property
+    def whole_accounts(self) -> bool:
+        """Whether it leaves nothing out of the accounts that it holds, so that they can be compared with the venue."""
+        return self.symbols is None and self.strategy is None and self.client_id is None
 
 
 EVERYTHING = Selection()
@@ -77,6 +82,14 @@ class FillLedger:
         wanted = self._selection.strategy
         held = self.book.positions
         return {holder: one for holder, one in held.items() if wanted in (None, holder.strategy)}
+
+    def amounts(self, venue: str, account: str) -> dict[str, Decimal]:
+        """What an account holds of each symbol, all strategies together; what is flat is left out."""
+        held: dict[str, list[Decimal]] = {}
+        for holder, position in self.book.positions.items():
+            if (holder.venue, holder.account) == (venue, account):
+                held.setdefault(holder.symbol, []).append(position.quantity)
+        return {symbol: total for symbol, parts in held.items() if (total := exact_sum(parts))}
 
     def refresh(self, *, deep: bool = True) -> int:
         """Take in what the store has got since; how many fills were new. Raises StoreUnavailable, UnknownSize.

@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 
 from xetrade_core.market_data.marks import Mark, MarkKind
 from xetrade_core.positions.book import Holder
-from xetrade_core.positions.numbers import reported, stream_context
+from xetrade_core.positions.numbers import exact_sum, reported, stream_context
 from xetrade_core.positions.position import Position
 
 
@@ -102,8 +102,7 @@ def totals(views: Iterable[PositionView]) -> list[Total]:
 
 def _sum(values: Iterable[Decimal | None]) -> Decimal | None:
     known = list(values)
-    with localcontext(stream_context()):
-        return None if None in known else sum((value for value in known if value is not None), Decimal(0))
+    return None if None in known else exact_sum(value for value in known if value is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ are reported, so that both report the same.
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 from typing import TypeVar
 
@@ -48,3 +49,9 @@ def reported(value: Fraction | Decimal) -> Decimal:
 def plain_text(value: Decimal) -> str:
     """In digits, without an exponent: `0.00000001`, `1200`."""
     return format(value, "f")
+
+
+def exact_sum(values: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts; the usual decimal context would round one of more than 28 digits."""
+    with localcontext(stream_context()):
+        return sum(values, Decimal(0))

@@ -37,10 +37,11 @@ PNL_FROM_FUNDING = _spec("pnl_daily", "from_funding", "The rows' funding is what
 POSITIONS_VALID = _spec("positions", "rows_valid", "Every row fits the schema; none had to be rejected.", blocking=True)
 POSITIONS_MARKED = _spec("positions", "marked", "Every open position has a mark that is not too old (warns only).")
 POSITIONS_HAVE_FILLS = _spec("positions", "have_fills", "No holding of the order store is without a fill.")
+POSITIONS_EQUAL = _spec("positions", "equal_the_venues", "The venue holds what our fills make, where it can be asked.")
 FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_CLAIMED)
 PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_SETTLED)
 PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_FROM_FILLS, PNL_FROM_FUNDING)
-POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_HAVE_FILLS)
+POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_HAVE_FILLS, POSITIONS_EQUAL)
 
 
 def _result(
@@ -95,9 +96,12 @@ def position_checks(made: Watched, venue: str) -> list[dg.AssetCheckResult]:
     rows = made.of_venue(venue)
     unmarked = [f"{one.account} {one.symbol}" for one in rows if one.quantity and (one.mark is None or one.mark_stale)]
     rejected = [f"{made.rejected} rows"] if made.rejected else []
+    differ = [line for line in made.mismatches if line.startswith(f"{venue}/")]
+    asked = [name for name in made.compared if name.startswith(f"{venue}/")]
     without = [name for name in made.fill_less if name.startswith(f"{venue} ")]
     return [
         _result(POSITIONS_VALID, rejected, f"{made.rejected} rows rejected"),
         _result(POSITIONS_MARKED, unmarked, f"{len(unmarked)} of {len(rows)} positions without a mark", warns=True),
         _result(POSITIONS_HAVE_FILLS, without, f"{len(without)} holdings without a fill"),
+        _result(POSITIONS_EQUAL, differ, f"{len(differ)} differences; asked: {', '.join(asked) or 'no account'}"),
     ]
