@@ -87,6 +87,13 @@ def test_live_takes_the_mode_and_the_account() -> None:
     assert (careful.live, careful.options.testnet) == (False, True)
 
 
+def test_live_orders_are_measured_by_the_live_venue_even_beside_an_account_on_paper() -> None:
+    both = {"first": {"venue": "binance", "live": True, **KEY}, "second": {"venue": "binance", **KEY}}
+    plans = plan_accounts(settings("live", here=False, **both))
+    assert [plan.options.testnet for plan in plans.ready] == [False, True]
+    assert plans.reading()["binance"].testnet is False
+
+
 def test_only_simulated_mode_has_keys_of_its_own() -> None:
     said = refusal(settings("live", main={"venue": "binance", "live": True}))
     assert said == "account main has no key: set XETRADE_ACCOUNTS__MAIN__API_KEY and XETRADE_ACCOUNTS__MAIN__SECRET"

@@ -17,7 +17,7 @@ from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounts import AccountPlan, plan_accounts
 from xetrade_core.assembly.funding import Outcomes, over_venues
-from xetrade_core.assembly.trading import open_store
+from xetrade_core.assembly.order_store import open_store
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, XETradeError
 from xetrade_core.execution.ccxt_execution import CcxtExecution

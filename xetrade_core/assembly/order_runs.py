@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from xetrade_core.assembly.trading import TradingDesk, open_desk, open_reader, risk_overview, set_trading_state
+from xetrade_core.assembly.order_store import open_reader, risk_overview, set_trading_state
+from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import OrderError
 from xetrade_core.model.order_events import TradingState

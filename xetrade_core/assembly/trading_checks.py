@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from xetrade_core.assembly.accounts import AccountPlan, plan_accounts
-from xetrade_core.assembly.trading import open_reader, risk_overview
+from xetrade_core.assembly.order_store import open_reader, risk_overview
 from xetrade_core.checkup import SKEW_FAIL_S, SKEW_WARN_S, VENUE_TIMEOUT_S, Check, State
 from xetrade_core.clock import Clock
 from xetrade_core.errors import XETradeError

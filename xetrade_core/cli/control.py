@@ -16,12 +16,12 @@ from xetrade_core.cli.desk import (
     OneVenueOption,
     ReasonOption,
     amount,
+    cancel_everything,
     show_rows,
     who,
     with_desk,
 )
 from xetrade_core.cli.options import JsonOption, open_settings, seconds
-from xetrade_core.cli.orders import cancel_everything
 from xetrade_core.cli.output import emit_json, emit_text, say
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError
@@ -101,7 +101,7 @@ def disarm(
     xetrade disarm --venue binance --account main
     xetrade disarm
     """
-    from xetrade_core.assembly.trading import open_store
+    from xetrade_core.assembly.order_store import open_store
     from xetrade_core.clock import SystemClock
     from xetrade_core.model.order_events import ControlEvent, ControlKind
 
@@ -126,7 +126,7 @@ def disarm(
 
 
 def _show_armed(settings: Settings, *, as_json: bool) -> None:
-    from xetrade_core.assembly.trading import risk_overview
+    from xetrade_core.assembly.order_store import risk_overview
     from xetrade_core.clock import SystemClock
 
     rows = [row for row in risk_overview(settings, SystemClock()).arms if row["armed"]]
@@ -197,7 +197,7 @@ def resume_trading(
 
 def _set_state(settings: Settings, state: TradingState, venue: str, pair: str, by: str, reason: str) -> str:
     """Record what a scope may do; its name. It takes no venue's answer, but to read a pair that was never traded."""
-    from xetrade_core.assembly.trading import set_trading_state
+    from xetrade_core.assembly.order_store import set_trading_state
     from xetrade_core.clock import SystemClock
 
     return set_trading_state(
@@ -206,7 +206,7 @@ def _set_state(settings: Settings, state: TradingState, venue: str, pair: str, b
 
 
 def _show_state(settings: Settings, state: TradingState, where: str, *, as_json: bool) -> None:
-    from xetrade_core.assembly.trading import risk_overview
+    from xetrade_core.assembly.order_store import risk_overview
     from xetrade_core.clock import SystemClock
 
     rows = risk_overview(settings, SystemClock()).states
@@ -223,7 +223,7 @@ def risk(as_json: JsonOption = False) -> None:
 
     Also what is halted and what is armed.
     """
-    from xetrade_core.assembly.trading import risk_overview
+    from xetrade_core.assembly.order_store import risk_overview
     from xetrade_core.clock import SystemClock
 
     settings = open_settings()

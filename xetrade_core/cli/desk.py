@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from xetrade_core.cli.output import emit_json, emit_table
+from xetrade_core.cli.output import emit_json, emit_table, emit_text, say
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,3 +99,23 @@ def show_rows(title: str, rows: list[Any]) -> None:
     if rows:
         names = list(rows[0])
         emit_table(title, [name.replace("_", " ") for name in names], [[row[name] for name in names] for row in rows])
+
+
+def cancel_everything(settings: Settings, venue: str, account: str, pair: str, *, as_json: bool) -> None:
+    """Cancel all, verify, show; leaves with exit code 1 unless the venues say that nothing is open."""
+    from xetrade_core.trading.overview import cancel_all_row
+
+    reports, problems = with_desk(
+        settings, lambda desk: desk.cancel_all(account=account or None, pair=pair or None), venue=venue, account=account
+    )
+    rows = [cancel_all_row(report) for report in reports]
+    clean = all(report.clean for report in reports) and not problems
+    if as_json:
+        emit_json({"clean": clean, "accounts": rows, "problems": problems})
+    else:
+        show_rows("", rows)
+        for name, problem in problems.items():
+            say(f"{name} left out: {problem}")
+        emit_text("nothing is open" if clean else "NOT everything is known to be closed: look at the venues")
+    if not clean:
+        raise typer.Exit(NOT_CLEAN)

@@ -54,7 +54,7 @@ def orders(
     """
     import time
 
-    from xetrade_core.assembly.trading import open_reader
+    from xetrade_core.assembly.order_store import open_reader
     from xetrade_core.clock import NS_PER_S
 
     if context.invoked_subcommand is not None:
@@ -88,7 +88,7 @@ def show(
     \b
     xetrade orders show 12345
     """
-    from xetrade_core.assembly.trading import open_reader
+    from xetrade_core.assembly.order_store import open_reader
     from xetrade_core.trading.overview import order_row, timeline
 
     reader = open_reader(open_settings())
@@ -117,7 +117,7 @@ def rebuild(
     xetrade orders rebuild
     xetrade orders rebuild --repair
     """
-    from xetrade_core.assembly.trading import open_store
+    from xetrade_core.assembly.order_store import open_store
     from xetrade_core.clock import SystemClock
     from xetrade_core.trading.rebuild import rebuild as rebuilt
 

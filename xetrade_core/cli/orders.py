@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xetrade_core.cli.desk import (
-    NOT_CLEAN,
     NOT_SETTLED,
     AccountOption,
     OneAccountOption,
@@ -18,6 +17,7 @@ from xetrade_core.cli.desk import (
     OneVenueOption,
     OrderIdOption,
     amount,
+    cancel_everything,
     is_settled,
     show_orders,
     show_rows,
@@ -211,7 +211,7 @@ def cancel(
 
 def _place_of(settings: Settings, order_id: str, venue: str, account: str) -> tuple[str, str]:
     """Venue and account of an order, of which the store knows more than was said; only one venue then is asked."""
-    from xetrade_core.assembly.trading import open_reader
+    from xetrade_core.assembly.order_store import open_reader
 
     reader = open_reader(settings)
     try:
@@ -223,26 +223,6 @@ def _place_of(settings: Settings, order_id: str, venue: str, account: str) -> tu
     finally:
         reader.engine.dispose()
     return intent.venue, intent.account
-
-
-def cancel_everything(settings: Settings, venue: str, account: str, pair: str, *, as_json: bool) -> None:
-    """Cancel all, verify, show; leaves with exit code 1 unless the venues say that nothing is open."""
-    from xetrade_core.trading.overview import cancel_all_row
-
-    reports, problems = with_desk(
-        settings, lambda desk: desk.cancel_all(account=account or None, pair=pair or None), venue=venue, account=account
-    )
-    rows = [cancel_all_row(report) for report in reports]
-    clean = all(report.clean for report in reports) and not problems
-    if as_json:
-        emit_json({"clean": clean, "accounts": rows, "problems": problems})
-    else:
-        show_rows("", rows)
-        for name, problem in problems.items():
-            say(f"{name} left out: {problem}")
-        emit_text("nothing is open" if clean else "NOT everything is known to be closed: look at the venues")
-    if not clean:
-        raise typer.Exit(NOT_CLEAN)
 
 
 def amend(
@@ -291,7 +271,7 @@ def status(
     xetrade status --venue binance --pair BTC-USDT --order-id 12345
     xetrade status --order-id 12345 --refresh --json
     """
-    from xetrade_core.assembly.trading import open_reader
+    from xetrade_core.assembly.order_store import open_reader
 
     settings = open_settings()
     reader = open_reader(settings)
