@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,39 +31,67 @@ def sim() -> Iterator[Sim]:
         yield running
 
 
-def test_what_happens_to_an_order_is_told_and_in_the_store_at_once(
-    xetrade: Callable[..., Ran], sim: Sim, tmp_path: Path
-) -> None:
-    where = addresses(sim)
-    command = [sys.executable, "-m", "xetrade_core.cli", "orders", "follow", "--json"]
+@contextlib.contextmanager
+def following(sim: Sim, directory: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that follows, ended by Ctrl-C."""
     with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=clean_environment(**where, PYTHONUNBUFFERED="1"),
+        [sys.executable, "-m", "xetrade_core.cli", "orders", "follow", "--json", *more],
+        cwd=directory,
+        env=clean_environment(**addresses(sim), PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as following:
-        assert following.stdout is not None
-        assert following.stderr is not None
+    ) as process:
+        assert process.stderr is not None
         try:
-            for line in following.stderr:
-                if line.startswith("following main on binanceusdm"):
-                    break
-            best = sim.truth("binanceusdm", "BTC/USDT:USDT", depth=1)["bids"][0][0]
-            asked = ("--venue", "binanceusdm", "--pair", "BTC/USDT:USDT", "--side", "buy", "--quantity", "0.01")
-            order = xetrade("place", *asked, "--price", f"{best * 0.97:.1f}", "--json", **where).json
-            told = until(following.stdout, lambda row: row["kind"] == "order")
-            assert (told["status"], told["ours"], told["order_id"]) == ("open", order["client_id"], order["order_id"])
-            sim.fill("binanceusdm", order["order_id"])
-            fill = until(following.stdout, lambda row: row["kind"] == "fill")
-            assert (fill["ours"], fill["quantity"], fill["side"]) == (order["client_id"], "0.01", "buy")
-            until(following.stdout, lambda row: row.get("status") == "filled")
-            stored = xetrade("orders", "show", order["client_id"], "--json", **where).json
-            assert (stored["state"], stored["filled"]) == ("filled", "0.01")
+            assert any(line.startswith("following main on binanceusdm") for line in process.stderr)
+            yield process
         finally:
-            os.kill(following.pid, signal.SIGINT)
-    assert following.returncode == 0
+            process.send_signal(signal.SIGINT)
+
+
+def placed(xetrade: Callable[..., Ran], sim: Sim) -> dict[str, Any]:
+    """An order that rests."""
+    best = sim.truth("binanceusdm", "BTC/USDT:USDT", depth=1)["bids"][0][0]
+    asked = ("--venue", "binanceusdm", "--pair", "BTC/USDT:USDT", "--side", "buy", "--quantity", "0.01")
+    order: dict[str, Any] = xetrade("place", *asked, "--price", f"{best * 0.97:.1f}", "--json", **addresses(sim)).json
+    return order
+
+
+@pytest.mark.slow
+def test_what_happens_to_an_order_is_told_and_in_the_store_at_once(
+    xetrade: Callable[..., Ran], sim: Sim, tmp_path: Path
+) -> None:
+    with following(sim, tmp_path) as process:
+        order = placed(xetrade, sim)
+        told = until(process.stdout, lambda row: row["kind"] == "order")
+        assert (told["status"], told["ours"], told["order_id"]) == ("open", order["client_id"], order["order_id"])
+        sim.fill("binanceusdm", order["order_id"])
+        fill = until(process.stdout, lambda row: row["kind"] == "fill")
+        assert (fill["ours"], fill["quantity"], fill["side"]) == (order["client_id"], "0.01", "buy")
+        until(process.stdout, lambda row: row.get("status") == "filled")
+        stored = xetrade("orders", "show", order["client_id"], "--json", **addresses(sim)).json
+        assert (stored["state"], stored["filled"]) == ("filled", "0.01")
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_venue_cancels_what_a_process_leaves_that_dies_and_not_what_one_leaves_that_is_ended(
+    xetrade: Callable[..., Ran], sim: Sim, tmp_path: Path
+) -> None:
+    order = placed(xetrade, sim)
+    with following(sim, tmp_path, "--dead-man", "3s"):
+        time.sleep(0.5)
+    time.sleep(3.2)
+    assert int(order["order_id"]) in sim.account("binanceusdm")["open_orders"]
+    with following(sim, tmp_path, "--dead-man", "3s") as process:
+        time.sleep(0.5)
+        process.kill()
+        process.wait()
+    killed = time.monotonic()
+    while int(order["order_id"]) in sim.account("binanceusdm")["open_orders"]:
+        assert time.monotonic() < killed + 10
+        time.sleep(0.1)
 
 
 def until(lines: Any, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -311,3 +311,19 @@ async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apa
     rich = subject.opened(venue, "rich", Credentials("rich-key", "rich-secret"))
     with pytest.raises(WithdrawalAllowed):
         (await rich.permissions()).require_safe(venue, "rich")
+
+
+async def test_a_countdown_that_is_not_renewed_cancels_the_orders_of_its_symbol(contract: Subject) -> None:
+    if contract.card.venue == "bybit":
+        pytest.skip("Bybit counts from the end of a connection")
+    client: Any = contract.client
+    wanted = contract.intent()
+    await client.place(wanted)
+    await client.count_down(wanted.symbol, 0.2)
+    await client.count_down(wanted.symbol, 0)
+    await asyncio.sleep(0.4)
+    assert len(await client.open_orders(wanted.symbol)) == 1
+    await client.count_down(wanted.symbol, 0.2)
+    await asyncio.sleep(0.4)
+    found = await client.find(contract.ref(wanted))
+    assert found.status is ReportStatus.EXPIRED

@@ -16,10 +16,12 @@ from xetrade_core.execution.raw import Row, needed, needed_number, number, plain
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import ZERO, Fill, Intent, OrderReport, OrderType, Side
 from xetrade_core.trading.execution import OrderRef
+from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
 WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
 _READ_WEIGHT = 5  # of trades and positions
+_COUNT_DOWN_WEIGHT = 10
 _KEPT_MS = 180 * 86_400_000  # and how far back they go
 
 
@@ -32,6 +34,7 @@ class BinanceFuturesExecution(BinanceExecution):
     )
     put_order: ClassVar[str]
     get_positions: ClassVar[str]
+    post_count_down: ClassVar[str]
 
     def order_params(self, intent: Intent) -> dict[str, object]:
         """See CcxtExecution. ccxt makes GTX of `postOnly`."""
@@ -63,6 +66,22 @@ class BinanceFuturesExecution(BinanceExecution):
             weight=self.weights["place"],
         )
         return self.read("amendment", lambda: self.amended(row, intent))
+
+    async def count_down(self, symbol: str, within_s: float) -> None:
+        """Let the venue cancel every order of a symbol in so many seconds unless told again; 0 takes that back.
+
+        Raises NotSent, ErrorReply or NoReply.
+        """
+        wait_ms = round(within_s * 1000)
+        await self.once(
+            f"countdown of {symbol}",
+            lambda ccxt: getattr(ccxt, self.post_count_down)(
+                {"symbol": ccxt.market_id(symbol), "countdownTime": wait_ms}
+            ),
+            symbol=symbol,
+            priority=Priority.CANCEL,
+            weight=_COUNT_DOWN_WEIGHT,
+        )
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution. A week at a time; within it by trade id, as many share a millisecond."""
@@ -133,6 +152,7 @@ class BinanceUsdmExecution(BinanceFuturesExecution):
 
     put_order = "fapiPrivatePutOrder"
     get_positions = "fapiPrivateV3GetPositionRisk"
+    post_count_down = "fapiPrivatePostCountdownCancelAll"
 
 
 class BinanceCoinmExecution(BinanceFuturesExecution):
@@ -140,3 +160,4 @@ class BinanceCoinmExecution(BinanceFuturesExecution):
 
     put_order = "dapiPrivatePutOrder"
     get_positions = "dapiPrivateGetPositionRisk"
+    post_count_down = "dapiPrivatePostCountdownCancelAll"
