@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xetrade_core.positions.lots import LotMethod
-from xetrade_core.positions.numbers import of_quanta, quanta, reported, stream_context
+from xetrade_core.positions.numbers import exact_sum, of_quanta, quanta, reported, short_text, stream_context
 from xetrade_core.positions.payout import Payout
 from xetrade_core.positions.position import NoConversion, Position, exact, streamed
 from xetrade_core.symbols.parts import Style
@@ -238,3 +238,12 @@ def test_a_reported_number_keeps_every_place_and_no_zero_at_its_end(count):
     assert "E" not in text
     assert not ("." in text and text.endswith("0"))
     assert text != "-0"
+
+
+def test_long_numbers_are_added_and_shortened_without_a_loss():
+    long = Decimal("123456789012345678901234567890.123456789")
+    assert exact_sum([long, Decimal("0.000000001")]) == Decimal("123456789012345678901234567890.123456790")
+    assert short_text(long, 8) == "123456789012345678901234567890.12345679"
+    assert short_text(Decimal("-1234.50"), 2, grouped=True) == "-1,234.5"
+    assert (short_text(Decimal("1200")), short_text(Decimal("0.000000001")), short_text(None)) == ("1200", "0", "-")
+    assert short_text(Decimal("-0.000000001")) == "0"

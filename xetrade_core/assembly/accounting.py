@@ -31,6 +31,7 @@ from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.limits import PositionLimits, Watchman
 from xetrade_core.monitor.view import PositionView, Total
 from xetrade_core.monitor.watch import Pace, Update, Watch
+from xetrade_core.positions.numbers import short_text
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import alarm
 from xetrade_core.trading.fundings import add_fundings, read_fundings
@@ -269,7 +270,7 @@ async def _compare(settings: Settings, clock: Clock, ledger: FillLedger) -> tupl
         for symbol in sorted({*theirs, *ours}):
             here, there = ours.get(symbol, ZERO), theirs.get(symbol, ZERO)
             if ":" in symbol and here != there:
-                mismatches.append(f"{name} {symbol}: {here.normalize():f} here, {there.normalize():f} at the venue")
+                mismatches.append(f"{name} {symbol}: {short_text(here, 18)} here, {short_text(there, 18)} at the venue")
     return tuple(compared), tuple(mismatches)
 
 

@@ -31,7 +31,6 @@ COLUMNS = (
     "funding", "net", "in",
 )  # fmt: skip
 NUMBERS = (5, 6, 7, 9, 10, 11, 12, 13)
-PLACES = 8
 
 VenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
 AccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
@@ -284,10 +283,9 @@ def _row(row: PositionView) -> tuple[str, ...]:
 
 def _text(value: Decimal | None) -> str:
     """At most eight digits after the point, for people; `--json` has them all."""
-    if value is None:
-        return "-"
-    text = format(round(value, PLACES), ",f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    from xetrade_core.positions.numbers import short_text
+
+    return short_text(value, grouped=True)
 
 
 def _summary(update: Update, order: Order | None) -> str:

@@ -166,10 +166,9 @@ def _row(title: str, result: Pnl, currency: str) -> tuple[str, ...]:
 
 def _text(value: Decimal | None) -> str:
     """At most ten digits after the point, for people; `--json` has them all."""
-    if value is None:
-        return "-"
-    text = format(round(value, SHOWN_PLACES), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    from xetrade_core.positions.numbers import short_text
+
+    return short_text(value, SHOWN_PLACES)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal, localcontext
 
 from xetrade_core.monitor.view import PositionView
 from xetrade_core.monitor.watch import Update
-from xetrade_core.positions.numbers import plain_text, reported, stream_context
+from xetrade_core.positions.numbers import short_text, stream_context
 from xetrade_core.telemetry import alarm, get_logger
 
 _log = get_logger("monitor")
@@ -70,7 +70,7 @@ class Watchman:
             Alarming(
                 "position_too_large",
                 _name(row),
-                f"{_name(row)} is worth {_short(row.notional)} {row.settle}, allowed is {most:f}: "
+                f"{_name(row)} is worth {short_text(row.notional)} {row.settle}, allowed is {most:f}: "
                 "reduce it, or raise the limit",
             )
             for row in update.positions
@@ -88,7 +88,7 @@ class Watchman:
                 lost = best - total.net
             if most is not None and lost > most:
                 message = (
-                    f"positions in {total.settle} are {_short(lost)} below their best, allowed is "
+                    f"positions in {total.settle} are {short_text(lost)} below their best, allowed is "
                     f"{most:f}: reduce them, or raise the limit"
                 )
                 found.append(Alarming("position_drawdown", total.settle, message))
@@ -107,11 +107,6 @@ class Watchman:
             for row in update.positions
             if row.quantity and (row.mark is None or row.mark_stale)
         ]
-
-
-def _short(value: Decimal) -> str:
-    """Eight digits after the point at most."""
-    return plain_text(reported(round(value, 8)))
 
 
 def _name(row: PositionView) -> str:

@@ -55,3 +55,14 @@ def exact_sum(values: Iterable[Decimal]) -> Decimal:
     """The sum of amounts; the usual decimal context would round one of more than 28 digits."""
     with localcontext(stream_context()):
         return sum(values, Decimal(0))
+
+
+def short_text(value: Decimal | None, places: int = 8, grouped: bool = False) -> str:
+    """For people: so many digits after the point at most, no zeros at the end, thousands apart if `grouped`; a dash
+    for nothing."""
+    if value is None:
+        return "-"
+    with localcontext(stream_context()):  # the usual context cannot round what has more than 28 digits
+        text = format(round(value, places), ",f" if grouped else "f")
+    short = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if short == "-0" else short

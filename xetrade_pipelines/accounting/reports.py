@@ -6,13 +6,13 @@ Formatting only; what a number means is said where the core computes it (`accoun
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
 import dagster as dg
 
 from xetrade_core.accounting.days import DayProfit
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.assembly.accounting import BookedDay, Watched
+from xetrade_core.positions.numbers import short_text
 from xetrade_pipelines.accounting.checks import fills_checks, payments_checks, position_checks, profit_checks
 from xetrade_pipelines.events import Event, as_events
 from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
@@ -52,12 +52,12 @@ def profit_result(made: DayProfit, pictures: dict[str, bytes]) -> Result:
             "account": row.holder.account,
             "symbol": row.holder.symbol,
             "strategy": row.holder.strategy or None,
-            "held": _text(row.quantity),
-            "realized": _text(row.realized),
-            "fees": _text(row.fees),
-            "funding": _text(row.funding),
-            "unrealized": _text(row.unrealized),
-            "net": _text(row.net),
+            "held": short_text(row.quantity),
+            "realized": short_text(row.realized),
+            "fees": short_text(row.fees),
+            "funding": short_text(row.funding),
+            "unrealized": short_text(row.unrealized),
+            "net": short_text(row.net),
             "in": row.settle,
         }
         for row in made.rows[:SHOWN]
@@ -82,13 +82,13 @@ def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> R
             "symbol": one.symbol,
             "strategy": one.strategy or None,
             "side": one.side,
-            "quantity": _text(one.quantity),
-            "entry": _text(one.entry),
-            "mark": _text(one.mark),
+            "quantity": short_text(one.quantity),
+            "entry": short_text(one.entry),
+            "mark": short_text(one.mark),
             "marked by": one.mark_kind,
             "age s": one.mark_age_s,
-            "unrealized": _text(one.unrealized),
-            "net": _text(one.net),
+            "unrealized": short_text(one.unrealized),
+            "net": short_text(one.net),
             "in": one.settle,
         }
         for one in views[:SHOWN]
@@ -115,11 +115,3 @@ def watched_events(made: Watched, pictures: dict[str, dict[str, bytes]]) -> Iter
     for venue in made.venues:
         key = VenueDay.containing(venue, made.at_ns).key
         yield from as_events(key, [positions_result(made, venue, pictures.get(venue, {}))])
-
-
-def _text(value: Decimal | None) -> str | None:
-    """A number as people read it: eight digits after the point at most."""
-    if value is None:
-        return None
-    text = format(round(value, 8), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
