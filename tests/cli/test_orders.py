@@ -152,6 +152,15 @@ def test_an_order_of_somebody_else_can_be_asked_for_and_cancelled(
     assert "unknown order" in trade("status", "--order-id", theirs["order_id"]).error
 
 
+def test_an_order_is_not_taken_for_one_of_another_pair(trade: Run, sim: Sim) -> None:
+    order = placed(trade)
+    for command in ("cancel", "status"):
+        ran = trade(command, "--venue", "binance", "--pair", "ETH-USDT", "--order-id", order["order_id"])
+        assert ran.code == 2
+        assert f"order {order['order_id']} is of BTC/USDT" in ran.error
+    assert order["client_id"] in open_ids(sim)
+
+
 # -- refusals: each one line, exit code 2, nothing sent ---------------------------------------------------------------
 
 

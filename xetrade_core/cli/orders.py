@@ -23,7 +23,7 @@ from xetrade_core.cli.desk import (
     show_rows,
     with_desk,
 )
-from xetrade_core.cli.options import JsonOption, VenueOption, open_settings, seconds
+from xetrade_core.cli.options import JsonOption, VenueOption, open_settings, seconds, symbol_fits
 from xetrade_core.cli.output import emit_json, emit_text, say
 from xetrade_core.cli.quoting import PairOption
 from xetrade_core.errors import ConfigError, UnknownOrder
@@ -195,11 +195,14 @@ def cancel(
         cancel_everything(settings, venue, account, pair, as_json=as_json)
         return
 
+    stored = _stored(settings, order_id, venue, account, pair)
+    if stored is not None:
+        venue, account = stored.intent.venue, stored.intent.account
+
     async def work(desk: TradingDesk) -> Order | None:
-        order = await desk.cancel(order_id, venue=venue or None, account=account or None, pair=pair or None)
+        order = await desk.cancel(order_id, venue=venue, account=account or None, pair=pair or None)
         return None if order is None else await desk.settle(order)
 
-    venue, account = _place_of(settings, order_id, venue, account)
     order = with_desk(settings, work, venue=venue, account=account)
     if order is not None:
         _show_settled(order, as_json=as_json)
@@ -209,20 +212,23 @@ def cancel(
         emit_text(f"{venue} took the cancel of {order_id}, an order that is not in the order store")
 
 
-def _place_of(settings: Settings, order_id: str, venue: str, account: str) -> tuple[str, str]:
-    """Venue and account of an order, of which the store knows more than was said; only one venue then is asked."""
+def _stored(settings: Settings, order_id: str, venue: str, account: str, pair: str = "") -> Order | None:
+    """The order of the store; None if it is not there, and venue and pair say where it is. Raises UnknownOrder, and
+    ConfigError where it is of another pair."""
     from xetrade_core.assembly.order_store import open_reader
 
     reader = open_reader(settings)
     try:
-        intent = reader.named(order_id, venue=venue or None, account=account or None).intent
+        order = reader.named(order_id, venue=venue or None, account=account or None)
     except UnknownOrder:
-        if not venue:
+        if not (venue and pair):
             raise
-        return venue, account
+        return None
     finally:
         reader.engine.dispose()
-    return intent.venue, intent.account
+    if pair and not symbol_fits(pair, order.intent.symbol):
+        raise ConfigError.of("--pair", pair, f"order {order_id} is of {order.intent.symbol}")
+    return order
 
 
 def amend(
@@ -247,11 +253,14 @@ def amend(
     if new_quantity is None and new_price is None:
         raise ConfigError("say what is to change: --quantity, --price or both")
 
-    async def work(desk: TradingDesk) -> Order:
-        return await desk.settle(await desk.amend(order_id, amount=new_quantity, price=new_price))
+    stored = _stored(settings, order_id, venue, account)
+    assert stored is not None  # without a pair an unknown one is an error
+    client_id, intent = stored.client_id, stored.intent
 
-    venue, account = _place_of(settings, order_id, venue, account)
-    _show_settled(with_desk(settings, work, venue=venue, account=account), as_json=as_json)
+    async def work(desk: TradingDesk) -> Order:
+        return await desk.settle(await desk.amend(client_id, amount=new_quantity, price=new_price))
+
+    _show_settled(with_desk(settings, work, venue=intent.venue, account=intent.account), as_json=as_json)
 
 
 def status(
@@ -271,19 +280,11 @@ def status(
     xetrade status --venue binance --pair BTC-USDT --order-id 12345
     xetrade status --order-id 12345 --refresh --json
     """
-    from xetrade_core.assembly.order_store import open_reader
-
     settings = open_settings()
-    reader = open_reader(settings)
-    try:
-        order = reader.named(order_id, venue=venue or None, account=account or None)
-    except UnknownOrder:
-        if not (venue and pair):
-            raise
+    order = _stored(settings, order_id, venue, account, pair)
+    if order is None:
         _show_stranger(settings, order_id, venue, account, pair, as_json=as_json)
         return
-    finally:
-        reader.engine.dispose()
     if refresh:
         client_id, intent = order.client_id, order.intent
         order = with_desk(
