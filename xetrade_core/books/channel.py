@@ -46,15 +46,16 @@ class ChannelSequencer(BookSequencer):
         return (*lost, self._joined(received_ns))
 
     def follow(
-        self, bids: Sequence[Level], asks: Sequence[Level], sequence: int | None, time_ms: int, received_ns: int
+        self, bids: Sequence[Any], asks: Sequence[Any], sequence: int | None, time_ms: int, received_ns: int
     ) -> Events:
-        """A change that fits the book, with absolute sizes."""
+        """A change that fits the book, with absolute sizes, in levels such as the book's sides take."""
         book = self.book
+        bid_side, ask_side = book.bids, book.asks
         if bids:
-            book.bids.apply(bids)
+            bid_side.apply(bids)
         if asks:
-            book.asks.apply(asks)
-        if book.crossed:
+            ask_side.apply(asks)
+        if bid_side.bound + ask_side.bound >= 0 and book.crossed:
             return self.crossed(received_ns)
         if not self._proven():
             return self.lose(GapCause.CHECKSUM, received_ns, sequence)
@@ -62,7 +63,10 @@ class ChannelSequencer(BookSequencer):
 
     def followed(self, sequence: int | None, time_ms: int, received_ns: int) -> Events:
         """The book has taken a change that fits it, and is sound."""
-        self._stamp(sequence, time_ms, received_ns)
+        self.sequence = sequence  # as `_stamp`, without a call for each message
+        self.exchange_ns = time_ms * NS_PER_MS
+        self.received_ns = received_ns
+        self._old_run = 0
         self.applied_count += 1
         return self._applied
 

@@ -8,10 +8,12 @@ the last `change_id` follows on. A level is `[action, price, amount]` with `new`
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, cast
 
 import msgspec
 
+from xetrade_core.books.book import BookSide, L2Book, Side
 from xetrade_core.books.book_set import Millis, Price, SequenceId, Size
 from xetrade_core.books.channel import ChannelSequencer, RpcBooks
 from xetrade_core.books.sequencer import Events
@@ -44,10 +46,31 @@ class Notification(msgspec.Struct, gc=False):
     params: Params
 
 
+class ActionSide(BookSide):
+    """A side whose changes say what is done to a level."""
+
+    __slots__ = ()
+
+    def apply(self, levels: Iterable[Level]) -> None:  # type: ignore[override]  # nobody but its sequencer applies
+        """Set each level to its amount, or remove it."""
+        sizes = self._sizes
+        before = len(sizes)
+        for action, price, amount in levels:
+            sizes[price] = 0.0 if action == "delete" else amount
+        if len(sizes) > before:
+            self._note_new(len(sizes) - before)
+
+    def deepen(self, levels: Iterable[tuple[float, float]], reach: float | None) -> None:
+        """A snapshot tells everything, so that nothing is past the reach."""
+
+
 class DeribitSequencer(ChannelSequencer):
     """One instrument."""
 
     __slots__ = ()
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol, L2Book(sides=cast("tuple[Side, Side]", (ActionSide(1), ActionSide(-1)))))
 
     def message(self, data: BookData, received_ns: int) -> Events:
         """Apply, ignore or find a gap."""
@@ -57,7 +80,7 @@ class DeribitSequencer(ChannelSequencer):
             return self.early()
         if data.prev_change_id != self.sequence:
             return self.unfit(data.change_id, data.change_id, data.timestamp, received_ns)
-        return self.follow(_pairs(data.bids), _pairs(data.asks), data.change_id, data.timestamp, received_ns)
+        return self.follow(data.bids, data.asks, data.change_id, data.timestamp, received_ns)
 
 
 class DeribitBooks(RpcBooks):
