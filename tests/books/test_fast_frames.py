@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.books.mistreated import damaged, disordered
 from xetrade_core.books.binance import BinanceFuturesBooks, BinanceSpotBooks
 from xetrade_core.books.book_set import BookSet
 from xetrade_core.model.instruments import Instrument, MarketType
@@ -119,35 +119,14 @@ def test_valid_frames_are_taken_and_come_to_the_same(market, all_changes, combin
 @settings(max_examples=250, deadline=None)
 @given(all_changes=st.lists(CHANGES, min_size=3, max_size=6), combined=st.booleans(), data=st.data())
 def test_a_frame_with_bytes_changed_taken_out_or_put_in_comes_to_the_same(market, all_changes, combined, data):
-    frames = stream(market, all_changes, combined)
-    victim = data.draw(st.integers(1, len(frames) - 1))
-    damaged = bytearray(frames[victim])
-    for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(damaged) - 1))
-        new = data.draw(st.sampled_from(b'0123456789.-+eE"[]{},: \\\n\x00\xff@abdpuUEsT') | st.integers(0, 255))
-        kind = data.draw(st.sampled_from(["change", "insert", "remove", "cut"]))
-        if kind == "change":
-            damaged[at] = new
-        elif kind == "insert":
-            damaged.insert(at, new)
-        elif kind == "remove" and len(damaged) > 1:
-            del damaged[at]
-        elif kind == "cut" and at:
-            del damaged[at:]
-    feed_both(market, [*frames[:victim], bytes(damaged), *frames[victim:]])
+    feed_both(market, damaged(stream(market, all_changes, combined), data))
 
 
 @pytest.mark.parametrize("market", MARKETS)
 @settings(max_examples=100, deadline=None)
 @given(all_changes=st.lists(CHANGES, min_size=2, max_size=8), seed=st.integers(0, 2**32))
 def test_lost_doubled_and_reordered_frames_come_to_the_same(market, all_changes, seed):
-    rng = random.Random(seed)
-    frames = stream(market, all_changes, True)
-    played = [frame for frame in frames for _ in range(rng.choice((1, 1, 1, 0, 2)))]
-    if len(played) > 1 and rng.random() < 0.5:
-        at = rng.randrange(len(played) - 1)
-        played[at], played[at + 1] = played[at + 1], played[at]
-    feed_both(market, played)
+    feed_both(market, disordered(stream(market, all_changes, True), seed))
 
 
 @pytest.mark.parametrize("market", MARKETS)

@@ -129,11 +129,6 @@ class _BinanceBooks(BookSet):
         self._fast = DepthFrames(sequencers, issubclass(self._sequencer_class, FuturesSequencer))
         return True
 
-    @property
-    def accelerated_count(self) -> int:
-        """See `BookSet.accelerated_count`."""
-        return 0 if self._fast is None else self._fast.taken
-
     def apply_lines(self, text: bytes, at: int, until_ns: int, skip_other_channels: bool) -> Run:
         """See `BookSet.apply_lines`."""
         if self._fast is None:

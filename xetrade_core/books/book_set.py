@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -46,6 +46,12 @@ class Run:
     events: Events = ()
 
 
+class Accelerated(Protocol):
+    """Compiled code that applies messages; `taken` counts them."""
+
+    taken: int
+
+
 class BookSet(ABC):
     """The books of some instruments of one venue, fed with that venue's frames.
 
@@ -60,6 +66,9 @@ class BookSet(ABC):
     """Frames refused that named no symbol of ours."""
 
     _symbol_pattern: re.Pattern[bytes]
+
+    _fast: Accelerated | None = None
+    """The compiled code, where it is in use."""
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.unattributed_refusals = 0
@@ -119,7 +128,7 @@ class BookSet(ABC):
     @property
     def accelerated_count(self) -> int:
         """How many messages compiled code has applied."""
-        return 0
+        return 0 if self._fast is None else self._fast.taken
 
     def apply_lines(self, text: bytes, at: int, until_ns: int, skip_other_channels: bool) -> Run:
         """Apply lines `<receive ns> <frame>` of a recording from index `at` on at one stroke, as many as can be.

@@ -115,11 +115,6 @@ class BybitBooks(BookSet):
         self._fast = WindowFrames(sequencers, bybit, b'"s":"', CHANNEL_LEVELS)
         return True
 
-    @property
-    def accelerated_count(self) -> int:
-        """See `BookSet.accelerated_count`."""
-        return 0 if self._fast is None else self._fast.taken
-
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if self._fast is not None and (taken := self._fast.apply(frame, received_ns, self._by_venue_id)) is not None:
             return taken

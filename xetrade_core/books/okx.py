@@ -166,11 +166,6 @@ class OkxBooks(BookSet):
         )
         return True
 
-    @property
-    def accelerated_count(self) -> int:
-        """See `BookSet.accelerated_count`."""
-        return 0 if self._fast is None else self._fast.taken
-
     def _apply(self, frame: bytes, received_ns: int) -> Events:
         if self._fast is not None and (taken := self._fast.apply(frame, received_ns, self._by_venue_id)) is not None:
             return taken
