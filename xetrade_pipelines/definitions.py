@@ -45,6 +45,7 @@ from xetrade_pipelines.resources import (
     SettingsResource,
 )
 from xetrade_pipelines.trading import jobs as trading_jobs
+from xetrade_pipelines.trading import schedules as trading_schedules
 from xetrade_pipelines.trading import sensors as trading_sensors
 from xetrade_pipelines.trading.resources import TradingResource
 
@@ -97,6 +98,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *reference_schedules.schedules(ticking),
             *funding_schedules.schedules(ticking),
             *accounting_schedules.schedules(ticking),
+            *trading_schedules.schedules(),
         ],
         sensors=[*sensors(watching), *reference_sensors.sensors(watching), *trading_sensors.sensors(watching)],
         resources={**default_resources(settings), **(resource_overrides or {})},

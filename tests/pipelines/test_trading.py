@@ -211,3 +211,15 @@ def test_a_stress_test_with_refused_orders_fails_its_run_and_shows_the_causes(
     [failure] = [event for event in failed.all_events if event.is_step_failure]
     assert failure.step_failure_data.user_failure_data is not None
     assert "-2010" in str(failure.step_failure_data.user_failure_data.metadata["causes"].value)
+
+
+def test_a_reconciliation_repairs_what_nobody_heard_of_and_shows_it(sim: Sim, instance: dg.DagsterInstance) -> None:
+    placed = told(dg.execute_job(job("place_order"), instance, config("place_order", **ORDER)), "place_order")
+    sim.fill("binance", int(placed["order_id"]))
+    result = told(dg.execute_job(job("reconcile"), instance, config("reconcile", grace_s=0.05)), "reconcile")
+    assert (result["clean"], result["unexplained"]) == (True, 0)
+    assert "missing here" in result["table"] or "state" in result["table"]
+    order = config("order_status", order_id=placed["client_id"], refresh=False)
+    assert told(dg.execute_job(job("order_status"), instance, order), "order_status")["state"] == "filled"
+    [schedule] = [one for one in build_defs().schedules or () if one.name == "reconcile_every_ten_minutes"]
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED  # type: ignore[union-attr]

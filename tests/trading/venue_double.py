@@ -75,6 +75,8 @@ class VenueDouble:
         self.orders: list[VenueOrder] = []
         self.faults: dict[str, deque[Fault]] = {name: deque() for name in ("place", "cancel", "amend", "find", "fills")}
         self.calls: list[str] = []
+        self.held: dict[str, Decimal] = {}
+        self.stated: dict[str, Decimal] = {}
         self.fill_at_once: Decimal | None = None
         self.before_cancel: Callable[[VenueOrder], None] | None = None
         self._late: list[tuple[int, Callable[[], object]]] = []
@@ -139,10 +141,18 @@ class VenueDouble:
         return tuple(trade for order in self.orders for trade in order.trades if (trade.exchange_ns or 0) >= since_ns)
 
     async def balances(self) -> tuple[Balance, ...]:
-        return ()
+        now_ns = self._clock.wall_ns()
+        total = dict(self.held)
+        for order in self.orders:
+            base, quote = order.symbol.split("/")
+            for trade in order.trades:
+                total[base] = total.get(base, Decimal(0)) + trade.amount * trade.side.sign
+                total[quote] = total.get(quote, Decimal(0)) - trade.amount * trade.price * trade.side.sign
+        return tuple(Balance("binance", "main", name, held, held, now_ns) for name, held in total.items())
 
     async def positions(self) -> tuple[VenuePosition, ...]:
-        return ()
+        now_ns = self._clock.wall_ns()
+        return tuple(VenuePosition("binance", "main", name, held, None, now_ns) for name, held in self.stated.items())
 
     async def close(self) -> None:
         return

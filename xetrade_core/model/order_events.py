@@ -90,6 +90,7 @@ class ControlKind(StrEnum):
     TRADING_STATE = "trading_state"
     ARMED = "armed"
     DISARMED = "disarmed"
+    OPENING = "opening"  # what an account held beyond the trades that are known
 
 
 class ControlEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,7 +98,8 @@ class ControlEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     TRADING_STATE sets `state` of a scope: all (venue None), a venue, or one symbol of it. ARMED allows live orders on
     `venue` for `account` up to `notional_cap` (accounting currency) until `expires_ns`; DISARMED ends that.
-    `by` says who, `reason` why.
+    OPENING says what `account` held of a position (`symbol`) or a `currency` beyond what its trades explain; without
+    an amount, that all of it was looked at. `by` says who, `reason` why.
     """
 
     kind: ControlKind
@@ -110,3 +112,5 @@ class ControlEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     state: TradingState | None = None
     notional_cap: Decimal | None = None
     expires_ns: int | None = None
+    amount: Decimal | None = None
+    currency: str | None = None

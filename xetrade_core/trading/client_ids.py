@@ -36,6 +36,11 @@ def client_order_id(root: str, step: str = "", index: int = 0) -> str:
     return _PREFIX + "".join(digits)
 
 
+def is_ours(client_id: str) -> bool:
+    """Whether an id has the shape of those that are made here."""
+    return re.fullmatch(f"{_PREFIX}[{_DIGITS}]{{{-(-_BYTES * 8 // 5)}}}", client_id) is not None
+
+
 def require_valid(client_id: str, venue: Venue) -> None:
     """Raises NotSupported if the venue takes no client ids, ConfigError if not this one."""
     rule = venue.client_ids

@@ -171,6 +171,15 @@ class OrderReader:
         with self.reading() as connection:
             return [(row.venue, row.symbol) for row in connection.execute(query)]
 
+    def symbols_of(self, venue: str, account: str) -> set[str]:
+        """Every instrument that an account has orders or trades of."""
+        found = set[str]()
+        with self.reading() as connection:
+            for table in (ORDERS, FILLS):
+                mine = (table.c.venue == venue) & (table.c.account == account)
+                found |= set(connection.execute(select(table.c.symbol).where(mine).distinct()).scalars())
+        return found
+
     def instruments_held(self) -> list[tuple[str, str]]:
         """Venue and symbol of everything that risk holds an amount of."""
         query = select(HOLDINGS.c.venue, HOLDINGS.c.symbol, HOLDINGS.c.amount)

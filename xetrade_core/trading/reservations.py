@@ -114,7 +114,7 @@ class Reservations:
         states, arms = dict(self._states), dict(self._arms)
         if event.kind is ControlKind.TRADING_STATE:
             self._states[(event.venue, event.symbol)] = event
-        elif event.venue is not None:
+        elif event.kind is not ControlKind.OPENING and event.venue is not None:
             key = (event.venue, event.account or "")
             if event.kind is ControlKind.ARMED:
                 self._arms[key] = Arm(event)

@@ -213,6 +213,18 @@ class OrderService:
         self._drive(order)
         return order
 
+    async def vanished(self, client_id: str, reason: str) -> Order:
+        """A reconciliation was told, several times, that the venue has no such order, which rested: only a person can
+        tell what became of it. Raises UnknownOrder."""
+        event = OrderEvent(kind=EventKind.ABSENT, at_ns=self._now_ns, source=Source.RECONCILIATION, reason=reason)
+
+        def work(transaction: Transaction) -> Order:
+            order = asking.known(transaction, client_id)
+            resting = order.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
+            return transaction.append(client_id, event).order if resting else order
+
+        return await self._desk.journal.write(work)
+
     async def resume(self) -> list[Order]:
         """Go on with everything that the store says is under way in these accounts; returns those orders."""
         orders = [
@@ -223,6 +235,10 @@ class OrderService:
         for order in orders:
             self._drive(order)
         return orders
+
+    async def follow(self, client_id: str) -> None:
+        """Go on with one order where there is something to do. Raises UnknownOrder."""
+        self._drive(await self.status(client_id))
 
     async def settled(self) -> None:
         """Return once nothing is under way in this process any more."""

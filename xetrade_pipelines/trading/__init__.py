@@ -1,1 +1,1 @@
-"""Trading operations as jobs: place, cancel, look up, and cancel everything."""
+"""Trading operations as jobs: place, cancel, look up, cancel everything, and hold it all against the venues."""

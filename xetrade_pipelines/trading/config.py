@@ -62,6 +62,19 @@ class StressConfig(dg.Config):
     below: str = Field(default="0.05", description='Share of the price by which they are under the market: "0.05".')
 
 
+class ReconcileConfig(dg.Config):
+    """Which accounts are held against their venues, and how. Left as it is: all of them."""
+
+    venue: str = Field(default="", description="One venue only. Empty: all.")
+    account: str = Field(default="", description="One account only. Empty: all.")
+    pair: str = Field(default="", description="One pair only. Empty: all, and the balances too.")
+    dry_run: bool = Field(default=False, description="Only tell what differs; record and halt nothing.")
+    window_s: float = Field(default=86_400.0, gt=0, description="Seconds back over which trades are compared.")
+    grace_s: float = Field(
+        default=15.0, gt=0, description="What is younger is under way and no difference, in seconds."
+    )
+
+
 class OrderConfig(dg.Config):
     """Which order."""
 

@@ -15,9 +15,10 @@ from xetrade_pipelines.trading.config import (
     OrderConfig,
     OrderStatusConfig,
     PlaceOrderConfig,
+    ReconcileConfig,
     StressConfig,
 )
-from xetrade_pipelines.trading.reports import kill_metadata, order_metadata, stress_metadata
+from xetrade_pipelines.trading.reports import kill_metadata, order_metadata, reconcile_metadata, stress_metadata
 from xetrade_pipelines.trading.resources import TradingResource
 
 FINAL = {"kind": "order"}
@@ -81,6 +82,19 @@ def stress_op(context: dg.OpExecutionContext, config: StressConfig, trading: Tra
     context.add_output_metadata(stress_metadata(report))
 
 
+@dg.op(name="reconcile", out=dg.Out(dg.Nothing), tags={"kind": "check"})
+def reconcile_op(context: dg.OpExecutionContext, config: ReconcileConfig, trading: TradingResource) -> None:
+    """Hold the order store against the venues; fails while something needs a person."""
+    found = trading.reconcile(config)
+    if not found.clean:
+        raise dg.Failure(
+            "not everything agrees with the venues: look at the differences, and at what could not be asked",
+            metadata=reconcile_metadata(found),
+            allow_retries=False,
+        )
+    context.add_output_metadata(reconcile_metadata(found))
+
+
 @dg.graph
 def placed_order() -> None:
     """One order."""
@@ -103,6 +117,12 @@ def looked_up_order() -> None:
 def stressed_venues() -> None:
     """Many orders at once."""
     stress_op()
+
+
+@dg.graph
+def compared_accounts() -> None:
+    """The order store against the venues."""
+    reconcile_op()
 
 
 @dg.graph
@@ -140,4 +160,11 @@ stress_test = stressed_venues.to_job(
     "arming and budgets hold as for any order; re-executing the run finds its orders and places none twice.",
     executor_def=dg.in_process_executor,
 )
-JOBS = (place_order, cancel_order, order_status, cancel_all, stress_test)
+reconcile = compared_accounts.to_job(
+    name="reconcile",
+    description="Hold orders, trades, positions and balances of every account against its venue. What the venue's own "
+    "words explain is recorded; what nothing explains halts its instrument. The run fails while something is left for "
+    "a person.",
+    executor_def=dg.in_process_executor,
+)
+JOBS = (place_order, cancel_order, order_status, cancel_all, stress_test, reconcile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from xetrade_core.assembly.order_runs import Killed, OrderTold
+from xetrade_core.assembly.reconciling import Reconciled
 from xetrade_core.plots import NothingToDraw, latency_picture
 from xetrade_core.trading.stress.report import StressReport, VenueResult
 from xetrade_pipelines.metadata import Metadata, markdown_table, picture
@@ -27,6 +28,21 @@ def kill_metadata(killed: Killed) -> Metadata:
         "clean": dg.MetadataValue.bool(killed.clean),
         "halted": dg.MetadataValue.text(killed.halted or "nothing"),
         "accounts": markdown_table(killed.accounts),
+        "left out": markdown_table(problems),
+    }
+
+
+def reconcile_metadata(found: Reconciled) -> Metadata:
+    """What came of a reconciliation: numbers, the accounts, every difference, and what could not be looked at."""
+    rows = found.rows()
+    unexplained = sum(not one.explained for report in found.accounts for one in report.differences)
+    problems = [{"account": name, "left out": problem} for name, problem in found.problems.items()]
+    return {
+        "clean": dg.MetadataValue.bool(found.clean),
+        "differences": dg.MetadataValue.int(len(rows)),
+        "unexplained": dg.MetadataValue.int(unexplained),
+        "accounts": markdown_table(found.account_rows()),
+        "table": markdown_table(rows),
         "left out": markdown_table(problems),
     }
 

@@ -19,16 +19,24 @@ from xetrade_core.assembly.order_runs import (
     place_order,
     trading_news,
 )
+from xetrade_core.assembly.reconciling import Reconciled, reconcile_accounts
 from xetrade_core.assembly.stress_runs import stress_test
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError
 from xetrade_core.model.orders import OrderType, Side, TimeInForce
+from xetrade_core.trading.reconciliation.plan import DAY_S, ReconcilePlan
 from xetrade_core.trading.requests import OrderRequest, Rounding
 from xetrade_core.trading.stress.plan import StressPlan
 from xetrade_core.trading.stress.report import StressReport
 from xetrade_core.trading.stress.run import Progress
 from xetrade_pipelines.resources import SettingsResource
-from xetrade_pipelines.trading.config import CancelAllConfig, OrderConfig, PlaceOrderConfig, StressConfig
+from xetrade_pipelines.trading.config import (
+    CancelAllConfig,
+    OrderConfig,
+    PlaceOrderConfig,
+    ReconcileConfig,
+    StressConfig,
+)
 
 
 class TradingResource(dg.ConfigurableResource[None]):
@@ -67,6 +75,24 @@ class TradingResource(dg.ConfigurableResource[None]):
                 halt=wanted.halt,
                 by=by,
                 reason=wanted.reason,
+            )
+
+    def reconcile(self, wanted: ReconcileConfig) -> Reconciled:
+        """Hold accounts against their venues, repair what the venues explain, halt what nothing does."""
+        plan = ReconcilePlan(
+            grace_s=wanted.grace_s,
+            window_s=wanted.window_s,
+            history_s=max(wanted.window_s, 7 * DAY_S),
+            dry_run=wanted.dry_run,
+        )
+        with self.settings.telling() as settings:
+            return reconcile_accounts(
+                settings,
+                SystemClock(),
+                plan,
+                venue=wanted.venue or None,
+                account=wanted.account or None,
+                pair=wanted.pair or None,
             )
 
     def stress(self, wanted: StressConfig, *, key: str, told: Progress) -> StressReport:

@@ -1,0 +1,82 @@
+"""`xetrade reconcile` against a simulated venue, by ccxt as it is: what happened unheard is found there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cli.conftest import Ran
+from tests.support.desk import SCENARIO, addresses
+from tests.support.sim import Sim, sim_process
+
+Run = Callable[..., Ran]
+LIMIT = ("--venue", "binance", "--pair", "BTC-USDT", "--side", "buy", "--quantity", "0.001", "--price", "50000")
+SOON = ("--grace", "0.05s", "--json")
+
+
+@pytest.fixture(scope="module")
+def shared_sim() -> Iterator[Sim]:
+    with sim_process(SCENARIO) as running:
+        yield running
+
+
+@pytest.fixture
+def trade(answer: Run, shared_sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name, value in addresses(shared_sim).items():
+        monkeypatch.setenv(name, value)
+    return answer
+
+
+def differences(ran: Ran) -> list[tuple[str, str, str]]:
+    return [(row["what"], row["differs"], row["done"]) for row in ran.json["differences"]]
+
+
+def test_a_fill_and_a_cancel_that_nobody_heard_of_are_recorded_and_the_next_look_is_clean(
+    trade: Run, shared_sim: Sim
+) -> None:
+    first = trade("reconcile", *SOON)
+    assert (first.code, {done for _, _, done in differences(first)}) == (0, {"opening"})
+    order = trade("place", *LIMIT, "--json").json
+    shared_sim.fill("binance", int(order["order_id"]), "0.0004")
+    told = trade("reconcile", "--dry-run", *SOON)
+    assert told.code == 1
+    assert {done for _, _, done in differences(told)} == {"found"}
+    assert trade("status", "--order-id", order["client_id"], "--json").json["filled"] == "0"
+    repaired = trade("reconcile", *SOON)
+    assert repaired.code == 0, repaired.out
+    assert {done for _, _, done in differences(repaired)} == {"repaired"}
+    after = trade("status", "--order-id", order["client_id"], "--json").json
+    assert (after["state"], after["filled"]) == ("partially_filled", "0.0004")
+    assert differences(trade("reconcile", *SOON)) == []
+
+
+def test_without_reasons_nothing_is_accepted(trade: Run) -> None:
+    refused = trade("reconcile", "--accept")
+    assert refused.code == 2
+    assert "--reason" in refused.error
+
+
+def test_an_order_that_another_store_placed_halts_and_is_left_alone(
+    trade: Run, shared_sim: Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XETRADE_TRADING__STORE", "other.db")
+    order = trade("place", *LIMIT, "--json").json
+    monkeypatch.setenv("XETRADE_TRADING__STORE", "orders.db")
+    ran = trade("reconcile", "--pair", "BTC-USDT", *SOON)
+    assert ran.code == 1
+    assert [row["name"] for row in ran.json["differences"] if row["done"] == "halted"] != []
+    monkeypatch.setenv("XETRADE_TRADING__STORE", "other.db")
+    assert trade("status", "--order-id", order["client_id"], "--refresh", "--json").json["state"] == "open"
+    monkeypatch.setenv("XETRADE_TRADING__STORE", "orders.db")
+    assert "halted" in trade("place", *LIMIT).error
+
+
+def test_a_venue_that_does_not_answer_is_no_difference_and_not_clean(trade: Run, shared_sim: Sim) -> None:
+    shared_sim.begin(kind="rest_error", venue="binance", path="openOrders", status=500, for_=60)
+    try:
+        ran = trade("reconcile", *SOON)
+    finally:
+        shared_sim.clear()
+    assert ran.code == 1
+    assert "open orders" in ran.json["accounts"][0]["problems"]
