@@ -98,7 +98,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             *reference_schedules.schedules(ticking),
             *funding_schedules.schedules(ticking),
             *accounting_schedules.schedules(ticking),
-            *trading_schedules.schedules(),
+            *trading_schedules.schedules(ticking),
         ],
         sensors=[*sensors(watching), *reference_sensors.sensors(watching), *trading_sensors.sensors(watching)],
         resources={**default_resources(settings), **(resource_overrides or {})},

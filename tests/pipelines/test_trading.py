@@ -4,6 +4,7 @@ in what Dagster keeps."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -214,12 +215,28 @@ def test_a_stress_test_with_refused_orders_fails_its_run_and_shows_the_causes(
 
 
 def test_a_reconciliation_repairs_what_nobody_heard_of_and_shows_it(sim: Sim, instance: dg.DagsterInstance) -> None:
-    placed = told(dg.execute_job(job("place_order"), instance, config("place_order", **ORDER)), "place_order")
+    wanted = {**ORDER, "pair": "ETH-USDT", "quantity": "0.1", "price": "500"}
+    placed = told(dg.execute_job(job("place_order"), instance, config("place_order", **wanted)), "place_order")
     sim.fill("binance", int(placed["order_id"]))
-    result = told(dg.execute_job(job("reconcile"), instance, config("reconcile", grace_s=0.05)), "reconcile")
+    compare = config("reconcile", venue="binance", account="main", pair="ETH-USDT", grace_s=0.05)
+    result = told(dg.execute_job(job("reconcile"), instance, compare), "reconcile")
     assert (result["clean"], result["unexplained"]) == (True, 0)
     assert "missing here" in result["table"] or "state" in result["table"]
     order = config("order_status", order_id=placed["client_id"], refresh=False)
     assert told(dg.execute_job(job("order_status"), instance, order), "order_status")["state"] == "filled"
-    [schedule] = [one for one in build_defs().schedules or () if one.name == "reconcile_every_ten_minutes"]
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED  # type: ignore[union-attr]
+
+
+def test_accounts_are_compared_on_a_schedule_where_there_are_any(
+    sim: Sim, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = build_defs().get_repository_def().get_schedule_def("reconcile_often")
+    at = datetime(2026, 11, 28, 12, 10, tzinfo=UTC)
+
+    def tick() -> Any:
+        resources = {name: build_defs().resources[name] for name in ("trading", "settings")}  # type: ignore[index]
+        with dg.build_schedule_context(instance, scheduled_execution_time=at, resources=resources) as context:
+            return schedule(context)
+
+    assert tick().run_key == "reconcile/2026-11-28T12:10"
+    monkeypatch.delenv("XETRADE_VENUES__BINANCE__REST_URL")
+    assert "no account" in tick().skip_message

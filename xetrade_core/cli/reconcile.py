@@ -42,10 +42,11 @@ def reconcile(
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Hold orders, trades, positions and balances against the venues.
+    """Hold the order store against the venues.
 
-    What a venue's own words explain is recorded: a trade by the venue's id, an order's end. What nothing explains halts
-    its instrument. Exit code 0: all agrees, or was repaired; 1: something needs you, or could not be asked.
+    Orders, trades, positions and balances. What a venue's own words explain is recorded: a trade by the venue's id, an
+    order's end. What nothing explains halts its instrument. Exit code 0: all agrees, or was repaired; 1: something
+    needs you, or could not be asked.
 
     \b
     xetrade reconcile

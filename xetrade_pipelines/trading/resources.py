@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 import dagster as dg
 
+from xetrade_core.assembly.accounts import plan_accounts
 from xetrade_core.assembly.order_runs import (
     Killed,
     News,
@@ -76,6 +77,13 @@ class TradingResource(dg.ConfigurableResource[None]):
                 by=by,
                 reason=wanted.reason,
             )
+
+    def accounts(self) -> list[str]:
+        """The accounts of the settings that can be traded; none where there are none."""
+        try:
+            return ["/".join(plan.name) for plan in plan_accounts(self.settings.load()).ready]
+        except ConfigError:
+            return []
 
     def reconcile(self, wanted: ReconcileConfig) -> Reconciled:
         """Hold accounts against their venues, repair what the venues explain, halt what nothing does."""
