@@ -45,6 +45,8 @@ class Card:
 CARDS = [
     Card("binanceusdm", "BTC/USDT:USDT", D("0.012"), "USDT", "/fapi/v1/order"),
     Card("binancecoinm", "BTC/USD:BTC", D(12), "BTC", "/dapi/v1/order"),
+    Card("okx", "BTC/USDT", D("0.01234"), "BTC", "/trade/order"),
+    Card("okx", "BTC/USDT:USDT", D("1.2"), "USDT", "/trade/order"),
     Card("bybit", "BTC/USDT", D("0.01234"), "BTC", "/order/create"),
     Card("bybit", "BTC/USDT:USDT", D("0.012"), "USDT", "/order/create"),
     Card("bybit", "BTC/USD:BTC", D(120), "BTC", "/order/create"),
@@ -65,7 +67,7 @@ class Subject:
             best = self.sim.truth(self.card.venue, self.card.symbol, depth=1)["bids"][0][0]
             price = (D(str(best)) * D(share)).quantize(D("0.1"))
         found = {
-            "client_id": f"card-{next(NAMES)}",
+            "client_id": f"card{next(NAMES)}",
             "venue": self.card.venue,
             "account": "main",
             "symbol": self.card.symbol,
@@ -156,7 +158,7 @@ async def test_an_order_arrives_to_the_digit_and_is_found_listed_and_canceled_by
 
 
 async def test_what_the_venue_does_not_know_is_not_found_and_cannot_be_canceled(subject: Subject) -> None:
-    nobody = OrderRef(subject.card.symbol, "never-placed", None)
+    nobody = OrderRef(subject.card.symbol, "neverplaced", None)
     assert await subject.client.find(nobody) is None
     for call in (subject.client.cancel(nobody), subject.client.amend(nobody, subject.intent())):
         with pytest.raises(ErrorReply) as caught:
@@ -302,13 +304,13 @@ async def test_an_order_that_fills_while_it_is_canceled_is_told_as_filled(subjec
 
 async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apart(subject: Subject) -> None:
     venue = subject.card.venue
-    wrong = subject.opened(venue, credentials=Credentials("sim-main-key", "CANARY-secret-5ecre7"))
+    wrong = subject.opened(venue, credentials=Credentials("sim-main-key", "CANARY-secret-5ecre7", "sim-main-pass"))
     with pytest.raises(ErrorReply) as caught:
         await wrong.place(subject.intent())
     assert subject.kind(caught.value) is ErrorKind.AUTHENTICATION
     assert "CANARY" not in repr(caught.value) + str(caught.value)
     (await subject.client.permissions()).require_safe(venue, "main")
-    rich = subject.opened(venue, "rich", Credentials("rich-key", "rich-secret"))
+    rich = subject.opened(venue, "rich", Credentials("rich-key", "rich-secret", "rich-pass"))
     with pytest.raises(WithdrawalAllowed):
         (await rich.permissions()).require_safe(venue, "rich")
 

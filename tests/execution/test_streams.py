@@ -147,7 +147,8 @@ async def test_a_frame_that_cannot_be_read_is_a_gap(following: Following) -> Non
     await following.stream._hear(b"{}")
     with pytest.raises(VenueUnavailable, match="cannot be read"):
         await following.stream._hear(
-            b'{"topic":"order","data":[{}],"e":"ORDER_TRADE_UPDATE","event":{"e":"executionReport"}}'
+            b'{"topic":"order","data":[{}],"e":"ORDER_TRADE_UPDATE","event":{"e":"executionReport"},'
+            b'"arg":{"channel":"orders"}}'
         )
     assert (following.stream.unreadable, following.stream.connects) == (1, connects)
 

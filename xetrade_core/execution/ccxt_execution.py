@@ -232,6 +232,15 @@ class CcxtExecution(ABC):
         digest = hmac.new(credentials.secret.encode(), text.encode(), hashlib.sha256)
         return credentials.api_key, digest.hexdigest()
 
+    def key_parts(self) -> tuple[str, str, str | None]:
+        """Key, secret and passphrase, for a venue that signs in its own way."""
+        credentials = self._credentials
+        return credentials.api_key, credentials.secret, credentials.passphrase
+
+    def is_unknown_order(self, error: Exception) -> bool:
+        """Whether the venue says that it has no such order open."""
+        return isinstance(error, ErrorReply) and self.rules.errors.get(error.code or "") is ErrorKind.UNKNOWN_ORDER
+
     # -- one call ------------------------------------------------------------------------------------------------------
 
     async def once(

@@ -14,11 +14,24 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
-from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.desk import DeskEvent, DeskRules
+from xetrade_core.simvenue.dialects.base import (
+    Dialect,
+    Handler,
+    HandshakeRefused,
+    PrivateMessage,
+    Recorded,
+    Reply,
+    Request,
+    Session,
+)
 from xetrade_core.simvenue.dialects.call_meter import CallMeter
 from xetrade_core.simvenue.dialects.okx_funding import funding_history, funding_now
 from xetrade_core.simvenue.dialects.okx_listings import instrument_row, instrument_type, ticker_row
+from xetrade_core.simvenue.dialects.okx_private import OkxPrivate
 from xetrade_core.simvenue.dialects.okx_recorded import read_okx
+from xetrade_core.simvenue.dialects.okx_replies import data
+from xetrade_core.simvenue.dialects.okx_stream import PATH, OkxStream
 from xetrade_core.simvenue.dialects.views import net_changes, visible
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
@@ -50,6 +63,8 @@ class Okx(Dialect):
         row=lambda price, size: [price, size, "0", "1"],
     )
     greeted_kinds = frozenset({"books", "books5", "bbo-tbt", "tickers"})
+    desk_rules = DeskRules(takes_crossing_post_only=True, first_order_id=2_900_000_000_000_000)
+    order_id_fields = frozenset({"ordId"})
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
@@ -57,13 +72,14 @@ class Okx(Dialect):
         self._recorded_ids = self._recorded_checksums = True  # whether a played recording carries them
         self._funding_calls: dict[tuple[str, str], CallMeter] = {}
         self._tops: dict[tuple[str, str], object] = {}
+        self._stream: OkxStream | None = None
 
     # --- REST -------------------------------------------------------------------------------------------------------
 
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:
-        return {
-            ("GET", "/api/v5/public/time"): lambda request: _data([{"ts": str(request.now_ms)}]),
+        routes: dict[tuple[str, str], Handler] = {
+            ("GET", "/api/v5/public/time"): lambda request: data([{"ts": str(request.now_ms)}]),
             ("GET", "/api/v5/public/instruments"): self._instruments,
             ("GET", "/api/v5/public/funding-rate"): self._funding_rate,
             ("GET", "/api/v5/public/funding-rate-history"): self._funding_history,
@@ -73,6 +89,10 @@ class Okx(Dialect):
             ("GET", "/api/v5/market/tickers"): self._tickers,
             ("GET", "/api/v5/system/status"): self._status,
         }
+        if self.desk is not None:
+            self._stream = OkxStream(self.desk)
+            routes |= OkxPrivate(self.desk, self.venue.by_id).routes
+        return routes
 
     def not_found(self, request: Request) -> Reply:
         return Reply(404, b'{"msg":"the simulated venue has no such endpoint","code":"404","data":[]}')
@@ -94,7 +114,7 @@ class Okx(Dialect):
     def _instruments(self, request: Request) -> Reply:
         wanted = request.query.get("instType", "")
         rows = [instrument_row(market) for market in self.venue.markets.values() if instrument_type(market) == wanted]
-        return _data(rows)
+        return data(rows)
 
     def _books(self, request: Request, default: int, largest: int) -> Reply:
         market = self.venue.by_id.get(request.query.get("instId", ""))
@@ -105,16 +125,16 @@ class Okx(Dialect):
         sequence, levels = market.sequence, market.levels
         if request.sequence is not None:
             sequence, levels = market.truth.book_at(request.sequence)
-        return _data([{**_sides(market, levels, depth), "ts": str(request.now_ms), "seqId": sequence}])
+        return data([{**_sides(market, levels, depth), "ts": str(request.now_ms), "seqId": sequence}])
 
     def _ticker(self, request: Request) -> Reply:
         market = self.venue.by_id.get(request.query.get("instId", ""))
-        return _missing_instrument() if market is None else _data([ticker_row(market, request.now_ms)])
+        return _missing_instrument() if market is None else data([ticker_row(market, request.now_ms)])
 
     def _tickers(self, request: Request) -> Reply:
         wanted = request.query.get("instType", "")
         markets = [market for market in self.venue.markets.values() if instrument_type(market) == wanted]
-        return _data([ticker_row(market, request.now_ms) for market in markets])
+        return data([ticker_row(market, request.now_ms) for market in markets])
 
     def _funding_rate(self, request: Request) -> Reply:
         return self._funding_answer(request, funding_now(self.venue, request))
@@ -129,11 +149,11 @@ class Okx(Dialect):
         wait_s = meter.take(request.now_ms)
         if wait_s is not None:
             return self.limited(429, wait_s)
-        return _missing_instrument() if rows is None else _data(rows)
+        return _missing_instrument() if rows is None else data(rows)
 
     def _status(self, request: Request) -> Reply:
         if not self.venue.maintenance:
-            return _data([])
+            return data([])
         row = {
             "title": "Simulated maintenance",
             "state": "ongoing",
@@ -141,12 +161,12 @@ class Okx(Dialect):
             "end": "",
             "href": "",
         }
-        return _data([{**row, "serviceType": "0", "system": "unified", "maintType": "1", "env": "1"}])
+        return data([{**row, "serviceType": "0", "system": "unified", "maintType": "1", "env": "1"}])
 
     # --- websocket --------------------------------------------------------------------------------------------------
 
     def open(self, session: Session, query: Mapping[str, str]) -> None:
-        if session.path not in ("/", "/ws/v5/public"):
+        if session.path not in ("/", "/ws/v5/public") and (session.path != PATH or self._stream is None):
             raise HandshakeRefused(404)
 
     def idle_limit_s(self) -> float | None:
@@ -161,11 +181,31 @@ class Okx(Dialect):
         except msgspec.DecodeError:
             self._refuse(session, "60012", f"Invalid request: {text}")
             return
+        if session.path == PATH and self._stream is not None:
+            self._private(self._stream, session, operation)
+            return
         if operation.op not in ("subscribe", "unsubscribe"):
             self._refuse(session, "60012", f"Invalid request: {text}")
             return
         for argument in operation.args:
             self._apply(session, operation.op, argument)
+
+    def _private(self, stream: OkxStream, session: Session, operation: _Operation) -> None:
+        for argument in operation.args:
+            if operation.op == "login":
+                wrong, done = stream.login(session, argument), {"event": "login", "code": "0", "msg": ""}
+            elif operation.op in ("subscribe", "unsubscribe"):
+                wrong = stream.subscribe(session, argument, leave=operation.op == "unsubscribe")
+                done = {"event": operation.op, "arg": argument}  # type: ignore[dict-item]
+            else:
+                wrong, done = ("60012", f"Invalid request: {operation.op}"), {}
+            if wrong is None:
+                session.reply(msgspec.json.encode({**done, "connId": _CONNECTION_ID}))
+            else:
+                self._refuse(session, *wrong)
+
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
+        return () if self._stream is None else self._stream.render(event)
 
     def _apply(self, session: Session, op: str, argument: dict[str, str]) -> None:
         channel, instrument_id = argument.get("channel", ""), argument.get("instId", "")
@@ -292,10 +332,6 @@ def _checksum(market: Market) -> int:
 
 def _push(channel: str, market: Market, rows: Sequence[Mapping[str, object]]) -> bytes:
     return msgspec.json.encode({"arg": {"channel": channel, "instId": market.venue_id}, "data": rows})
-
-
-def _data(rows: object) -> Reply:
-    return Reply(200, msgspec.json.encode({"code": "0", "msg": "", "data": rows}))
 
 
 def _missing_instrument() -> Reply:

@@ -1,0 +1,269 @@
+"""OKX v5 in its own words: spot and swaps of one account in net mode, amounts of swaps in contracts.
+
+The venue acknowledges: a reply to a placement, an amendment or a cancel holds the order's names and nothing else. So
+what must trade at once is asked for right after it was placed. A call is answered 200 with a code for each order in it;
+that one is the venue's word. Orders are sent one at a time by their paths, as ccxt's own way is a batch of one and a
+market order in quote currency. Shapes: www.okx.com/docs-v5, "Order Book Trading / Trade", "Trading Account" (2026-11).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text
+from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.orders import (
+    ZERO,
+    Fill,
+    Intent,
+    Liquidity,
+    OrderReport,
+    OrderType,
+    ReportStatus,
+    Side,
+    TimeInForce,
+)
+from xetrade_core.trading.execution import ExecutionError, OrderRef
+from xetrade_core.venues.budget import Priority
+
+PAGE = 100
+_KEPT_MS = 90 * 86_400_000  # how far back trades are told
+_STATES = {
+    "live": ReportStatus.OPEN,
+    "partially_filled": ReportStatus.OPEN,
+    "filled": ReportStatus.FILLED,
+    "canceled": ReportStatus.CANCELED,
+    "mmp_canceled": ReportStatus.CANCELED,
+}
+#: why the venue itself ended an order: nobody to trade with (FOK, IOC), or a post-only order that would have taken
+_EXPIRED = {"13": "nobody to fill all of it", "14": "nobody to trade with at once", "31": "it would have taken"}
+
+
+class OkxExecution(CcxtExecution):
+    """Orders of an account in net mode; swaps are on cross margin."""
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution. The whole order but its names and its numbers."""
+        swap = ":" in intent.symbol
+        kind = intent.type.value
+        if intent.post_only:
+            kind = "post_only"
+        elif intent.type is OrderType.LIMIT and intent.time_in_force is not TimeInForce.GTC:
+            kind = intent.time_in_force.value
+        params: dict[str, object] = {"side": intent.side.value, "ordType": kind, "tdMode": "cross" if swap else "cash"}
+        if intent.type is OrderType.MARKET and not swap:
+            params["tgtCcy"] = "base_ccy"
+        if intent.reduce_only and swap:
+            params["reduceOnly"] = True
+        return params
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """See Execution. What became of an order that must trade at once is asked for; if that fails, it is open."""
+        numbers = {"sz": plain(intent.amount)} | ({} if intent.price is None else {"px": plain(intent.price)})
+        wanted = {"clOrdId": intent.client_id, **self.order_params(intent), **numbers}
+        placed = await self._acting("order", "private_post_trade_order", intent.symbol, wanted)
+        if intent.type is OrderType.LIMIT and intent.time_in_force is TimeInForce.GTC and not intent.post_only:
+            return placed
+        try:
+            found = await self.find(OrderRef(intent.symbol, None, placed.venue_order_id))
+        except ExecutionError:
+            return placed
+        return found or placed
+
+    async def cancel(self, ref: OrderRef) -> OrderReport:
+        """See Execution. The reply acknowledges: the order may be filled before it is out of the book."""
+        return await self._acting(
+            "cancel", "private_post_trade_cancel_order", ref.symbol, _names(ref), priority=Priority.CANCEL
+        )
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution. The venue has no such call: whatever is open is canceled one by one."""
+        for report in await self.open_orders(symbol):
+            try:
+                await self.cancel(OrderRef(report.symbol, None, report.venue_order_id))
+            except ExecutionError as error:
+                if not self.is_unknown_order(error):  # it has ended meanwhile
+                    raise
+
+    async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
+        """See Execution. It keeps both ids; the reply acknowledges."""
+        wanted = {**_names(ref), "newSz": plain(intent.amount)}
+        if intent.price is not None:
+            wanted["newPx"] = plain(intent.price)
+        report = await self._acting("amendment", "private_post_trade_amend_order", ref.symbol, wanted)
+        return msgspec.structs.replace(report, amount=intent.amount, price=intent.price)
+
+    async def _acting(
+        self, what: str, method: str, symbol: str, wanted: dict[str, object], *, priority: Priority = Priority.ORDER
+    ) -> OrderReport:
+        """A call about one order, and its acknowledgement."""
+        reply = await self.once(
+            f"{what} of {symbol}",
+            lambda ccxt: getattr(ccxt, method)({"instId": ccxt.market_id(symbol), **wanted}),
+            symbol=symbol,
+            priority=priority,
+        )
+        return self.read(what, lambda: self._acknowledged(reply["data"][0], symbol))
+
+    @staticmethod
+    def _acknowledged(row: Row, symbol: str) -> OrderReport:
+        return OrderReport(
+            symbol=symbol,
+            status=ReportStatus.OPEN,
+            client_id=text(row, "clOrdId"),
+            venue_order_id=text(row, "ordId"),
+        )
+
+    def report(self, row: Row, symbol: str) -> OrderReport:
+        """See CcxtExecution."""
+        said, source = needed(row, "state"), text(row, "cancelSource") or ""
+        status = _STATES.get(said)
+        if status is None:
+            raise ValueError(f"state {said!r} is none that OKX documents")
+        reason = _EXPIRED.get(source) if status is ReportStatus.CANCELED else None
+        return OrderReport(
+            symbol=symbol,
+            status=ReportStatus.EXPIRED if reason else status,
+            client_id=text(row, "clOrdId"),
+            venue_order_id=text(row, "ordId"),
+            filled=number(row, "accFillSz"),
+            amount=None if row.get("tgtCcy") == "quote_ccy" else number(row, "sz"),
+            price=number(row, "px") or None,
+            exchange_ns=millis(row, "uTime"),
+            code=source or None,
+            reason=reason,
+        )
+
+    async def find(self, ref: OrderRef) -> OrderReport | None:
+        """See Execution. The venue forgets an order that was canceled untraded after two hours."""
+        reply = await self.unless_unknown(
+            f"order of {ref.symbol}",
+            lambda ccxt: ccxt.private_get_trade_order({"instId": ccxt.market_id(ref.symbol), **_names(ref)}),
+            symbol=ref.symbol,
+        )
+        return None if reply is None else self.read("order", lambda: self.report(reply["data"][0], ref.symbol))
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        """See Execution."""
+        rows = await self._all_pages("open orders", "private_get_trade_orders_pending", symbol, "ordId")
+        return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution."""
+        begin = max(since_ms, self.clock.wall_ns() // NS_PER_MS - _KEPT_MS)
+        kind = {"instType": "SWAP" if ":" in symbol else "SPOT", "begin": str(begin)}
+        rows = await self._all_pages(f"trades of {symbol}", "private_get_trade_fills_history", symbol, "billId", kind)
+        return [{"info": row} for _, row in rows]
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution. The venue's fee is negative when paid; a push of the stream names it otherwise."""
+        pushed = "fillFee" in row
+        fee = number(row, "fillFee" if pushed else "fee")
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "tradeId"),
+            side=Side(needed(row, "side")),
+            price=needed_number(row, "fillPx"),
+            amount=needed_number(row, "fillSz"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=millis(row, "fillTime") or millis(row, "ts"),
+            venue_order_id=needed(row, "ordId"),
+            client_id=text(row, "clOrdId"),
+            fee=None if fee is None else -fee,
+            fee_currency=text(row, "fillFeeCcy" if pushed else "feeCcy"),
+            liquidity=Liquidity.MAKER if needed(row, "execType") == "M" else Liquidity.TAKER,
+        )
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """See Execution."""
+        reply = await self.once("balances", lambda ccxt: ccxt.private_get_account_balance())
+        received_ns = self.clock.wall_ns()
+        return self.read("balances", lambda: tuple(self.held(reply["data"][0], received_ns)))
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution."""
+        for one in row["details"]:
+            total, free = needed_number(one, "cashBal"), needed_number(one, "availBal")
+            yield Balance(self.rules.id, self.account, needed(one, "ccy"), total, free, received_ns)
+
+    async def positions(self) -> tuple[VenuePosition, ...]:
+        """See Execution. In contracts."""
+        reply = await self.once(
+            "positions",
+            lambda ccxt: _with_symbols(ccxt, ccxt.private_get_account_positions({"instType": "SWAP"})),
+        )
+        received_ns = self.clock.wall_ns()
+        return self.read("positions", lambda: tuple(self._positions(reply, received_ns)))
+
+    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
+        for symbol, row in rows:
+            amount = needed_number(row, "pos")
+            if amount != ZERO:
+                entry = number(row, "avgPx") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns)
+
+    async def permissions(self) -> KeyPermissions:
+        """See CcxtExecution."""
+        reply = await self.once("permissions of the key", lambda ccxt: ccxt.private_get_account_config())
+        return self.read("permissions", lambda: _permissions(reply["data"][0]))
+
+    def login(self) -> dict[str, str]:
+        """What signs a private connection in."""
+        stamp = str(self.venue_ms() // 1000)
+        key, secret, passphrase = self.key_parts()
+        digest = hmac.new(secret.encode(), f"{stamp}GET/users/self/verify".encode(), hashlib.sha256).digest()
+        sign = base64.b64encode(digest).decode()
+        return {"apiKey": key, "passphrase": passphrase or "", "timestamp": stamp, "sign": sign}
+
+    async def _all_pages(
+        self, what: str, method: str, symbol: str | None, page_by: str, query: dict[str, str] | None = None
+    ) -> list[tuple[str, Any]]:
+        """(symbol, row) of every page, newest first; pages go on by the id of their last row."""
+        found: list[tuple[str, Any]] = []
+        after: dict[str, str] = {}
+        while True:
+            rows = await self.once(
+                what,
+                lambda ccxt, after=after: _with_symbols(  # type: ignore[misc]
+                    ccxt,
+                    getattr(ccxt, method)(
+                        {
+                            "limit": str(PAGE),
+                            **(query or {}),
+                            **({} if symbol is None else {"instId": ccxt.market_id(symbol)}),
+                            **after,
+                        }
+                    ),
+                ),
+                symbol=symbol,
+            )
+            found += rows
+            if len(rows) < PAGE:
+                return found
+            after = {"after": self.read(what, lambda rows=rows: needed(rows[-1][1], page_by))}  # type: ignore[misc]
+
+
+async def _with_symbols(ccxt: Any, asked: Any) -> list[tuple[str, Any]]:
+    """The rows of a reply, each with its universal symbol."""
+    return [(str(ccxt.safe_symbol(row["instId"])), row) for row in (await asked)["data"]]
+
+
+def _names(ref: OrderRef) -> dict[str, object]:
+    """The order's name, ours if it has one."""
+    return {"clOrdId": ref.client_id} if ref.client_id is not None else {"ordId": ref.venue_order_id}
+
+
+def _permissions(row: Row) -> KeyPermissions:
+    granted = needed(row, "perm").split(",")
+    return KeyPermissions(trade="trade" in granted, withdraw="withdraw" in granted, ip_restricted=bool(row.get("ip")))
