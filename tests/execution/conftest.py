@@ -12,10 +12,7 @@ from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.clock import SystemClock
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.execution.credentials import Credentials
-from xetrade_core.venues.budget import WeightBudget
 from xetrade_core.venues.clients import ClientOptions
-from xetrade_core.venues.registry import venue as known_venue
-from xetrade_core.venues.venue import RateRule
 
 __all__ = ["no_faults_left"]
 
@@ -46,13 +43,6 @@ keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", wi
 Open = Callable[..., AccountClient]
 
 
-def boundless(rule: RateRule) -> WeightBudget:
-    """A budget that counts in the units of `rule` and never runs out."""
-    budget = WeightBudget(rule, SystemClock())
-    budget.limit = budget.cancel_limit = 10**9
-    return budget
-
-
 @pytest.fixture(scope="package")
 def accounts_sim() -> Iterator[Sim]:
     with sim_process(SCENARIO) as running:
@@ -73,8 +63,6 @@ async def opened(sim: Sim) -> AsyncIterator[Open]:
         def opens(
             venue: str, account: str = "main", credentials: Credentials = MAIN, **options: object
         ) -> AccountClient:
-            if venue == "okx":  # 10 calls a second: how long a budget makes wait is tested elsewhere
-                options.setdefault("budget", boundless(known_venue(venue).rest.budget))
             options = {"rest_url": sim.url(venue).rest, **options}
             client = open_execution(
                 venue, account, credentials, ClientOptions(**options), SystemClock(), random.Random(1)

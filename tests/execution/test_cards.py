@@ -316,8 +316,8 @@ async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apa
 
 
 async def test_a_countdown_that_is_not_renewed_cancels_the_orders_of_its_symbol(contract: Subject) -> None:
-    if contract.card.venue == "bybit":
-        pytest.skip("Bybit counts from the end of a connection")
+    if contract.card.venue in ("bybit", "okx"):
+        pytest.skip("Bybit counts from the end of a connection, OKX for the whole account and not under 10 s")
     client: Any = contract.client
     wanted = contract.intent()
     await client.place(wanted)

@@ -36,6 +36,7 @@ from xetrade_core.venues.venue import (
 )
 
 _CHECKED = date(2026, 11, 20)
+_PUBLIC = 6  # what a public call weighs (20 in 2 s), so that one about an order (60 in 2 s) weighs 2
 _DOCS = "https://www.okx.com/docs-v5/en/"
 _PATH = "/api/v5/public/instruments"
 _KINDS = {"SPOT": MarketType.SPOT, "SWAP": MarketType.SWAP, "FUTURES": MarketType.FUTURE, "OPTION": MarketType.OPTION}
@@ -109,7 +110,7 @@ class OkxInstruments:
     def requests(self, symbols: Sequence[str]) -> tuple[RestRequest, ...]:
         """Only the kinds that the symbols can be: the whole of OKX is four lists of several megabytes."""
         wanted = sorted({query for symbol in symbols for query in _queries(symbol.upper())})
-        return tuple(RestRequest(_PATH, query) for query in wanted)
+        return tuple(RestRequest(_PATH, query, _PUBLIC) for query in wanted)
 
     def parse(self, body: bytes) -> list[Instrument]:
         """All instruments that have a price tick, with their status; one that is only announced may have none."""
@@ -179,7 +180,7 @@ VENUE = Venue(
         connects=RateRule(3, 1),
         ping_text="ping",
     ),
-    rest=RestRules(budget=RateRule(20, 2), time_path="/api/v5/public/time"),
+    rest=RestRules(budget=RateRule(_PUBLIC * 20, 2), time_path="/api/v5/public/time"),
     protocol=BookProtocol.CHANNEL_SNAPSHOT,
     books=OkxBooks,
     instruments=OkxInstruments(),
@@ -225,7 +226,7 @@ VENUE = Venue(
         paging=Paging.NEWEST_FIRST,
         page_limit=100,
         default_interval_s=8 * 3600,
-        page_weight=2,
+        page_weight=2 * _PUBLIC,
         end_param="after",
         kept_s=92 * 86_400,
     ),
@@ -238,6 +239,7 @@ VENUE = Venue(
              _CHECKED, _DOCS),
         Fact("notice", "event 'notice' with code 64008 announces that the connection will be closed", _CHECKED, _DOCS),
         Fact("rest", "public/instruments: 20 requests per 2 s per IP", _CHECKED, _DOCS),
+        Fact("order calls", "place, amend, cancel and query: 60 each per 2 s per user and instrument", _CHECKED, _DOCS),
         Fact("client ids", "clOrdId, 32 letters and digits; of several orders with the same one the latest is meant, "
              "so it is unique among open orders only; a duplicate is 51016", _CHECKED, _DOCS),
         Fact("funding", "history newest first, 100 rows a page, of the last 3 months; 10 calls in 2 s per instrument",
