@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import shutil
+import traceback
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -153,7 +154,8 @@ def examined(seed: int, world: World, lives: int, kills: int, faults: int) -> Mi
     try:
         check(world, Scenario(trade))  # type: ignore[arg-type]
     except AssertionError as error:
-        problem = f"seed {seed}: {error}\n{told(world)}"
+        broken = traceback.extract_tb(error.__traceback__)[-1].line
+        problem = f"seed {seed}: {broken}\n{told(world)}"
     store = world.open()
     ours = {order.client_id: order for order in store.updated(0, FOR_EVER_NS)}
     booked = sum((fill.side.sign * fill.amount for fill in store.fills()), D(0))

@@ -594,6 +594,25 @@ def test_status_can_ask_the_venue(world: World) -> None:
     assert stored(world).fills_amount == D("0.01")
 
 
+def test_terms_that_the_venue_has_and_we_did_not_know_of_are_taken_from_its_answer(world: World) -> None:
+    """As after a change that was refused to one process and made for another; the risk reserved follows."""
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        world.double.orders[0].amount, world.double.orders[0].price = D("0.02"), D(49_000)
+        late = report(client_id=order.client_id, amount=D("0.05"), price=D(1))
+        await service.observe("binance", "main", late)  # an event of the stream may be of before
+        assert (await service.status(order.client_id)).amount == D("0.01")
+        order = await service.status(order.client_id, refresh=True)
+        assert (order.amount, order.price, order.reserve_price) == (D("0.02"), D(49_000), D(49_000))
+        world.double.trade(world.double.orders[0], D("0.01"))
+        order = await service.status(order.client_id, refresh=True)
+        assert order.state is OrderState.PARTIALLY_FILLED
+        await service.settled()
+
+    world.run(program)
+
+
 # -- refusals ----------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from xetrade_core.model.order_events import EventKind, OrderEvent, Source
 from xetrade_core.model.orders import Order, OrderReport, ReportStatus
 from xetrade_core.trading.outcome import Classified, Outcome
 from xetrade_core.trading.transaction import Transaction
+from xetrade_core.trading.transitions import next_state
 
 _KINDS = {
     ReportStatus.OPEN: EventKind.ACCEPTED,
@@ -17,8 +18,15 @@ _KINDS = {
 
 
 def record_report(transaction: Transaction, client_id: str, report: OrderReport, source: Source, now_ns: int) -> Order:
-    """The order after the venue's statement about it; one that shows a change that was asked for settles that, too."""
+    """The order after the venue's statement about it; one that shows a change that was asked for settles that, too.
+
+    An answer to a question (not an event of the stream, which may be late) that shows other terms than we believe is
+    taken for what they are: a change that was refused once may have been made by its repetition.
+    """
     order = transaction.order(client_id)
+    told = None if order is None else _other_terms(order, report, source, now_ns)
+    if order is not None and told is not None and next_state(order.state, EventKind.AMENDED) is not None:
+        order, told = transaction.append(client_id, told).order, None
     if order is not None and order.amending and order.successor is None and shows_amendment(order, report):
         transaction.append(client_id, settled(order, EventKind.AMENDED, now_ns, source))
     event = OrderEvent(
@@ -31,7 +39,28 @@ def record_report(transaction: Transaction, client_id: str, report: OrderReport,
         code=report.code,
         reason=report.reason,
     )
-    return transaction.append(client_id, event).order
+    order = transaction.append(client_id, event).order
+    if told is not None and next_state(order.state, EventKind.AMENDED) is not None:
+        order = transaction.append(client_id, told).order
+    return order
+
+
+def _other_terms(order: Order, report: OrderReport, source: Source, now_ns: int) -> OrderEvent | None:
+    """The event of terms that the venue has and we did not ask for, as far as is known; None where there are none."""
+    if source is Source.STREAM or order.amending:
+        return None
+    amount = order.amount if report.amount is None else report.amount
+    price = order.price if order.price is None or report.price is None else report.price
+    if (amount, price) == (order.amount, order.price):
+        return None
+    return OrderEvent(
+        kind=EventKind.AMENDED,
+        at_ns=now_ns,
+        source=source,
+        amount=amount,
+        price=price,
+        reserve_price=price if price is not None else order.reserve_price,
+    )
 
 
 def record_placement(transaction: Transaction, client_id: str, found: Classified, now_ns: int) -> Order:

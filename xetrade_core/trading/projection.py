@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from xetrade_core.model.order_events import EventKind, OrderEvent
+from xetrade_core.model.order_events import EventKind, OrderEvent, Source
 from xetrade_core.model.orders import ZERO, Order, OrderState
 from xetrade_core.trading.transitions import SURPRISES, next_state
 
@@ -59,7 +59,7 @@ def trigger_of(order: Order, event: OrderEvent) -> EventKind:
     """The row of the table that an event stands for: what the venue says of the amount decides between some."""
     kind, amount = event.kind, max(order.amount, order.next_amount or ZERO)  # while it is amended, it may be either
     filled = max(order.filled, event.filled or ZERO)
-    if order.amending and kind in (EventKind.AMENDED, EventKind.AMEND_REFUSED):
+    if _settles(order, event):
         settled = event.amount if kind is EventKind.AMENDED and event.amount is not None else order.amount
         return EventKind.FILLED if filled >= settled and order.state is not OrderState.CANCELED else kind
     if kind is EventKind.FILL and event.fill is not None:
@@ -114,6 +114,15 @@ def _moved(order: Order, event: OrderEvent, trigger: EventKind, state: OrderStat
     return msgspec.structs.replace(order, **changes, version=order.version + 1, updated_ns=event.at_ns)
 
 
+def _settles(order: Order, event: OrderEvent) -> bool:
+    """Whether the event says what the order's terms are: the end of an amendment that is under way, or the venue's word
+    that it has other terms than we believed (it was changed after all, or by somebody else).
+    """
+    if event.kind is EventKind.AMENDED and event.source is not Source.SERVICE and event.amount is not None:
+        return True
+    return order.amending and event.kind in (EventKind.AMENDED, EventKind.AMEND_REFUSED)
+
+
 def _facts(order: Order, event: OrderEvent, trigger: EventKind) -> dict[str, Any]:
     """What the event adds to what is known, the state apart."""
     kind, found = event.kind, dict[str, Any]()
@@ -140,7 +149,7 @@ def _facts(order: Order, event: OrderEvent, trigger: EventKind) -> dict[str, Any
         found |= {"next_amount": event.amount, "next_price": event.price, "next_reserve_price": event.reserve_price}
         found["successor"] = event.successor
     settled = {"next_amount": None, "next_price": None, "next_reserve_price": None}
-    if kind is EventKind.AMENDED and order.amending:
+    if kind is EventKind.AMENDED and _settles(order, event):
         found |= settled | {"amount": event.amount, "price": event.price, "reserve_price": event.reserve_price}
     if kind is EventKind.AMEND_REFUSED and order.amending:
         found |= settled | {"successor": None}
