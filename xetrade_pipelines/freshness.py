@@ -33,6 +33,7 @@ FRESHNESS = {
     "funding_rates": _within(130, 9 * 60),
     "funding_quotes": _within(20, 120),
     # made every hour, looked at every five minutes, where something was traded
+    "orders": _within(130, 9 * 60),
     "fills": _within(130, 9 * 60),
     "funding_payments": _within(130, 9 * 60),
     "pnl_daily": _within(130, 9 * 60),

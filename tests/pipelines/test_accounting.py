@@ -20,6 +20,7 @@ from xetrade_core.settings import load_settings
 from xetrade_core.trading.fundings import add_fundings
 from xetrade_core.trading.store import OrderStore
 from xetrade_pipelines.accounting.assets import fills, funding_payments, pnl_daily, positions
+from xetrade_pipelines.accounting.assets import orders as orders_asset
 from xetrade_pipelines.accounting.jobs import account_days, monitor_positions
 from xetrade_pipelines.definitions import build_defs, default_resources
 from xetrade_pipelines.partitions import DAY_NS, VenueDay
@@ -167,3 +168,12 @@ def test_without_an_order_store_nothing_is_made(machine: Path, monkeypatch: pyte
     result = materialize(fills, yesterday())
     assert not result.success
     assert not (machine / "none.db").exists()
+
+
+def test_the_orders_of_a_day_are_in_the_lake_and_their_checks_hold(trade: Trade) -> None:
+    trade(("1", "100"), at_ns=today().start_ns + 5, created_ns=today().start_ns + 1)
+    result = materialize(orders_asset, today())
+    assert result.success
+    [made] = result.get_asset_materialization_events()
+    assert made.materialization.metadata["dagster/row_count"].value == 1
+    assert verdicts(result) == {"rows_valid": True, "equal_the_store": True, "legal": True, "have_fills": True}

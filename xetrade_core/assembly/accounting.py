@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments
+from xetrade_core.accounting.order_export import ExportedOrders, export_orders
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounts import AccountPlan, plan_accounts
@@ -44,8 +45,9 @@ PAYMENTS_LOOK_BACK_NS = 3600 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class BookedDay:
-    """A venue's day: its fills and funding payments in the lake, and what they made."""
+    """A venue's day: its orders, fills and funding payments in the lake, and what they made."""
 
+    orders: ExportedOrders
     fills: ExportedFills
     payments: ExportedPayments
     profit: DayProfit
@@ -122,6 +124,15 @@ def export_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) 
         reader.engine.dispose()
 
 
+def export_orders_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) -> ExportedOrders:
+    """Bring a venue's orders of a day into the lake. Raises ConfigError, StoreUnavailable, LakeError."""
+    reader = OrderReader(existing_store(settings))
+    try:
+        return export_orders(reader, store, venue, day_ns)
+    finally:
+        reader.engine.dispose()
+
+
 def export_payments_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) -> ExportedPayments:
     """Bring a venue's funding payments of a day into the lake. Raises ConfigError, StoreUnavailable, LakeError."""
     reader = OrderReader(existing_store(settings))
@@ -181,15 +192,16 @@ async def _collect_account(store: OrderStore, client: CcxtExecution, symbols: It
 def book_days(
     settings: Settings, store: ObjectStore, venues: Iterable[str], days_ns: Iterable[int]
 ) -> Outcomes[BookedDay]:
-    """Bring the fills and payments of these days into the lake and account for them; a venue's error is its own."""
+    """Bring orders, fills and payments of these days into the lake and account for them; a venue's error is its own."""
     days = sorted(days_ns)
 
     def book(venue: str) -> list[BookedDay]:
+        orders = [export_orders_day(settings, store, venue, day_ns) for day_ns in days]
         fills = [export_day(settings, store, venue, day_ns) for day_ns in days]
         payments = [export_payments_day(settings, store, venue, day_ns) for day_ns in days]
         return [
-            BookedDay(traded, paid, account_day(store, venue, traded.day_ns))
-            for traded, paid in zip(fills, payments, strict=True)
+            BookedDay(placed, traded, paid, account_day(store, venue, traded.day_ns))
+            for placed, traded, paid in zip(orders, fills, payments, strict=True)
         ]
 
     return over_venues(venues, book)

@@ -19,6 +19,10 @@ PLACES = 18
 MONEY = pa.decimal128(38, PLACES)
 SIDES = ("buy", "sell")
 STANDINGS = ("long", "short", "flat")
+ORDER_STATES = (
+    "intent", "denied", "submitting", "unknown", "needs_operator", "open", "partially_filled", "pending_cancel",
+    "filled", "canceled", "expired", "rejected",
+)  # fmt: skip
 MARKS = ("mark", "index", "mid")
 
 _AMOUNT = "base currency for spot, contracts otherwise"
@@ -77,6 +81,47 @@ FILLS = Dataset(
     ),
     layout="venue_day",
     row_check=_fill_reasons,
+)
+
+
+def _order_reasons(table: pa.Table) -> Reasons:
+    return unique_reasons(table, "client_id")
+
+
+ORDERS = Dataset(
+    "orders",
+    "Orders",
+    "venue, order",
+    "Every order that was ever intended, as it stands in the order store when the day is made: one file a venue and "
+    "day of its intent. What happened to it step by step is in the order store's events.",
+    (
+        Column("timestamp", TIMESTAMP, "When it was intended.", "ns UTC"),
+        _EXCHANGE,
+        _ACCOUNT,
+        _SYMBOL,
+        Column("strategy", LABEL, "Whose order it is; null where nobody said.", "", True),
+        _text("client_id", "Our id of the order, here and on the venue.", False),
+        _text("venue_order_id", "The venue's id; null where it never told one."),
+        Column("side", LABEL, "buy or sell.", one_of=SIDES),
+        Column("type", LABEL, "limit or market.", one_of=("limit", "market")),
+        Column("time_in_force", LABEL, "gtc, ioc or fok.", one_of=("gtc", "ioc", "fok")),
+        Column("state", LABEL, "Where it stands.", one_of=ORDER_STATES),
+        _money("price", "Limit price, after amendments; null for a market order.", _QUOTE, True),
+        _money("amount", "Amount, after amendments.", _AMOUNT, at_least=0),
+        _money("filled", "Filled, by its fills or the venue's reports, whichever is more.", _AMOUNT, at_least=0),
+        _money("fills_amount", "Filled, by its fills alone.", _AMOUNT, at_least=0),
+        _money("fills_value", "Sum of price x amount of its fills.", f"{_QUOTE} x amount", at_least=0),
+        Column("post_only", pa.bool_(), "Rests, or is refused."),
+        Column("reduce_only", pa.bool_(), "Only ever closes what is held."),
+        Column("live", pa.bool_(), "Real money was at stake."),
+        Column("sent", pa.int64(), "How often it may have reached the venue.", "count", at_least=0),
+        Column("events", pa.int64(), "Events that it is the sum of.", "count", at_least=1),
+        _text("code", "The venue's code of its latest change, where it gave one."),
+        _text("reason", "Why it is as it is, where somebody said."),
+        Column("updated_timestamp", TIMESTAMP, "Of its latest event.", "ns UTC"),
+    ),
+    layout="venue_day",
+    row_check=_order_reasons,
 )
 
 

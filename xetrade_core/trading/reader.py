@@ -171,6 +171,13 @@ class OrderReader:
         with self.reading() as connection:
             return [(row.venue, row.symbol) for row in connection.execute(query)]
 
+    def made(self, venue: str, from_ns: int, to_ns: int) -> list[Order]:
+        """The orders on a venue that were made in from_ns <= created_ns < to_ns, oldest first."""
+        span = (ORDERS.c.created_ns >= from_ns) & (ORDERS.c.created_ns < to_ns) & (ORDERS.c.venue == venue)
+        query = select(ORDERS.c.body).where(span).order_by(ORDERS.c.created_ns, ORDERS.c.client_id)
+        with self.reading() as connection:
+            return [records.read_order(body) for body in connection.execute(query).scalars()]
+
     def symbols_of(self, venue: str, account: str) -> set[str]:
         """Every instrument that an account has orders or trades of."""
         found = set[str]()

@@ -10,20 +10,34 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS, PNL_DAILY, POSITIONS
+from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS, ORDERS, PNL_DAILY, POSITIONS
 from xetrade_pipelines.accounting import checks
-from xetrade_pipelines.accounting.reports import Result, fills_result, payments_result, positions_result, profit_result
+from xetrade_pipelines.accounting.reports import (
+    Result,
+    fills_result,
+    orders_result,
+    payments_result,
+    positions_result,
+    profit_result,
+)
 from xetrade_pipelines.accounting.resources import AccountingResource
 from xetrade_pipelines.partitions import VenueDay, day_x_venue
 from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
 GROUP = "accounting"
+ORDERS_SPEC = dataset_spec(ORDERS, day_x_venue, GROUP)
 FILLS_SPEC = dataset_spec(FILLS, day_x_venue, GROUP)
 PAYMENTS_SPEC = dataset_spec(FUNDING_PAYMENTS, day_x_venue, GROUP)
 PNL_SPEC = dataset_spec(PNL_DAILY, day_x_venue, GROUP, deps=("fills", "funding_payments"))
 POSITIONS_SPEC = dataset_spec(POSITIONS, day_x_venue, GROUP, kinds=("rest",))
 ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+
+@dg.multi_asset(name="orders", specs=[ORDERS_SPEC], check_specs=checks.ORDERS_SPECS, backfill_policy=ONE_EACH)
+def orders(context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource) -> Iterator[Result]:
+    """Bring the orders that were intended on the day out of the order store, as they stand now."""
+    yield orders_result(accounting.export_orders(VenueDay.from_key(context.partition_key), lake.store()))
 
 
 @dg.multi_asset(name="fills", specs=[FILLS_SPEC], check_specs=checks.FILLS_SPECS, backfill_policy=ONE_EACH)
@@ -61,4 +75,4 @@ def positions(
     yield positions_result(made, day.venue, accounting.exposure_pictures(made).get(day.venue, {}))
 
 
-ASSETS = (fills, funding_payments, pnl_daily, positions)
+ASSETS = (orders, fills, funding_payments, pnl_daily, positions)

@@ -12,6 +12,7 @@ import dagster as dg
 
 from xetrade_core.accounting.days import DayProfit
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments
+from xetrade_core.accounting.order_export import ExportedOrders
 from xetrade_core.assembly.accounting import Watched
 from xetrade_pipelines.partitions import day_x_venue
 
@@ -23,6 +24,10 @@ def _spec(asset: str, name: str, description: str, *, blocking: bool = False) ->
     return dg.AssetCheckSpec(name, asset=asset, description=description, blocking=blocking, partitions_def=day_x_venue)
 
 
+ORDERS_VALID = _spec("orders", "rows_valid", "Every order fits the schema, and none is there twice.", blocking=True)
+ORDERS_WHOLE = _spec("orders", "equal_the_store", "The lake, read again, has as many orders as the store.")
+ORDERS_LEGAL = _spec("orders", "legal", "Nothing was said of an order that its state forbids (warns only).")
+ORDERS_FILLED = _spec("orders", "have_fills", "What is filled has its trades (warns only): a reconciliation gets them.")
 FILLS_VALID = _spec("fills", "rows_valid", "Every fill fits the schema, and none is there twice.", blocking=True)
 FILLS_WHOLE = _spec("fills", "none_left_out", "The contract size of every fill is known, so none is left out.")
 FILLS_CLAIMED = _spec("fills", "claimed", "Every fill is of an order of ours (warns only): others trade the account.")
@@ -38,6 +43,7 @@ POSITIONS_VALID = _spec("positions", "rows_valid", "Every row fits the schema; n
 POSITIONS_MARKED = _spec("positions", "marked", "Every open position has a mark that is not too old (warns only).")
 POSITIONS_HAVE_FILLS = _spec("positions", "have_fills", "No holding of the order store is without a fill.")
 POSITIONS_EQUAL = _spec("positions", "equal_the_venues", "The venue holds what our fills make, where it can be asked.")
+ORDERS_SPECS = (ORDERS_VALID, ORDERS_WHOLE, ORDERS_LEGAL, ORDERS_FILLED)
 FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_CLAIMED)
 PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_SETTLED)
 PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_FROM_FILLS, PNL_FROM_FUNDING)
@@ -56,6 +62,19 @@ def _result(
         description=description,
         metadata={"count": len(wrong), "examples": list(wrong[:SHOWN])},
     )
+
+
+def orders_checks(made: ExportedOrders) -> list[dg.AssetCheckResult]:
+    """The verdicts on a day of orders."""
+    rejected = [f"{made.rejected} rows"] if made.rejected else []
+    held = made.rows + made.rejected
+    differ = [] if held == made.stored else [f"{held} made into rows, {made.stored} in the store"]
+    return [
+        _result(ORDERS_VALID, rejected, f"{made.rejected} rows rejected"),
+        _result(ORDERS_WHOLE, differ, f"{held} orders, {made.stored} in the order store"),
+        _result(ORDERS_LEGAL, made.contradicted, f"{len(made.contradicted)} orders contradicted", warns=True),
+        _result(ORDERS_FILLED, made.unfilled, f"{len(made.unfilled)} orders lack trades", warns=True),
+    ]
 
 
 def fills_checks(made: ExportedFills) -> list[dg.AssetCheckResult]:

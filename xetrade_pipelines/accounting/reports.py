@@ -11,9 +11,16 @@ import dagster as dg
 
 from xetrade_core.accounting.days import DayProfit
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments
+from xetrade_core.accounting.order_export import ExportedOrders
 from xetrade_core.assembly.accounting import BookedDay, Watched
 from xetrade_core.positions.numbers import short_text
-from xetrade_pipelines.accounting.checks import fills_checks, payments_checks, position_checks, profit_checks
+from xetrade_pipelines.accounting.checks import (
+    fills_checks,
+    orders_checks,
+    payments_checks,
+    position_checks,
+    profit_checks,
+)
 from xetrade_pipelines.events import Event, as_events
 from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
 from xetrade_pipelines.partitions import VenueDay
@@ -21,6 +28,18 @@ from xetrade_pipelines.partitions import VenueDay
 Result = dg.MaterializeResult[None]
 #: rows of a table that the UI shows; all of them are in the lake
 SHOWN = 50
+
+
+def orders_result(made: ExportedOrders) -> Result:
+    """The result of `orders` of one venue and day."""
+    metadata: Metadata = {
+        "dagster/row_count": dg.MetadataValue.int(made.rows),
+        "changed_the_lake": dg.MetadataValue.bool(made.changed),
+        "can_still_change": dg.MetadataValue.int(made.unsettled),
+        "states": markdown_table([{"state": state, "orders": many} for state, many in sorted(made.states.items())]),
+        **plotted(made.venue, {"orders": made.rows}),
+    }
+    return Result("orders", metadata=metadata, check_results=orders_checks(made))
 
 
 def fills_result(made: ExportedFills) -> Result:
@@ -106,7 +125,8 @@ def booked_events(days: Iterable[BookedDay]) -> Iterator[Event]:
     """Days of the books as events of their partitions; without pictures, which the asset itself has."""
     for day in days:
         key = VenueDay(day.fills.venue, day.fills.day_ns).key
-        results = [fills_result(day.fills), payments_result(day.payments), profit_result(day.profit, {})]
+        brought = [orders_result(day.orders), fills_result(day.fills), payments_result(day.payments)]
+        results = [*brought, profit_result(day.profit, {})]
         yield from as_events(key, results)
 
 

@@ -14,12 +14,14 @@ import dagster as dg
 from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.accounting.equity import equity_of
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments
+from xetrade_core.accounting.order_export import ExportedOrders
 from xetrade_core.assembly.accounting import (
     BookedDay,
     Watched,
     book_days,
     collect_fundings,
     export_day,
+    export_orders_day,
     export_payments_day,
     traded_venues,
     watch_positions,
@@ -51,6 +53,10 @@ class AccountingResource(dg.ConfigurableResource[None]):
     def export(self, day: VenueDay, store: ObjectStore) -> ExportedFills:
         """Bring the fills of a day into the lake; see `xetrade_core.accounting.export`."""
         return export_day(self.settings.load(), store, day.venue, day.start_ns)
+
+    def export_orders(self, day: VenueDay, store: ObjectStore) -> ExportedOrders:
+        """Bring the orders of a day into the lake; see `xetrade_core.accounting.order_export`."""
+        return export_orders_day(self.settings.load(), store, day.venue, day.start_ns)
 
     def export_payments(self, day: VenueDay, store: ObjectStore) -> ExportedPayments:
         """Bring the funding payments of a day into the lake; see `xetrade_core.accounting.export`."""
