@@ -170,6 +170,20 @@ def test_an_acknowledged_order_that_vanished_halts_its_instrument_and_alarms(wor
     world.run(again)
 
 
+def test_an_order_that_rests_though_the_venue_had_ended_it_halts_its_instrument(world: World) -> None:
+    async def program(service: OrderService) -> None:
+        await service.place(request(), key=KEY)
+        await service.cancel(ID)
+
+    world.run(program)
+    world.double.orders[0].status = ReportStatus.OPEN
+    difference = only(run(world))
+    assert what(difference) == (Subject.ORDER, Kind.STATE, Outcome.HALTED)
+    assert (difference.here, difference.there) == ("canceled, 0 of 0.01", "open, 0 of 0.01")
+    assert stored(world).state is OrderState.CANCELED
+    assert state_of(world) is TradingState.HALTED
+
+
 def test_an_order_of_somebody_else_is_told_and_never_taken_for_ours(world: World) -> None:
     other = world.double.somebody_elses()
     difference = only(run(world))

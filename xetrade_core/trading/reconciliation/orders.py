@@ -59,6 +59,12 @@ async def _compare(one: Round, order: Order, report: OrderReport | None) -> None
     before = order
     if not one.plan.dry_run:
         order = await one.service.observe(one.venue, one.account.account, answer, Source.RECONCILIATION) or order
+        if order_difference(order, answer) is not None:  # somebody may have written to it between the two
+            await one.clock.sleep(one.plan.spacing_s)
+            again = await one.ask(f"order {order.client_id}", lambda: one.execution.find(OrderRef.of(order)))
+            if again is None or isinstance(again, ExecutionError):
+                return  # the next reconciliation looks again
+            answer, order = again, await one.service.status(order.client_id)
     await _told(one, kind, before, order, answer)
 
 
