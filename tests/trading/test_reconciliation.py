@@ -65,6 +65,19 @@ def placed(world: World, **changes: Any) -> None:
     world.run(program)
 
 
+def unheard(world: World, fault: Fault) -> None:
+    """An order of which its process ended without knowing anything."""
+
+    async def lose(service: OrderService) -> None:
+        with pytest.raises(OrderOutcomeUnknown):
+            await service.place(request(), key=KEY)
+
+    world.fail("place", fault)
+    world.fail("find", *[Fault.LOST] * 30)
+    world.run(lose)
+    world.double.faults["find"].clear()
+
+
 def stored(world: World) -> Order:
     store = world.open()
     try:
@@ -128,27 +141,13 @@ def test_an_order_that_was_cancelled_unheard_is_ended(world: World) -> None:
 
 
 def test_an_order_whose_reply_was_lost_is_found(world: World) -> None:
-    async def lose(service: OrderService) -> None:
-        with pytest.raises(OrderOutcomeUnknown):
-            await service.place(request(), key=KEY)
-
-    world.fail("place", Fault.NO_REPLY)
-    world.fail("find", *[Fault.LOST] * 30)
-    world.run(lose)
-    world.double.faults["find"].clear()
+    unheard(world, Fault.NO_REPLY)
     assert what(only(run(world))) == (Subject.ORDER, Kind.STATE, Outcome.REPAIRED)
     assert stored(world).state is OrderState.OPEN
 
 
 def test_an_order_that_never_arrived_is_rejected_after_the_venue_said_so_often_enough(world: World) -> None:
-    async def lose(service: OrderService) -> None:
-        with pytest.raises(OrderOutcomeUnknown):
-            await service.place(request(), key=KEY)
-
-    world.fail("place", Fault.LOST)
-    world.fail("find", *[Fault.LOST] * 30)
-    world.run(lose)
-    world.double.faults["find"].clear()
+    unheard(world, Fault.LOST)
     assert what(only(run(world))) == (Subject.ORDER, Kind.MISSING_THERE, Outcome.REPAIRED)
     assert stored(world).state is OrderState.REJECTED
 

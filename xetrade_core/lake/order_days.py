@@ -11,6 +11,7 @@ from xetrade_core.errors import SchemaViolation
 from xetrade_core.lake.day_tables import WrittenDay, read_day, write_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import ORDERS
+from xetrade_core.lake.trades import arrow_array
 from xetrade_core.model.orders import Order
 
 _VALUES: dict[str, Callable[[Order], object]] = {
@@ -46,7 +47,7 @@ def order_table(orders: Sequence[Order]) -> pa.Table:
     try:
         return pa.table(
             {
-                field.name: _array([_VALUES[field.name](order) for order in orders], field.type)
+                field.name: arrow_array([_VALUES[field.name](order) for order in orders], field.type)
                 for field in ORDERS.schema
             }
         )
@@ -64,9 +65,3 @@ def read_orders(store: ObjectStore, venue: str, day_ns: int) -> list[dict[str, A
     table = read_day(store, ORDERS, venue, day_ns)
     rows: list[dict[str, Any]] = [] if table is None else table.to_pylist()
     return rows
-
-
-def _array(values: list[object], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(kind):
-        return pa.array(values, pa.string()).dictionary_encode()
-    return pa.array(values, pa.int64()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(values, kind)

@@ -53,12 +53,13 @@ def fill_table(rows: Sequence[StoredFill]) -> pa.Table:
         "received_timestamp": [fill.received_ns for fill in fills],
     }
     try:
-        return pa.table({name: _array(columns[name], schema.field(name).type) for name in schema.names})
+        return pa.table({name: arrow_array(columns[name], schema.field(name).type) for name in schema.names})
     except pa.ArrowInvalid as error:
         raise SchemaViolation(f"fills cannot be kept: {' '.join(str(error).split())}") from error
 
 
-def _array(values: list[object], kind: pa.DataType) -> pa.Array:
+def arrow_array(values: list[object], kind: pa.DataType) -> pa.Array:
+    """Python values as a column of a dataset: labels from text, times from nanoseconds. Raises pa.ArrowInvalid."""
     if pa.types.is_dictionary(kind):
         return pa.array(values, pa.string()).dictionary_encode()
     return pa.array(values, pa.int64()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(values, kind)
@@ -87,7 +88,7 @@ def write_payments(store: ObjectStore, venue: str, day_ns: int, rows: Sequence[F
         **{name: [getattr(row, name) for row in rows] for name in schema.names[2:]},
     }
     try:
-        table = pa.table({name: _array(columns[name], schema.field(name).type) for name in schema.names})
+        table = pa.table({name: arrow_array(columns[name], schema.field(name).type) for name in schema.names})
     except pa.ArrowInvalid as error:
         raise SchemaViolation(f"funding payments cannot be kept: {' '.join(str(error).split())}") from error
     return write_day(store, FUNDING_PAYMENTS, venue, day_ns, table)
