@@ -18,6 +18,8 @@ from xetrade_core.errors import NotSupported, VenueUnavailable
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.streams import PrivateStream, Statement, StreamOver, open_stream, streamed_venues
 from xetrade_core.execution.streams.binance import BinanceUsdmStream
+from xetrade_core.execution.streams.stream import StreamState
+from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.orders import Fill, OrderReport, OrderState, ReportStatus, Side
 from xetrade_core.trading.execution import OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
@@ -144,13 +146,40 @@ async def test_a_listen_key_that_has_run_out_ends_the_connection(opened: Open) -
 
 async def test_a_frame_that_cannot_be_read_is_a_gap(following: Following) -> None:
     connects = following.stream.connects
-    await following.stream._hear(b"{}")
+    await following.stream._hear(0, b"{}")
     with pytest.raises(VenueUnavailable, match="cannot be read"):
         await following.stream._hear(
+            0,
             b'{"topic":"order","data":[{}],"e":"ORDER_TRADE_UPDATE","event":{"e":"executionReport"},'
-            b'"arg":{"channel":"orders"}}'
+            b'"arg":{"channel":"orders"}}',
         )
     assert (following.stream.unreadable, following.stream.connects) == (1, connects)
+
+
+async def test_a_full_queue_ends_the_connection_and_what_did_not_fit_is_asked_for(opened: Open, sim: Sim) -> None:
+    subject = Following(CARDS[0], opened, sim)
+    stream, hold = subject.stream, asyncio.Event()
+    stream._options = FeedOptions(held_frames_limit=1)
+    tell = stream._tell
+
+    async def slowly(said: Statement) -> object:
+        await hold.wait()
+        return await tell(said)
+
+    stream._tell = slowly
+    async with stream:
+        await stream.live(10)
+        intent = subject.intent()
+        placed = await subject.client.place(intent)
+        subject.believed.append(OrderRef(intent.symbol, intent.client_id, placed.venue_order_id))
+        for amount in ("0.003", "0.004", "0.005"):
+            sim.fill(subject.card.venue, placed.venue_order_id or "", amount)
+        await asyncio.sleep(0.2)
+        assert (stream.connects, len(subject.fills(placed.venue_order_id))) == (1, 0)
+        hold.set()
+        await subject.until(lambda: len({one.trade_id for one in subject.fills(placed.venue_order_id)}) == 3)
+        assert stream.connects == 2 or stream.state is StreamState.CATCHING_UP
+    await subject.flat()
 
 
 async def test_a_venue_without_a_stream_is_named(opened: Open) -> None:

@@ -1,7 +1,8 @@
 """One account's private stream: connected, kept alive, read, and made whole over REST after every gap.
 
 A connection is subscribed first and asked about afterwards: what happens meanwhile waits in its queue, so that nothing
-falls between the two. Asked are the open orders, each order that was believed to work and is not among them, and the
+falls between the two. The queue is bounded: one that is full ends the connection, and what did not fit is asked for
+like the rest of the gap. Asked are the open orders, each order that was believed to work and is not among them, and the
 trades since a little before the last word. Whoever is told sorts out what was told twice: fills have their ids, and a
 report is a statement of where an order stands.
 """
@@ -23,6 +24,7 @@ from xetrade_core.errors import VenueUnavailable
 from xetrade_core.execution.streams.words import Statement, StreamOver, StreamRefused, StreamWords
 from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.model.book_events import GapCause
 from xetrade_core.trading.execution import Execution, ExecutionError, OrderRef
 from xetrade_core.venues.backoff import Backoff
 
@@ -31,6 +33,7 @@ _GREETING_S = 10.0
 _OVERLAP_NS = 10 * NS_PER_S  # so much before the last word trades are asked for again
 _FIRST_NS = 600 * NS_PER_S  # and before the first connection
 
+Arrived = tuple[int, bytes]  # a frame, and when it was received: a backlog is heard later than that
 Tell = Callable[[Statement], Awaitable[object]]
 Working = Callable[[], Awaitable[Iterable[OrderRef]]]
 
@@ -132,12 +135,12 @@ class PrivateStream:
 
     async def _connection(self) -> None:
         """One connection from its opening to its end."""
-        frames: asyncio.Queue[bytes] = asyncio.Queue()
+        frames: asyncio.Queue[Arrived] = asyncio.Queue(self._options.held_frames_limit)
         suffix = await self._words.prepare()
         try:
             connection = await Connection.open(
                 self._base + suffix,
-                lambda _, frame: frames.put_nowait(frame),
+                lambda connection, frame: self._take(frames, connection, frame),
                 self._clock,
                 self._options,
                 self._words.rules,
@@ -152,13 +155,23 @@ class PrivateStream:
             self.connects += 1
             self.problem = None
             self._set(StreamState.LIVE)
-            for frame in early:
-                await self._hear(frame)
+            for arrived in early:
+                await self._hear(*arrived)
             await self._keep(connection, frames)
         finally:
             connection.close()
 
-    async def _keep(self, connection: Connection, frames: asyncio.Queue[bytes]) -> None:
+    def _take(self, frames: asyncio.Queue[Arrived], connection: Connection, frame: bytes) -> None:
+        """Queue a frame; one too many ends the connection, and nothing that comes after it is heard."""
+        if connection.closed.done():
+            return
+        if frames.full():
+            _log.warning("private_stream_overrun", account=self.name, frames=frames.qsize())
+            connection.close(GapCause.OVERFLOW)
+            return
+        frames.put_nowait((self._clock.wall_ns(), frame))
+
+    async def _keep(self, connection: Connection, frames: asyncio.Queue[Arrived]) -> None:
         """Hear and renew until either ends the connection, by raising."""
         tasks = [asyncio.ensure_future(self._renew()), asyncio.ensure_future(self._pump(connection, frames))]
         try:
@@ -171,27 +184,27 @@ class PrivateStream:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _greet(self, connection: Connection, frames: asyncio.Queue[bytes]) -> list[bytes]:
+    async def _greet(self, connection: Connection, frames: asyncio.Queue[Arrived]) -> list[Arrived]:
         """Open the stream; gives the frames that came between the answers."""
-        early: list[bytes] = []
+        early: list[Arrived] = []
         try:
             async with asyncio.timeout(_GREETING_S):
                 for message in self._words.greeting():
                     connection.send(message)
-                    while not self._words.greeted(frame := await self._next(connection, frames)):
-                        early.append(frame)
+                    while not self._words.greeted((arrived := await self._next(connection, frames))[1]):
+                        early.append(arrived)
         except TimeoutError:
             raise VenueUnavailable(f"{self._base} does not answer the subscription") from None
         except ValueError as error:
             raise StreamRefused(f"{self._base} answers the subscription with what cannot be read: {error}") from None
         return early
 
-    async def _pump(self, connection: Connection, frames: asyncio.Queue[bytes]) -> None:
+    async def _pump(self, connection: Connection, frames: asyncio.Queue[Arrived]) -> None:
         """Hear until the connection ends."""
         while True:
-            await self._hear(await self._next(connection, frames))
+            await self._hear(*await self._next(connection, frames))
 
-    async def _next(self, connection: Connection, frames: asyncio.Queue[bytes]) -> bytes:
+    async def _next(self, connection: Connection, frames: asyncio.Queue[Arrived]) -> Arrived:
         """The next frame. Raises VenueUnavailable once the connection has ended and everything was heard."""
         if not frames.empty():
             return frames.get_nowait()
@@ -205,7 +218,7 @@ class PrivateStream:
             getting.cancel()
         raise VenueUnavailable(f"the private stream of {self.name} ended ({connection.closed.result().value})")
 
-    async def _hear(self, frame: bytes) -> None:
+    async def _hear(self, received_ns: int, frame: bytes) -> None:
         try:
             said = self._words.read(frame)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -214,7 +227,7 @@ class PrivateStream:
             raise VenueUnavailable(f"the private stream of {self.name} cannot be read: {error}") from None
         for one in said:
             await self._pass_on(one)
-        self._heard_ns = self._clock.wall_ns()
+        self._heard_ns = received_ns
 
     async def _pass_on(self, said: Statement) -> None:
         self.told += 1
