@@ -16,6 +16,7 @@ HINTS = 4
 _QUOTES = ("USDT", "USDC", "USD", "EUR", "BTC")  # the likelier meant first, where nothing else tells
 _ID_CUTOFF = 0.92  # a letter of a dozen: in a shorter id, one may make another instrument
 _FARTHEST = 3
+_ONE_SLIP = 0.25  # of 1: a quote that has nothing of what was meant
 _EXPIRING = 2
 _MARKS = re.compile(r"[-_/:]")
 
@@ -55,7 +56,11 @@ def _near(text: str, symbols: list[str]) -> list[str]:
 def _distance(base: str, quote: str, meant_base: str, meant_quote: str) -> float:
     """From 0 for the same pair; above _FARTHEST: another one."""
     if base == meant_base:
-        return 1 - difflib.SequenceMatcher(None, quote, meant_quote).ratio() if meant_quote else 0.0
+        if not meant_quote or quote == meant_quote:
+            return 0.0
+        if _one_slip(quote, meant_quote):  # USD and USDT are as near to USDX: the familiar one goes first
+            return _ONE_SLIP
+        return 1 - difflib.SequenceMatcher(None, quote, meant_quote).ratio()
     if (base, quote) == (meant_quote, meant_base):
         return 1.5
     if meant_quote and (quote == meant_quote or _one_slip(quote, meant_quote)) and _one_slip(base, meant_base):
