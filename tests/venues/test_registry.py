@@ -264,6 +264,7 @@ LISTED = [
         ("BTCUSDT", "BTC/USDT"),
         ("btc-usdt-swap", "BTC/USDT:USDT"),
         ("BTC-USDT_USDT", "BTC/USDT:USDT"),
+        ("btc-usdt:usdt", "BTC/USDT:USDT"),
         ("BTC-USD", "BTC/USD:BTC"),
         ("BTCUSD", "BTC/USD:BTC"),
         ("BTC-USD-261225", "BTC/USD:BTC-261225"),

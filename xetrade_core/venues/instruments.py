@@ -61,7 +61,7 @@ def tradable(venue: Venue, text: str, listed: Sequence[Instrument]) -> Instrumen
 
 
 def resolve_symbol(venue: Venue, text: str, listed: Iterable[Instrument]) -> Instrument:
-    """The instrument that `text` names: a universal symbol, `BTC-USDT`, `BTCUSDT`, or the venue's own id.
+    """The instrument that `text` names: a universal symbol (`-` for `/` too), `BTCUSDT`, or the venue's own id.
 
     A short form that fits several instruments means the spot market, else the perpetual swap. Raises UnknownSymbol.
     """
@@ -72,7 +72,7 @@ def resolve_listed(venue_id: str, text: str, listed: Iterable[Instrument]) -> In
     """As `resolve_symbol`, on a venue that the registry need not know."""
     rows = list(listed)
     wanted = text.strip().upper()
-    for name in (_symbol, _venue_id, _slug):
+    for name in (_symbol, _venue_id, _slug, _dashed):
         for row in rows:
             if name(row).upper() == wanted:
                 return row
@@ -116,6 +116,11 @@ def _venue_id(row: Instrument) -> str:
 
 def _slug(row: Instrument) -> str:
     return symbol_slug(row.symbol)
+
+
+def _dashed(row: Instrument) -> str:
+    """As a symbol is told apart on a command line: `BTC-USDT:USDT`."""
+    return row.symbol.replace("/", "-")
 
 
 def _short(row: Instrument) -> str:
