@@ -13,6 +13,8 @@ import pytest
 from tests.cli.conftest import Ran
 from tests.support.desk import SCENARIO, addresses, all_ids, open_ids
 from tests.support.sim import Sim, sim_process
+from xetrade_core.assembly.trading import TradingDesk
+from xetrade_core.model.orders import Order
 
 Run = Callable[..., Ran]
 LIMIT = ("--venue", "binance", "--pair", "BTC-USDT", "--side", "buy", "--quantity", "0.001", "--price", "50000")
@@ -368,3 +370,28 @@ def test_keys_are_in_no_output_and_not_in_the_order_store(trade: Run, sim: Sim, 
     assert CANARY not in shown
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+
+
+def test_what_trades_at_once_is_told_with_its_fills_where_the_venue_only_acknowledges(
+    answer: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = 'seed = 1\n[venues.bybit]\nsymbols = ["BTC/USDT", "ETH/USDT"]\n[venues.bybit.accounts.main]\n'
+    crossing = ("--venue", "bybit", "--pair", "BTC-USDT", "--side", "buy", "--quantity", "0.001", "--price", "70000")
+    with sim_process(scenario) as running:
+        for name, value in addresses(running).items():
+            monkeypatch.setenv(name, value)
+        order = answer("place", *crossing, "--json").json
+        assert (order["state"], order["filled"]) == ("filled", "0.001")
+        assert order["average_price"] is not None
+
+        with pytest.MonkeyPatch.context() as patch:  # as by a process that ended right after the acknowledgement
+            patch.setattr(TradingDesk, "concluded", _as_acknowledged)
+            left = answer("place", *crossing, "--json").json
+        assert (left["state"], left["filled"]) == ("open", "0")
+        asked = answer("status", "--order-id", left["client_id"], "--refresh", "--json").json
+        assert (asked["state"], asked["filled"]) == ("filled", "0.001")
+        assert asked["average_price"] is not None
+
+
+async def _as_acknowledged(_: TradingDesk, order: Order) -> Order:
+    return order

@@ -93,7 +93,7 @@ def place_order(
     async def work(desk: TradingDesk) -> OrderTold:
         problem = None
         try:
-            await desk.settle(await desk.place(request, key=key, step=step, index=index))
+            await desk.concluded(await desk.place(request, key=key, step=step, index=index))
         except OrderError as error:
             problem = str(error)
         return await _told(desk, name, problem)
@@ -133,7 +133,7 @@ def order_status(
             reader.engine.dispose()
 
     async def work(desk: TradingDesk) -> OrderTold:
-        await desk.settle(await desk.orders.status(found.client_id, refresh=True))
+        await desk.refreshed(found.client_id)
         return await _told(desk, found.client_id, None)
 
     return run_with_desk(settings, clock, work, venue=found.intent.venue, account=found.intent.account)

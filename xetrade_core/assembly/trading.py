@@ -25,7 +25,7 @@ from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
-from xetrade_core.model.orders import Intent, Order, OrderReport
+from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState
 from xetrade_core.settings import Settings
 from xetrade_core.trading import asking
 from xetrade_core.trading.client_ids import client_order_id, require_valid
@@ -101,6 +101,20 @@ class TradingDesk:
             async with asyncio.timeout(within_s):
                 await self.orders.settled()
         return await self.orders.status(order.client_id)
+
+    async def concluded(self, order: Order) -> Order:
+        """A placed or changed order as the venue has it, with its fills: for a process that ends after it.
+
+        A reply that only acknowledges does not tell that the order traded at once, and nobody would hear of it later.
+        """
+        if order.state is OrderState.OPEN and not order.intent.post_only:
+            with contextlib.suppress(ExecutionError):  # it stands as it was acknowledged
+                order = await self.orders.status(order.client_id, refresh=True)
+        return await self.settle(order)
+
+    async def refreshed(self, client_id: str) -> Order:
+        """An order after asking the venue, with its fills. Raises UnknownOrder, ExecutionError."""
+        return await self.settle(await self.orders.status(client_id, refresh=True))
 
     async def preview(self, request: OrderRequest, *, key: str) -> Preview:
         """What `place` would send, checked as it would be; nothing is sent or stored. Raises what `place` raises."""

@@ -92,7 +92,7 @@ def place(
     async def work(desk: TradingDesk) -> Order | Preview:
         if dry_run:
             return await desk.preview(request, key=chosen)
-        return await desk.settle(await desk.place(request, key=chosen))
+        return await desk.concluded(await desk.place(request, key=chosen))
 
     from xetrade_core.assembly.trading import Preview
     from xetrade_core.trading.client_ids import client_order_id
@@ -258,7 +258,7 @@ def amend(
     client_id, intent = stored.client_id, stored.intent
 
     async def work(desk: TradingDesk) -> Order:
-        return await desk.settle(await desk.amend(client_id, amount=new_quantity, price=new_price))
+        return await desk.concluded(await desk.amend(client_id, amount=new_quantity, price=new_price))
 
     _show_settled(with_desk(settings, work, venue=intent.venue, account=intent.account), as_json=as_json)
 
@@ -287,12 +287,7 @@ def status(
         return
     if refresh:
         client_id, intent = order.client_id, order.intent
-        order = with_desk(
-            settings,
-            lambda desk: desk.orders.status(client_id, refresh=True),
-            venue=intent.venue,
-            account=intent.account,
-        )
+        order = with_desk(settings, lambda desk: desk.refreshed(client_id), venue=intent.venue, account=intent.account)
     show_orders("", [order], as_json=as_json, one=True)
 
 
