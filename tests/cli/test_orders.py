@@ -395,3 +395,18 @@ def test_what_trades_at_once_is_told_with_its_fills_where_the_venue_only_acknowl
 
 async def _as_acknowledged(_: TradingDesk, order: Order) -> Order:
     return order
+
+
+def test_open_orders_of_an_account_that_the_settings_lost_are_no_silence(trade: Run) -> None:
+    order = placed(trade)
+    elsewhere = {
+        "XETRADE_ACCOUNTS__RICH__VENUE": "binance",
+        "XETRADE_ACCOUNTS__RICH__API_KEY": "sim-rich-key",
+        "XETRADE_ACCOUNTS__RICH__SECRET": "sim-rich-secret",
+        "XETRADE_TRADING__MODE": "paper",
+    }
+    ran = trade("cancel", "--all", "--venue", "binance", "--json", **elsewhere)
+    assert (ran.code, ran.json["clean"]) == (1, False)
+    assert ran.json["problems"] == {"binance/main": "no such account in the settings, and 1 of its orders may be open"}
+    assert trade("cancel", "--order-id", order["client_id"], "--json").json["state"] == "canceled"
+    assert trade("cancel", "--all", "--venue", "binance", "--json", **elsewhere).json["clean"]

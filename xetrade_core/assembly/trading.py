@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -27,6 +28,7 @@ from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
 from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState
 from xetrade_core.settings import Settings
+from xetrade_core.symbols.pairs import means
 from xetrade_core.trading import asking
 from xetrade_core.trading.client_ids import client_order_id, require_valid
 from xetrade_core.trading.execution import ExecutionError, OrderRef, TradingAccount
@@ -193,7 +195,21 @@ class TradingDesk:
                 raise result
             else:
                 reports += result
-        return reports, problems
+        return reports, await self._out_of_reach(venue, account, pair) | problems
+
+    async def _out_of_reach(self, venue: str | None, account: str | None, pair: str | None) -> dict[str, str]:
+        """Accounts that the settings do not name any more, and orders of theirs that may still be open."""
+        found = Counter(
+            f"{order.intent.venue}/{order.intent.account}"
+            for order in await self.orders.open_orders(venue=venue, account=account)
+            if (order.intent.venue, order.intent.account) not in self.accounts
+            and order.sent
+            and (pair is None or means(pair, order.intent.symbol))
+        )
+        return {
+            name: f"no such account in the settings, and {count} of its orders may be open"
+            for name, count in found.items()
+        }
 
     async def prepare(self, wanted: Iterable[Instrumented], *, accounts: Iterable[AccountName] | None = None) -> None:
         """Make ready to place orders: look at the keys, and bring the marks that risk and market orders need.
