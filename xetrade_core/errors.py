@@ -85,7 +85,8 @@ class InvalidOrder(XETradeError):
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         shown = format(value, "f") if isinstance(value, Decimal) else value  # never 1E-7
-        super().__init__(f"{field} {shown} is not valid: {allowed}")
+        said = f"{field} is missing" if value is None else f"{field} {shown} is not valid"
+        super().__init__(f"{said}: {allowed}")
         self.field = field
         self.value = value
         self.allowed = allowed

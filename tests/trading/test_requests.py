@@ -30,7 +30,7 @@ PRICING = Pricing(mark=D(50_000), rate=D(1))
         ({"amount": D(0)}, r"amount 0 is not valid: a number above zero"),
         ({"amount": D("NaN")}, r"amount NaN is not valid"),
         ({"price": D("-1")}, r"price -1 is not valid"),
-        ({"price": None}, r"price None is not valid: a limit order needs one"),
+        ({"price": None}, r"price is missing: a limit order needs one"),
         ({"type": OrderType.MARKET}, r"price 50000 is not valid: a market order has none"),
         ({"type": OrderType.MARKET, "price": None, "post_only": True}, r"post_only True is not valid"),
         ({"post_only": True, "time_in_force": TimeInForce.IOC}, r"time_in_force ioc is not valid"),
