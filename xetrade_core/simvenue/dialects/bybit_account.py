@@ -13,7 +13,8 @@ from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
 from xetrade_core.simvenue.desk.margin import Bound, bound, margin, mark_price
 from xetrade_core.simvenue.dialects.bybit_listings import category_of
-from xetrade_core.simvenue.dialects.bybit_orders import Row, index_of, plain
+from xetrade_core.simvenue.dialects.bybit_orders import Row, index_of
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 _DOLLARS = ("USDT", "USDC", "USD")

@@ -28,6 +28,7 @@ from xetrade_core.simvenue.desk.ledger import Entry
 from xetrade_core.simvenue.desk.margin import contract_notional, mark_price
 from xetrade_core.simvenue.dialects.bybit_listings import category_of
 from xetrade_core.simvenue.dialects.bybit_replies import BybitRefused
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
@@ -162,11 +163,6 @@ def amount_of(fields: Mapping[str, str], name: str, kind: RefusalKind) -> Decima
     if not value.is_finite() or value <= 0:
         raise DeskRefusal(kind)
     return value
-
-
-def plain(value: Decimal) -> str:
-    """A number without trailing zeros and without an exponent."""
-    return f"{value.normalize():f}" if value else "0"
 
 
 def worth_of(market: Market, fills: list[DeskFill]) -> Decimal:

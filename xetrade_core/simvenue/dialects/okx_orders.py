@@ -23,7 +23,7 @@ from xetrade_core.simvenue.desk import (
     TimeInForce,
 )
 from xetrade_core.simvenue.desk.ledger import Entry
-from xetrade_core.simvenue.dialects.bybit_orders import plain
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.dialects.okx_listings import instrument_type
 from xetrade_core.simvenue.dialects.okx_replies import OkxRefused, Row
 from xetrade_core.simvenue.engine import Side
