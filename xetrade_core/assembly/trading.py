@@ -22,6 +22,7 @@ from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan_accounts
 from xetrade_core.assembly.markets import Markets
 from xetrade_core.assembly.order_store import open_store
+from xetrade_core.capture.undisturbed import undisturbed
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
@@ -314,4 +315,5 @@ async def open_desk(
             policy=policy or Policy(patience_s=settings.trading.patience_s),
         )
         await opened.enter_async_context(orders)
+        opened.enter_context(undisturbed())
         yield TradingDesk(plans, store, orders, markets, clients, accounts, clock)

@@ -1,4 +1,4 @@
-"""Keeps the interpreter from making samples late: by garbage collection of a large heap, by long turns of threads."""
+"""Keeps samples and orders from being late: by garbage collection of a large heap, by long turns of threads."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SWITCH_S = 0.0005
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """For the time that samples are taken.
+    """For the time that samples are taken, or orders placed.
 
     What the start-up has left is set apart from garbage collection: a full one looks at all of it and stops every
     thread meanwhile, 50 to 90 ms where ccxt and pandas are loaded. And a thread that wants the interpreter (the event
-    loop, with a frame or a sample) gets it within half a millisecond, not five, from a sealer or an uploader in the
-    middle of Python code.
+    loop, with a frame or a reply) gets it within half a millisecond, not five, from a sealer, an uploader or an
+    order store in the middle of Python code.
     """
     before_s = sys.getswitchinterval()
     gc.collect()

@@ -1,5 +1,8 @@
 """Binance spot's private side in its own words.
 
+Orders are sent and cancelled by their paths: what ccxt's own way makes of the reply is not read here, and costs more
+than sending it.
+
 Shapes: developers.binance.com, "Trading endpoints" and "Account endpoints" of the spot API (2026-11).
 """
 
@@ -10,10 +13,11 @@ from typing import Any, ClassVar
 
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.permissions import KeyPermissions
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text, true
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import Fill, Intent, Liquidity, OrderReport, OrderType, ReportStatus, Side
 from xetrade_core.trading.execution import OrderRef
+from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
 STATUS = {
@@ -38,6 +42,18 @@ def status_of(row: Row) -> ReportStatus:
     return found
 
 
+def named(ref: OrderRef) -> dict[str, object]:
+    """The parameter that names an order: our id if it has one, else the venue's."""
+    return {"orderId": ref.venue_order_id} if ref.client_id is None else {"origClientOrderId": ref.client_id}
+
+
+def typed(intent: Intent) -> dict[str, object]:
+    """Type of an order, and of a limit order how long it stays."""
+    if intent.type is OrderType.MARKET:
+        return {"type": "MARKET"}
+    return {"type": "LIMIT", "timeInForce": intent.time_in_force.value.upper()}
+
+
 class BinanceExecution(CcxtExecution):
     """Spot orders. A market order is named by its base amount alone."""
 
@@ -46,14 +62,42 @@ class BinanceExecution(CcxtExecution):
         "fetchMargins": False,
     }
 
+    #: ccxt's methods for the paths
+    post_order: ClassVar[str] = "privatePostOrder"
+    delete_order: ClassVar[str] = "privateDeleteOrder"
+
     def order_params(self, intent: Intent) -> dict[str, object]:
-        """See CcxtExecution. Post-only is the type LIMIT_MAKER, which ccxt makes of the flag."""
-        params: dict[str, object] = {"clientOrderId": intent.client_id}
+        """See CcxtExecution. The whole order but its names and its numbers. Post-only is a type of its own."""
+        params: dict[str, object] = {"side": intent.side.value.upper(), "newOrderRespType": "FULL"}
         if intent.post_only:
-            params["postOnly"] = True
-        elif intent.type is OrderType.LIMIT:
-            params["timeInForce"] = intent.time_in_force.value.upper()
-        return params
+            return params | {"type": "LIMIT_MAKER"}
+        return params | typed(intent)
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """See Execution."""
+        wanted = {"newClientOrderId": intent.client_id, **self.order_params(intent), "quantity": plain(intent.amount)}
+        if intent.price is not None:
+            wanted["price"] = plain(intent.price)
+        row = await self._acting("order", self.post_order, intent.symbol, wanted, "place", Priority.ORDER)
+        return self.read("order", lambda: self.placed(row, intent))
+
+    async def cancel(self, ref: OrderRef) -> OrderReport:
+        """See Execution."""
+        row = await self._acting("cancel", self.delete_order, ref.symbol, named(ref), "cancel", Priority.CANCEL)
+        return self.read("cancel", lambda: self.canceled(row, ref))
+
+    async def _acting(
+        self, what: str, method: str, symbol: str, wanted: dict[str, object], weighed: str, priority: Priority
+    ) -> Row:
+        """A call about one order, and its reply as it came."""
+        row: Row = await self.once(
+            f"{what} of {symbol}",
+            lambda ccxt: getattr(ccxt, method)({"symbol": ccxt.market_id(symbol), **wanted}),
+            symbol=symbol,
+            priority=priority,
+            weight=self.weights.get(weighed),
+        )
+        return row
 
     async def cancel_all(self, symbol: str | None) -> None:
         """See Execution. The venue cancels by symbol; of an account, every symbol that has an open order."""

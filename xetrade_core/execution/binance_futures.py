@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.execution.binance import BinanceExecution
+from xetrade_core.execution.binance import BinanceExecution, named, typed
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, needed, needed_number, number, plain, true
 from xetrade_core.model.accounts import Balance, VenuePosition
-from xetrade_core.model.orders import ZERO, Fill, Intent, OrderReport, OrderType, Side
+from xetrade_core.model.orders import ZERO, Fill, Intent, OrderReport, Side
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.venues.budget import Priority
 
@@ -37,14 +37,12 @@ class BinanceFuturesExecution(BinanceExecution):
     post_count_down: ClassVar[str]
 
     def order_params(self, intent: Intent) -> dict[str, object]:
-        """See CcxtExecution. ccxt makes GTX of `postOnly`."""
-        params: dict[str, object] = {"clientOrderId": intent.client_id}
+        """See CcxtExecution. Post-only is a time in force of its own, GTX."""
+        params: dict[str, object] = {"side": intent.side.value.upper(), "newOrderRespType": "RESULT", **typed(intent)}
+        if intent.post_only:
+            params["timeInForce"] = "GTX"
         if intent.reduce_only:
             params["reduceOnly"] = True
-        if intent.post_only:
-            params["postOnly"] = True
-        elif intent.type is OrderType.LIMIT:
-            params["timeInForce"] = intent.time_in_force.value.upper()
         return params
 
     def canceled(self, row: Row, ref: OrderRef) -> OrderReport:
@@ -53,17 +51,11 @@ class BinanceFuturesExecution(BinanceExecution):
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
         """See Execution. It keeps both ids and loses its place in the queue."""
-        names: dict[str, object] = {"origClientOrderId": ref.client_id} if ref.client_id else {}
-        if not names:
-            names = {"orderId": ref.venue_order_id}
         wanted: dict[str, object] = {"side": intent.side.value.upper(), "quantity": plain(intent.amount)}
         if intent.price is not None:
             wanted["price"] = plain(intent.price)
-        row = await self.once(
-            f"amendment of {ref.symbol}",
-            lambda ccxt: getattr(ccxt, self.put_order)({"symbol": ccxt.market_id(ref.symbol), **names, **wanted}),
-            symbol=ref.symbol,
-            weight=self.weights["place"],
+        row = await self._acting(
+            "amendment", self.put_order, ref.symbol, {**named(ref), **wanted}, "place", Priority.ORDER
         )
         return self.read("amendment", lambda: self.amended(row, intent))
 
@@ -150,6 +142,8 @@ class BinanceFuturesExecution(BinanceExecution):
 class BinanceUsdmExecution(BinanceFuturesExecution):
     """USD-M: linear contracts."""
 
+    post_order = "fapiPrivatePostOrder"
+    delete_order = "fapiPrivateDeleteOrder"
     put_order = "fapiPrivatePutOrder"
     get_positions = "fapiPrivateV3GetPositionRisk"
     post_count_down = "fapiPrivatePostCountdownCancelAll"
@@ -158,6 +152,8 @@ class BinanceUsdmExecution(BinanceFuturesExecution):
 class BinanceCoinmExecution(BinanceFuturesExecution):
     """COIN-M: inverse contracts."""
 
+    post_order = "dapiPrivatePostOrder"
+    delete_order = "dapiPrivateDeleteOrder"
     put_order = "dapiPrivatePutOrder"
     get_positions = "dapiPrivateGetPositionRisk"
     post_count_down = "dapiPrivatePostCountdownCancelAll"
