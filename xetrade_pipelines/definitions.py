@@ -44,6 +44,7 @@ from xetrade_pipelines.resources import (
     ReferenceResource,
     SettingsResource,
 )
+from xetrade_pipelines.trading import assets as trading_assets
 from xetrade_pipelines.trading import jobs as trading_jobs
 from xetrade_pipelines.trading import schedules as trading_schedules
 from xetrade_pipelines.trading import sensors as trading_sensors
@@ -78,6 +79,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=[
             *ASSETS,
+            *trading_assets.ASSETS,
             best_quotes,
             *reference_assets.ASSETS,
             *funding_assets.ASSETS,

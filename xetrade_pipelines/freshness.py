@@ -38,4 +38,5 @@ FRESHNESS = {
     "funding_payments": _within(130, 9 * 60),
     "pnl_daily": _within(130, 9 * 60),
     "positions": _within(20, 120),
+    "reconciliations": _within(30, 120),
 }

@@ -3,6 +3,8 @@ in what Dagster keeps."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +19,12 @@ from tests.pipelines.deployment import environment
 from tests.support.desk import SCENARIO, addresses, all_ids, open_ids
 from tests.support.sim import Sim, sim_process
 from tests.trading.samples import intent
+from xetrade_core.lake.day_tables import read_day
+from xetrade_core.lake.store import open_store
+from xetrade_core.lake.trade_schemas import RECONCILIATIONS
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, OrderEvent, TradingState
 from xetrade_core.trading.store import OrderStore
-from xetrade_pipelines.definitions import build_defs
+from xetrade_pipelines.definitions import build_defs, defs
 
 pytestmark = pytest.mark.xdist_group("simulated orders")
 CANARY = "canary-0c44d1a9"
@@ -214,7 +219,9 @@ def test_a_stress_test_with_refused_orders_fails_its_run_and_shows_the_causes(
     assert "-2010" in str(failure.step_failure_data.user_failure_data.metadata["causes"].value)
 
 
-def test_a_reconciliation_repairs_what_nobody_heard_of_and_shows_it(sim: Sim, instance: dg.DagsterInstance) -> None:
+def test_a_reconciliation_repairs_what_nobody_heard_of_shows_it_and_keeps_it(
+    sim: Sim, instance: dg.DagsterInstance
+) -> None:
     wanted = {**ORDER, "pair": "ETH-USDT", "quantity": "0.1", "price": "500"}
     placed = told(dg.execute_job(job("place_order"), instance, config("place_order", **wanted)), "place_order")
     sim.fill("binance", int(placed["order_id"]))
@@ -222,6 +229,10 @@ def test_a_reconciliation_repairs_what_nobody_heard_of_and_shows_it(sim: Sim, in
     result = told(dg.execute_job(job("reconcile"), instance, compare), "reconcile")
     assert (result["clean"], result["unexplained"]) == (True, 0)
     assert "missing here" in result["table"] or "state" in result["table"]
+    lake = open_store(defs.resources["lake"].root)  # of the module, as it was when it was loaded
+    kept = read_day(lake, RECONCILIATIONS, "binance", time.time_ns()).to_pylist()[-1]
+    assert (kept["account"], kept["unexplained"], kept["problems"]) == ("main", 0, None)
+    assert json.loads(kept["differences"].splitlines()[0])["pair"] == "ETH/USDT"
     order = config("order_status", order_id=placed["client_id"], refresh=False)
     assert told(dg.execute_job(job("order_status"), instance, order), "order_status")["state"] == "filled"
 

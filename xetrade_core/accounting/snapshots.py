@@ -6,33 +6,17 @@ from collections.abc import Sequence
 
 from xetrade_core.accounting.days import day_table
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import LakeConflict
-from xetrade_core.lake.day_tables import day_version, read_day, write_day
+from xetrade_core.lake.day_tables import append_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PLACES, POSITIONS
 from xetrade_core.monitor.view import PositionView
 from xetrade_core.positions.numbers import of_quanta, quanta
 
-_ATTEMPTS = 5
-
 
 def keep_snapshot(store: ObjectStore, venue: str, at_ns: int, views: Sequence[PositionView]) -> int:
     """Add the positions of a venue as they stood at `at_ns`; how many rows the schema refused. Raises LakeError."""
-    import pyarrow as pa
-
     rows = day_table(POSITIONS.schema, [_record(at_ns, one) for one in views if one.venue == venue])
-    for attempt in range(_ATTEMPTS):
-        version = day_version(store, POSITIONS, venue, at_ns)
-        held = read_day(store, POSITIONS, venue, at_ns)
-        whole = POSITIONS.conform(rows)
-        if held is not None:
-            whole = pa.concat_tables([held, whole.cast(held.schema)]).unify_dictionaries()
-        try:
-            return write_day(store, POSITIONS, venue, at_ns, whole, version=version).rejected
-        except LakeConflict:  # another monitor's rows: read them too
-            if attempt + 1 == _ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+    return append_day(store, POSITIONS, venue, at_ns, rows).rejected
 
 
 def _record(at_ns: int, one: PositionView) -> dict[str, object]:

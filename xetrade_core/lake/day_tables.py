@@ -24,6 +24,7 @@ from xetrade_core.lake.layout import NS_PER_DAY, DayKey, day_key, day_prefix, da
 from xetrade_core.lake.store import ObjectStore
 
 _WRITERS = 8
+_ATTEMPTS = 5  # of adding rows to a day that others add to
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,21 @@ def write_day(
     if version is None:
         version = day_version(store, dataset, venue, day_ns)
     return _write(store, dataset, DayKey(dataset.name, venue, day_start(day_ns)), dataset.validate(table), version)
+
+
+def append_day(store: ObjectStore, dataset: Dataset, venue: str | None, day_ns: int, table: pa.Table) -> WrittenDay:
+    """Add rows to those of the day, whoever else adds some meanwhile. Raises what `write_day` does."""
+    rows = dataset.conform(table)
+    for attempt in range(_ATTEMPTS):
+        version = day_version(store, dataset, venue, day_ns)
+        held = read_day(store, dataset, venue, day_ns)
+        whole = rows if held is None else pa.concat_tables([held, rows.cast(held.schema)]).unify_dictionaries()
+        try:
+            return write_day(store, dataset, venue, day_ns, whole, version=version)
+        except LakeConflict:  # somebody else's rows: read them too
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
 
 
 def write_days(

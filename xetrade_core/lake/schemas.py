@@ -12,7 +12,7 @@ from xetrade_core.lake.funding_schemas import FUNDING_QUOTES, FUNDING_RATES, FUN
 from xetrade_core.lake.levels import level_reasons
 from xetrade_core.lake.quote_schemas import BEST_QUOTES
 from xetrade_core.lake.reference_schemas import INSTRUMENTS, SYMBOL_MAP, SYMBOL_MAP_CHANGES
-from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS, ORDERS, PNL_DAILY, POSITIONS
+from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS, ORDERS, PNL_DAILY, POSITIONS, RECONCILIATIONS
 from xetrade_core.model.book_events import GapCause
 
 DEPTH_BANDS_BPS = (10, 25, 50)
@@ -267,7 +267,7 @@ DATASETS = {
     for one in (
         L2_SNAPSHOTS, L2_GAPS, L2_QUALITY, BOOK_METRICS, BEST_QUOTES, L2_SEGMENTS, L2_GAP_SEGMENTS,
         FUNDING_RATES, FUNDING_REVISIONS, FUNDING_QUOTES, INSTRUMENTS, SYMBOL_MAP, SYMBOL_MAP_CHANGES,
-        ORDERS, FILLS, FUNDING_PAYMENTS, PNL_DAILY, POSITIONS,
+        ORDERS, FILLS, FUNDING_PAYMENTS, PNL_DAILY, POSITIONS, RECONCILIATIONS,
     )
 }  # fmt: skip
 

@@ -236,3 +236,26 @@ POSITIONS = Dataset(
     ),
     layout="venue_day",
 )  # fmt: skip
+
+RECONCILIATIONS = Dataset(
+    "reconciliations",
+    "Reconciliations",
+    "venue, account, comparison",
+    "What came of comparing an account with its venue: what was looked at, repaired, and left unexplained.",
+    (
+        Column("timestamp", TIMESTAMP, "When it was compared.", "ns UTC"),
+        _EXCHANGE,
+        _ACCOUNT,
+        Column("orders", pa.int64(), "Orders compared.", "count", at_least=0),
+        Column("fills", pa.int64(), "Trades compared.", "count", at_least=0),
+        Column("positions", pa.int64(), "Positions compared.", "count", at_least=0),
+        Column("balances", pa.int64(), "Balances compared.", "count", at_least=0),
+        Column("in_flight", pa.int64(), "Too young to be compared.", "count", at_least=0),
+        Column("repaired", pa.int64(), "Differences that the venue's words explained.", "count", at_least=0),
+        Column("external", pa.int64(), "Of somebody else's doing.", "count", at_least=0),
+        Column("unexplained", pa.int64(), "Differences that need a person.", "count", at_least=0),
+        _text("problems", "What could not be asked."),
+        _text("differences", "Each difference as JSON, one a line: what, here, there, what was done."),
+    ),
+    layout="venue_day",
+)

@@ -7,9 +7,13 @@ https://docs.dagster.io/guides/build/jobs/op-jobs
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
+from collections.abc import Iterator
+
 import dagster as dg
 
 from xetrade_core.trading.stress.run import StressProgress
+from xetrade_pipelines.events import Event
+from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.trading.config import (
     CancelAllConfig,
     OrderConfig,
@@ -18,7 +22,13 @@ from xetrade_pipelines.trading.config import (
     ReconcileConfig,
     StressConfig,
 )
-from xetrade_pipelines.trading.reports import kill_metadata, order_metadata, reconcile_metadata, stress_metadata
+from xetrade_pipelines.trading.reports import (
+    kill_metadata,
+    order_metadata,
+    reconcile_metadata,
+    reconciliation_events,
+    stress_metadata,
+)
 from xetrade_pipelines.trading.resources import TradingResource
 
 FINAL = {"kind": "order"}
@@ -83,16 +93,20 @@ def stress_op(context: dg.OpExecutionContext, config: StressConfig, trading: Tra
 
 
 @dg.op(name="reconcile", out=dg.Out(dg.Nothing), tags={"kind": "check"})
-def reconcile_op(context: dg.OpExecutionContext, config: ReconcileConfig, trading: TradingResource) -> None:
-    """Hold the order store against the venues; fails while something needs a person."""
+def reconcile_op(
+    config: ReconcileConfig, trading: TradingResource, lake: LakeResource
+) -> Iterator[Event | dg.Output[None]]:
+    """Hold the order store against the venues, and keep what was found; fails while something needs a person."""
     found = trading.reconcile(config)
+    if not config.dry_run:
+        yield from reconciliation_events(found, trading.keep(found, lake.store()))
     if not found.clean:
         raise dg.Failure(
             "not everything agrees with the venues: look at the differences, and at what could not be asked",
             metadata=reconcile_metadata(found),
             allow_retries=False,
         )
-    context.add_output_metadata(reconcile_metadata(found))
+    yield dg.Output(None, metadata=reconcile_metadata(found))
 
 
 @dg.graph

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from xetrade_core.assembly.order_runs import Killed, OrderTold
 from xetrade_core.assembly.reconciling import Reconciled
 from xetrade_core.plots import NothingToDraw, latency_picture
 from xetrade_core.trading.stress.report import StressReport, VenueResult
-from xetrade_pipelines.metadata import Metadata, markdown_table, picture
+from xetrade_pipelines.events import Event, as_events
+from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
+from xetrade_pipelines.partitions import VenueDay, day_x_venue
+
+Result = dg.MaterializeResult[None]
 
 
 def order_metadata(told: OrderTold) -> Metadata:
@@ -45,6 +51,54 @@ def reconcile_metadata(found: Reconciled) -> Metadata:
         "table": markdown_table(rows),
         "left out": markdown_table(problems),
     }
+
+
+def _check(name: str, description: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset="reconciliations", description=description, partitions_def=day_x_venue)
+
+
+COMPARED = _check("compared", "Every account of the venue could be asked, and its row fits the schema.")
+EXPLAINED = _check("explained", "No difference is left that neither the venue's words nor a person explains.")
+RECONCILIATION_CHECKS = (COMPARED, EXPLAINED)
+
+
+def reconciliation_result(found: Reconciled, venue: str, rejected: int) -> Result:
+    """The result of `reconciliations` of one venue."""
+    reports = [report for report in found.accounts if report.venue == venue]
+    left_out = [problem for name, problem in found.problems.items() if name.startswith(f"{venue}/")]
+    left_out += [problem for report in reports for problem in report.problems]
+    left_out += [f"{rejected} rows rejected"] if rejected else []
+    open_ones = [one for report in reports for one in report.differences if not one.explained]
+    named = [
+        f"{one.kind} {one.subject} {one.symbol or one.name}: here {one.here}, there {one.there}" for one in open_ones
+    ]
+    return Result(
+        "reconciliations",
+        metadata={
+            "accounts": markdown_table([report.row() for report in reports]),
+            "differences": markdown_table([one.row() for report in reports for one in report.differences]),
+            **plotted(venue, {"unexplained": len(open_ones)}),
+        },
+        check_results=[_verdict(COMPARED, left_out), _verdict(EXPLAINED, named)],
+    )
+
+
+def reconciliation_events(found: Reconciled, rejected: dict[str, int]) -> Iterator[Event]:
+    """A comparison as events of the running day of each venue."""
+    for venue in dict.fromkeys(report.venue for report in found.accounts):
+        at_ns = max(report.at_ns for report in found.accounts if report.venue == venue)
+        key = VenueDay.containing(venue, at_ns).key
+        yield from as_events(key, [reconciliation_result(found, venue, rejected.get(venue, 0))])
+
+
+def _verdict(spec: dg.AssetCheckSpec, wrong: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        description="; ".join(wrong[:3]) or "nothing",
+        metadata={"count": len(wrong)},
+    )
 
 
 def stress_metadata(report: StressReport) -> Metadata:

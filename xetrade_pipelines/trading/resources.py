@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 import dagster as dg
 
+from xetrade_core.accounting.comparisons import keep_comparison
 from xetrade_core.assembly.accounts import plan_accounts
 from xetrade_core.assembly.order_runs import (
     Killed,
@@ -24,6 +25,7 @@ from xetrade_core.assembly.reconciling import Reconciled, reconcile_accounts
 from xetrade_core.assembly.stress_runs import stress_test
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError
+from xetrade_core.lake.store import ObjectStore
 from xetrade_core.model.orders import OrderType, Side, TimeInForce
 from xetrade_core.trading.reconciliation.plan import DAY_S, ReconcilePlan
 from xetrade_core.trading.requests import OrderRequest, Rounding
@@ -102,6 +104,11 @@ class TradingResource(dg.ConfigurableResource[None]):
                 account=wanted.account or None,
                 pair=wanted.pair or None,
             )
+
+    def keep(self, found: Reconciled, store: ObjectStore) -> dict[str, int]:
+        """Add what was found to the lake; by venue, how many rows its schema refused."""
+        venues = dict.fromkeys(report.venue for report in found.accounts)
+        return {venue: keep_comparison(store, venue, found.accounts) for venue in venues}
 
     def stress(self, wanted: StressConfig, *, key: str, told: Progress) -> StressReport:
         """Many clients that place and cancel, and what the venues say afterwards."""
