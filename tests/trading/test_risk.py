@@ -180,7 +180,8 @@ def test_live_orders_need_an_arming_that_lasts_and_reaches() -> None:
     risk.control(arm())
     risk.replace(None, order(0, live=True))
     assert check(risk, live=True) is None
-    assert check(risk, live=True, amount=D("0.011")) == Denial("armed notional of binance", "1050", "1000", NotArmed)
+    beyond = Denial("armed notional of binance/main", "1050", "1000", NotArmed)
+    assert check(risk, live=True, amount=D("0.011")) == beyond
     assert check(risk, live=True, amount=D("0.011"), reduce_only=True) is None
     risk.control(ControlEvent(kind=ControlKind.DISARMED, at_ns=NOW, by="op", venue="binance", account="main"))
     assert check(risk, live=True) is not None

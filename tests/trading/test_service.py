@@ -627,7 +627,7 @@ def test_live_orders_need_to_be_armed(tmp_path: Path) -> None:
         )
         await service.control(arm)
         assert (await place(service)).state is OrderState.OPEN
-        with pytest.raises(NotArmed, match=r"armed notional of binance would be 1000, allowed is 600"):
+        with pytest.raises(NotArmed, match=r"armed notional of binance/main would be 1000, allowed is 600"):
             await service.place(request(), key="second")
 
     world.run(program)

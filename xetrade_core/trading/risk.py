@@ -117,10 +117,15 @@ class RiskBook(Reservations):
             return Denial(f"live orders on {intent.venue}/{intent.account}", "1", "none: arm it first", NotArmed)
         record = arm.record
         if record.expires_ns is not None and now_ns >= record.expires_ns:
-            return Denial(f"live orders on {intent.venue}", "1", "none: its arming expired", NotArmed)
+            return Denial(f"live orders on {intent.venue}/{intent.account}", "1", "none: its arming expired", NotArmed)
         used = arm.used + more
         if not intent.reduce_only and record.notional_cap is not None and used > record.notional_cap:
-            return Denial(f"armed notional of {intent.venue}", _plain(used), _plain(record.notional_cap), NotArmed)
+            return Denial(
+                f"armed notional of {intent.venue}/{intent.account}",
+                _plain(used),
+                _plain(record.notional_cap),
+                NotArmed,
+            )
         return None
 
     def _check_exit(self, intent: Intent) -> Denial | None:
