@@ -93,10 +93,11 @@ class InvalidOrder(XETradeError):
 
 
 class UnknownOrder(XETradeError):
-    """No order of that name is in the order store."""
+    """No order of that name is in the order store, nor on the venue where that was asked."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"unknown order {name!r}: no order of that id is in the order store")
+    def __init__(self, name: str, venue: str | None = None) -> None:
+        where = "is in the order store" + (f", and {venue} has none such" if venue else "")
+        super().__init__(f"unknown order {name!r}: no order of that id {where}")
         self.name = name
 
 

@@ -250,7 +250,7 @@ def test_a_live_account_trades_only_while_it_is_armed(trade: Run) -> None:
     assert placed(trade, **LIVE)["live"] is True
     assert placed(trade, **LIVE)["state"] == "open"
     beyond = trade("place", *LIMIT, **LIVE)
-    assert "armed notional of binance would be 150, allowed is 120" in beyond.error
+    assert "armed notional of binance/main would be 150, allowed is 120" in beyond.error
     assert trade("disarm", "--json").json == []
     assert "arm it first" in trade("place", *LIMIT, **LIVE).error
     assert trade("cancel", "--all", **LIVE).code == 0
@@ -410,3 +410,10 @@ def test_open_orders_of_an_account_that_the_settings_lost_are_no_silence(trade: 
     assert ran.json["problems"] == {"binance/main": "no such account in the settings, and 1 of its orders may be open"}
     assert trade("cancel", "--order-id", order["client_id"], "--json").json["state"] == "canceled"
     assert trade("cancel", "--all", "--venue", "binance", "--json", **elsewhere).json["clean"]
+
+
+@pytest.mark.parametrize("command", ["cancel", "status"])
+def test_an_order_that_is_nowhere_is_named_with_where_it_was_looked_for(trade: Run, command: str) -> None:
+    named = ("--venue", "binance", "--pair", "BTC-USDT", "--order-id", "555")
+    expected = "unknown order '555': no order of that id is in the order store, and binance has none such"
+    assert trade(command, *named).error == f"error: {expected}"

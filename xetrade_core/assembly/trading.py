@@ -151,7 +151,10 @@ class TradingDesk:
             if venue is None or pair is None:
                 raise
             client = self.clients[self.plan(venue, account).name]
-            await client.cancel(OrderRef((await self.markets.instrument(venue, pair)).symbol, None, order_id))
+            try:
+                await client.cancel(OrderRef((await self.markets.instrument(venue, pair)).symbol, None, order_id))
+            except ExecutionError as error:
+                raise (UnknownOrder(order_id, venue) if client.is_unknown_order(error) else error) from None
             return None
         return await self.orders.cancel(order.client_id)
 

@@ -299,7 +299,7 @@ def _show_stranger(settings: Settings, order_id: str, venue: str, account: str, 
         settings, lambda desk: desk.find(order_id, venue, account or None, pair), venue=venue, account=account
     )
     if report is None:
-        raise UnknownOrder(order_id)
+        raise UnknownOrder(order_id, venue)
     row = report_row(report, venue)
     if as_json:
         emit_json(row)
