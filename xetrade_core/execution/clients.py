@@ -21,10 +21,14 @@ from xetrade_core.venues.registry import venue as known_venue
 
 
 class AccountClient(Execution, Protocol):
-    """An Execution that also tells what its key may do."""
+    """An Execution that also tells what its key may do, and what its venue means by an error."""
 
     async def permissions(self) -> KeyPermissions:
         """What the venue says the key may do."""
+        ...
+
+    def is_unknown_order(self, error: Exception) -> bool:
+        """Whether the venue says that it has no such order open."""
         ...
 
 
