@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from xetrade_core.accounting.days import day_table
 from xetrade_core.lake.day_tables import append_day
+from xetrade_core.lake.layout import day_start
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import RECONCILIATIONS
 from xetrade_core.trading.reconciliation.differences import AccountReport
@@ -14,9 +15,15 @@ from xetrade_core.trading.reconciliation.differences import AccountReport
 
 def keep_comparison(store: ObjectStore, venue: str, reports: Sequence[AccountReport]) -> int:
     """Add the comparisons of one venue's accounts to the lake; how many rows the schema refused. Raises LakeError."""
-    mine = [report for report in reports if report.venue == venue]
-    rows = day_table(RECONCILIATIONS.schema, [_record(report) for report in mine])
-    return append_day(store, RECONCILIATIONS, venue, mine[0].at_ns, rows).rejected if mine else 0
+    days: dict[int, list[AccountReport]] = {}
+    for report in reports:
+        if report.venue == venue:
+            days.setdefault(day_start(report.at_ns), []).append(report)  # midnight may lie between two of them
+    rejected = 0
+    for day_ns, mine in days.items():
+        rows = day_table(RECONCILIATIONS.schema, [_record(report) for report in mine])
+        rejected += append_day(store, RECONCILIATIONS, venue, day_ns, rows).rejected
+    return rejected
 
 
 def _record(report: AccountReport) -> dict[str, object]:
