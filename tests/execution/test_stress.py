@@ -120,6 +120,18 @@ async def test_a_soak_goes_on_for_its_time(rig: Rig) -> None:
     assert report.passed
 
 
+async def test_a_second_order_of_one_of_our_names_that_has_traded_is_named_by_the_proof(rig: Rig, sim: Sim) -> None:
+    """Binance says no name with a trade, and takes one again once its order has ended."""
+    from tests.execution.test_binance import intent
+
+    await rig.stress(StressPlan(clients=1))
+    name = sim.account(VENUE)["orders"][-1]["client_id"]
+    await rig.account.execution.place(intent("0.001", None, client_id=name))
+    again = await rig.stress(StressPlan(clients=1))
+    assert [proof.doubled for proof in again.proofs] == [(name,)]
+    assert not again.accounted
+
+
 async def test_an_order_that_stays_open_is_named_by_the_proof(rig: Rig, sim: Sim) -> None:
     """Somebody's second order under one of our ids, as a blind repetition would leave it."""
     from tests.execution.test_binance import intent

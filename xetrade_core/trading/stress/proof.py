@@ -64,16 +64,25 @@ async def _resting(
 async def _strays(
     account: TradingAccount, symbols: Sequence[str], ours: dict[str, Order], since_ns: int, problems: list[str]
 ) -> list[str]:
-    """Trades that carry one of our ids and an order id of the venue's that is not the order's."""
+    """Orders that have one of our ids and have traded, but are not ours by the venue's own id.
+
+    Not every venue says our id with a trade: an order that traded and is none of those known is asked for.
+    """
+    known = {order.venue_order_id for order in ours.values()}
     found = list[str]()
     for symbol in symbols:
         fills = await _repeated(lambda symbol=symbol: account.execution.fills_since(symbol, since_ns))  # type: ignore[misc]
         if isinstance(fills, ExecutionError):
             problems.append(f"trades of {symbol}: {fills}")
             continue
-        for fill in fills:
-            order = ours.get(fill.client_id or "")
-            if order is not None and order.venue_order_id not in (None, fill.venue_order_id):
+        strange = {fill.venue_order_id: fill.client_id for fill in fills if fill.venue_order_id not in known}
+        for order_id, client_id in strange.items():
+            if client_id is None:
+                ref = OrderRef(symbol, None, order_id)
+                answer = await _repeated(lambda ref=ref: account.execution.find(ref))  # type: ignore[misc]
+                client_id = answer.client_id if isinstance(answer, OrderReport) else None
+            order = ours.get(client_id or "")
+            if order is not None and order.venue_order_id is not None:
                 found.append(order.client_id)
     return found
 
