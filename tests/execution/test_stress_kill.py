@@ -63,5 +63,5 @@ def test_a_killed_stress_test_is_taken_up_again(sim: Sim, tmp_path: Path, seed: 
     assert open_ids(sim) == []
     reader = OrderReader(tmp_path / "data/orders.db")
     known = {one.client_id for one in reader.updated(0, time.time_ns())}
-    reader.engine.dispose()
+    reader.close()
     assert set(made) <= known, "lost"

@@ -108,38 +108,26 @@ def traded_venues(settings: Settings) -> tuple[str, ...]:
         url = existing_store(settings)
     except ConfigError:
         return ()
-    reader = OrderReader(url)
-    try:
+    with OrderReader(url) as reader:
         return tuple(sorted({venue for venue, _ in reader.instruments_traded()}))
-    finally:
-        reader.engine.dispose()
 
 
 def export_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) -> ExportedFills:
     """Bring a venue's fills of a day into the lake. Raises ConfigError, StoreUnavailable, LakeError."""
-    reader = OrderReader(existing_store(settings))
-    try:
+    with OrderReader(existing_store(settings)) as reader:
         return export_fills(reader, store, venue, day_ns)
-    finally:
-        reader.engine.dispose()
 
 
 def export_orders_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) -> ExportedOrders:
     """Bring a venue's orders of a day into the lake. Raises ConfigError, StoreUnavailable, LakeError."""
-    reader = OrderReader(existing_store(settings))
-    try:
+    with OrderReader(existing_store(settings)) as reader:
         return export_orders(reader, store, venue, day_ns)
-    finally:
-        reader.engine.dispose()
 
 
 def export_payments_day(settings: Settings, store: ObjectStore, venue: str, day_ns: int) -> ExportedPayments:
     """Bring a venue's funding payments of a day into the lake. Raises ConfigError, StoreUnavailable, LakeError."""
-    reader = OrderReader(existing_store(settings))
-    try:
+    with OrderReader(existing_store(settings)) as reader:
         return export_payments(reader, store, venue, day_ns)
-    finally:
-        reader.engine.dispose()
 
 
 def collect_fundings(settings: Settings, clock: Clock) -> Outcomes[int]:
@@ -221,12 +209,9 @@ def watch_positions(
 
     Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
     """
-    reader = OrderReader(existing_store(settings))
-    try:
+    with OrderReader(existing_store(settings)) as reader:
         watchman = Watchman(limits or PositionLimits())
         return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection(), watchman))
-    finally:
-        reader.engine.dispose()
 
 
 async def _watch(

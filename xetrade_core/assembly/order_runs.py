@@ -126,11 +126,8 @@ def order_status(
     """Where an order stands; with `refresh` after asking the venue. Raises UnknownOrder, ExecutionError."""
     found = _named(settings, order_id, venue, account)
     if not refresh:
-        reader = open_reader(settings)
-        try:
+        with open_reader(settings) as reader:
             return OrderTold(order_row(found), timeline(reader.events(found.client_id)))
-        finally:
-            reader.engine.dispose()
 
     async def work(desk: TradingDesk) -> OrderTold:
         await desk.refreshed(found.client_id)
@@ -169,11 +166,8 @@ def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[
     if "://" not in store and not Path(store).expanduser().exists():
         return [], cursor or "[]"
     told = set(json.loads(cursor)) if cursor else set()
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         doubtful = [order for order in reader.unsettled() if order.state is OrderState.NEEDS_OPERATOR]
-    finally:
-        reader.engine.dispose()
     found = [_doubt(order) for order in doubtful]
     for row in risk_overview(settings, clock).states:
         if row["state"] != TradingState.ACTIVE.value:
@@ -193,11 +187,8 @@ def _doubt(order: Order) -> News:
 
 
 def _named(settings: Settings, order_id: str, venue: str | None, account: str | None) -> Order:
-    reader = open_reader(settings)
-    try:
+    with open_reader(settings) as reader:
         return reader.named(order_id, venue=venue, account=account)
-    finally:
-        reader.engine.dispose()
 
 
 async def _told(desk: TradingDesk, client_id: str, problem: str | None) -> OrderTold:

@@ -43,11 +43,8 @@ def check_store(settings: Settings, clock: Clock) -> Check:
     if "://" not in store and not Path(store).expanduser().exists():
         return Check(name, State.OK, f"{store}: made with the first order")
     try:
-        reader = open_reader(settings)
-        try:
+        with open_reader(settings) as reader:
             unsettled = reader.unsettled()
-        finally:
-            reader.engine.dispose()
         stopped = [row for row in risk_overview(settings, clock).states if row["state"] != "active"]
     except XETradeError as error:
         return Check(name, State.FAIL, str(error), "set XETRADE_TRADING__STORE to a database that can be written")

@@ -153,14 +153,11 @@ def _run(
         flat=flat,
     )
     settings = open_settings()
-    reader = OrderReader(existing_store(settings, asked.store))
-    try:
+    with OrderReader(existing_store(settings, asked.store)) as reader:
         order = _order(reader, asked)
         watchman = None if limits is None else Watchman(PositionLimits(*limits))
         screen = _Screen(order, as_json, watchman)
         asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, screen))
-    finally:
-        reader.engine.dispose()
 
 
 def _order(reader: OrderReader, asked: Asked) -> Order | None:

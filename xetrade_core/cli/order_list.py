@@ -60,15 +60,12 @@ def orders(
     if context.invoked_subcommand is not None:
         return
     since_s = seconds(since, "--since") if since else None
-    reader = open_reader(open_settings())
-    try:
+    with open_reader(open_settings()) as reader:
         if every or since_s is not None:
             from_ns = 0 if since_s is None else time.time_ns() - round(since_s * NS_PER_S)
             found = reader.newest(limit, from_ns=from_ns, venue=venue or None, account=account or None)
         else:
             found = reader.working(venue=venue or None, account=account or None)
-    finally:
-        reader.engine.dispose()
     chosen = [order for order in found if not pair or symbol_fits(pair, order.intent.symbol)]
     if not chosen and not as_json:
         emit_text("no orders" if every or since else "no open orders; --all shows those that have ended")
@@ -91,12 +88,9 @@ def show(
     from xetrade_core.assembly.order_store import open_reader
     from xetrade_core.trading.overview import order_row, timeline
 
-    reader = open_reader(open_settings())
-    try:
+    with open_reader(open_settings()) as reader:
         order = reader.named(order_id, venue=venue or None, account=account or None)
         rows = timeline(reader.events(order.client_id))
-    finally:
-        reader.engine.dispose()
     if as_json:
         emit_json({**order_row(order), "events": rows})
     else:

@@ -225,7 +225,7 @@ def _stored(settings: Settings, order_id: str, venue: str, account: str, pair: s
             raise
         return None
     finally:
-        reader.engine.dispose()
+        reader.close()
     if pair and not symbol_fits(pair, order.intent.symbol):
         raise ConfigError.of("--pair", pair, f"order {order_id} is of {order.intent.symbol}")
     return order

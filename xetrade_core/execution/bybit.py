@@ -27,9 +27,8 @@ from xetrade_core.model.orders import (
     OrderType,
     ReportStatus,
     Side,
-    TimeInForce,
 )
-from xetrade_core.trading.execution import ExecutionError, OrderRef
+from xetrade_core.trading.execution import OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
@@ -78,14 +77,7 @@ class BybitExecution(CcxtExecution):
 
     async def place(self, intent: Intent) -> OrderReport:
         """See Execution. What became of an order that must trade at once is asked for; if that fails, it is open."""
-        placed = await super().place(intent)
-        if intent.type is OrderType.LIMIT and intent.time_in_force is TimeInForce.GTC and not intent.post_only:
-            return placed
-        try:
-            found = await self.find(OrderRef(intent.symbol, None, placed.venue_order_id))
-        except ExecutionError:
-            return placed
-        return found or placed
+        return await self.as_it_stands(intent, await super().place(intent))
 
     def placed(self, row: Row, intent: Intent) -> OrderReport:
         """See CcxtExecution. The reply acknowledges."""

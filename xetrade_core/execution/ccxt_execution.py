@@ -23,9 +23,9 @@ from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, plain
 from xetrade_core.execution.telling import told
 from xetrade_core.model.accounts import Balance, VenuePosition
-from xetrade_core.model.orders import Fill, Intent, OrderReport
+from xetrade_core.model.orders import Fill, Intent, OrderReport, OrderType, TimeInForce
 from xetrade_core.telemetry import register_secrets
-from xetrade_core.trading.execution import ErrorReply, NoReply, NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, ExecutionError, NoReply, NotSent, OrderRef
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.clock_offset import measure_offset
@@ -240,6 +240,19 @@ class CcxtExecution(ABC):
     def is_unknown_order(self, error: Exception) -> bool:
         """Whether the venue says that it has no such order open."""
         return isinstance(error, ErrorReply) and self.rules.errors.get(error.code or "") is ErrorKind.UNKNOWN_ORDER
+
+    async def as_it_stands(self, intent: Intent, placed: OrderReport) -> OrderReport:
+        """What became of an order where the venue only acknowledges: asked for if it must trade or end at once.
+
+        If that fails it is open, as was acknowledged.
+        """
+        if intent.type is OrderType.LIMIT and intent.time_in_force is TimeInForce.GTC and not intent.post_only:
+            return placed
+        try:
+            found = await self.find(OrderRef(intent.symbol, None, placed.venue_order_id))
+        except ExecutionError:
+            return placed
+        return found or placed
 
     # -- one call ------------------------------------------------------------------------------------------------------
 

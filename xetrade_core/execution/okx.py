@@ -71,13 +71,7 @@ class OkxExecution(CcxtExecution):
         numbers = {"sz": plain(intent.amount)} | ({} if intent.price is None else {"px": plain(intent.price)})
         wanted = {"clOrdId": intent.client_id, **self.order_params(intent), **numbers}
         placed = await self._acting("order", "private_post_trade_order", intent.symbol, wanted)
-        if intent.type is OrderType.LIMIT and intent.time_in_force is TimeInForce.GTC and not intent.post_only:
-            return placed
-        try:
-            found = await self.find(OrderRef(intent.symbol, None, placed.venue_order_id))
-        except ExecutionError:
-            return placed
-        return found or placed
+        return await self.as_it_stands(intent, placed)
 
     async def cancel(self, ref: OrderRef) -> OrderReport:
         """See Execution. The reply acknowledges: the order may be filled before it is out of the book."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
@@ -26,6 +27,18 @@ class OrderReader:
     def __init__(self, url: str | Path) -> None:
         """Opens (and, where needed, creates and migrates) the database. Raises ConfigError, StoreUnavailable."""
         self.engine: Engine = open_engine(url)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @contextmanager
     def reading(self, *, snapshot: bool = False) -> Iterator[Connection]:

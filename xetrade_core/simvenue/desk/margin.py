@@ -18,6 +18,7 @@ from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
 ZERO = Decimal(0)
+DOLLARS = ("USDT", "USDC", "USD")
 MAINTENANCE = Decimal("0.004")  # share of the notional, whatever its size
 
 
@@ -31,6 +32,16 @@ def mark_price(market: Market) -> Decimal:
     bid, ask = market.levels.best_bid, market.levels.best_ask
     sides = [ticks for ticks in (bid, ask) if ticks is not None] or [market.listing.start_ticks]
     return sum(sides) * market.listing.instrument.price_tick / len(sides)
+
+
+def dollars(markets: Mapping[str, Market], currency: str) -> Decimal:
+    """What one unit of a currency is worth, by the marks of the markets that are simulated; 0 where none tells."""
+    if currency in DOLLARS:
+        return Decimal(1)
+    for market in markets.values():
+        if market.listing.base == currency and market.listing.quote in DOLLARS:
+            return mark_price(market)
+    return ZERO
 
 
 def contract_notional(market: Market, amount: Decimal, price: Decimal) -> Decimal:

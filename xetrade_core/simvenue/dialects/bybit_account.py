@@ -11,13 +11,12 @@ from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
-from xetrade_core.simvenue.desk.margin import Bound, bound, margin, mark_price
+from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, margin, mark_price
 from xetrade_core.simvenue.dialects.bybit_listings import category_of
 from xetrade_core.simvenue.dialects.bybit_orders import Row, index_of
 from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
-_DOLLARS = ("USDT", "USDC", "USD")
 _EIGHT = Decimal("0.00000001")
 _ZERO = Decimal(0)
 
@@ -32,15 +31,6 @@ class UnifiedAccount:
     def __init__(self, desk: Desk, account: Account) -> None:
         self._desk, self._account = desk, account
         self._orders = desk.open_orders(account)
-
-    def _dollars(self, currency: str) -> Decimal:
-        """What one unit is worth, by the marks of the markets that are simulated; 0 where none tells."""
-        if currency in _DOLLARS:
-            return Decimal(1)
-        for market in self._desk.markets.values():
-            if market.listing.base == currency and market.listing.quote in _DOLLARS:
-                return mark_price(market)
-        return _ZERO
 
     def wallet(self, currencies: Iterable[str] | None = None) -> Row:
         """A row of wallet-balance, with all coins or some."""
@@ -66,7 +56,7 @@ class UnifiedAccount:
         return {
             "coin": currency,
             "equity": _money(held.equity),
-            "usdValue": _money(held.equity * self._dollars(currency)),
+            "usdValue": _money(held.equity * dollars(self._desk.markets, currency)),
             "walletBalance": _money(held.wallet),
             "free": "",
             "locked": _money(self._account.ledger.locked(currency)),

@@ -11,13 +11,12 @@ from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
-from xetrade_core.simvenue.desk.margin import Bound, bound, margin, mark_price
+from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, margin, mark_price
 from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.dialects.okx_listings import instrument_type
 from xetrade_core.simvenue.dialects.okx_replies import Row
 from xetrade_core.simvenue.market import Market
 
-_DOLLARS = ("USDT", "USDC", "USD")
 _EIGHT = Decimal("0.00000001")
 _ZERO = Decimal(0)
 
@@ -51,7 +50,7 @@ class OkxAccount:
             "ccy": currency,
             "cashBal": _money(held.wallet),
             "eq": _money(held.equity),
-            "eqUsd": _money(held.equity * self._dollars(currency)),
+            "eqUsd": _money(held.equity * dollars(self._desk.markets, currency)),
             "availBal": _money(free),
             "availEq": _money(free),
             "frozenBal": _money(locked + held.initial),
@@ -59,15 +58,6 @@ class OkxAccount:
             "upl": _money(held.unrealized),
             "uTime": self._now_ms,
         }
-
-    def _dollars(self, currency: str) -> Decimal:
-        """What one unit is worth, by the marks of the markets that are simulated; 0 where none tells."""
-        if currency in _DOLLARS:
-            return Decimal(1)
-        for market in self._desk.markets.values():
-            if market.listing.base == currency and market.listing.quote in _DOLLARS:
-                return mark_price(market)
-        return _ZERO
 
     def positions(self, markets: Iterable[Market]) -> list[Row]:
         """A row for each position that is held."""
