@@ -17,7 +17,11 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.execution.clients import AccountClient
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.permissions import WithdrawalAllowed
+from xetrade_core.model.accounts import VenuePosition
 from xetrade_core.model.orders import Intent, Liquidity, OrderType, ReportStatus, Side, TimeInForce
+from xetrade_core.positions.margin import Leg, liquidation_price
+from xetrade_core.positions.payout import Payout
+from xetrade_core.simvenue.desk.margin import MAINTENANCE
 from xetrade_core.trading.execution import ErrorReply, OrderRef
 from xetrade_core.trading.outcome import Outcome, classify
 from xetrade_core.venues.registry import venue as known_venue
@@ -36,6 +40,7 @@ class Card:
     amount: Decimal
     fee: str
     order_path: str
+    size: Decimal = D(1)
 
     @property
     def contract(self) -> bool:
@@ -44,9 +49,9 @@ class Card:
 
 CARDS = [
     Card("binanceusdm", "BTC/USDT:USDT", D("0.012"), "USDT", "/fapi/v1/order"),
-    Card("binancecoinm", "BTC/USD:BTC", D(12), "BTC", "/dapi/v1/order"),
+    Card("binancecoinm", "BTC/USD:BTC", D(12), "BTC", "/dapi/v1/order", D(100)),
     Card("okx", "BTC/USDT", D("0.01234"), "BTC", "/trade/order"),
-    Card("okx", "BTC/USDT:USDT", D("1.2"), "USDT", "/trade/order"),
+    Card("okx", "BTC/USDT:USDT", D("1.2"), "USDT", "/trade/order", D("0.01")),
     Card("bybit", "BTC/USDT", D("0.01234"), "BTC", "/order/create"),
     Card("bybit", "BTC/USDT:USDT", D("0.012"), "USDT", "/order/create"),
     Card("bybit", "BTC/USD:BTC", D(120), "BTC", "/order/create"),
@@ -92,6 +97,14 @@ class Subject:
 
     async def held(self) -> Decimal:
         return sum((one.amount for one in await self.client.positions() if one.symbol == self.card.symbol), D(0))
+
+    def liquidation(self, position: VenuePosition) -> Decimal | None:
+        """Where our own formula says that a position is liquidated, with all that the account has of its currency."""
+        payout = Payout.of_symbol(position.symbol, self.card.size)
+        assert position.entry_price is not None
+        leg = Leg(position.amount, position.entry_price, MAINTENANCE)
+        wallet = D(self.sim.account(self.card.venue)["balances"][payout.settle]["total"])
+        return liquidation_price(payout, [leg], wallet)
 
     async def ends_untraded(self, wanted: Intent) -> None:
         """The venue refuses it, or takes it and ends it at once, as each does it."""
@@ -240,6 +253,21 @@ async def test_balances_are_what_the_venue_holds(subject: Subject) -> None:
     held = {one.currency: one.total for one in await subject.client.balances() if one.total}
     truth = subject.sim.account(subject.card.venue)["balances"]
     assert held == {name: D(row["total"]) for name, row in truth.items() if D(row["total"])}
+
+
+async def test_where_a_position_is_liquidated_is_what_the_venue_says(contract: Subject) -> None:
+    """Of the long or of the short there is such a price, and our own formula has it too."""
+    card, found = contract.card, []
+    for side, amount in ((Side.BUY, card.amount), (Side.SELL, card.amount * 2), (Side.BUY, card.amount)):
+        await contract.client.place(contract.intent(None, side=side, amount=amount))
+        mine = [one for one in await contract.client.positions() if one.symbol == card.symbol]
+        found += [position.liquidation_price for position in mine]
+        for position in mine:
+            ours = contract.liquidation(position)
+            assert (position.liquidation_price, ours) == (None, None) or (
+                position.liquidation_price == pytest.approx(ours, rel=D("1e-7"))
+            )
+    assert [price is None for price in found] in ([True, False], [False, True])
 
 
 async def test_positions_are_signed_and_reduce_only_is_held_to_them(contract: Subject) -> None:

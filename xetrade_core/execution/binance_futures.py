@@ -124,7 +124,8 @@ class BinanceFuturesExecution(BinanceExecution):
             amount = needed_number(row, "positionAmt")
             if amount != ZERO:
                 entry = number(row, "entryPrice") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns)
+                liquidation = number(row, "liquidationPrice") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""

@@ -231,7 +231,8 @@ class BybitExecution(CcxtExecution):
             if size != ZERO:
                 amount = size if needed(row, "side") == "Buy" else -size
                 entry = number(row, "avgPrice") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns)
+                liquidation = number(row, "liqPrice") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""

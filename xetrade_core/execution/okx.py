@@ -205,7 +205,8 @@ class OkxExecution(CcxtExecution):
             amount = needed_number(row, "pos")
             if amount != ZERO:
                 entry = number(row, "avgPx") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns)
+                liquidation = number(row, "liqPx") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""

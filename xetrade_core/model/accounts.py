@@ -20,7 +20,11 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class VenuePosition:
-    """A position as the venue states it: `amount` is signed, negative for a short; zero positions may be left out."""
+    """A position as the venue states it: `amount` is signed, negative for a short; zero positions may be left out.
+
+    `liquidation_price` (quote currency) is where the venue says that it would close it; None where it states none,
+    which is also how it says that no price would.
+    """
 
     venue: str
     account: str
@@ -28,6 +32,7 @@ class VenuePosition:
     amount: Decimal
     entry_price: Decimal | None
     received_ns: int
+    liquidation_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

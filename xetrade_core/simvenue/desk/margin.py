@@ -137,3 +137,30 @@ def margin(account: Account, markets: Mapping[str, Market], orders: Iterable[Des
         sum((part.position_initial for part in parts), ZERO),
         sum((part.maintenance for part in parts), ZERO),
     )
+
+
+def liquidation_price(
+    account: Account, markets: Mapping[str, Market], orders: Iterable[DeskOrder], market: Market
+) -> Decimal | None:
+    """The mark of one contract at which the account's equity in its settlement currency is no more than what must be
+    maintained, the other marks as they are; None if no price does that.
+
+    Both positions of hedge mode count. With q contracts of size m in all, g of them without sign, and A what is above
+    the maintenance of everything else: A + q m (P - mark) = g m r P, of inverse ones A + q m (1/mark - 1/P) = g m r / P.
+    """
+    held = margin(account, markets, orders, settle_of(market))
+    mine = [one for (symbol, _), one in account.positions.items() if symbol == market.symbol and one.quantity]
+    if not mine:
+        return None
+    mark = mark_price(market)
+    size = market.listing.instrument.contract_size
+    signed = sum((one.quantity for one in mine), ZERO) * size
+    maintained = sum((abs(one.quantity) for one in mine), ZERO) * size * MAINTENANCE
+    own = sum((one.notional(mark) for one in mine), ZERO) * MAINTENANCE
+    above = held.equity - (held.maintenance - own)
+    if market.listing.settle == market.listing.base:
+        over, under = signed + maintained, above + signed / mark
+    else:
+        over, under = above - signed * mark, maintained - signed
+    price = over / under if under else ZERO
+    return price if price > ZERO else None

@@ -11,7 +11,16 @@ from decimal import Decimal
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, Desk, LedgerChanged, PositionChanged, PositionSide
 from xetrade_core.simvenue.desk.ledger import Entry
-from xetrade_core.simvenue.desk.margin import MAINTENANCE, Bound, Margin, bound, margin, mark_price, settle_of
+from xetrade_core.simvenue.desk.margin import (
+    MAINTENANCE,
+    Bound,
+    Margin,
+    bound,
+    liquidation_price,
+    margin,
+    mark_price,
+    settle_of,
+)
 from xetrade_core.simvenue.desk.position import Position
 from xetrade_core.simvenue.dialects.binance_futures_orders import Style, eight, side_name, size_text
 from xetrade_core.simvenue.market import Market
@@ -36,6 +45,10 @@ class FuturesAccount:
 
     def _bound(self) -> dict[tuple[str, PositionSide], Bound]:
         return bound(self._account, self._desk.markets, self._orders)
+
+    def _liquidation(self, market: Market) -> Decimal:
+        """0 is how the venue says that there is none."""
+        return liquidation_price(self._account, self._desk.markets, self._orders, market) or _ZERO
 
     def _held(self, market: Market) -> list[PositionSide]:
         return [PositionSide.LONG, PositionSide.SHORT] if self._account.hedged else [PositionSide.NET]
@@ -129,7 +142,7 @@ class FuturesAccount:
             "markPrice": eight(mark_price(market)),
             "unRealizedProfit": eight(held.unrealized),
             "unrealizedProfit": eight(held.unrealized),
-            "liquidationPrice": "0",
+            "liquidationPrice": eight(self._liquidation(market) if position.quantity else _ZERO),
             "isolatedMargin": "0",
             "isolatedWallet": "0",
             **worth,

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
-from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, margin, mark_price
+from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, liquidation_price, margin, mark_price
 from xetrade_core.simvenue.dialects.bybit_listings import category_of
 from xetrade_core.simvenue.dialects.bybit_orders import Row, index_of
 from xetrade_core.simvenue.dialects.numbers import plain
@@ -92,6 +92,7 @@ class UnifiedAccount:
             held = bound(self._account, self._desk.markets, self._orders).get(key, Bound())
         position = self._account.position(market, side)
         entry = _money(position.entry) if position.entry is not None else "0"
+        liquidation = liquidation_price(self._account, self._desk.markets, self._orders, market)
         now_ms = str(self._desk.now_ns // NS_PER_MS)
         return {
             "positionIdx": index_of(side),
@@ -105,7 +106,7 @@ class UnifiedAccount:
             "tradeMode": 0,
             "leverage": str(self._account.leverage_of(market.symbol)),
             "markPrice": plain(mark_price(market)),
-            "liqPrice": "",
+            "liqPrice": "" if liquidation is None or not position.quantity else _money(liquidation),
             "bustPrice": "",
             "positionIM": _money(held.position_initial),
             "positionMM": _money(held.maintenance),

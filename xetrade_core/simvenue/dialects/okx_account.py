@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
-from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, margin, mark_price
+from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, liquidation_price, margin, mark_price
 from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.dialects.okx_listings import instrument_type
 from xetrade_core.simvenue.dialects.okx_replies import Row
@@ -74,6 +74,7 @@ class OkxAccount:
             bounds = bound(self._account, self._desk.markets, self._orders)
             held = bounds.get((market.symbol, PositionSide.NET), Bound())
         position = self._account.position(market, PositionSide.NET)
+        liquidation = liquidation_price(self._account, self._desk.markets, self._orders, market)
         names = (
             "adl",
             "availPos",
@@ -83,7 +84,6 @@ class OkxAccount:
             "last",
             "liab",
             "liabCcy",
-            "liqPx",
             "margin",
             "mgnRatio",
         )
@@ -99,6 +99,7 @@ class OkxAccount:
             "ccy": market.listing.settle or "",
             "avgPx": _money(position.entry) if position.entry is not None else "",
             "markPx": plain(mark_price(market)),
+            "liqPx": "" if liquidation is None else _money(liquidation),
             "lever": str(self._account.leverage_of(market.symbol)),
             "upl": _money(held.unrealized),
             "uplRatio": "",
