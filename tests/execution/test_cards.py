@@ -40,7 +40,7 @@ class Card:
     amount: Decimal
     fee: str
     order_path: str
-    size: Decimal = D(1)
+    size: Decimal
 
     @property
     def contract(self) -> bool:
@@ -48,13 +48,13 @@ class Card:
 
 
 CARDS = [
-    Card("binanceusdm", "BTC/USDT:USDT", D("0.012"), "USDT", "/fapi/v1/order"),
+    Card("binanceusdm", "BTC/USDT:USDT", D("0.012"), "USDT", "/fapi/v1/order", D(1)),
     Card("binancecoinm", "BTC/USD:BTC", D(12), "BTC", "/dapi/v1/order", D(100)),
-    Card("okx", "BTC/USDT", D("0.01234"), "BTC", "/trade/order"),
+    Card("okx", "BTC/USDT", D("0.01234"), "BTC", "/trade/order", D(1)),
     Card("okx", "BTC/USDT:USDT", D("1.2"), "USDT", "/trade/order", D("0.01")),
-    Card("bybit", "BTC/USDT", D("0.01234"), "BTC", "/order/create"),
-    Card("bybit", "BTC/USDT:USDT", D("0.012"), "USDT", "/order/create"),
-    Card("bybit", "BTC/USD:BTC", D(120), "BTC", "/order/create"),
+    Card("bybit", "BTC/USDT", D("0.01234"), "BTC", "/order/create", D(1)),
+    Card("bybit", "BTC/USDT:USDT", D("0.012"), "USDT", "/order/create", D(1)),
+    Card("bybit", "BTC/USD:BTC", D(120), "BTC", "/order/create", D(1)),
 ]
 
 

@@ -146,7 +146,8 @@ def liquidation_price(
     maintained, the other marks as they are; None if no price does that.
 
     Both positions of hedge mode count. With q contracts of size m in all, g of them without sign, and A what is above
-    the maintenance of everything else: A + q m (P - mark) = g m r P, of inverse ones A + q m (1/mark - 1/P) = g m r / P.
+    the maintenance of everything else: A + q m (P - mark) = g m r P, and of inverse ones
+    A + q m (1/mark - 1/P) = g m r / P.
     """
     held = margin(account, markets, orders, settle_of(market))
     mine = [one for (symbol, _), one in account.positions.items() if symbol == market.symbol and one.quantity]
