@@ -94,6 +94,22 @@ def test_the_venue_cancels_what_a_process_leaves_that_dies_and_not_what_one_leav
         time.sleep(0.1)
 
 
+@pytest.mark.slow
+def test_what_an_earlier_process_left_half_cancelled_is_gone_on_with_and_the_account_compared(
+    xetrade: Callable[..., Ran], sim: Sim, tmp_path: Path
+) -> None:
+    order = placed(xetrade, sim)
+    sim.begin(kind="rest_error", venue="binanceusdm", path="/fapi/v1/order", status=503, variant="before", for_=60)
+    left = xetrade("cancel", "--order-id", order["client_id"], **addresses(sim), XETRADE_TRADING__PATIENCE_S="0.3")
+    assert left.code == 3
+    sim.clear()
+    with following(sim, tmp_path) as process:
+        until(process.stdout, lambda row: row.get("status") == "canceled" and row["ours"] == order["client_id"])
+        assert process.stderr is not None
+        assert "reconciled main on binanceusdm: everything agrees\n" in process.stderr
+    assert int(order["order_id"]) not in sim.account("binanceusdm")["open_orders"]
+
+
 def until(lines: Any, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The next line for which that holds."""
     return next(row for row in map(json.loads, lines) if holds(row))

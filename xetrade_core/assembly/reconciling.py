@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+import structlog
+
+from xetrade_core.assembly.accounts import AccountName
 from xetrade_core.assembly.order_runs import run_with_desk
 from xetrade_core.assembly.trading import SETTLE_S, TradingDesk
 from xetrade_core.clock import Clock
@@ -15,6 +19,8 @@ from xetrade_core.trading.execution import TradingAccount
 from xetrade_core.trading.reconciliation.differences import AccountReport
 from xetrade_core.trading.reconciliation.plan import ReconcilePlan
 from xetrade_core.trading.reconciliation.reconciler import reconcile
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +56,53 @@ def reconcile_accounts(
     """Compare the accounts that match, all at once. Raises ConfigError, UnknownVenue, VenueRetired, NotSupported,
     StoreUnavailable: why none of them can be."""
 
-    async def work(desk: TradingDesk) -> Reconciled:
-        problems = {"/".join(name): str(error) for name, error in desk.plans.problems.items()}
+    return run_with_desk(
+        settings, clock, lambda desk: reconcile_desk(desk, plan, pair=pair), venue=venue, account=account
+    )
 
-        async def one(found: TradingAccount) -> AccountReport:
-            symbol = None if pair is None else (await desk.markets.instrument(found.venue.id, pair)).symbol
-            return await reconcile(desk.orders, desk.store, found, clock, plan, symbol=symbol)
 
-        results = await asyncio.gather(*map(one, desk.accounts.values()), return_exceptions=True)
-        reports: list[AccountReport] = []
-        for name, result in zip(desk.accounts, results, strict=True):
-            if isinstance(result, XETradeError):
-                problems["/".join(name)] = str(result)
-            elif isinstance(result, BaseException):
-                raise result
-            else:
-                reports.append(result)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_S):
-                await desk.orders.settled()
-        return Reconciled(tuple(reports), problems)
+async def reconcile_desk(
+    desk: TradingDesk, plan: ReconcilePlan, *, names: Collection[AccountName] | None = None, pair: str | None = None
+) -> Reconciled:
+    """Compare the accounts of a desk, or those of these names, all at once. Raises StoreUnavailable."""
+    problems = {"/".join(name): str(error) for name, error in desk.plans.problems.items()}
+    chosen = {name: one for name, one in desk.accounts.items() if names is None or name in names}
 
-    return run_with_desk(settings, clock, work, venue=venue, account=account)
+    async def compare(found: TradingAccount) -> AccountReport:
+        symbol = None if pair is None else (await desk.markets.instrument(found.venue.id, pair)).symbol
+        return await reconcile(desk.orders, desk.store, found, desk.clock, plan, symbol=symbol)
+
+    results = await asyncio.gather(*map(compare, chosen.values()), return_exceptions=True)
+    reports: list[AccountReport] = []
+    for name, result in zip(chosen, results, strict=True):
+        if isinstance(result, XETradeError):
+            problems["/".join(name)] = str(result)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            reports.append(result)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_S):
+            await desk.orders.settled()
+    return Reconciled(tuple(reports), problems)
+
+
+async def keep_reconciled(
+    desk: TradingDesk, plan: ReconcilePlan, every_s: float | None, told: Callable[[Reconciled], object]
+) -> None:
+    """Go on with what earlier processes left and compare every account of the desk: now, and every so often if asked.
+
+    A store that is away for a while is only logged. Runs until it is cancelled, or once without `every_s`.
+    """
+    first = True
+    while True:
+        try:
+            for name in desk.accounts:
+                await desk.take_up(name, at_once=first)
+            told(await reconcile_desk(desk, plan))
+        except XETradeError as error:
+            _log.warning("not_reconciled", error=str(error))
+        if every_s is None:
+            return
+        first = False
+        await desk.clock.sleep(every_s)

@@ -50,6 +50,7 @@ async def _target(desk: TradingDesk, venue: str, pair: str, account: str | None,
     plan = desk.plan(venue, account)
     instrument = await desk.markets.instrument(venue, pair)
     await desk.prepare([(venue, instrument.symbol)], accounts=[plan.name])
+    await desk.take_up(plan.name)
     market = desk.store.marks.price(venue, instrument.symbol, desk.clock.wall_ns())
     if market is None:
         raise VenueUnavailable(f"{venue} gives no price of {instrument.symbol}: try again when it does")

@@ -17,13 +17,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan_accounts
 from xetrade_core.assembly.markets import Markets
 from xetrade_core.assembly.order_store import open_store
 from xetrade_core.capture.undisturbed import undisturbed
-from xetrade_core.clock import Clock
+from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
@@ -37,6 +38,7 @@ from xetrade_core.trading.journal import GroupCommit
 from xetrade_core.trading.overview import number
 from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.requests import OrderRequest
+from xetrade_core.trading.resuming import ask_about, left_behind
 from xetrade_core.trading.risk import Denial
 from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
@@ -46,6 +48,8 @@ from xetrade_core.venues.venue import Capability
 
 #: how long a process that ends waits for the fills of its last order
 SETTLE_S = 5.0
+#: so many orders of earlier processes are gone on with beside a new one
+MOST_TAKEN_UP = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,13 @@ class Preview:
     intent: Intent
     plan: AccountPlan
     denial: Denial | None
+
+
+class Resumed(NamedTuple):
+    """The orders that were under way, and, by account or order, why not everything is known of them now."""
+
+    orders: list[Order]
+    problems: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -71,6 +82,7 @@ class TradingDesk:
     clients: dict[AccountName, AccountClient]
     accounts: dict[AccountName, TradingAccount]
     clock: Clock
+    policy: Policy
     _checked: set[AccountName] = field(default_factory=set)
 
     def plan(self, venue: str, account: str | None = None) -> AccountPlan:
@@ -94,6 +106,7 @@ class TradingDesk:
         wanted = await self.resolved(request)
         if not self._was_sent(client_order_id(key, step, index)):
             await self.prepare([(wanted.venue, wanted.symbol)], accounts=[(wanted.venue, wanted.account)])
+        await self.take_up((wanted.venue, wanted.account))
         return await self.orders.place(wanted, key=key, step=step, index=index)
 
     async def settle(self, order: Order, within_s: float = SETTLE_S) -> Order:
@@ -165,14 +178,29 @@ class TradingDesk:
         await self.prepare([(intent.venue, intent.symbol)], accounts=[(intent.venue, intent.account)])
         return await self.orders.amend(order.client_id, amount=amount, price=price)
 
-    async def resume(self) -> list[Order]:
-        """Go on with whatever is under way in these accounts; returns those orders. What waits to be sent is only sent
-        with a key that may be used. Raises WithdrawalAllowed, TradingNotAllowed."""
+    async def resume(self) -> Resumed:
+        """Go on with whatever is under way in these accounts, and ask the venues what became of orders that rest. What
+        waits to be sent is only sent with a key that may be used. Raises WithdrawalAllowed, TradingNotAllowed."""
         waiting = [order.intent for order in await self.orders.open_orders() if not order.sent]
         names = {(one.venue, one.account) for one in waiting} & self.accounts.keys()
         with contextlib.suppress(VenueUnavailable):
             await self.prepare({(one.venue, one.symbol) for one in waiting if one.venue in dict(names)}, accounts=names)
-        return await self.orders.resume()
+        taken = await self.orders.resume()
+        return Resumed(taken, await ask_about(self.orders, self.accounts, taken))
+
+    async def take_up(self, name: AccountName, *, at_once: bool = False) -> list[Order]:
+        """Go on, beside whatever else is done, with what another process left in doubt, half cancelled or past its
+        expiry in one account; returns those orders. What waits to be sent is left to `resume`.
+
+        Only a few, that nobody can be at any more; `at_once`: all, whoever may be at them.
+        """
+        untouched_ns = 0 if at_once else round(self.policy.abandoned_s * NS_PER_S)
+        found = await asyncio.to_thread(self.store.unsettled, venue=name[0], account=name[1])
+        left = left_behind(found, self.clock.wall_ns(), untouched_ns)
+        left = left if at_once else left[:MOST_TAKEN_UP]
+        for order in left:
+            await self.orders.follow(order.client_id)
+        return left
 
     async def find(self, order_id: str, venue: str, account: str | None, pair: str) -> OrderReport | None:
         """What a venue says of an order of the account that is not in the store. Raises ExecutionError."""
@@ -309,14 +337,8 @@ async def open_desk(
             clients[plan.name] = client
             listed = markets.on(plan.venue.id)
             accounts[plan.name] = TradingAccount(plan.venue, plan.account, client, listed, plan.live)
-        orders = OrderService(
-            store,
-            journal,
-            accounts.values(),
-            clock=clock,
-            rng=rng,
-            policy=policy or Policy(patience_s=settings.trading.patience_s),
-        )
+        policy = policy or Policy(patience_s=settings.trading.patience_s)
+        orders = OrderService(store, journal, accounts.values(), clock=clock, rng=rng, policy=policy)
         await opened.enter_async_context(orders)
         opened.enter_context(undisturbed())
-        yield TradingDesk(plans, store, orders, markets, clients, accounts, clock)
+        yield TradingDesk(plans, store, orders, markets, clients, accounts, clock, policy)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xetrade_core.cli.desk import OneAccountOption, OneVenueOption, with_desk
 from xetrade_core.cli.options import JsonOption, open_settings, seconds
-from xetrade_core.cli.output import emit_json, emit_text, say
+from xetrade_core.cli.output import count, emit_json, emit_text, say
 
 if TYPE_CHECKING:
+    from xetrade_core.assembly.reconciling import Reconciled
     from xetrade_core.assembly.trading import TradingDesk
     from xetrade_core.execution.streams import PrivateStream, Statement
     from xetrade_core.model.orders import Order
+
+
+_WORDS = (_START, _NEVER) = ("start", "never")
 
 
 def follow(
@@ -27,12 +32,18 @@ def follow(
     dead_man: Annotated[
         str, typer.Option("--dead-man", help="The venue cancels all if we fall silent so long: 60s. Binance futures.")
     ] = "",
+    reconciling: Annotated[
+        str,
+        typer.Option("--reconcile", metavar="start|never|10m", help="When to hold the accounts against the venues."),
+    ] = "start",
     as_json: JsonOption = False,
 ) -> None:
     """Follow the accounts' private streams: orders and trades as they happen, into the order store.
 
-    What happened while nobody listened is asked for first, and again after every gap. Beside it `xetrade monitor` shows
-    each fill at once. One line, or with --json one object, for each word of a venue.
+    What happened while nobody listened is asked for first, and again after every gap; then the accounts are held
+    against their venues as by `xetrade reconcile`, and what an earlier process left in doubt or half cancelled is gone
+    on with: at the start, and with --reconcile 10m every ten minutes. Beside it `xetrade monitor` shows each fill at
+    once. One line, or with --json one object, for each word of a venue and each difference.
 
     With --dead-man the venue itself cancels every order of the symbols at work if this process dies or is cut off;
     ended by Ctrl-C it leaves them.
@@ -41,13 +52,17 @@ def follow(
     xetrade orders follow
     xetrade orders follow --venue binanceusdm --account main --for 1h --json
     xetrade orders follow --venue binanceusdm --dead-man 60s
+    xetrade orders follow --reconcile 10m
     """
     from xetrade_core.assembly.dead_man import dead_man_switches
     from xetrade_core.assembly.following import follow_accounts, heard_row
+    from xetrade_core.assembly.reconciling import keep_reconciled
+    from xetrade_core.trading.reconciliation.plan import ReconcilePlan
 
     lasting_s = seconds(lasting, "--for") if lasting else None
     within_s = seconds(within, "--within")
     silence_s = seconds(dead_man, "--dead-man") if dead_man else None
+    every_s = None if reconciling in _WORDS else seconds(reconciling, "--reconcile")
 
     async def heard(said: Statement, order: Order | None) -> None:
         row = heard_row(said, order)
@@ -67,6 +82,11 @@ def follow(
                 await opened.enter_async_context(dead_man_switches(desk, silence_s))
             streams = await opened.enter_async_context(follow_accounts(desk, random.Random(), heard))
             await _all_live(streams, within_s)
+            if reconciling != _NEVER:
+                told = partial(_tell, as_json=as_json)
+                opened.push_async_callback(
+                    _ended, asyncio.create_task(keep_reconciled(desk, ReconcilePlan(), every_s, told))
+                )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), lasting_s)
 
@@ -78,3 +98,24 @@ async def _all_live(streams: tuple[PrivateStream, ...], within_s: float) -> None
     for stream in streams:
         await stream.live(within_s)
     say(f"following {', '.join(stream.name for stream in streams)}")
+
+
+def _tell(found: Reconciled, *, as_json: bool) -> None:
+    """Every difference, and what came of each account."""
+    for row in found.rows():
+        if as_json:
+            emit_json({"kind": "difference", **row})
+        else:
+            emit_text("  ".join(("difference", *filter(None, row.values()))))
+    for report in found.accounts:
+        left = sum(not one.explained for one in report.differences)
+        said = f"{count(left, 'difference')} to look at" if left else "; ".join(report.problems) or "everything agrees"
+        say(f"reconciled {report.account} on {report.venue}: {said}")
+    for name, problem in found.problems.items():
+        say(f"{name}: {problem}")
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

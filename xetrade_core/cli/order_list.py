@@ -21,7 +21,7 @@ from xetrade_core.cli.desk import (
 )
 from xetrade_core.cli.follow import follow
 from xetrade_core.cli.options import JsonOption, open_settings, seconds, symbol_fits
-from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, working
+from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, say, working
 
 if TYPE_CHECKING:
     from xetrade_core.assembly.trading import TradingDesk
@@ -168,8 +168,8 @@ def resume(
 ) -> None:
     """Go on with whatever is under way.
 
-    Asks for what is not known, cancels what is to be cancelled, sends what waits for its venue. Exit code 3 if some of
-    it is still not settled at the end.
+    Asks for what is not known and for what rests, cancels what is to be cancelled, sends what waits for its venue. Exit
+    code 3 if some of it is still not settled at the end, or could not be asked for.
 
     \b
     xetrade orders resume
@@ -177,23 +177,25 @@ def resume(
     """
     limit_s = seconds(within, "--within")
 
-    async def work(desk: TradingDesk) -> list[Order]:
+    async def work(desk: TradingDesk) -> tuple[list[Order], dict[str, str]]:
         import asyncio
 
-        taken = await desk.resume()
+        taken, problems = await desk.resume()
         try:
             async with asyncio.timeout(limit_s):
                 await desk.orders.settled()
         except TimeoutError:
             pass
-        return [await desk.orders.status(order.client_id) for order in taken]
+        return [await desk.orders.status(order.client_id) for order in taken], problems
 
-    found = with_desk(open_settings(), work, venue=venue, account=account)
+    found, problems = with_desk(open_settings(), work, venue=venue, account=account)
     if found or as_json:
         show_orders("", found, as_json=as_json)
     else:
         emit_text("nothing is under way")
-    if not all(map(is_settled, found)):
+    for name, problem in problems.items():
+        say(f"{name}: {problem}")
+    if problems or not all(map(is_settled, found)):
         raise typer.Exit(NOT_SETTLED)
 
 
