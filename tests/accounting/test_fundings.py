@@ -15,7 +15,8 @@ from tests.monitor.conftest import Trade
 from tests.support.sim import Sim, sim_process
 from xetrade_core.accounting.days import account_day
 from xetrade_core.accounting.export import export_fills, export_payments
-from xetrade_core.assembly.accounting import collect_fundings, watch_positions
+from xetrade_core.assembly.accounting import collect_fundings
+from xetrade_core.assembly.watching import watch_positions
 from xetrade_core.clock import NS_PER_MS, SystemClock
 from xetrade_core.errors import LakeError
 from xetrade_core.execution import fundings
@@ -29,6 +30,7 @@ from xetrade_core.lake.trades import read_payments
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.monitor.ledger import FillLedger, Selection
+from xetrade_core.monitor.limits import PositionLimits
 from xetrade_core.monitor.watch import Pace
 from xetrade_core.positions.daily import NS_PER_DAY
 from xetrade_core.settings import load_settings
@@ -40,22 +42,33 @@ from xetrade_core.venues.clients import ClientOptions
 
 SYMBOL = "BTC/USDT:USDT"
 DAY0 = 20_500 * NS_PER_DAY
-SCENARIO = f'seed = 3\n[venues.binanceusdm]\nsymbols = ["{SYMBOL}"]\n[venues.binanceusdm.accounts.main]\n'
+SCENARIO = f"""
+seed = 3
+[venues.binanceusdm]
+symbols = ["{SYMBOL}"]
+[venues.binanceusdm.accounts.main]
+balances = {{USDT = "300"}}
+"""
 
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Sim]:
     """A venue on which `main` has held a position over three fundings."""
     with sim_process(SCENARIO) as running:
-        import ccxt
-
-        keys = {"apiKey": "sim-main-key", "secret": "sim-main-secret", "enableRateLimit": False}
-        client: Any = ccxt.binanceusdm({**ccxt_config("binanceusdm", running), **keys})
+        client = client_of(running)
         client.create_order(SYMBOL, "market", "buy", 0.02)
         for rate in ("0.001", "-0.0005", "0.0001"):
             running.pay_funding("binanceusdm", SYMBOL, rate)
             time.sleep(0.02)  # never two in one millisecond
         yield running
+
+
+def client_of(sim: Sim) -> Any:
+    """ccxt with the key of `main`."""
+    import ccxt
+
+    keys = {"apiKey": "sim-main-key", "secret": "sim-main-secret", "enableRateLimit": False}
+    return ccxt.binanceusdm({**ccxt_config("binanceusdm", sim), **keys})
 
 
 def booked(sim: Sim) -> list[D]:
@@ -164,10 +177,15 @@ def test_what_the_venue_holds_is_compared_with_what_our_fills_make(
     remove = add_alarm_sink(told.append)
     trade(("0.015", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="a")
     pace = Pace(interval_s=1, max_updates=1)
-    made = watch_positions(load_settings(), lake, pace, SystemClock())
+    near = PositionLimits.of(min_liquidation_distance=30)  # 300 USDT back 1,200: liquidated a quarter lower
+    made = watch_positions(load_settings(), lake, pace, SystemClock(), limits=near)
+    [row] = made.positions
+    [said] = client_of(sim).fapiPrivateV3GetPositionRisk()
+    assert row.liquidation == D(said["liquidationPrice"])
+    assert row.liquidation_distance == pytest.approx(D(25), abs=5)
     assert made.compared == ("binanceusdm/main",)
     assert made.mismatches == (f"binanceusdm/main {SYMBOL}: 0.015 here, 0.02 at the venue",)
-    assert [one["alarm"] for one in told] == ["position_mismatch"]
+    assert [one["alarm"] for one in told] == ["position_near_liquidation", "position_mismatch"]
     trade(("0.005", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="b")
     assert watch_positions(load_settings(), lake, pace, SystemClock()).mismatches == ()
     only = Selection(strategy="a")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from xetrade_core.market_data.marks import Mark, MarkKind
+from xetrade_core.monitor.accounts import Stated
 from xetrade_core.monitor.limits import PositionLimits, Watchman
 from xetrade_core.monitor.view import totals, view
 from xetrade_core.monitor.watch import Update
@@ -28,12 +29,16 @@ def told() -> Iterator[list[dict[str, Any]]]:
     remove()
 
 
-def at(price: str | None, age_s: int = 0) -> Update:
-    """Two coins bought at 100, at a mark."""
+def at(
+    price: str | None, age_s: int = 0, stated: Stated | None = None, strategies: tuple[str, ...] = ("maker",)
+) -> Update:
+    """Two coins bought at 100, by each strategy, at a mark."""
     position = streamed(Payout.of_symbol("BTC/USDT"))
     position.trade(D(2), D(100))
     mark = None if price is None else Mark("binance", "BTC/USDT", D(price), MarkKind.MID, 0)
-    rows = (view(HOLDER, position, mark, age_s * 10**9, 60),)
+    rows = tuple(
+        view(HOLDER._replace(strategy=one), position, mark, age_s * 10**9, 60, stated=stated) for one in strategies
+    )
     return Update(1, age_s * 10**9, 0, rows, tuple(totals(rows)), ())
 
 
@@ -67,3 +72,28 @@ def test_old_and_missing_marks_are_told(told: list[dict[str, Any]]) -> None:
     assert kinds(told) == ["position_unmarked", "position_unmarked"]
     assert "has no mark" in told[1]["message"]
     assert Watchman(PositionLimits(fresh_marks=False)).look(at(None)) == []
+
+
+def test_a_mark_near_the_price_of_liquidation_is_told_once_for_the_account(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits(min_liquidation_distance=D(10)))
+    for price in ("100", "89", "88", "90", "88"):  # 80 is 10 % below 88.9
+        watchman.look(at(price, stated=Stated(D(4), D(80)), strategies=("maker", "taker")))
+    assert kinds(told) == ["position_near_liquidation"] * 2
+    assert told[0]["message"] == (
+        "BTC/USDT on binance main is 9.09 % from where the venue liquidates it (mark 88, liquidation 80), allowed is "
+        "10 %: reduce it, or add margin"
+    )
+
+
+def test_a_short_is_near_from_below_and_past_its_price_it_is_still_told(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits(min_liquidation_distance=D(10)))
+    found = [len(watchman.look(at(price, stated=Stated(D(-4), D(120))))) for price in ("100", "110", "125")]
+    assert found == [0, 1, 1]
+    assert kinds(told) == ["position_near_liquidation"]
+
+
+@pytest.mark.parametrize("stated", [None, Stated(D(4), None), Stated(D(0), D(99))])
+def test_what_no_venue_says_is_not_alarming(stated: Stated | None) -> None:
+    limits = PositionLimits(min_liquidation_distance=D(10))
+    assert Watchman(limits).look(at("100", stated=stated)) == []
+    assert Watchman(PositionLimits()).look(at("100", stated=Stated(D(4), D(99)))) == []

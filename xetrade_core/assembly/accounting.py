@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments
 from xetrade_core.accounting.order_export import ExportedOrders, export_orders
-from xetrade_core.accounting.snapshots import keep_snapshot
-from xetrade_core.assembly import market_access
-from xetrade_core.assembly.accounts import AccountPlan, plan_accounts
+from xetrade_core.assembly.accounts import contract_accounts
 from xetrade_core.assembly.funding import Outcomes, over_venues
 from xetrade_core.assembly.order_store import open_store
 from xetrade_core.clock import NS_PER_S, Clock
@@ -25,16 +23,8 @@ from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.clients import open_execution
 from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.market_data.asking import Failure
-from xetrade_core.market_data.marks import MarkSource, is_perpetual
-from xetrade_core.model.orders import ZERO
-from xetrade_core.monitor.ledger import FillLedger, Selection
-from xetrade_core.monitor.limits import PositionLimits, Watchman
-from xetrade_core.monitor.view import PositionView, Total
-from xetrade_core.monitor.watch import Pace, Update, Watch
-from xetrade_core.positions.numbers import short_text
+from xetrade_core.market_data.marks import is_perpetual
 from xetrade_core.settings import Settings
-from xetrade_core.telemetry import alarm
 from xetrade_core.trading.fundings import add_fundings, read_fundings
 from xetrade_core.trading.reader import OrderReader
 from xetrade_core.trading.store import OrderStore
@@ -51,34 +41,6 @@ class BookedDay:
     fills: ExportedFills
     payments: ExportedPayments
     profit: DayProfit
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A session of watching: the last look at each venue's positions, and what was kept.
-
-    `fill_less` are holdings of the order store that no fill explains. `compared` are the accounts whose venue told what
-    it holds for them, `mismatches` where that is another amount than ours: `binanceusdm/main BTC/USDT:USDT: ...`.
-    """
-
-    updates: int
-    at_ns: int
-    positions: tuple[PositionView, ...]
-    totals: tuple[Total, ...]
-    failures: tuple[Failure, ...]
-    rejected: int
-    fill_less: tuple[str, ...]
-    compared: tuple[str, ...] = ()
-    mismatches: tuple[str, ...] = ()
-
-    def of_venue(self, venue: str) -> tuple[PositionView, ...]:
-        """The positions on one venue."""
-        return tuple(one for one in self.positions if one.venue == venue)
-
-    @property
-    def venues(self) -> tuple[str, ...]:
-        """The venues that have positions."""
-        return tuple(sorted({one.venue for one in self.positions}))
 
 
 def existing_store(settings: Settings, named: str = "") -> str:
@@ -142,7 +104,7 @@ def collect_fundings(settings: Settings, clock: Clock) -> Outcomes[int]:
 async def _collect(settings: Settings, clock: Clock) -> Outcomes[int]:
     done: list[int] = []
     problems: dict[str, str] = {}
-    plans = _contract_accounts(settings)
+    plans = contract_accounts(settings)
     if not plans:
         return Outcomes((), {})
     store = open_store(settings, clock)
@@ -193,92 +155,3 @@ def book_days(
         ]
 
     return over_venues(venues, book)
-
-
-def watch_positions(
-    settings: Settings,
-    store: ObjectStore,
-    pace: Pace,
-    clock: Clock,
-    on_update: Callable[[Update], None] = lambda _: None,
-    selection: Selection | None = None,
-    limits: PositionLimits | None = None,
-) -> Watched:
-    """Watch the order store's positions for `pace.max_updates` updates, keep each look in the lake, and raise alarms of
-    what `limits` (default: of marks alone) do not allow.
-
-    Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
-    """
-    with OrderReader(existing_store(settings)) as reader:
-        watchman = Watchman(limits or PositionLimits())
-        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection(), watchman))
-
-
-async def _watch(
-    settings: Settings,
-    store: ObjectStore,
-    reader: OrderReader,
-    pace: Pace,
-    clock: Clock,
-    on_update: Callable[[Update], None],
-    selection: Selection,
-    watchman: Watchman,
-) -> Watched:
-    last: Update | None = None
-    rejected = 0
-    ledger = FillLedger(reader, selection)
-    async with MarkSource(market_access(settings, clock, random.Random())) as marks:
-        watch = Watch(ledger, marks, pace, clock)
-        async for update in watch.updates(asyncio.Event()):
-            last = update
-            for venue in sorted({one.venue for one in update.positions}):
-                rejected += await asyncio.to_thread(keep_snapshot, store, venue, update.at_ns, update.positions)
-            watchman.look(update)
-            on_update(update)
-    assert last is not None  # the first update is always made
-    fill_less = await asyncio.to_thread(_fill_less, reader)
-    compared, mismatches = await _compare(settings, clock, ledger) if selection.whole_accounts else ((), ())
-    for mismatch in mismatches:
-        alarm("position_mismatch", f"{mismatch}: compare orders and fills with the venue; xetrade orders resume")
-    return Watched(
-        last.number, last.at_ns, last.positions, last.totals, last.failures, rejected, fill_less, compared, mismatches
-    )
-
-
-async def _compare(settings: Settings, clock: Clock, ledger: FillLedger) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What venues hold for the accounts of the settings in contracts, beside what our fills make.
-
-    The accounts that told, and where they differ; an account that does not tell is left alone.
-    """
-    compared: list[str] = []
-    mismatches: list[str] = []
-    for plan in _contract_accounts(settings):
-        client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, random.Random())
-        try:
-            theirs = {one.symbol: one.amount for one in await client.positions()}
-        except XETradeError:
-            continue
-        finally:
-            await client.close()
-        await asyncio.to_thread(ledger.refresh)
-        ours = ledger.amounts(*plan.name)
-        name = "/".join(plan.name)
-        compared.append(name)
-        for symbol in sorted({*theirs, *ours}):
-            here, there = ours.get(symbol, ZERO), theirs.get(symbol, ZERO)
-            if ":" in symbol and here != there:
-                mismatches.append(f"{name} {symbol}: {short_text(here, 18)} here, {short_text(there, 18)} at the venue")
-    return tuple(compared), tuple(mismatches)
-
-
-def _contract_accounts(settings: Settings) -> list[AccountPlan]:
-    """The accounts of the settings that can be asked, on venues that have perpetuals; none where none is meant."""
-    try:
-        return [plan for plan in plan_accounts(settings).ready if plan.venue.funding is not None]
-    except ConfigError:
-        return []
-
-
-def _fill_less(reader: OrderReader) -> tuple[str, ...]:
-    traded = set(reader.instruments_traded())
-    return tuple(f"{venue} {symbol}" for venue, symbol in reader.instruments_held() if (venue, symbol) not in traded)

@@ -106,6 +106,14 @@ def plan_accounts(settings: Settings, *, venue: str | None = None, account: str 
     return Plans(tuple(ready), problems)
 
 
+def contract_accounts(settings: Settings) -> tuple[AccountPlan, ...]:
+    """The accounts of the settings that can be asked, on venues that have perpetuals; none where none is meant."""
+    try:
+        return tuple(plan for plan in plan_accounts(settings).ready if plan.venue.funding is not None)
+    except ConfigError:
+        return ()
+
+
 def accounts_of(settings: Settings) -> Mapping[str, AccountSettings]:
     """The accounts of the settings; in simulated mode `main` where there are none."""
     if settings.accounts or settings.trading.mode is not TradingMode.SIMULATED:

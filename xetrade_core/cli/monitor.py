@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import sys
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ import typer
 
 from xetrade_core.cli.options import JsonOption, moment, open_settings, seconds, symbol_fits
 from xetrade_core.cli.output import console, emit_json, emit_text, plain, table
-from xetrade_core.cli.quoting import market_access, tell_failures
+from xetrade_core.cli.quoting import tell_failures
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from xetrade_core.model.orders import Order
     from xetrade_core.monitor.ledger import Selection
-    from xetrade_core.monitor.limits import Watchman
+    from xetrade_core.monitor.limits import PositionLimits, Watchman
     from xetrade_core.monitor.view import PositionView
     from xetrade_core.monitor.watch import Pace, Update
     from xetrade_core.settings import Settings
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "venue", "account", "pair", "strategy", "side", "quantity", "entry", "mark", "is", "age s", "unrealized", "fees",
-    "funding", "net", "in",
+    "funding", "net", "in", "to liq. %",
 )  # fmt: skip
-NUMBERS = (5, 6, 7, 9, 10, 11, 12, 13)
+NUMBERS = (5, 6, 7, 9, 10, 11, 12, 13, 15)
 
 VenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
 AccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
@@ -96,6 +97,9 @@ def monitor(
     flat: FlatOption = False,
     max_notional: Annotated[str, typer.Option("--max-notional", help="Alarm of a position worth more: 50000.")] = "",
     max_drawdown: Annotated[str, typer.Option("--max-drawdown", help="Alarm of a net so far below its best.")] = "",
+    min_liquidation_distance: Annotated[
+        str, typer.Option("--min-liquidation-distance", help="Alarm of a mark nearer to liquidation: 10 (percent).")
+    ] = "",
     stale_after: StaleOption = "60s",
     timeout: TimeoutOption = "10s",
     store: StoreOption = "",
@@ -105,16 +109,23 @@ def monitor(
 
     As `xetrade position`, again at each interval and as soon as a fill is in the order store: a live table on a
     terminal, one JSON object a line with --json. Alarms go to the log and to alerts.webhook_url: of the limits given,
-    in settlement currency, and of marks that are old or missing.
+    in settlement currency, of a liquidation that is near, where the venue states its price to an account of the
+    settings, and of marks that are old or missing.
 
     \b
     xetrade monitor --venue binance --pair BTC-USDT --order-id 12345 --interval 30 --max-updates 10
     xetrade monitor --account main --interval 1s
     xetrade monitor --strategy maker --interval 500ms --json
-    xetrade monitor --interval 5s --max-notional 50000 --max-drawdown 2000
+    xetrade monitor --interval 5s --max-notional 50000 --max-drawdown 2000 --min-liquidation-distance 10
     """
+    from xetrade_core.monitor.limits import PositionLimits
+
     asked = Asked(venue, account, pair, strategy, order_id, store)
-    limits = (_limit(max_notional, "--max-notional"), _limit(max_drawdown, "--max-drawdown"))
+    limits = PositionLimits(
+        max_notional=_limit(max_notional, "--max-notional"),
+        max_drawdown=_limit(max_drawdown, "--max-drawdown"),
+        min_liquidation_distance=_limit(min_liquidation_distance, "--min-liquidation-distance"),
+    )
     flat = flat or bool(order_id)
     _run(asked, interval, max_updates, limits, flat=flat, stale=stale_after, timeout=timeout, as_json=as_json)
 
@@ -132,16 +143,16 @@ def _run(
     asked: Asked,
     interval: str,
     most: int | None,
-    limits: tuple[Decimal | None, Decimal | None] | None = None,
+    limits: PositionLimits | None = None,
     *,
     flat: bool,
     stale: str,
     timeout: str,
     as_json: bool,
 ) -> None:
-    """`limits`: of notional and drawdown, where somebody is to be told; None: nobody is."""
+    """`limits`: where somebody is to be told of what they do not allow; None: nobody is."""
     from xetrade_core.assembly.accounting import existing_store
-    from xetrade_core.monitor.limits import PositionLimits, Watchman
+    from xetrade_core.monitor.limits import Watchman
     from xetrade_core.monitor.watch import Pace
     from xetrade_core.trading.reader import OrderReader
 
@@ -155,7 +166,7 @@ def _run(
     settings = open_settings()
     with OrderReader(existing_store(settings, asked.store)) as reader:
         order = _order(reader, asked)
-        watchman = None if limits is None else Watchman(PositionLimits(*limits))
+        watchman = None if limits is None else Watchman(limits)
         screen = _Screen(order, as_json, watchman)
         asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, screen))
 
@@ -174,7 +185,7 @@ def _selection(reader: OrderReader, asked: Asked, order: Order | None) -> Select
     from xetrade_core.monitor.ledger import Selection
 
     if order is not None:
-        return Selection(client_id=order.client_id)
+        return Selection(order.intent.venue, order.intent.account, client_id=order.client_id)
     symbols = None
     if asked.pair:
         traded = sorted({symbol for _, symbol in reader.instruments_traded()})
@@ -185,17 +196,14 @@ def _selection(reader: OrderReader, asked: Asked, order: Order | None) -> Select
 
 
 async def _watch(settings: Settings, reader: OrderReader, selection: Selection, pace: Pace, screen: _Screen) -> None:
-    from xetrade_core.market_data.marks import MarkSource
-    from xetrade_core.monitor.ledger import FillLedger
-    from xetrade_core.monitor.watch import Watch
+    from xetrade_core.assembly.watching import open_watch
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with MarkSource(market_access(settings)) as marks:
-        watch = Watch(FillLedger(reader, selection), marks, pace, SystemClock())
+    async with open_watch(settings, reader, selection, pace, SystemClock(), random.Random()) as opened:
         with screen:
-            async for update in watch.updates(stop):
+            async for update in opened.watch.updates(stop):
                 screen.show(update)
     screen.tell()
 
@@ -274,15 +282,15 @@ def _row(row: PositionView) -> tuple[str, ...]:
     return (
         row.venue, row.account, row.symbol, row.strategy or "-", row.side, _text(row.quantity), _text(row.entry),
         _text(row.mark), row.mark_kind or "-", age, _text(row.unrealized), _text(row.fees), _text(row.funding),
-        _text(row.net), row.settle,
+        _text(row.net), row.settle, _text(row.liquidation_distance, 2),
     )  # fmt: skip
 
 
-def _text(value: Decimal | None) -> str:
-    """At most eight digits after the point, for people; `--json` has them all."""
+def _text(value: Decimal | None, places: int = 8) -> str:
+    """At most so many digits after the point, for people; `--json` has them all."""
     from xetrade_core.positions.numbers import short_text
 
-    return short_text(value, grouped=True)
+    return short_text(value, places, grouped=True)
 
 
 def _summary(update: Update, order: Order | None) -> str:

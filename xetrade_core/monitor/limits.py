@@ -1,4 +1,5 @@
-"""What is alarming about positions: too large, too far below their best, marked by prices that are old or missing.
+"""What is alarming about positions: too large, too far below their best, too near to where the venue liquidates them,
+marked by prices that are old or missing.
 
 An alarm is told when it begins and not again until it has ended; what ends is told in the log.
 """
@@ -19,18 +20,28 @@ _log = get_logger("monitor")
 @dataclass(frozen=True, slots=True)
 class PositionLimits:
     """What is allowed; None: anything. `max_notional` is of each position at its mark, `max_drawdown` of the net of all
-    that settles in one currency, from the highest that was seen; both in settlement currency. `fresh_marks`: tell of
-    open positions whose mark is too old or missing."""
+    that settles in one currency, from the highest that was seen; both in settlement currency.
+    `min_liquidation_distance` is between the mark and the venue's liquidation price, in percent of the mark.
+    `fresh_marks`: tell of open positions whose mark is too old or missing."""
 
     max_notional: Decimal | None = None
     max_drawdown: Decimal | None = None
+    min_liquidation_distance: Decimal | None = None
     fresh_marks: bool = True
 
     @classmethod
-    def of(cls, max_notional: float | None, max_drawdown: float | None) -> PositionLimits:
+    def of(
+        cls,
+        max_notional: float | None = None,
+        max_drawdown: float | None = None,
+        min_liquidation_distance: float | None = None,
+    ) -> PositionLimits:
         """From numbers of a run's config."""
-        notional, drawdown = (None if one is None else Decimal(repr(one)) for one in (max_notional, max_drawdown))
-        return cls(notional, drawdown)
+
+        def exact(value: float | None) -> Decimal | None:
+            return None if value is None else Decimal(repr(value))
+
+        return cls(exact(max_notional), exact(max_drawdown), exact(min_liquidation_distance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,9 @@ class Watchman:
 
     def look(self, update: Update) -> list[Alarming]:
         """What is alarming now, of which that is told which was not before."""
-        found = [*self._sizes(update), *self._drawdowns(update), *self._marks(update)]
+        found = [
+            *self._sizes(update), *self._drawdowns(update), *self._liquidations(update), *self._marks(update),
+        ]  # fmt: skip
         now = {(one.kind, one.about) for one in found}
         for one in found:
             if (one.kind, one.about) not in self._told:
@@ -93,6 +106,23 @@ class Watchman:
                 )
                 found.append(Alarming("position_drawdown", total.settle, message))
         return found
+
+    def _liquidations(self, update: Update) -> list[Alarming]:
+        """One for each account and symbol: strategies of an account are liquidated together."""
+        least = self._limits.min_liquidation_distance
+        found: dict[str, Alarming] = {}
+        for row in update.positions:
+            distance = row.liquidation_distance
+            if least is None or distance is None or distance >= least:
+                continue
+            about = f"{row.symbol} on {row.venue} {row.account}"
+            prices = f"mark {short_text(row.mark)}, liquidation {short_text(row.liquidation)}"
+            message = (
+                f"{about} is {short_text(distance, 2)} % from where the venue liquidates it ({prices}), allowed is "
+                f"{least:f} %: reduce it, or add margin"
+            )
+            found[about] = Alarming("position_near_liquidation", about, message)
+        return list(found.values())
 
     def _marks(self, update: Update) -> list[Alarming]:
         if not self._limits.fresh_marks:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
 from xetrade_core.market_data.marks import Mark, MarkKind
+from xetrade_core.monitor.accounts import Stated
 from xetrade_core.positions.book import Holder
 from xetrade_core.positions.numbers import exact_sum, reported, stream_context
 from xetrade_core.positions.position import Position
@@ -17,8 +18,10 @@ class PositionView:
     """One position. Amounts of money are in `settle`, prices in quote currency; signs as in `positions.Pnl`.
 
     `side` is long, short or flat. `notional` is what it is worth at the mark, without a sign. `mark_stale`: the mark
-    is older than allowed, so what is reckoned with it may not hold; without a mark all of that is None. `unvalued` are
-    fees in currencies whose value is not known; they are in none of the numbers.
+    is older than allowed, so what is reckoned with it may not hold; without a mark all of that is None. `liquidation`
+    is where the venue says that it would liquidate what the account holds of the symbol, all strategies together, and
+    `liquidation_distance` how far the mark is from there, in percent of the mark; None where nobody says. `unvalued`
+    are fees in currencies whose value is not known; they are in none of the numbers.
     """
 
     venue: str
@@ -40,6 +43,8 @@ class PositionView:
     net: Decimal | None
     break_even: Decimal | None
     settle: str
+    liquidation: Decimal | None = None
+    liquidation_distance: Decimal | None = None
     unvalued: dict[str, Decimal] = field(default_factory=dict)
 
 
@@ -50,8 +55,9 @@ def view(
     now_ns: int,
     stale_after_s: float,
     unvalued: dict[str, Decimal] | None = None,
+    stated: Stated | None = None,
 ) -> PositionView:
-    """What a position comes to at a mark."""
+    """What a position comes to at a mark; `stated` is what the venue says of it."""
     price = None if mark is None else mark.price
     with localcontext(stream_context()):
         pnl = position.pnl(price)
@@ -75,6 +81,8 @@ def view(
         net=pnl.net_pnl,
         break_even=None if break_even is None else reported(break_even),
         settle=position.payout.settle,
+        liquidation=None if stated is None else stated.liquidation,
+        liquidation_distance=None if stated is None else stated.distance(price),
         unvalued=dict(unvalued or {}),
     )
 

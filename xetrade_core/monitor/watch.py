@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.marks import Instrumented, Mark, MarkSource
+from xetrade_core.monitor.accounts import AccountName, AccountSource
 from xetrade_core.monitor.ledger import FillLedger, UnknownSize
 from xetrade_core.monitor.view import PositionView, Total, totals, view
 
@@ -20,13 +21,15 @@ from xetrade_core.monitor.view import PositionView, Total, totals, view
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How positions are watched. `max_updates` None: until stopped. `fills_every_s` is how soon a fill is seen; marks
-    older than `stale_after_s` are flagged, and one that does not come within `mark_deadline_s` is left as it is."""
+    older than `stale_after_s` are flagged, and one that does not come within `mark_deadline_s` is left as it is.
+    Accounts are asked for their positions with the marks, at most every `accounts_every_s`."""
 
     interval_s: float = 30.0
     max_updates: int | None = None
     fills_every_s: float = 0.05
     stale_after_s: float = 60.0
     mark_deadline_s: float = 10.0
+    accounts_every_s: float = 5.0
     flat: bool = False
 
 
@@ -43,13 +46,16 @@ class Update:
 
 
 class Watch:
-    """A ledger at the marks of its venues."""
+    """A ledger at the marks of its venues, beside what the venues say of the accounts that can be asked."""
 
-    def __init__(self, ledger: FillLedger, marks: MarkSource, pace: Pace, clock: Clock) -> None:
+    def __init__(
+        self, ledger: FillLedger, marks: MarkSource, pace: Pace, clock: Clock, accounts: AccountSource | None = None
+    ) -> None:
         self._ledger = ledger
         self._source = marks
         self._pace = pace
         self._clock = clock
+        self._accounts = accounts or AccountSource({}, clock)
         self._marks: dict[Instrumented, Mark] = {}
         self._failures: tuple[Failure, ...] = ()
         self._number = 0
@@ -106,9 +112,17 @@ class Watch:
         if not wanted:
             self._failures = ()
             return
-        answers = await self._source.fetch(wanted, self._pace.mark_deadline_s)
+        deadline_s = self._pace.mark_deadline_s
+        answers, _ = await asyncio.gather(
+            self._source.fetch(wanted, deadline_s), self._accounts.refresh(self._contract_accounts(), deadline_s)
+        )
         self._marks.update(answers.marks)
-        self._failures = answers.failures
+        self._failures = (*answers.failures, *self._accounts.failures)
+
+    def _contract_accounts(self) -> set[AccountName]:
+        """The accounts that hold contracts."""
+        held = self._ledger.positions.items()
+        return {(one.venue, one.account) for one, position in held if position.quantity and ":" in one.symbol}
 
     def _update(self, fills: int) -> Update:
         self._number += 1
@@ -121,6 +135,7 @@ class Watch:
                 now_ns,
                 self._pace.stale_after_s,
                 book.unvalued.get(holder),
+                self._accounts.of(holder.venue, holder.account, holder.symbol) if position.quantity else None,
             )
             for holder, position in sorted(self._ledger.positions.items())
             if position.quantity or self._pace.flat

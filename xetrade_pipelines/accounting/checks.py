@@ -13,7 +13,7 @@ import dagster as dg
 from xetrade_core.accounting.days import DayProfit
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.accounting.order_export import ExportedOrders
-from xetrade_core.assembly.accounting import Watched
+from xetrade_core.assembly.watching import Watched
 from xetrade_pipelines.partitions import day_x_venue
 
 #: examples that a check names

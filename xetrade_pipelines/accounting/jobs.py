@@ -35,6 +35,9 @@ class MonitorConfig(dg.Config):
     max_drawdown: float | None = Field(
         default=None, gt=0, description="Alarm of a net so far below its best in the run."
     )
+    min_liquidation_distance: float | None = Field(
+        default=None, gt=0, description="Alarm of a mark nearer to the venue's liquidation price (percent of the mark)."
+    )
     account: str = Field(default="", description="Of one account only.")
     strategy: str = Field(default="", description="Of one strategy only.")
 
@@ -67,6 +70,7 @@ def monitor_op(
         stale_after_s=config.stale_after_s,
         max_notional=config.max_notional,
         max_drawdown=config.max_drawdown,
+        min_liquidation_distance=config.min_liquidation_distance,
         account=config.account,
         strategy=config.strategy,
         on_update=progress,

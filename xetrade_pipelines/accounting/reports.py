@@ -12,7 +12,8 @@ import dagster as dg
 from xetrade_core.accounting.days import DayProfit
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.accounting.order_export import ExportedOrders
-from xetrade_core.assembly.accounting import BookedDay, Watched
+from xetrade_core.assembly.accounting import BookedDay
+from xetrade_core.assembly.watching import Watched
 from xetrade_core.positions.numbers import short_text
 from xetrade_pipelines.accounting.checks import (
     fills_checks,
@@ -109,6 +110,7 @@ def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> R
             "unrealized": short_text(one.unrealized),
             "net": short_text(one.net),
             "in": one.settle,
+            "to liquidation %": short_text(one.liquidation_distance, 2),
         }
         for one in views[:SHOWN]
     ]

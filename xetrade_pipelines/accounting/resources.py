@@ -17,16 +17,15 @@ from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.accounting.order_export import ExportedOrders
 from xetrade_core.assembly.accounting import (
     BookedDay,
-    Watched,
     book_days,
     collect_fundings,
     export_day,
     export_orders_day,
     export_payments_day,
     traded_venues,
-    watch_positions,
 )
 from xetrade_core.assembly.funding import Outcomes
+from xetrade_core.assembly.watching import Watched, watch_positions
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError
 from xetrade_core.lake.store import ObjectStore
@@ -84,6 +83,7 @@ class AccountingResource(dg.ConfigurableResource[None]):
         stale_after_s: float = 60.0,
         max_notional: float | None = None,
         max_drawdown: float | None = None,
+        min_liquidation_distance: float | None = None,
         venue: str = "",
         account: str = "",
         strategy: str = "",
@@ -95,7 +95,7 @@ class AccountingResource(dg.ConfigurableResource[None]):
         pace = Pace(interval_s=interval_s, max_updates=max_updates, stale_after_s=stale_after_s)
         chosen = Selection(venue or None, account or None, None, strategy or None)
         settings = self.settings.load()
-        limits = PositionLimits.of(max_notional, max_drawdown)
+        limits = PositionLimits.of(max_notional, max_drawdown, min_liquidation_distance)
         url = settings.alerts.webhook_url
         with contextlib.ExitStack() as sinks:
             if url is not None:

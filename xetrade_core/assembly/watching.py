@@ -1,0 +1,169 @@
+"""Positions watched as the settings say: the order store's fills, the venues' marks, and what venues say of accounts.
+
+`open_watch` is what the command line and the pipelines both watch by; `watch_positions` is a bounded session of it,
+kept in the lake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from xetrade_core.accounting.snapshots import keep_snapshot
+from xetrade_core.assembly import market_access
+from xetrade_core.assembly.accounting import existing_store
+from xetrade_core.assembly.accounts import AccountName, contract_accounts
+from xetrade_core.clock import Clock
+from xetrade_core.errors import XETradeError
+from xetrade_core.execution.clients import AccountClient, open_execution
+from xetrade_core.lake.store import ObjectStore
+from xetrade_core.market_data.asking import Failure
+from xetrade_core.market_data.marks import MarkSource
+from xetrade_core.model.orders import ZERO
+from xetrade_core.monitor.accounts import AccountSource
+from xetrade_core.monitor.ledger import FillLedger, Selection
+from xetrade_core.monitor.limits import PositionLimits, Watchman
+from xetrade_core.monitor.view import PositionView, Total
+from xetrade_core.monitor.watch import Pace, Update, Watch
+from xetrade_core.positions.numbers import short_text
+from xetrade_core.settings import Settings
+from xetrade_core.telemetry import alarm
+from xetrade_core.trading.reader import OrderReader
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWatch:
+    """A watch, the ledger that it keeps, and the clients of the accounts that can be asked."""
+
+    watch: Watch
+    ledger: FillLedger
+    clients: Mapping[AccountName, AccountClient]
+
+
+@asynccontextmanager
+async def open_watch(
+    settings: Settings, reader: OrderReader, selection: Selection, pace: Pace, clock: Clock, rng: random.Random
+) -> AsyncIterator[OpenWatch]:
+    """Watch a selection of the order store's positions; ends when left. Accounts that the settings name, and have a
+    key, are asked what the venue holds for them."""
+    async with AsyncExitStack() as opened:
+        clients: dict[AccountName, AccountClient] = {}
+        for plan in contract_accounts(settings):
+            if selection.venue in (None, plan.venue.id) and selection.account in (None, plan.account):
+                client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, rng)
+                opened.push_async_callback(client.close)
+                clients[plan.name] = client
+        marks = await opened.enter_async_context(MarkSource(market_access(settings, clock, rng)))
+        ledger = FillLedger(reader, selection)
+        accounts = AccountSource(clients, clock, pace.accounts_every_s)
+        yield OpenWatch(Watch(ledger, marks, pace, clock, accounts), ledger, clients)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A session of watching: the last look at each venue's positions, and what was kept.
+
+    `fill_less` are holdings of the order store that no fill explains. `compared` are the accounts whose venue told what
+    it holds for them, `mismatches` where that is another amount than ours: `binanceusdm/main BTC/USDT:USDT: ...`.
+    """
+
+    updates: int
+    at_ns: int
+    positions: tuple[PositionView, ...]
+    totals: tuple[Total, ...]
+    failures: tuple[Failure, ...]
+    rejected: int
+    fill_less: tuple[str, ...]
+    compared: tuple[str, ...] = ()
+    mismatches: tuple[str, ...] = ()
+
+    def of_venue(self, venue: str) -> tuple[PositionView, ...]:
+        """The positions on one venue."""
+        return tuple(one for one in self.positions if one.venue == venue)
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """The venues that have positions."""
+        return tuple(sorted({one.venue for one in self.positions}))
+
+
+def watch_positions(
+    settings: Settings,
+    store: ObjectStore,
+    pace: Pace,
+    clock: Clock,
+    on_update: Callable[[Update], None] = lambda _: None,
+    selection: Selection | None = None,
+    limits: PositionLimits | None = None,
+) -> Watched:
+    """Watch the order store's positions for `pace.max_updates` updates, keep each look in the lake, and raise alarms of
+    what `limits` (default: of marks alone) do not allow.
+
+    Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
+    """
+    with OrderReader(existing_store(settings)) as reader:
+        watchman = Watchman(limits or PositionLimits())
+        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection(), watchman))
+
+
+async def _watch(
+    settings: Settings,
+    store: ObjectStore,
+    reader: OrderReader,
+    pace: Pace,
+    clock: Clock,
+    on_update: Callable[[Update], None],
+    selection: Selection,
+    watchman: Watchman,
+) -> Watched:
+    last: Update | None = None
+    rejected = 0
+    compared: tuple[str, ...] = ()
+    mismatches: tuple[str, ...] = ()
+    async with open_watch(settings, reader, selection, pace, clock, random.Random()) as opened:
+        async for update in opened.watch.updates(asyncio.Event()):
+            last = update
+            for venue in sorted({one.venue for one in update.positions}):
+                rejected += await asyncio.to_thread(keep_snapshot, store, venue, update.at_ns, update.positions)
+            watchman.look(update)
+            on_update(update)
+        if selection.whole_accounts:
+            compared, mismatches = await _compare(opened)
+    assert last is not None  # the first update is always made
+    fill_less = await asyncio.to_thread(_fill_less, reader)
+    for mismatch in mismatches:
+        alarm("position_mismatch", f"{mismatch}: compare orders and fills with the venue; xetrade orders resume")
+    return Watched(
+        last.number, last.at_ns, last.positions, last.totals, last.failures, rejected, fill_less, compared, mismatches
+    )
+
+
+async def _compare(opened: OpenWatch) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What venues hold for the accounts of the settings in contracts, beside what our fills make.
+
+    The accounts that told, and where they differ; an account that does not tell is left alone.
+    """
+    compared: list[str] = []
+    mismatches: list[str] = []
+    for account, client in opened.clients.items():
+        try:
+            theirs = {one.symbol: one.amount for one in await client.positions()}
+        except XETradeError:
+            continue
+        await asyncio.to_thread(opened.ledger.refresh)
+        ours = opened.ledger.amounts(*account)
+        name = "/".join(account)
+        compared.append(name)
+        for symbol in sorted({*theirs, *ours}):
+            here, there = ours.get(symbol, ZERO), theirs.get(symbol, ZERO)
+            if ":" in symbol and here != there:
+                mismatches.append(f"{name} {symbol}: {short_text(here, 18)} here, {short_text(there, 18)} at the venue")
+    return tuple(compared), tuple(mismatches)
+
+
+def _fill_less(reader: OrderReader) -> tuple[str, ...]:
+    traded = set(reader.instruments_traded())
+    return tuple(f"{venue} {symbol}" for venue, symbol in reader.instruments_held() if (venue, symbol) not in traded)
