@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, time
 
 from xetrade_core.model.instruments import MarketType
@@ -22,9 +23,18 @@ def kind_of(listing: Listing) -> str:
     return _KINDS[listing.instrument.market_type]
 
 
-def instrument_row(listing: Listing) -> dict[str, object]:
+def asset_of(listing: Listing) -> tuple[str, int]:
+    """The contract of what is traded, and the number of the option in it: what an order is signed for."""
+    address = "0x" + hashlib.sha256(f"{listing.base} {kind_of(listing)}".encode()).hexdigest()[:40]
+    if not listing.expiry:
+        return address, 0
+    return address, int(hashlib.sha256(listing.instrument.venue_id.encode()).hexdigest()[:24], 16)
+
+
+def instrument_row(listing: Listing, maker_fee: str, taker_fee: str) -> dict[str, object]:
     """A row of `get_all_instruments`."""
     instrument, kind = listing.instrument, kind_of(listing)
+    asset, sub_id = asset_of(listing)
     option = perpetual = None
     if listing.expiry:
         expiry = round(datetime.combine(day_of(listing.expiry), _EXPIRY).timestamp())
@@ -44,16 +54,16 @@ def instrument_row(listing: Listing) -> dict[str, object]:
         "maximum_amount": "100000",
         "amount_step": f"{instrument.lot:f}",
         "mark_price_fee_rate_cap": "0",
-        "maker_fee_rate": "0.0001",
-        "taker_fee_rate": "0.0003",
-        "base_fee": "0.01",
+        "maker_fee_rate": maker_fee,
+        "taker_fee_rate": taker_fee,
+        "base_fee": "0",
         "base_currency": listing.base,
         "quote_currency": listing.quote,
         "option_details": option,
         "perp_details": perpetual,
         "erc20_details": None,
-        "base_asset_address": "0x7bF0D72275246A434151693c0EBBD38937dFE23b",
-        "base_asset_sub_id": "0",
+        "base_asset_address": asset,
+        "base_asset_sub_id": str(sub_id),
     }
 
 
