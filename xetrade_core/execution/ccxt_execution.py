@@ -270,7 +270,7 @@ class CcxtExecution(ABC):
         deadline_ns = self.clock.monotonic_ns() + self._wait_ns
         with asking(Asking(priority=priority, deadline_ns=deadline_ns)):
             ccxt = await self._ready(what, symbol)
-            with calling(Call(weight=weight)) as call:
+            with calling(Call(weight=weight, single=True)) as call:
                 try:
                     return await ask(ccxt)
                 except Exception as error:  # ccxt's parsers raise anything on a garbled reply

@@ -32,6 +32,10 @@ class UnreadableReply(aiohttp.ClientPayloadError):
     """The venue answered 200 with a body that is empty, cut short or no JSON."""
 
 
+class LostReply(aiohttp.ClientConnectionError):
+    """The connection was lost after a request that may not be sent again: none of the kinds that aiohttp repeats."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """How the calls of this task ask: with which priority, by when (monotonic ns), and whether their caller repeats
@@ -67,9 +71,12 @@ class Call:
 
     `weight` is what each request of the call costs, None where the client knows better (ccxt's own table of costs).
     `requests` is how many were begun, `unsent` how many of them found no connection: those the venue never saw.
+    `single`: it acts, so that nothing below may send it again (aiohttp does that with a GET, a PUT or a DELETE whose
+    connection was lost).
     """
 
     weight: int | None = None
+    single: bool = False
     status: int | None = None
     code: str | None = None
     retry_after_s: float | None = None
@@ -169,13 +176,17 @@ class Transport:
         call.requests += 1
         try:
             reply = await handler(request)
+            body = await reply.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             call.unsent += 1
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if call.single:
+                raise LostReply(f"the connection was lost: {type(error).__name__}") from error
             raise
         header = self._rules.used_weight_header
         if header is not None and (used := reply.headers.get(header, "")).isdigit():
             self.budget.observe(int(used))
-        body = await reply.read()
         if reply.status >= HTTPStatus.BAD_REQUEST or len(body) <= _ERROR_BYTES:
             self._note(reply, body)
         self._publish()
