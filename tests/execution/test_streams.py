@@ -28,7 +28,7 @@ from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues.registry import venue as known_venue
 
-STREAMED = [Card("binance", "BTC/USDT", D("0.01234"), "BTC", "/api/v3/order"), *CARDS]
+STREAMED = [Card("binance", "BTC/USDT", D("0.01234"), "BTC", "/api/v3/order", D(1)), *CARDS]
 
 
 class Following(Subject):
