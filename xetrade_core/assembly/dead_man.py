@@ -1,7 +1,8 @@
-"""Venue-side dead-man switches: the venue cancels what rests unless this process says again and again that it lives.
+"""Dead-man switches of a desk's accounts: the venue cancels what rests unless this process lives.
 
-For the venues that count down a symbol at a time (Binance's futures). Ending in order disarms, so that orders stay;
-ending otherwise, with a dead machine or network, lets the venue cancel them.
+Switches that count down are told again and again here; those of the connection are the private streams' (see
+`following`). Ending in order switches them off, so that orders stay; ending otherwise, with a dead machine or network,
+lets the venue cancel them.
 """
 
 from __future__ import annotations
@@ -9,47 +10,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Protocol, runtime_checkable
 
 import structlog
 
 from xetrade_core.assembly.accounts import AccountName
 from xetrade_core.assembly.trading import TradingDesk
-from xetrade_core.errors import ConfigError, NotSupported, XETradeError
+from xetrade_core.errors import NotSupported, XETradeError
+from xetrade_core.execution.dead_man import CountsDown, DeadMan, dead_man_of
 from xetrade_core.trading.execution import ExecutionError
 
 _log = structlog.get_logger(__name__)
-LEAST_S = 3.0
 _BEATS = 3  # so often in the time that the venue waits
 
 
-@runtime_checkable
-class CountsDown(Protocol):
-    """A client of a venue that counts down."""
+def switches(desk: TradingDesk, within_s: float) -> dict[AccountName, DeadMan | None]:
+    """The switch of each account's venue; None where it has none, so that orders of that account stay.
 
-    async def count_down(self, symbol: str, within_s: float) -> None:
-        """Let the venue cancel every order of a symbol in so many seconds unless told again; 0 takes that back."""
-        ...
+    Raises ConfigError for a time that one of the venues does not take, NotSupported if none has a switch.
+    """
+    found = {name: dead_man_of(client) for name, client in desk.clients.items()}
+    if not any(found.values()):
+        venues = ", ".join(sorted({desk.plan(*name).venue.name for name in found}))
+        raise NotSupported(f"{venues}: no venue there cancels what rests when we fall silent")
+    for name, switch in found.items():
+        if switch is not None:
+            switch.require(desk.plan(*name).venue.name, within_s)
+    return found
 
 
 @contextlib.asynccontextmanager
-async def dead_man_switches(desk: TradingDesk, within_s: float) -> AsyncIterator[None]:
-    """Keep the switches of every symbol with orders at work armed while inside.
-
-    Raises ConfigError for a time that is too short, NotSupported if no account is on a venue that counts down.
-    """
-    if within_s < LEAST_S:
-        raise ConfigError.of("dead man", within_s, f"{LEAST_S:g} seconds or more")
-    clients = {name: client for name, client in desk.clients.items() if isinstance(client, CountsDown)}
-    if not clients:
-        raise NotSupported("none of these accounts is on a venue that counts down to cancel a symbol's orders")
-    armed: set[tuple[AccountName, str]] = set()
+async def counting_down(desk: TradingDesk, within_s: float) -> AsyncIterator[None]:
+    """Keep the switches that count down armed while inside: of accounts, and of every symbol with orders at work."""
+    clients = {name: one for name, one in desk.clients.items() if isinstance(one, CountsDown)}
+    by_symbol = {name for name in clients if (switch := dead_man_of(desk.clients[name])) and switch.by_symbol}
+    armed: set[tuple[AccountName, str | None]] = {(name, None) for name in clients.keys() - by_symbol}
 
     async def beat() -> None:
-        for name in clients:
+        for name in by_symbol:
             working = await desk.orders.open_orders(venue=name[0], account=name[1])
             armed.update((name, order.intent.symbol) for order in working)
-        for name, symbol in sorted(armed):
+        for name, symbol in sorted(armed, key=str):
             try:
                 await clients[name].count_down(symbol, within_s)
             except ExecutionError as error:
@@ -69,6 +69,6 @@ async def dead_man_switches(desk: TradingDesk, within_s: float) -> AsyncIterator
     finally:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
-        for name, symbol in sorted(armed):
+        for name, symbol in sorted(armed, key=str):
             with contextlib.suppress(ExecutionError):
                 await clients[name].count_down(symbol, 0)

@@ -15,9 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 from xetrade_core.assembly.accounts import AccountPlan
+from xetrade_core.assembly.dead_man import counting_down, switches
 from xetrade_core.assembly.trading import TradingDesk
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import NotSupported
+from xetrade_core.execution.dead_man import Fires
 from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
 from xetrade_core.model.orders import Fill, Order
 from xetrade_core.trading.execution import OrderRef
@@ -55,23 +57,33 @@ async def _nobody(said: Statement, order: Order | None) -> None:
 
 @contextlib.asynccontextmanager
 async def follow_accounts(
-    desk: TradingDesk, rng: random.Random, heard: Heard = _nobody
+    desk: TradingDesk, rng: random.Random, heard: Heard = _nobody, *, silence_s: float | None = None
 ) -> AsyncIterator[tuple[PrivateStream, ...]]:
     """Follow every account of the desk on a venue whose stream can be followed; ends when left.
 
-    The streams connect by themselves and again after every gap; `PrivateStream.live` waits for one. Raises NotSupported
-    if there is none to be followed.
+    The streams connect by themselves and again after every gap; `PrivateStream.live` waits for one. With `silence_s`
+    the venues that can cancel what rests once this process has been silent for so long. Raises NotSupported if there is
+    none to be followed, or no venue has such a switch, and ConfigError for a time that a venue does not take.
     """
     followed = [plan for plan in desk.plans.ready if plan.venue.id in streamed_venues()]
     if not followed:
         named = ", ".join(plan.venue.name for plan in desk.plans.ready)
         raise NotSupported(f"{named}: no private stream can be followed there, only on {', '.join(streamed_venues())}")
+    watched = {} if silence_s is None else switches(desk, silence_s)
     async with contextlib.AsyncExitStack() as opened:
-        streams = [await opened.enter_async_context(_stream(desk, plan, rng, heard)) for plan in followed]
+        if silence_s is not None:
+            await opened.enter_async_context(counting_down(desk, silence_s))
+        streams: list[PrivateStream] = []
+        for plan in followed:
+            switch = watched.get(plan.name)
+            guard_s = silence_s if switch is not None and switch.fires is Fires.DISCONNECT else None
+            streams.append(await opened.enter_async_context(_stream(desk, plan, rng, heard, guard_s)))
         yield tuple(streams)
 
 
-def _stream(desk: TradingDesk, plan: AccountPlan, rng: random.Random, heard: Heard) -> PrivateStream:
+def _stream(
+    desk: TradingDesk, plan: AccountPlan, rng: random.Random, heard: Heard, guard_s: float | None
+) -> PrivateStream:
     venue, account = plan.name
 
     async def tell(said: Statement) -> None:
@@ -90,4 +102,5 @@ def _stream(desk: TradingDesk, plan: AccountPlan, rng: random.Random, heard: Hea
         rng,
         testnet=plan.options.testnet,
         ws_url=plan.ws_url,
+        guard_s=guard_s,
     )

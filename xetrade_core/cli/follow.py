@@ -30,7 +30,7 @@ def follow(
     lasting: Annotated[str, typer.Option("--for", help="End after so long. Default: at Ctrl-C.")] = "",
     within: Annotated[str, typer.Option("--within", help="Give up on a stream that is not live so soon.")] = "30s",
     dead_man: Annotated[
-        str, typer.Option("--dead-man", help="The venue cancels all if we fall silent so long: 60s. Binance futures.")
+        str, typer.Option("--dead-man", help="The venue cancels all if we fall silent so long: 60s.")
     ] = "",
     reconciling: Annotated[
         str,
@@ -45,8 +45,8 @@ def follow(
     on with: at the start, and with --reconcile 10m every ten minutes. Beside it `xetrade monitor` shows each fill at
     once. One line, or with --json one object, for each word of a venue and each difference.
 
-    With --dead-man the venue itself cancels every order of the symbols at work if this process dies or is cut off;
-    ended by Ctrl-C it leaves them.
+    With --dead-man the venue itself cancels every order of the account (Binance's futures: of the symbols at work) if
+    this process dies or is cut off; ended by Ctrl-C it leaves them.
 
     \b
     xetrade orders follow
@@ -54,7 +54,6 @@ def follow(
     xetrade orders follow --venue binanceusdm --dead-man 60s
     xetrade orders follow --reconcile 10m
     """
-    from xetrade_core.assembly.dead_man import dead_man_switches
     from xetrade_core.assembly.following import follow_accounts, heard_row
     from xetrade_core.assembly.reconciling import keep_reconciled
     from xetrade_core.trading.reconciliation.plan import ReconcilePlan
@@ -78,10 +77,11 @@ def follow(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as opened:
-            if silence_s is not None:
-                await opened.enter_async_context(dead_man_switches(desk, silence_s))
-            streams = await opened.enter_async_context(follow_accounts(desk, random.Random(), heard))
+            following = follow_accounts(desk, random.Random(), heard, silence_s=silence_s)
+            streams = await opened.enter_async_context(following)
             await _all_live(streams, within_s)
+            if silence_s is not None:
+                _say_unguarded(desk, silence_s)
             if reconciling != _NEVER:
                 told = partial(_tell, as_json=as_json)
                 opened.push_async_callback(
@@ -98,6 +98,14 @@ async def _all_live(streams: tuple[PrivateStream, ...], within_s: float) -> None
     for stream in streams:
         await stream.live(within_s)
     say(f"following {', '.join(stream.name for stream in streams)}")
+
+
+def _say_unguarded(desk: TradingDesk, silence_s: float) -> None:
+    from xetrade_core.assembly.dead_man import switches
+
+    for name, switch in switches(desk, silence_s).items():
+        if switch is None:
+            say(f"{'/'.join(name)}: {desk.plan(*name).venue.name} has no dead-man switch, its orders stay")
 
 
 def _tell(found: Reconciled, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.binance import BinanceExecution, named, typed
+from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, needed, needed_number, number, plain, true
 from xetrade_core.model.accounts import Balance, VenuePosition
@@ -32,6 +33,8 @@ class BinanceFuturesExecution(BinanceExecution):
     weights = MappingProxyType(
         {"place": 2, "cancel": 1, "find": 1, "open orders": 1, "all open orders": 40, "balances": 5}
     )
+    #: the venue looks about every 10 ms and says no bounds; below 3 s a slow network would fire it
+    dead_man = DeadMan(Fires.SILENCE, 3, 86_400, by_symbol=True)
     put_order: ClassVar[str]
     get_positions: ClassVar[str]
     post_count_down: ClassVar[str]
@@ -59,11 +62,8 @@ class BinanceFuturesExecution(BinanceExecution):
         )
         return self.read("amendment", lambda: self.amended(row, intent))
 
-    async def count_down(self, symbol: str, within_s: float) -> None:
-        """Let the venue cancel every order of a symbol in so many seconds unless told again; 0 takes that back.
-
-        Raises NotSent, ErrorReply or NoReply.
-        """
+    async def count_down(self, symbol: str | None, within_s: float) -> None:
+        """See CountsDown. A symbol at a time."""
         wait_ms = round(within_s * 1000)
         await self.once(
             f"countdown of {symbol}",

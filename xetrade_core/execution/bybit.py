@@ -7,6 +7,7 @@ made by their paths. Shapes: bybit-exchange.github.io/docs/v5, "Trade", "Positio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
 from xetrade_core.model.accounts import Balance, VenuePosition
@@ -28,7 +30,7 @@ from xetrade_core.model.orders import (
     ReportStatus,
     Side,
 )
-from xetrade_core.trading.execution import OrderRef
+from xetrade_core.trading.execution import ErrorReply, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
@@ -36,6 +38,8 @@ WEEK_MS = 7 * 86_400_000  # the most that a call for history spans
 _KEPT_MS = 730 * 86_400_000  # and how far back it goes
 #: shares of the 600 requests in 5 s of an address, so that an account's own limits hold too: 50 reads a second
 _READ_WEIGHT, _CANCEL_ALL_WEIGHT = 2, 12
+#: what disconnection protection is of, and the topic of the stream that it watches
+PROTECTED = {"SPOT": "dcp.spot", "DERIVATIVES": "dcp.future"}
 _SETTLED_IN = ("USDT", "USDC")  # what linear contracts are listed by
 _STATUS = {
     "Created": ReportStatus.OPEN,
@@ -56,6 +60,7 @@ _EXPIRED = frozenset({"EC_NoImmediateQtyToFill", "EC_PostOnlyWillTakeLiquidity"}
 class BybitExecution(CcxtExecution):
     """Orders of a unified account."""
 
+    dead_man = DeadMan(Fires.DISCONNECT, 3, 300)
     #: 20 orders a second; a cancel never waits for that, and is repeated if the venue turns it away
     weights = MappingProxyType({"place": 6, "cancel": 2})
     ccxt_options: ClassVar[dict[str, object]] = {
@@ -147,6 +152,26 @@ class BybitExecution(CcxtExecution):
                 symbol=symbol,
                 priority=Priority.CANCEL,
                 weight=_CANCEL_ALL_WEIGHT,
+            )
+
+    async def protect(self, within_s: float) -> None:
+        """Let the venue cancel all orders so long after a stream that takes the topics of this is lost. Raises
+        ExecutionError: ErrorReply too where the venue has not switched that on for the account."""
+        wait_s = math.ceil(within_s)
+        for product in PROTECTED:
+            await self.once(
+                f"protection of {product}",
+                lambda ccxt, product=product: ccxt.private_post_v5_order_disconnected_cancel_all(  # type: ignore[misc]
+                    {"product": product, "timeWindow": wait_s}
+                ),
+                priority=Priority.CANCEL,
+                weight=_READ_WEIGHT,
+            )
+        row = await self.once("protection", lambda ccxt: ccxt.private_get_v5_account_query_dcp_info())
+        on = self.read("protection", lambda: {one["product"] for one in row["result"]["dcpInfos"] if _is_on(one)})
+        if not on >= PROTECTED.keys():
+            raise ErrorReply(
+                None, "Bybit's disconnection protection is off for this account: its client manager switches it on"
             )
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
@@ -284,6 +309,10 @@ def _everything(*, spot: bool = True) -> list[dict[str, object]]:
     linear: list[dict[str, object]] = [{"category": "linear", "settleCoin": coin} for coin in _SETTLED_IN]
     contracts: list[dict[str, object]] = [*linear, {"category": "inverse"}]
     return [{"category": "spot"}, *contracts] if spot else contracts
+
+
+def _is_on(row: Row) -> bool:
+    return needed(row, "dcpStatus") == "ON"
 
 
 def _permissions(row: Row) -> KeyPermissions:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import XETradeError
 from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.dead_man import DeadMan
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, plain
 from xetrade_core.execution.telling import told
@@ -40,6 +41,8 @@ class CcxtExecution(ABC):
     """`Execution` of one account. It shares connections, budget and list of markets with a client of market data."""
 
     ccxt_options: ClassVar[dict[str, object]] = {}
+    #: the switch that cancels what rests when we fall silent, where the venue has one
+    dead_man: DeadMan | None = None
     #: what a call costs of the venue's budget, by what it does; by ccxt's table what is not named here
     weights: ClassVar[Mapping[str, int]] = MappingProxyType({})
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,7 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text
 from xetrade_core.model.accounts import Balance, VenuePosition
@@ -50,6 +52,8 @@ _EXPIRED = {"13": "nobody to fill all of it", "14": "nobody to trade with at onc
 
 class OkxExecution(CcxtExecution):
     """Orders of an account in net mode; swaps are on cross margin."""
+
+    dead_man = DeadMan(Fires.SILENCE, 10, 120)
 
     def order_params(self, intent: Intent) -> dict[str, object]:
         """See CcxtExecution. The whole order but its names and its numbers."""
@@ -87,6 +91,15 @@ class OkxExecution(CcxtExecution):
             except ExecutionError as error:
                 if not self.is_unknown_order(error):  # it has ended meanwhile
                     raise
+
+    async def count_down(self, symbol: str | None, within_s: float) -> None:
+        """See CountsDown. All orders of the account, in whole seconds."""
+        wait_s = math.ceil(within_s)
+        await self.once(
+            "countdown",
+            lambda ccxt: ccxt.private_post_trade_cancel_all_after({"timeOut": str(wait_s)}),
+            priority=Priority.CANCEL,
+        )
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
         """See Execution. It keeps both ids; the reply acknowledges."""

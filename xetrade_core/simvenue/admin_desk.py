@@ -50,6 +50,7 @@ def describe_account(simulation: Simulation, venue: str, name: str) -> dict[str,
         "orders": [_order(order) for order in mine],
         "fills": [fill for order in mine for fill in order.fills],
         "journal": account.ledger.journal,
+        "dead_man": desk.armed(account),
     }
 
 

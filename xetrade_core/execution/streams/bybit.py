@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
-from xetrade_core.execution.bybit import BybitExecution
+from xetrade_core.execution.bybit import PROTECTED, BybitExecution
 from xetrade_core.execution.raw import needed
 from xetrade_core.execution.streams.words import AccountWords, Addresses, Statement, StreamRefused, decoded
 
@@ -34,11 +34,20 @@ class BybitStream(AccountWords[BybitExecution]):
     def greeted(self, frame: bytes) -> bool:
         """See StreamWords."""
         body = decoded(frame)
-        if body.get("op") not in ("auth", "subscribe"):
+        if body.get("op") not in ("auth", "subscribe", "unsubscribe"):
             return False
         if body.get("success") is not True:
             raise StreamRefused(f"bybit opens no private stream: {body.get('op')}: {body.get('ret_msg')}")
         return True
+
+    async def guard(self, within_s: float) -> Sequence[bytes]:
+        """See GuardedWords. The venue watches over connections that take its topics."""
+        await self.execution.protect(within_s)
+        return (_topics("subscribe"),)
+
+    def unguard(self) -> Sequence[bytes]:
+        """See GuardedWords."""
+        return (_topics("unsubscribe"),)
 
     def read(self, frame: bytes) -> Sequence[Statement]:
         """See StreamWords. Fundings and liquidation fees are executions too, and no trades."""
@@ -54,3 +63,7 @@ class BybitStream(AccountWords[BybitExecution]):
             elif row["execType"] == "Trade":
                 said.append(self.execution.fill(row, symbol))
         return said
+
+
+def _topics(op: str) -> bytes:
+    return msgspec.json.encode({"op": op, "args": list(PROTECTED.values())})

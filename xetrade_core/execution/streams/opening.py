@@ -41,6 +41,7 @@ def open_stream(
     *,
     testnet: bool = False,
     ws_url: str | None = None,
+    guard_s: float | None = None,
 ) -> PrivateStream:
     """The private stream of the account of a client, which is to be of that venue. See `PrivateStream`.
 
@@ -51,5 +52,14 @@ def open_stream(
         raise NotSupported(f"{venue_id} has no private stream here: only {', '.join(_WORDS)}")
     name = f"{account} on {venue_id}"
     return PrivateStream(
-        words(execution), execution, tell, working, clock, rng, name=name, testnet=testnet, ws_url=ws_url
+        words(execution),
+        execution,
+        tell,
+        working,
+        clock,
+        rng,
+        name=name,
+        testnet=testnet,
+        ws_url=ws_url,
+        guard_s=guard_s,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ import structlog
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import VenueUnavailable
-from xetrade_core.execution.streams.words import Statement, StreamOver, StreamRefused, StreamWords
+from xetrade_core.execution.streams.words import GuardedWords, Statement, StreamOver, StreamRefused, StreamWords
 from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.book_events import GapCause
@@ -30,12 +30,17 @@ from xetrade_core.venues.backoff import Backoff
 
 _log = structlog.get_logger(__name__)
 _GREETING_S = 10.0
+_PARTING_S = 3.0
 _OVERLAP_NS = 10 * NS_PER_S  # so much before the last word trades are asked for again
 _FIRST_NS = 600 * NS_PER_S  # and before the first connection
 
 Arrived = tuple[int, bytes]  # a frame, and when it was received: a backlog is heard later than that
 Tell = Callable[[Statement], Awaitable[object]]
 Working = Callable[[], Awaitable[Iterable[OrderRef]]]
+
+
+class _Parting(Exception):
+    """The stream is to be closed."""
 
 
 class StreamState(StrEnum):
@@ -62,12 +67,14 @@ class PrivateStream:
         name: str,
         testnet: bool = False,
         ws_url: str | None = None,
+        guard_s: float | None = None,
         options: FeedOptions | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """`tell` gets each statement, one at a time; `working` gives the orders that are believed to work at a venue.
 
-        `ws_url` takes the place of scheme and host. `name` is the account, for people.
+        `ws_url` takes the place of scheme and host. `name` is the account, for people. `guard_s`: the venue cancels
+        what rests so long after this is lost, not after it is closed; only for `GuardedWords`.
         """
         self.name = name
         self.state = StreamState.CONNECTING
@@ -81,6 +88,8 @@ class PrivateStream:
         if moved is not None:
             base = urlsplit(base)._replace(scheme=moved.scheme, netloc=moved.netloc).geturl()
         self._base = base
+        self._guard_s = guard_s if isinstance(words, GuardedWords) else None
+        self._closing = asyncio.Event()
         self._heard_ns = clock.wall_ns() - _FIRST_NS
         self._symbols: set[str] = set()
         self._live = asyncio.Event()
@@ -104,9 +113,12 @@ class PrivateStream:
             ) from None
 
     async def close(self) -> None:
-        """End it."""
+        """End it. Where the venue watches over it, that is switched off first: orders stay."""
         task, self._task = self._task, None
         if task is not None:
+            self._closing.set()
+            if self._guard_s is not None and self.state is StreamState.LIVE:
+                await asyncio.wait({task}, timeout=_PARTING_S)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -118,7 +130,7 @@ class PrivateStream:
 
     async def _run(self) -> None:
         failures = 0
-        while True:
+        while not self._closing.is_set():
             connects = self.connects
             self._set(StreamState.CONNECTING)
             try:
@@ -130,6 +142,8 @@ class PrivateStream:
                 _log.warning("private_stream_failed", account=self.name, error=self.problem)
             if self.connects > connects:
                 failures = 0
+            if self._closing.is_set():
+                return
             await self._clock.sleep(self._backoff.delay_s(failures, self._rng))
             failures += 1
 
@@ -149,7 +163,9 @@ class PrivateStream:
             # Its words name the whole address, and what is added to that is a key.
             raise VenueUnavailable(f"{self._base} cannot be connected to") from None
         try:
-            early = await self._greet(connection, frames)
+            early = await self._say(connection, frames, self._words.greeting())
+            if self._guard_s is not None and isinstance(self._words, GuardedWords):
+                early += await self._say(connection, frames, await self._words.guard(self._guard_s))
             self._set(StreamState.CATCHING_UP)
             await self._catch_up()
             self.connects += 1
@@ -158,6 +174,10 @@ class PrivateStream:
             for arrived in early:
                 await self._hear(*arrived)
             await self._keep(connection, frames)
+        except _Parting:
+            if self._guard_s is not None and isinstance(self._words, GuardedWords):
+                for arrived in await self._say(connection, frames, self._words.unguard()):
+                    await self._hear(*arrived)
         finally:
             connection.close()
 
@@ -172,8 +192,9 @@ class PrivateStream:
         frames.put_nowait((self._clock.wall_ns(), frame))
 
     async def _keep(self, connection: Connection, frames: asyncio.Queue[Arrived]) -> None:
-        """Hear and renew until either ends the connection, by raising."""
-        tasks = [asyncio.ensure_future(self._renew()), asyncio.ensure_future(self._pump(connection, frames))]
+        """Hear and renew until either ends the connection, or it is to be closed, by raising."""
+        parts = (self._renew(), self._pump(connection, frames), self._until_closed())
+        tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in tasks:
@@ -184,12 +205,14 @@ class PrivateStream:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _greet(self, connection: Connection, frames: asyncio.Queue[Arrived]) -> list[Arrived]:
-        """Open the stream; gives the frames that came between the answers."""
+    async def _say(
+        self, connection: Connection, frames: asyncio.Queue[Arrived], messages: Sequence[bytes]
+    ) -> list[Arrived]:
+        """Send messages, each answered before the next; gives the frames that came between the answers."""
         early: list[Arrived] = []
         try:
             async with asyncio.timeout(_GREETING_S):
-                for message in self._words.greeting():
+                for message in messages:
                     connection.send(message)
                     while not self._words.greeted((arrived := await self._next(connection, frames))[1]):
                         early.append(arrived)
@@ -233,6 +256,10 @@ class PrivateStream:
         self.told += 1
         self._symbols.add(said.symbol)
         await self._tell(said)
+
+    async def _until_closed(self) -> None:
+        await self._closing.wait()
+        raise _Parting
 
     async def _renew(self) -> None:
         every_s = self._words.renew_every_s

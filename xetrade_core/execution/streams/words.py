@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -57,6 +57,20 @@ class StreamWords(Protocol):
 
     async def renew(self) -> None:
         """Keep what `prepare` got. Raises ExecutionError."""
+        ...
+
+
+@runtime_checkable
+class GuardedWords(StreamWords, Protocol):
+    """Those of a venue that cancels what rests when the stream is lost (see execution/dead_man.py)."""
+
+    async def guard(self, within_s: float) -> Sequence[bytes]:
+        """Ask the venue for that; gives the messages that switch it on for this connection, each to be answered as
+        those of the greeting are. Raises ExecutionError."""
+        ...
+
+    def unguard(self) -> Sequence[bytes]:
+        """The messages that switch it off, so that the connection can be ended and orders stay."""
         ...
 
 

@@ -233,6 +233,10 @@ class Desk:
         else:
             self._dead_man[scope] = self.now_ns + round(seconds * 1e9)
 
+    def armed(self, account: Account) -> dict[str, int]:
+        """When the account's dead-man switches fire, by symbol ("": of everything)."""
+        return {symbol: at_ns for (name, symbol), at_ns in self._dead_man.items() if name == account.name}
+
     def turn(self, now_ns: int) -> None:
         """Once a tick: time moves on, dead-man switches fire."""
         self.now_ns = now_ns

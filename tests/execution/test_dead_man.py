@@ -1,0 +1,95 @@
+"""Dead-man switches: what rests is canceled by the venue if we fall silent, and stays if we end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.execution.conftest import Open
+from tests.support.sim import Sim
+from xetrade_core.assembly.following import follow_accounts
+from xetrade_core.assembly.trading import TradingDesk, open_desk
+from xetrade_core.clock import SystemClock
+from xetrade_core.errors import ConfigError, NotSupported
+from xetrade_core.execution.clients import tradable_venues
+from xetrade_core.execution.dead_man import CountsDown, Fires, dead_man_of
+from xetrade_core.execution.streams import open_stream
+from xetrade_core.execution.streams.words import GuardedWords
+from xetrade_core.settings import Settings
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def desk_on(sim: Sim, folder: Path, *venues: str) -> AsyncIterator[TradingDesk]:
+    where: Any = {venue: {"rest_url": sim.url(venue).rest, "ws_url": sim.url(venue).ws} for venue in venues}
+    settings = Settings(venues=where, trading={"store": str(folder / "orders.db")})  # type: ignore[arg-type]
+    async with open_desk(settings, SystemClock(), random.Random(1)) as desk:
+        yield desk
+
+
+async def nothing(*_: object) -> list[Any]:
+    return []
+
+
+@pytest.mark.parametrize("venue", tradable_venues())
+async def test_a_client_that_states_a_switch_can_work_it(venue: str, opened: Open, sim: Sim) -> None:
+    if venue not in sim.venues:
+        pytest.skip("not simulated here")
+    client = opened(venue)
+    switch = dead_man_of(client)
+    if switch is None:
+        assert not isinstance(client, CountsDown)
+    elif switch.fires is Fires.SILENCE:
+        assert isinstance(client, CountsDown)
+    else:
+        stream = open_stream(venue, "main", client, nothing, nothing, SystemClock(), random.Random(1), guard_s=60)
+        assert isinstance(stream._words, GuardedWords)
+
+
+@pytest.mark.parametrize("venue", ["okx", "bybit"])
+async def test_it_is_armed_while_followed_and_not_afterwards(venue: str, sim: Sim, tmp_path: Path) -> None:
+    async with desk_on(sim, tmp_path, venue) as desk:
+        async with follow_accounts(desk, random.Random(1), silence_s=10) as [stream]:
+            await stream.live(10)
+            if venue == "okx":
+                await until(lambda: "" in sim.account(venue)["dead_man"])
+        assert sim.account(venue)["dead_man"] == {}
+
+
+async def test_a_lost_stream_of_bybit_starts_the_time_and_the_next_one_stops_it(sim: Sim, tmp_path: Path) -> None:
+    async with (
+        desk_on(sim, tmp_path, "bybit") as desk,
+        follow_accounts(desk, random.Random(1), silence_s=300) as [stream],
+    ):
+        await stream.live(10)
+        refused = sim.begin(kind="refuse", venue="bybit", for_=60)
+        sim.inject(kind="disconnect", venue="bybit", variant="abort")
+        await until(lambda: set(sim.account("bybit")["dead_man"]) >= {"BTC/USDT", "BTC/USDT:USDT"})
+        sim.clear(refused)
+        await until(lambda: sim.account("bybit")["dead_man"] == {})
+        await stream.live(10)
+
+
+async def test_a_time_that_a_venue_does_not_take_is_refused_with_what_it_takes(sim: Sim, tmp_path: Path) -> None:
+    async with desk_on(sim, tmp_path, "okx", "bybit") as desk:
+        with pytest.raises(ConfigError, match="dead man = '5 s' is not valid: 10 to 120 seconds on OKX"):
+            async with follow_accounts(desk, random.Random(1), silence_s=5):
+                pytest.fail("it must not begin")
+
+
+async def test_accounts_without_any_switch_are_refused(sim: Sim, tmp_path: Path) -> None:
+    async with desk_on(sim, tmp_path, "binance") as desk:
+        with pytest.raises(NotSupported, match="Binance spot: no venue there cancels"):
+            async with follow_accounts(desk, random.Random(1), silence_s=60):
+                pytest.fail("it must not begin")
