@@ -105,7 +105,7 @@ class Sim:
         self._call("DELETE", "/admin/funding?" + urllib.parse.urlencode({"venue": venue, "symbol": symbol}))
 
     def account(self, venue: str, account: str = "main") -> dict[str, Any]:
-        """The truth: `balances`, `positions`, `open_orders`, `orders`, `fills`, `journal`, `dead_man`; amounts are text."""
+        """The truth: `balances`, `positions`, `open_orders`, `orders`, `fills`, `journal`, `dead_man`."""
         return self._call("GET", "/admin/account?" + urllib.parse.urlencode({"venue": venue, "account": account}))
 
     def fill(self, venue: str, order_id: int | str, amount: str | None = None) -> None:
