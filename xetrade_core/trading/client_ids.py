@@ -9,6 +9,7 @@ every venue takes: Binance 36, OKX 32 alphanumeric, Bybit 36, KuCoin 40, MAX 36.
 from __future__ import annotations
 
 import re
+from base64 import b32hexencode
 from hashlib import blake2b
 
 from xetrade_core.errors import ConfigError, NotSupported
@@ -17,6 +18,8 @@ from xetrade_core.venues.venue import Venue
 MAX_LENGTH = 31
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 _BYTES = 18
+_LENGTH = -(-_BYTES * 8 // 5)
+_GROUP = 5  # bytes, of eight digits
 _PREFIX = "x"
 
 
@@ -28,17 +31,14 @@ def client_order_id(root: str, step: str = "", index: int = 0) -> str:
         raise ConfigError.of("order index", index, "zero or more")
     parts = (root.encode(), step.encode(), str(index).encode())
     named = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-    number = int.from_bytes(blake2b(named, digest_size=_BYTES, person=b"xetrade order").digest(), "big")
-    digits = []
-    for _ in range(-(-_BYTES * 8 // 5)):
-        number, digit = divmod(number, 32)
-        digits.append(_DIGITS[digit])
-    return _PREFIX + "".join(digits)
+    number = blake2b(named, digest_size=_BYTES, person=b"xetrade order").digest()
+    digits = b32hexencode(bytes(-len(number) % _GROUP) + number).decode().lower()
+    return _PREFIX + digits[: -_LENGTH - 1 : -1]  # the last digit first
 
 
 def is_ours(client_id: str) -> bool:
     """Whether an id has the shape of those that are made here."""
-    return re.fullmatch(f"{_PREFIX}[{_DIGITS}]{{{-(-_BYTES * 8 // 5)}}}", client_id) is not None
+    return re.fullmatch(f"{_PREFIX}[{_DIGITS}]{{{_LENGTH}}}", client_id) is not None
 
 
 def require_valid(client_id: str, venue: Venue) -> None:

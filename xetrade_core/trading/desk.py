@@ -12,6 +12,7 @@ from xetrade_core.errors import ConfigError
 from xetrade_core.model.orders import Fill, Order, OrderReport
 from xetrade_core.trading.execution import NoReply, OrderRef, TradingAccount
 from xetrade_core.trading.journal import Journal
+from xetrade_core.trading.patience import Patience
 from xetrade_core.trading.policy import Policy
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Desk:
         self.clock = clock
         self.rng = rng
         self.policy = policy
+        self.patience = Patience(clock, policy.patience_s)
         self.launch = launch
 
     def account(self, venue: str, account: str) -> TradingAccount:

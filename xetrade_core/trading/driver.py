@@ -45,7 +45,7 @@ class Driver:
         self.attempts = 0
         self.fill_tries = 0
         self._wake = asyncio.Event()
-        self._waiters: list[tuple[Callable[[Order], bool], asyncio.Future[Order]]] = []
+        self._waiters: list[tuple[Callable[[Order], bool], asyncio.Future[None]]] = []
 
     async def run(self) -> None:
         """Until nothing is left to be done, for now."""
@@ -157,26 +157,23 @@ class Driver:
             if wanted(order):
                 self._waiters.remove(waiter)
                 if not future.done():
-                    future.set_result(order)
+                    future.set_result(None)
 
     def release(self) -> None:
         """It is not followed any more: nobody waits in vain."""
         for _, future in self._waiters:
             if not future.done():
-                future.set_result(self.order)
+                future.set_result(None)
         self._waiters.clear()
 
-    async def until(self, wanted: Callable[[Order], bool], patience_s: float) -> Order:
+    async def until(self, wanted: Callable[[Order], bool]) -> Order:
         """The order once `wanted` holds, or as it stands when patience ends."""
-        if wanted(self.order):
-            return self.order
-        waiter = (wanted, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
-        patience = asyncio.ensure_future(self.desk.clock.sleep(patience_s))
-        try:
-            await asyncio.wait({waiter[1], patience}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            patience.cancel()
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+        if not wanted(self.order):
+            waiter = (wanted, asyncio.get_running_loop().create_future())
+            self._waiters.append(waiter)
+            try:
+                await self.desk.patience.wait(waiter[1])
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
         return self.order

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -45,7 +46,9 @@ class GroupCommit:
         """At most `batch` pieces of work share a transaction."""
         self._store = store
         self._batch = batch
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting: deque[_Waiting] = deque()
+        self._calling: set[asyncio.AbstractEventLoop] = set()
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()  # whether more may come
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="xetrade-orders", daemon=True)
         self._thread.start()
@@ -56,28 +59,30 @@ class GroupCommit:
             raise StoreUnavailable("the order store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Waiting(work, durable, future, loop))
+        self._waiting.append(_Waiting(work, durable, future, loop))
+        if loop not in self._calling:
+            self._calling.add(loop)
+            loop.call_soon(self._call, loop)
         return await future
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake the thread: once for all that one turn of a loop has asked for."""
+        self._calling.discard(loop)
+        self._calls.put(True)
 
     async def close(self) -> None:
         """Write what waits, then end the thread."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
+            self._calls.put(False)
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < self._batch and not self._queue.empty():
-                one = self._queue.get()
-                if one is None:
-                    last = True
-                    break
-                batch.append(one)
-            self._commit(batch)
-            if last:
-                return
+        more = True
+        while more:
+            more = self._calls.get()
+            while self._waiting:
+                self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))])
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         results: Sequence[Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from xetrade_core.errors import ConfigError
-from xetrade_core.model.orders import Intent
 from xetrade_core.venues.venue import RateRule
 
 
@@ -89,9 +88,9 @@ class RiskLimits:
             if scope.kind is ScopeKind.HELD:
                 raise ConfigError.of("scope", str(scope), "limit the account or the symbol")
 
-    def of(self, intent: Intent) -> Iterator[tuple[Scope, Limits]]:
-        """Every scope of the order that is limited, with its limits."""
-        for scope in scopes_of(intent.venue, intent.account, intent.symbol, intent.strategy):
+    def of(self, scopes: Iterable[Scope]) -> Iterator[tuple[Scope, Limits]]:
+        """Those of the scopes that are limited, with their limits."""
+        for scope in scopes:
             limits = self.by_scope.get(scope) or self.by_scope.get(Scope(scope.kind, "*"))
             if limits is not None:
                 yield scope, limits

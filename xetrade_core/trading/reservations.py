@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.order_events import ControlEvent, ControlKind
 from xetrade_core.model.orders import ZERO, Intent, Order, Side
 from xetrade_core.trading.holdings import NS_PER_DAY, Holding
-from xetrade_core.trading.limits import RiskLimits, Scope, scopes_of
+from xetrade_core.trading.limits import Limits, RiskLimits, Scope, scopes_of
 from xetrade_core.trading.marks import Marks
 
 Line = tuple[str, str, str, str]
@@ -39,9 +39,10 @@ class Usage:
 
 @dataclass(slots=True)
 class LineState:
-    """One line: its holding, what its orders may add on each side, and the value of one unit."""
+    """One line: its holding, what its orders may add on each side, and the value of one unit; and what it counts in."""
 
-    scopes: tuple[Scope, ...]
+    usages: Mapping[Scope, Usage]
+    limited: tuple[tuple[Scope, Limits, Usage], ...]
     holding: Holding = field(default_factory=Holding)
     buys: Decimal = ZERO
     sells: Decimal = ZERO
@@ -99,8 +100,7 @@ class Reservations:
         state.holding = holding
         state.unit = holding.terms.value(Decimal(1), holding.entry) if holding.amount else state.unit
         change, moved = state.exposure() - was, holding.amount - before.amount
-        for scope in state.scopes:
-            usage = self._usage[scope]
+        for usage in state.usages.values():
             usage.exposure += change
             usage.held += moved
 
@@ -153,18 +153,20 @@ class Reservations:
         found = (
             state.holding.day_result(now_ns // NS_PER_DAY, self._marks.price(line[0], line[2], now_ns))
             for line, state in self._lines.items()
-            if scope in state.scopes
+            if scope in state.usages
         )
         return sum(found, ZERO)
 
     def _line(self, line: Line) -> LineState:
         state = self._lines.get(line)
         if state is None:
-            state = self._lines[line] = LineState(scopes_of(*line))
+            usages = {scope: self._usage[scope] for scope in scopes_of(*line)}
+            limited = tuple((scope, limits, usages[scope]) for scope, limits in self.limits.of(usages))
+            state = self._lines[line] = LineState(usages, limited)
         return state
 
     def _exposure_change(self, intent: Intent) -> Decimal:
-        state = self._lines.get(line_of(intent)) or LineState(())
+        state = self._line(line_of(intent))
         unit = intent.terms.value(Decimal(1), intent.reserve_price)
         more = (intent.amount, ZERO) if intent.side is Side.BUY else (ZERO, intent.amount)
         return state.exposure(*more, unit=unit) - state.exposure()
@@ -173,8 +175,8 @@ class Reservations:
         """Count a sending for the rates (or take it back), and forget those that are too old for any."""
         if before_ns == after_ns:
             return
-        for scope in scopes_of(*line_of(order.intent)):
-            times = self._usage[scope].sent_ns
+        for usage in self._line(line_of(order.intent)).usages.values():
+            times = usage.sent_ns
             if after_ns is not None:
                 insort(times, after_ns)
                 del times[: bisect_left(times, after_ns - self._window_ns)]
@@ -196,8 +198,7 @@ class Reservations:
             else:
                 state.sells += remaining
         change = state.exposure() - before
-        for scope in state.scopes:
-            usage = self._usage[scope]
+        for usage in state.usages.values():
             usage.orders += sign
             usage.notional += value
             usage.exposure += change

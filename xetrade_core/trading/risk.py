@@ -12,13 +12,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import Halted, NotArmed, RiskDenied
 from xetrade_core.model.order_events import ControlEvent, TradingState
 from xetrade_core.model.orders import ZERO, Intent, OrderType, Side
 from xetrade_core.trading.limits import Limits, Scope, ScopeKind
-from xetrade_core.trading.reservations import Reservations, Usage
+from xetrade_core.trading.reservations import Reservations, Usage, line_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,13 @@ class Denial:
     def to_error(self, client_id: str) -> RiskDenied:
         """As an exception."""
         return self.error(client_id, self.limit, self.asked, self.allowed)
+
+
+class _Adds(NamedTuple):
+    """What an order adds to each of its scopes, in the accounting currency."""
+
+    notional: Decimal
+    exposure: Decimal
 
 
 class RiskBook(Reservations):
@@ -55,8 +63,9 @@ class RiskBook(Reservations):
             return denial
         if intent.reduce_only:
             return None if venue_reduces else self._check_exit(intent)
-        for scope, limits in self.limits.of(intent):
-            denial = self._check_scope(scope, limits, intent, now_ns)
+        adds = self._adds(intent)
+        for scope, limits, usage in self._line(line_of(intent)).limited:
+            denial = self._check_scope(scope, limits, usage, intent, adds, now_ns)
             if denial is not None:
                 return denial
         return None
@@ -70,17 +79,20 @@ class RiskBook(Reservations):
 
     # -- the limits ----------------------------------------------------------------------------------------------
 
-    def _check_scope(self, scope: Scope, limits: Limits, intent: Intent, now_ns: int) -> Denial | None:
-        usage, value = self._usage[scope], intent.terms.value(intent.amount, intent.reserve_price)
-        asked: list[tuple[str, Decimal | int, Decimal | int | None]] = [
+    def _adds(self, intent: Intent) -> _Adds:
+        return _Adds(intent.terms.value(intent.amount, intent.reserve_price), self._exposure_change(intent))
+
+    def _check_scope(
+        self, scope: Scope, limits: Limits, usage: Usage, intent: Intent, adds: _Adds, now_ns: int
+    ) -> Denial | None:
+        asked: tuple[tuple[str, Decimal | int, Decimal | int | None], ...] = (
             ("max_order_amount", intent.amount, limits.max_order_amount),
-            ("max_order_notional", value, limits.max_order_notional),
+            ("max_order_notional", adds.notional, limits.max_order_notional),
             ("max_open_orders", usage.orders + 1, limits.max_open_orders),
-            ("max_open_notional", usage.notional + value, limits.max_open_notional),
+            ("max_open_notional", usage.notional + adds.notional, limits.max_open_notional),
             ("max_position", _position_after(usage, intent), limits.max_position),
-        ]
-        if limits.max_exposure is not None:
-            asked.append(("max_exposure", usage.exposure + self._exposure_change(intent), limits.max_exposure))
+            ("max_exposure", usage.exposure + adds.exposure, limits.max_exposure),
+        )
         for name, would_be, allowed in asked:
             if allowed is not None and would_be > allowed:
                 return Denial(f"{name} of {scope}", _plain(would_be), _plain(allowed))

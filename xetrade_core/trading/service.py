@@ -97,7 +97,7 @@ class OrderService:
         driver = self._drive(begun.order, to_send=begun.to_send)
         if driver is None:
             return asking.placed(begun.order)
-        return asking.placed(await driver.until(asking.is_decided, self._desk.policy.patience_s))
+        return asking.placed(await driver.until(asking.is_decided))
 
     async def cancel(self, client_id: str) -> Order:
         """Cancel an order; a cancel that comes before the order is acknowledged waits for that.
@@ -111,7 +111,7 @@ class OrderService:
         driver = self._drive(order)
         if driver is None:
             return order
-        order = await driver.until(asking.is_cancel_over, self._desk.policy.patience_s)
+        order = await driver.until(asking.is_cancel_over)
         if order.state.working and not order.cancel_requested:
             raise CancelRefused(client_id, order.code, order.reason)
         return order
@@ -134,14 +134,14 @@ class OrderService:
             raise denial_or_order.to_error(client_id)
         driver = self._drive(denial_or_order)
         assert driver is not None
-        order = await driver.until(lambda one: not one.amending, self._desk.policy.patience_s)
+        order = await driver.until(lambda one: not one.amending)
         if order.amending:
             return order
         if order.successor is not None:
             successor = await self.status(order.successor)
             driver = self._drive(successor)
             if driver is not None:
-                successor = await driver.until(asking.is_decided, self._desk.policy.patience_s)
+                successor = await driver.until(asking.is_decided)
             return asking.placed(successor)
         if (event.amount, event.price) != (order.amount, order.price):
             raise AmendRefused(client_id, order.code, order.reason)

@@ -20,21 +20,19 @@ from xetrade_core.trading.projection import Step, Verdict, apply
 from xetrade_core.trading.reservations import Line, line_of
 from xetrade_core.trading.risk import Denial, RiskBook
 from xetrade_core.trading.schema import EVENTS, FILLS, HOLDINGS, ORDERS
+from xetrade_core.trading.statements import Prepared
 
 if TYPE_CHECKING:
     from xetrade_core.trading.store import Memory
 
-_NEW_EVENT = insert(EVENTS)
-_NEW_ORDER = insert(ORDERS)
+_NEW_EVENT = Prepared(insert(EVENTS))
+_NEW_ORDER = Prepared(insert(ORDERS))
 _NEW_FILL = insert(FILLS)
 _NEW_HOLDING = insert(HOLDINGS)
-_CHANGING = ("version", "state", "unsettled", "venue_order_id", "updated_ns", "body")
-_CHANGED_ORDER = (
+_CHANGED_ORDER = Prepared(
     update(ORDERS)
     .where(ORDERS.c.client_id == bindparam("key"))
-    .values(
-        {name: bindparam(name) for name in ("version", "state", "unsettled", "venue_order_id", "updated_ns", "body")}
-    )
+    .values({column.name: bindparam(column.name) for column in ORDERS.columns if column.name != "client_id"})
 )
 _CHANGED_HOLDING = (
     update(HOLDINGS)
@@ -56,7 +54,7 @@ _CLAIMED = (
     )
     .values(client_id=bindparam("owner"))
 )
-_ORDER = select(ORDERS.c.body).where(ORDERS.c.client_id == bindparam("key"))
+_ORDER = Prepared(select(ORDERS.c.body).where(ORDERS.c.client_id == bindparam("key")))
 _BY_VENUE_ID = select(ORDERS.c.body).where(
     ORDERS.c.venue_order_id == bindparam("id"),
     ORDERS.c.venue == bindparam("venue"),
@@ -68,6 +66,7 @@ _UNCLAIMED = select(FILLS).where(
     FILLS.c.venue == bindparam("venue"),
     FILLS.c.account == bindparam("account"),
 )
+_ANY_UNCLAIMED = Prepared(_UNCLAIMED.with_only_columns(FILLS.c.trade_id))
 _FILL_KEY = tuple_(FILLS.c.venue, FILLS.c.account, FILLS.c.symbol, FILLS.c.trade_id)
 
 
@@ -115,8 +114,8 @@ class Transaction:
         if order is not None:
             return order
         if client_id not in self._seen:
-            body = self._connection.execute(_ORDER, {"key": client_id}).scalar()
-            self._seen[client_id] = None if body is None else records.read_order(body)
+            found = _ORDER.rows(self._connection, {"key": client_id})
+            self._seen[client_id] = records.read_order(found[0][0]) if found else None
         return self._seen[client_id]
 
     def by_venue_id(self, venue: str, account: str, venue_order_id: str) -> Order | None:
@@ -186,14 +185,15 @@ class Transaction:
 
     def write(self) -> None:
         """Write everything to the database; the commit is the caller's."""
-        execute = self._connection.execute
+        connection = self._connection
+        execute = connection.execute
         if self._events:
-            execute(_NEW_EVENT, self._events)
+            _NEW_EVENT.many(connection, self._events)
         if self._created:
-            execute(_NEW_ORDER, [records.order_row(self._now(name)) for name in self._created])
+            _NEW_ORDER.many(connection, [records.order_row(self._now(name)) for name in self._created])
         changed = [name for name in self._changed if name not in self._created]
         if changed:
-            execute(_CHANGED_ORDER, [records.order_row(self._now(name)) | {"key": name} for name in changed])
+            _CHANGED_ORDER.many(connection, [records.order_row(self._now(name)) | {"key": name} for name in changed])
         if self._fills:
             execute(_NEW_FILL, [records.fill_row(fill) for fill in self._fills.values()])
         for identity, owner in self._claimed.items():
@@ -253,7 +253,9 @@ class Transaction:
         """Trades that came before we knew the venue's id of their order find it now."""
         order, event = step.order, step.event
         key = {"id": order.venue_order_id, "venue": order.intent.venue, "account": order.intent.account}
-        kept = [records.read_fill(row) for row in self._connection.execute(_UNCLAIMED, key)]
+        kept = []
+        if _ANY_UNCLAIMED.rows(self._connection, key):
+            kept = [records.read_fill(row) for row in self._connection.execute(_UNCLAIMED, key)]
         new = [fill for fill in self._fills.values() if fill.client_id is None]
         for fill in kept + [one for one in new if one.venue_order_id == order.venue_order_id]:
             owned = msgspec.structs.replace(fill, client_id=order.client_id)

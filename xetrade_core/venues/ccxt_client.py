@@ -221,6 +221,8 @@ class CcxtMarketData:
         """Have the venue's markets: those in use, if they were listed less than `newer_than_s` ago (None: whenever),
         else today's that were kept, else the venue's own. Callers that come meanwhile wait for the same answer.
         """
+        if newer_than_s is None and self._exchange.markets:
+            return
         came_ns = self._clock.monotonic_ns()
         async with self._listing:
             if self._exchange.markets and (newer_than_s is None or self._newer(newer_than_s, came_ns)):

@@ -56,6 +56,7 @@ class _Fields(msgspec.Struct):
 
 
 _fields = msgspec.json.Decoder(_Fields)
+_NAMES = (b'ode"', b'"error"')  # an answer without any of them needs no reading
 _FINE = frozenset({"0", "200", "200000"})  # what Binance, OKX, Bybit and KuCoin call success
 
 
@@ -64,7 +65,7 @@ def raw_code(body: bytes) -> str | None:
 
     Of OKX's two codes the one of the row says more, so it wins.
     """
-    if not body.lstrip().startswith(b"{"):
+    if not any(name in body for name in _NAMES) or not body.lstrip().startswith(b"{"):
         return None
     try:
         fields = _fields.decode(body)

@@ -135,6 +135,8 @@ class Transport:
         self._rules = rules or HostRules()
         self._json_only = json_only
         self._session: aiohttp.ClientSession | None = None
+        name = self._rules.name
+        self._shown = None if name is None else (METRICS.budget_used.labels(name), METRICS.budget_paused.labels(name))
 
     async def __aenter__(self) -> Self:
         return self
@@ -209,6 +211,7 @@ class Transport:
         return self._rules.bans.get(reply.status, self.budget.rule.window_s) if seconds is None else seconds
 
     def _publish(self) -> None:
-        if self._rules.name is not None:
-            METRICS.budget_used.labels(self._rules.name).set(self.budget.used())
-            METRICS.budget_paused.labels(self._rules.name).set(self.budget.paused_s())
+        if self._shown is not None:
+            used, paused = self._shown
+            used.set(self.budget.used())
+            paused.set(self.budget.paused_s())
