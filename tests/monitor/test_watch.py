@@ -31,8 +31,19 @@ async def watched(store: OrderStore, reach, pace: Pace, selection: Selection | N
         return [one async for one in Watch(ledger, marks, pace, SystemClock()).updates(asyncio.Event())]
 
 
+LINEAR = {
+    "okx": "BTC/USDT:USDT",
+    "bybit": "BTC/USDT:USDT",
+    "kucoinfutures": "BTC/USDT:USDT",
+    "deribit": "BTC/USDC:USDC",
+    "derive": "BTC/USDC:USDC",
+}
+
+
 async def test_each_venue_marks_by_its_own_definition(store: OrderStore, trade: Trade, reach) -> None:
     trade(("0.5", "50000"))
+    for venue, symbol in LINEAR.items():
+        trade(("0.5", "50000"), venue=venue, symbol=symbol)
     trade(("0.5", "50000"), venue="binanceusdm", symbol="BTC/USDT:USDT")
     trade(
         ("10", "50000"), venue="binancecoinm", symbol="BTC/USD:BTC", side=Side.SELL, terms=Terms(D(100), inverse=True)
@@ -43,6 +54,7 @@ async def test_each_venue_marks_by_its_own_definition(store: OrderStore, trade: 
         "binance": ("long", MarkKind.MID, "USDT"),
         "binanceusdm": ("long", MarkKind.MARK, "USDT"),
         "binancecoinm": ("short", MarkKind.MARK, "BTC"),
+        **{venue: ("long", MarkKind.MARK, symbol[-4:]) for venue, symbol in LINEAR.items()},
     }
     for row in update.positions:
         assert row.mark is not None
@@ -52,7 +64,7 @@ async def test_each_venue_marks_by_its_own_definition(store: OrderStore, trade: 
     linear = next(row for row in update.positions if row.venue == "binanceusdm")
     with localcontext(stream_context()):
         assert linear.net == (linear.mark - 50_000) / 2
-    assert {total.settle: total.positions for total in update.totals} == {"USDT": 2, "BTC": 1}
+    assert {total.settle: total.positions for total in update.totals} == {"USDT": 5, "USDC": 2, "BTC": 1}
     assert update.failures == ()
 
 

@@ -18,7 +18,7 @@ from xetrade_core.clock import NS_PER_S, ManualClock
 from xetrade_core.errors import ConfigError, NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
-from xetrade_core.model.quotes import BookSnapshot, Quote
+from xetrade_core.model.quotes import BookSnapshot, MarkQuote, Quote
 from xetrade_core.venues.backoff import Backoff
 from xetrade_core.venues.breaker import BreakerRules, CircuitOpen
 from xetrade_core.venues.breaker_board import BreakerBoard, Scope
@@ -58,6 +58,10 @@ class Scripted:
     async def quotes(self, symbols: Sequence[str]) -> dict[str, Quote]:
         self._next("quotes")
         return {one: Quote(self.venue, one, 1.0, 2.0, 1.5, 2.0, self._clock.wall_ns()) for one in symbols}
+
+    async def marks(self, symbols: Sequence[str]) -> dict[str, MarkQuote]:
+        self._next("marks")
+        return {one: MarkQuote(self.venue, one, 1.0, None, self._clock.wall_ns()) for one in symbols}
 
     async def funding(self, symbol: str) -> FundingQuote:
         self._next("funding")
@@ -190,7 +194,7 @@ def test_the_type_checker_refuses_to_repeat_an_order(tmp_path: Path) -> None:
 def test_market_data_offers_reads_only() -> None:
     offered = {name for name, _ in inspect.getmembers(MarketData, inspect.isfunction) if not name.startswith("_")}
     assert offered == {
-        "instruments", "book", "quotes", "funding", "fundings", "funding_page", "server_time_ns", "close",
+        "instruments", "book", "quotes", "marks", "funding", "fundings", "funding_page", "server_time_ns", "close",
     }  # fmt: skip
 
 
@@ -242,6 +246,7 @@ async def test_while_a_venue_is_down_its_last_answers_stand_in_up_to_the_stated_
     data, source, clock = resilient(rules=rules, failures=100)
     fresh = await data.book("BTC/USDT", 5)
     await data.quotes(["BTC/USDT", "ETH/USDT"])
+    await data.marks(["BTC/USDT:USDT"])
     await data.funding("BTC/USDT:USDT")
     assert fresh.stale_s is None
     clock.advance(20)
@@ -249,10 +254,12 @@ async def test_while_a_venue_is_down_its_last_answers_stand_in_up_to_the_stated_
     with capture_logs() as logs:
         book = await data.book("BTC/USDT", 5)
         quotes = await data.quotes(["ETH/USDT"])
+        marks = await data.marks(["BTC/USDT:USDT"])
         funding = await data.funding("BTC/USDT:USDT")
     assert (book.stale_s, quotes["ETH/USDT"].stale_s, funding.stale_s) == (20, 20, 20)
+    assert marks["BTC/USDT:USDT"].stale_s == 20
     assert (book.bids, book.received_ns) == (fresh.bids, fresh.received_ns)
-    assert [row["event"] for row in logs].count("stale answer") == 3
+    assert [row["event"] for row in logs].count("stale answer") == 4
     clock.advance(41)
     with pytest.raises(VenueUnavailable, match="503"):
         await data.book("BTC/USDT", 5)

@@ -1,7 +1,7 @@
-"""What instruments are worth now: the venue's own mark price where it states one, else the index, else the middle.
+"""What instruments are worth now: contracts at what their venue marks them at, spot at the middle of bid and ask.
 
-A contract is marked by what its venue marks it by; a spot instrument, and a contract whose venue's funding reply has
-no mark, by the middle of best bid and ask. Each mark says which it is, and how old.
+A contract that its venue's answer has no mark of is worth its index, if that is there, else the middle; one whose venue
+does not answer has no mark at all. Each mark says which it is, and how old.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from types import TracebackType
 from typing import Self
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import NotSupported, UnknownSymbol, XETradeError
+from xetrade_core.errors import NotSupported, XETradeError
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Failure, ask_all
-from xetrade_core.model.funding import FundingQuote
-from xetrade_core.model.quotes import Quote
+from xetrade_core.model.quotes import MarkQuote, Quote
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.venues.market_data import MarketData
 
@@ -31,7 +30,7 @@ Instrumented = tuple[str, str]
 class MarkKind(StrEnum):
     """What a mark is."""
 
-    MARK = "mark"  # the venue's mark price, by which it liquidates
+    MARK = "mark"  # the venue's mark price, by which it reckons margin
     INDEX = "index"
     MID = "mid"  # the middle of best bid and ask
 
@@ -65,7 +64,6 @@ class MarkSource:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._clients: dict[str, MarketData] = {}
-        self._unmarked: set[Instrumented] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,8 +93,7 @@ class MarkSource:
 
     async def _ask(self, venue: str, symbols: list[str]) -> list[Mark]:
         client = self._client(venue)
-        perpetual = [one for one in symbols if is_perpetual(one) and (venue, one) not in self._unmarked]
-        marks = await self._stated(client, perpetual)
+        marks = await self._stated(client, [one for one in symbols if ":" in one])
         rest = [one for one in symbols if one not in marks]
         if rest:
             for symbol, quote in (await client.quotes(rest)).items():
@@ -104,17 +101,15 @@ class MarkSource:
                     marks[symbol] = mid
         return list(marks.values())
 
-    async def _stated(self, client: MarketData, symbols: list[str]) -> dict[str, Mark]:
-        """The marks that come with funding; what has none there is not asked for again."""
-        if not symbols:
+    async def _stated(self, client: MarketData, contracts: list[str]) -> dict[str, Mark]:
+        """What the venue marks contracts at."""
+        if not contracts:
             return {}
         try:
-            quotes = await client.fundings(symbols)
-        except (NotSupported, UnknownSymbol):
-            quotes = {}
-        marks = {symbol: mark for symbol, quote in quotes.items() if (mark := mark_of(quote)) is not None}
-        self._unmarked |= {(client.venue, symbol) for symbol in symbols if symbol not in marks}
-        return marks
+            quotes = await client.marks(contracts)
+        except NotSupported:
+            return {}
+        return {symbol: mark for symbol, quote in quotes.items() if (mark := mark_of(quote)) is not None}
 
     def _client(self, venue: str) -> MarketData:
         if venue not in self._clients:
@@ -122,10 +117,10 @@ class MarkSource:
         return self._clients[venue]
 
 
-def mark_of(quote: FundingQuote) -> Mark | None:
-    """The mark, or else the index, that came with a funding quote."""
+def mark_of(quote: MarkQuote) -> Mark | None:
+    """The mark, or else the index, that a venue states."""
     at_ns = quote.exchange_ns or _as_of(quote.received_ns, quote.stale_s)
-    for price, kind in ((quote.mark_price, MarkKind.MARK), (quote.index_price, MarkKind.INDEX)):
+    for price, kind in ((quote.mark, MarkKind.MARK), (quote.index, MarkKind.INDEX)):
         if price is not None and price > 0:
             return Mark(quote.venue, quote.symbol, Decimal(repr(price)), kind, at_ns)
     return None

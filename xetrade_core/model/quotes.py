@@ -38,6 +38,20 @@ class BookSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkQuote:
+    """What a venue marks a contract at, in quote currency; None for what it does not state. Times as in
+    `BookSnapshot`."""
+
+    venue: str
+    symbol: str
+    mark: float | None
+    index: float | None
+    received_ns: int
+    exchange_ns: int | None = None
+    stale_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """Best bid and ask of one instrument on one venue; a side that is empty is None. Times as in `BookSnapshot`."""
 

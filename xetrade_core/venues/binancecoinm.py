@@ -17,6 +17,7 @@ from xetrade_core.venues.venue import (
     BookProtocol,
     Endpoints,
     Fact,
+    MarkCall,
     RateRule,
     RestRules,
     SnapshotWeight,
@@ -59,6 +60,7 @@ VENUE = Venue(
     errors=FUTURES_ERRORS,
     capabilities=FUTURES_CAPABILITIES,
     funding=FUTURES_FUNDING,
+    marks=MarkCall.MARK_PRICES,
     facts=(
         Fact("hosts", "one websocket host, not split as USD-M's", _CHECKED, f"{_DOCS}/websocket-market-streams"),
         Fact("sync", "pu == previous u; the first after a snapshot has U <= lastUpdateId <= u", _CHECKED,
@@ -76,5 +78,7 @@ VENUE = Venue(
              "fundingInfo", _CHECKED, f"{_DOCS}/market-data/rest-api/Get-Funding-Rate-History"),
         Fact("dead man", "countdownCancelAll, a symbol at a time", _CHECKED,
              f"{_DOCS}/trade/rest-api/Auto-Cancel-All-Open-Orders"),
+        Fact("marks", "premiumIndex has the mark price, by which unrealized profit is reckoned and positions are "
+             "liquidated, and its time", _CHECKED, f"{_DOCS}/market-data/rest-api/Index-Price-and-Mark-Price"),
     ),
 )  # fmt: skip

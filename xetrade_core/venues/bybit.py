@@ -24,6 +24,7 @@ from xetrade_core.venues.venue import (
     ErrorKind,
     Fact,
     FundingRules,
+    MarkCall,
     Paging,
     RateRule,
     RestRequest,
@@ -268,6 +269,7 @@ VENUE = Venue(
         page_limit=200,
         default_interval_s=8 * 3600,
     ),
+    marks=MarkCall.TICKERS,
     facts=(
         Fact("sync", "first a snapshot, then u == last u + 1; a snapshot may come at any time; u 1 is a restart of "
              "the service", _CHECKED, f"{_DOCS}/websocket/public/orderbook"),
@@ -288,5 +290,6 @@ VENUE = Venue(
              f"{_DOCS}/market/history-fund-rate"),
         Fact("dead man", "DCP cancels on disconnect of the private websocket after 3 to 300 s", _CHECKED,
              f"{_DOCS}/order/dcp"),
+        Fact("marks", "tickers of linear and inverse contracts have markPrice", _CHECKED, f"{_DOCS}/market/tickers"),
     ),
 )  # fmt: skip

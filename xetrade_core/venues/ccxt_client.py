@@ -15,15 +15,24 @@ from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable, XETradeError
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument, MarketType
-from xetrade_core.model.quotes import BookSnapshot, Quote
+from xetrade_core.model.quotes import BookSnapshot, MarkQuote, Quote
 from xetrade_core.telemetry import get_logger
 from xetrade_core.venues.ccxt_errors import translated
 from xetrade_core.venues.ccxt_markets import ccxt_exchange, market_instrument
-from xetrade_core.venues.ccxt_reading import Readable, funding_of, interval_s, levels_of, ns_of, prices_of, quote_of
+from xetrade_core.venues.ccxt_reading import (
+    Readable,
+    funding_of,
+    interval_s,
+    levels_of,
+    mark_of,
+    ns_of,
+    prices_of,
+    quote_of,
+)
 from xetrade_core.venues.market_lists import Listed, MarketLists
 from xetrade_core.venues.near import near_symbols
 from xetrade_core.venues.transport import Call, Transport, calling
-from xetrade_core.venues.venue import Capability, Support, Venue
+from xetrade_core.venues.venue import Capability, MarkCall, Support, Venue
 
 _log = get_logger("markets")
 _FUNDED = (MarketType.SWAP, MarketType.FUTURE)
@@ -127,6 +136,27 @@ class CcxtMarketData:
             books = await asyncio.gather(*(self.book(symbol, 1) for symbol in empty))
             found.update((book.symbol, book.quote()) for book in books)
         return found
+
+    async def marks(self, symbols: Sequence[str]) -> dict[str, MarkQuote]:
+        """See MarketData. By the call that the venue's facts name."""
+        if self.rules.marks is None:
+            raise NotSupported(f"{self.venue} marks nothing: it lists no contracts")
+        wanted = tuple(dict.fromkeys(symbols))
+        for symbol in wanted:
+            await self._market(symbol)
+        rows: dict[str, Any] = {}
+        if self.rules.marks is MarkCall.TICKER:
+            tickers = await asyncio.gather(*(self._ticker(symbol) for symbol in wanted))
+            rows = dict(zip(wanted, tickers, strict=True))
+        else:
+            ask = getattr(self._exchange, self.rules.marks)
+            for kind in self._kinds(wanted):
+                rows |= await self._read("mark prices", partial(ask, kind))
+        received_ns = self._clock.wall_ns()
+        with self._readable("mark prices"):
+            return {
+                symbol: mark_of(self.venue, symbol, rows[symbol], received_ns) for symbol in wanted if symbol in rows
+            }
 
     async def funding(self, symbol: str) -> FundingQuote:
         """See MarketData."""

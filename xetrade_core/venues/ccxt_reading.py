@@ -9,7 +9,7 @@ from typing import Any
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import VenueUnavailable
 from xetrade_core.model.funding import FundingQuote
-from xetrade_core.model.quotes import Level, Quote
+from xetrade_core.model.quotes import Level, MarkQuote, Quote
 
 _UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -45,6 +45,18 @@ def quote_of(venue: str, symbol: str, row: dict[str, Any], received_ns: int) -> 
         bid_size=None if bid is None else number(row.get("bidVolume")),
         ask=ask,
         ask_size=None if ask is None else number(row.get("askVolume")),
+        received_ns=received_ns,
+        exchange_ns=ns_of(row.get("timestamp")),
+    )
+
+
+def mark_of(venue: str, symbol: str, row: dict[str, Any], received_ns: int) -> MarkQuote:
+    """ccxt's ticker; a price of 0 is how venues write that there is none."""
+    return MarkQuote(
+        venue=venue,
+        symbol=symbol,
+        mark=number(row.get("markPrice")) or None,
+        index=number(row.get("indexPrice")) or None,
         received_ns=received_ns,
         exchange_ns=ns_of(row.get("timestamp")),
     )

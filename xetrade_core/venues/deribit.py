@@ -15,6 +15,7 @@ from xetrade_core.venues.venue import (
     ErrorKind,
     Fact,
     FundingRules,
+    MarkCall,
     Paging,
     RateRule,
     RestRules,
@@ -73,6 +74,7 @@ VENUE = Venue(
     books=DeribitBooks,
     instruments=DeribitInstruments(),
     ccxt_class="deribit",
+    marks=MarkCall.TICKER,
     facts=(
         Fact("sync", "first a snapshot, then prev_change_id == last change_id; levels are [new|change|delete, price, "
              "amount]", _CHECKED, f"{_DOCS}/subscriptions/orderbook/bookinstrument_nameinterval"),
@@ -97,6 +99,8 @@ VENUE = Venue(
         Fact("funding", "accrues continuously; the history has hourly rows with interest_1h (paid over that hour) and "
              "interest_8h (trailing 8 h); ccxt states interest_8h", _CHECKED,
              f"{_DOCS}/api-reference/market-data/public-get_funding_rate_history"),
+        Fact("marks", "ticker has mark_price and its time, of options in base currency", _CHECKED,
+             f"{_DOCS}/api-reference/market-data/public-ticker"),
     ),
     client_ids=ClientIdRule(
         pattern=r"[ -~]{1,64}", ccxt_param="label", unique=Uniqueness.NEVER, query=True, cancel=True

@@ -15,6 +15,7 @@ from xetrade_core.venues.venue import (
     ErrorKind,
     Fact,
     FundingRules,
+    MarkCall,
     Paging,
     RateRule,
     RestRules,
@@ -69,6 +70,7 @@ VENUE = Venue(
     books=DeriveBooks,
     instruments=DeriveInstruments(),
     ccxt_class="derive",
+    marks=MarkCall.TICKER,
     facts=(
         Fact("sync", "every message is the whole book of the channel; publish_id goes up with each", _CHECKED,
              f"{_DOCS}/api-reference/channels/orderbook"),
@@ -89,6 +91,8 @@ VENUE = Venue(
              f"{_DOCS}/api-reference/orderbook/privateorder"),
         Fact("funding", "paid by the hour; the live rate is the last row of the history", _CHECKED,
              f"{_DOCS}/api-reference/market-data/publicget_funding_rate_history"),
+        Fact("marks", "get_ticker has the mark price (M) and its time; there is none of all instruments", _CHECKED,
+             f"{_DOCS}/api-reference/market-data/publicget_ticker"),
     ),
     client_ids=ClientIdRule(
         pattern=r"[ -~]{1,64}", ccxt_param="clientOrderId", unique=Uniqueness.NEVER, query=False, cancel=True

@@ -14,6 +14,7 @@ from xetrade_core.venues.venue import (
     Endpoints,
     Fact,
     FundingRules,
+    MarkCall,
     Paging,
     RateRule,
     RestRules,
@@ -81,6 +82,7 @@ VENUE = Venue(
         default_interval_s=8 * 3600,
         page_weight=5,
     ),
+    marks=MarkCall.TICKERS,
     facts=(
         Fact("sync", "one change a message, sequence == last sequence + 1, on top of a snapshot over REST", _CHECKED,
              f"{_DOCS}/3470082w0"),
@@ -100,5 +102,7 @@ VENUE = Venue(
              "said: query first", _CHECKED, f"{_DOCS}/rest/futures-trading/orders/add-order"),
         Fact("funding", "history by from and to alone, newest first, 100 rows a page at most", _CHECKED,
              f"{_DOCS}/rest/futures-trading/funding-fees/get-public-funding-history"),
+        Fact("marks", "contracts/active has the markPrice of every contract, without a time", _CHECKED,
+             "https://www.kucoin.com/docs-new/rest/futures-trading/market-data/get-all-symbols"),
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
-from xetrade_core.model.quotes import BookSnapshot, Quote
+from xetrade_core.model.quotes import BookSnapshot, MarkQuote, Quote
 
 
 class MarketData(Protocol):
@@ -31,6 +31,13 @@ class MarketData(Protocol):
 
     async def quotes(self, symbols: Sequence[str]) -> dict[str, Quote]:
         """Best bid and ask now, by symbol; one call for all where the venue has one."""
+        ...
+
+    async def marks(self, symbols: Sequence[str]) -> dict[str, MarkQuote]:
+        """What the venue marks these contracts at now, by symbol; one call for all where the venue has one.
+
+        What the venue does not answer is left out. Raises NotSupported where it marks nothing.
+        """
         ...
 
     async def funding(self, symbol: str) -> FundingQuote:

@@ -18,7 +18,7 @@ from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueRefused, VenueUnavailable
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
-from xetrade_core.model.quotes import BookSnapshot, Quote
+from xetrade_core.model.quotes import BookSnapshot, MarkQuote, Quote
 from xetrade_core.venues.near import near_symbols
 from xetrade_core.venues.transport import LIMITED, Call, Transport, UnreadableReply, calling
 from xetrade_core.venues.venue import ErrorKind, RestRequest, Venue
@@ -110,6 +110,10 @@ class MaxMarketData:
         return {
             symbol: _quote(self.venue, symbol, tickers.get(market), received_ns) for market, symbol in markets.items()
         }
+
+    async def marks(self, symbols: Sequence[str]) -> dict[str, MarkQuote]:
+        """Raises NotSupported: MAX has spot markets only."""
+        raise NotSupported(f"{', '.join(symbols)} on {self.venue} are spot markets: nothing is marked there")
 
     async def funding(self, symbol: str) -> FundingQuote:
         """Raises NotSupported: MAX has spot markets only."""

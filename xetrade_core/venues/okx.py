@@ -23,6 +23,7 @@ from xetrade_core.venues.venue import (
     ErrorKind,
     Fact,
     FundingRules,
+    MarkCall,
     Paging,
     RateRule,
     RestRequest,
@@ -230,6 +231,7 @@ VENUE = Venue(
         end_param="after",
         kept_s=92 * 86_400,
     ),
+    marks=MarkCall.MARK_PRICES,
     facts=(
         Fact("sync", "first a snapshot (prevSeqId -1), then prevSeqId == last seqId; seqId < prevSeqId is a reset by "
              "maintenance; an unchanged book is repeated every 60 s with equal ids", _CHECKED, _DOCS),
@@ -247,5 +249,7 @@ VENUE = Venue(
         Fact("dead man", "cancel-all-after, 10 to 120 s, for all orders or those of a tag", _CHECKED, _DOCS),
         Fact("cancel all", "no call cancels all orders of an account: they are cancelled in batches of 20", _CHECKED,
              _DOCS),
+        Fact("marks", "public/mark-price, of all instruments of a kind at once, each with its time", _CHECKED,
+             f"{_DOCS}#public-data-rest-api-get-mark-price"),
     ),
 )  # fmt: skip

@@ -25,6 +25,7 @@ class ReadEndpoint(StrEnum):
 
     BOOK = "book"
     QUOTES = "quotes"
+    MARKS = "marks"
     FUNDING = "funding"
     FUNDING_HISTORY = "funding_history"
     INSTRUMENTS = "instruments"

@@ -10,13 +10,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, VenueRefused, VenueUnavailable, XETradeError
 from xetrade_core.model.funding import FundingQuote, FundingRate
 from xetrade_core.model.instruments import Instrument
-from xetrade_core.model.quotes import BookSnapshot, Quote
+from xetrade_core.model.quotes import BookSnapshot, MarkQuote, Quote
 from xetrade_core.telemetry import METRICS, get_logger
 from xetrade_core.venues.breaker import CircuitOpen, Outcome, outcome_of
 from xetrade_core.venues.breaker_board import BreakerBoard
@@ -30,7 +31,7 @@ _ANSWERS_KEPT = 10_000
 _HISTORY_DEADLINE_S = 600.0  # pages of years of history wait for what the budget leaves them
 
 T = TypeVar("T")
-_Stamped = TypeVar("_Stamped", BookSnapshot, Quote, FundingQuote)
+_Stamped = TypeVar("_Stamped", BookSnapshot, Quote, MarkQuote, FundingQuote)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,20 +107,13 @@ class ResilientMarketData:
 
     async def quotes(self, symbols: Sequence[str]) -> dict[str, Quote]:
         """See MarketData. Stale quotes are given if there is one of every symbol."""
-        try:
-            found = await self._read(ReadEndpoint.QUOTES, "best quotes", lambda: self.source.quotes(symbols))
-        except VenueUnavailable as error:
-            kept = {
-                symbol: self._stale(ReadEndpoint.QUOTES, symbol, Quote, error, f"quote of {symbol}")
-                for symbol in symbols
-            }
-            stale = {symbol: quote for symbol, quote in kept.items() if quote is not None}
-            if not stale or len(stale) < len(kept):
-                raise
-            return stale
-        for symbol, quote in found.items():
-            self._answers.keep(ReadEndpoint.QUOTES, symbol, quote)
-        return found
+        ask = partial(self.source.quotes, symbols)
+        return await self._of_all(ReadEndpoint.QUOTES, "best quotes", symbols, ask, Quote)
+
+    async def marks(self, symbols: Sequence[str]) -> dict[str, MarkQuote]:
+        """See MarketData. Stale marks are given if there is one of every symbol."""
+        ask = partial(self.source.marks, symbols)
+        return await self._of_all(ReadEndpoint.MARKS, "mark prices", symbols, ask, MarkQuote)
 
     async def funding(self, symbol: str) -> FundingQuote:
         """See MarketData."""
@@ -173,6 +167,27 @@ class ResilientMarketData:
         except CircuitOpen as error:
             raise CircuitOpen(f"{self.venue} {what}: {error}", error.retry_after_s) from None
 
+    async def _of_all(
+        self,
+        endpoint: ReadEndpoint,
+        what: str,
+        symbols: Sequence[str],
+        ask: Callable[[], Awaitable[dict[str, _Stamped]]],
+        kind: type[_Stamped],
+    ) -> dict[str, _Stamped]:
+        """An answer by symbol, or the last of each while the venue is down."""
+        try:
+            found = await self._read(endpoint, what, ask)
+        except VenueUnavailable as error:
+            kept = {symbol: self._stale(endpoint, symbol, kind, error, f"{what} of {symbol}") for symbol in symbols}
+            stale = {symbol: one for symbol, one in kept.items() if one is not None}
+            if not stale or len(stale) < len(kept):
+                raise
+            return stale
+        for symbol, one in found.items():
+            self._answers.keep(endpoint, symbol, one)
+        return found
+
     async def _ask_once(self, endpoint: ReadEndpoint, ask: Callable[[], Awaitable[T]]) -> T:
         outcome = Outcome.ANSWERED
         try:
@@ -224,6 +239,10 @@ class FallbackMarketData:
     async def quotes(self, symbols: Sequence[str]) -> dict[str, Quote]:
         """See MarketData. All quotes are of one venue."""
         return await self._first("best quotes", lambda source: source.quotes(symbols))
+
+    async def marks(self, symbols: Sequence[str]) -> dict[str, MarkQuote]:
+        """See MarketData. Marks are of the first venue alone: it is the one that liquidates."""
+        return await self._sources[0].marks(symbols)
 
     async def funding(self, symbol: str) -> FundingQuote:
         """See MarketData."""

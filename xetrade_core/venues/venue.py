@@ -307,6 +307,14 @@ class FundingRules:
     kept_s: float | None = None
 
 
+class MarkCall(StrEnum):
+    """Which of ccxt's calls brings the mark prices of a venue's contracts, by which it reckons margin."""
+
+    MARK_PRICES = "fetch_mark_prices"  # of all contracts of a kind at once
+    TICKERS = "fetch_tickers"  # likewise, beside the quotes
+    TICKER = "fetch_ticker"  # of each contract
+
+
 class InstrumentCodec(Protocol):
     """How the venue lists instruments and what it calls them."""
 
@@ -340,7 +348,7 @@ class Venue:
     `funding` is None where nothing is funded. `counts_contracts`: sizes of derivatives are in contracts; False where
     they are in base or quote currency whatever a contract is worth, so that one unit of size is one of the currency.
     `contracts_at` are the ids under which the same exchange lists perpetuals where this one lists none: people say
-    binance for both.
+    binance for both. `marks` is None where the venue marks nothing.
     """
 
     id: str
@@ -359,6 +367,7 @@ class Venue:
     errors: Mapping[str, ErrorKind] = field(default_factory=dict)
     capabilities: Mapping[Capability, Support] = field(default_factory=dict)
     funding: FundingRules | None = None
+    marks: MarkCall | None = None
     counts_contracts: bool = True
     contracts_at: tuple[str, ...] = ()
     status: VenueStatus = VenueStatus.LIVE

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from xetrade_core.simvenue.desk import DeskEvent, DeskRules
+from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Reply, Request, Session
 from xetrade_core.simvenue.dialects.binance_base import BinanceDialect, Pairs
 from xetrade_core.simvenue.dialects.binance_funding import FundingRefused, funding_history, funding_info, running
+from xetrade_core.simvenue.dialects.binance_futures_orders import eight
 from xetrade_core.simvenue.dialects.binance_futures_private import BinanceFuturesPrivate
 from xetrade_core.simvenue.dialects.call_meter import CallMeter
 from xetrade_core.simvenue.engine import Side, Trade
@@ -109,7 +111,7 @@ class BinanceUsdm(BinanceDialect):
     def _premium_row(self, market: Market, now_ms: int) -> dict[str, object]:
         bid = self._touch(market)[0]
         row: dict[str, object] = {"symbol": market.venue_id, **self.rest_pair(market)}
-        row |= {"markPrice": bid, "indexPrice": bid, "estimatedSettlePrice": bid}
+        row |= {"markPrice": eight(mark_price(market)), "indexPrice": bid, "estimatedSettlePrice": bid}
         return {**row, **running(self.venue.funding[market.symbol], now_ms), "time": now_ms}
 
     def _funding_rate(self, request: Request) -> Reply:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from xetrade_core.model.instruments import MarketType
+from xetrade_core.simvenue.desk.margin import mark_price
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.funding import HOUR_MS, FundingCurve, number
 from xetrade_core.simvenue.listing import Listing
 from xetrade_core.simvenue.market import Market
@@ -51,7 +53,7 @@ def ticker_row(market: Market, curve: FundingCurve | None, now_ms: int) -> dict[
     if curve is None:
         return row
     funding_ms = curve.next_ms(now_ms)
-    row |= {"markPrice": price(bid), "indexPrice": price(bid), "prevPrice1h": start}
+    row |= {"markPrice": plain(mark_price(market)), "indexPrice": price(bid), "prevPrice1h": start}
     row |= {"openInterest": "0", "openInterestValue": "0", "predictedDeliveryPrice": "", "basisRate": ""}
     row |= {"fundingRate": number(curve.estimate(now_ms)), "nextFundingTime": str(funding_ms)}
     row["fundingIntervalHour"] = str(curve.interval_ms(funding_ms) // HOUR_MS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 
 from xetrade_core.model.instruments import MarketType
+from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.listing import Listing, day_of
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Venue
@@ -66,7 +67,7 @@ def _top(market: Market) -> tuple[float, float, float, float]:
 def ticker_row(venue: Venue, market: Market, now_ms: int) -> dict[str, object]:
     """The result of `ticker`, and what `get_order_book` says beside the book."""
     bid, bid_size, ask, ask_size = _top(market)
-    mark, start = (bid + ask) / 2, float(market.numbers.price(market.listing.start_ticks))
+    mark, start = float(mark_price(market)), float(market.numbers.price(market.listing.start_ticks))
     row: dict[str, object] = {
         "timestamp": now_ms,
         "state": "open",
@@ -97,7 +98,7 @@ def summary_row(market: Market, now_ms: int) -> dict[str, object]:
     listing = market.listing
     return {
         "volume": 0.0,
-        "mark_price": (bid + ask) / 2,
+        "mark_price": float(mark_price(market)),
         "mid_price": (bid + ask) / 2 if bid and ask else None,
         "last": bid or None,
         "high": ask or None,

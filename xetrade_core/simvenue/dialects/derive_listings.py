@@ -6,7 +6,9 @@ import hashlib
 from datetime import UTC, datetime, time
 
 from xetrade_core.model.instruments import MarketType
+from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.dialects.base import Request
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.funding import DAY_MS, FundingCurve, number
 from xetrade_core.simvenue.listing import Listing, day_of
 from xetrade_core.simvenue.market import Market
@@ -87,7 +89,7 @@ def ticker_row(venue: Venue, market: Market, now_ms: int) -> dict[str, object]:
         "f": None if curve is None else number(curve.estimate(now_ms), 9),
         "option_pricing": None,
         "I": start,
-        "M": price(bid),
+        "M": plain(mark_price(market)),
         "stats": {"c": "0", "v": "0", "pr": "0", "n": 0, "oi": "0", "h": price(ask), "l": price(bid), "p": "0"},
         "minp": price(1),
         "maxp": price(market.listing.start_ticks * 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.funding import FundingCurve
 from xetrade_core.simvenue.market import Market
 
@@ -53,7 +54,8 @@ def contract_row(market: Market, curve: FundingCurve | None, now_ms: int) -> dic
     row |= {"multiplier": -1.0 if inverse else float(instrument.contract_size), "initialMargin": 0.008}
     row |= {"maintainMargin": 0.004, "makerFeeRate": 0.0002, "takerFeeRate": 0.0006, "isDeleverage": True}
     row |= {"isQuanto": False, "isInverse": inverse, "markMethod": "FairPrice", "status": "Open"}
-    row |= {"markPrice": bid, "indexPrice": bid, "lastTradePrice": bid, "maxLeverage": 125, "openInterest": "0"}
+    row |= {"markPrice": float(mark_price(market)), "indexPrice": bid, "lastTradePrice": bid}
+    row |= {"maxLeverage": 125, "openInterest": "0"}
     if curve is not None:
         funding_ms = curve.next_ms(now_ms)
         row |= {"fundingFeeRate": curve.estimate(now_ms), "predictedFundingFeeRate": None}

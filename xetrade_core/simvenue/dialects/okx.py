@@ -27,7 +27,7 @@ from xetrade_core.simvenue.dialects.base import (
 )
 from xetrade_core.simvenue.dialects.call_meter import CallMeter
 from xetrade_core.simvenue.dialects.okx_funding import funding_history, funding_now
-from xetrade_core.simvenue.dialects.okx_listings import instrument_row, instrument_type, ticker_row
+from xetrade_core.simvenue.dialects.okx_listings import instrument_row, instrument_type, mark_row, ticker_row
 from xetrade_core.simvenue.dialects.okx_private import OkxPrivate
 from xetrade_core.simvenue.dialects.okx_recorded import read_okx
 from xetrade_core.simvenue.dialects.okx_replies import data
@@ -83,6 +83,7 @@ class Okx(Dialect):
             ("GET", "/api/v5/public/instruments"): self._instruments,
             ("GET", "/api/v5/public/funding-rate"): self._funding_rate,
             ("GET", "/api/v5/public/funding-rate-history"): self._funding_history,
+            ("GET", "/api/v5/public/mark-price"): self._mark_prices,
             ("GET", "/api/v5/market/books"): lambda request: self._books(request, 1, _BOOKS_DEPTH),
             ("GET", "/api/v5/market/books-full"): lambda request: self._books(request, 1, 5_000),
             ("GET", "/api/v5/market/ticker"): self._ticker,
@@ -135,6 +136,17 @@ class Okx(Dialect):
         wanted = request.query.get("instType", "")
         markets = [market for market in self.venue.markets.values() if instrument_type(market) == wanted]
         return data([ticker_row(market, request.now_ms) for market in markets])
+
+    def _mark_prices(self, request: Request) -> Reply:
+        kind, wanted = request.query.get("instType"), request.query.get("instId")
+        markets = [
+            market
+            for market in self.venue.markets.values()
+            if kind in (None, instrument_type(market)) and wanted in (None, market.venue_id)
+        ]
+        if not markets:
+            return _missing_instrument()
+        return data([mark_row(market, request.now_ms) for market in markets])
 
     def _funding_rate(self, request: Request) -> Reply:
         return self._funding_answer(request, funding_now(self.venue, request))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from xetrade_core.model.instruments import MarketType
+from xetrade_core.simvenue.desk.margin import mark_price
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 _TYPES = {MarketType.SPOT: "SPOT", MarketType.SWAP: "SWAP"}
@@ -27,6 +29,12 @@ def ticker_row(market: Market, now_ms: int) -> dict[str, object]:
     start = price(market.listing.start_ticks)
     row |= {"open24h": start, "high24h": price(ask), "low24h": price(bid), "volCcy24h": "0", "vol24h": "0"}
     return {**row, "ts": str(now_ms), "sodUtc0": start, "sodUtc8": start}
+
+
+def mark_row(market: Market, now_ms: int) -> dict[str, object]:
+    """A row of `/public/mark-price`."""
+    mark = plain(mark_price(market))
+    return {"instType": instrument_type(market), "instId": market.venue_id, "markPx": mark, "ts": str(now_ms)}
 
 
 def instrument_row(market: Market) -> dict[str, object]:
