@@ -38,6 +38,7 @@ keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", wi
         "binancecoinm": '["BTC/USD:BTC"]',
         "okx": '["BTC/USDT", "BTC/USDT:USDT"]',
         "bybit": '["BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"]',
+        "deribit": '["BTC/USD:BTC", "BTC/USDC:USDC", "BTC/USDC"]',
     }.items()
 )
 Open = Callable[..., AccountClient]

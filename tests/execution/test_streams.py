@@ -151,7 +151,8 @@ async def test_a_frame_that_cannot_be_read_is_a_gap(following: Following) -> Non
         await following.stream._hear(
             0,
             b'{"topic":"order","data":[{}],"e":"ORDER_TRADE_UPDATE","event":{"e":"executionReport"},'
-            b'"arg":{"channel":"orders"}}',
+            b'"arg":{"channel":"orders"},'
+            b'"method":"subscription","params":{"channel":"user.orders.any.any.raw","data":{}}}',
         )
     assert (following.stream.unreadable, following.stream.connects) == (1, connects)
 

@@ -12,6 +12,7 @@ from xetrade_core.execution.binance_futures import BinanceCoinmExecution, Binanc
 from xetrade_core.execution.bybit import BybitExecution
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.deribit import DeribitExecution
 from xetrade_core.execution.okx import OkxExecution
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.trading.execution import Execution
@@ -38,6 +39,7 @@ CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {
     "binanceusdm": BinanceUsdmExecution,
     "binancecoinm": BinanceCoinmExecution,
     "bybit": BybitExecution,
+    "deribit": DeribitExecution,
     "okx": OkxExecution,
 }
 

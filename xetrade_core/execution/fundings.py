@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.deribit_fundings import deribit_fundings
 from xetrade_core.model.accounts import FundingPayment
 
 #: rows of a page; every venue's history takes so many
 PAGE = 100
 #: where venues write the amount as text; ccxt reads it as a float
 _AMOUNTS = ("income", "change", "cashFlow", "balChg", "funding", "fee")
+#: where ccxt has no call for it, by venue id
+_OWN: Mapping[str, Callable[[CcxtExecution, str, int], Awaitable[tuple[FundingPayment, ...]]]] = {
+    "deribit": deribit_fundings
+}
 
 
 async def fundings_since(execution: CcxtExecution, symbol: str, since_ns: int) -> tuple[FundingPayment, ...]:
@@ -20,6 +26,9 @@ async def fundings_since(execution: CcxtExecution, symbol: str, since_ns: int) -
 
     Raises ExecutionError.
     """
+    own = _OWN.get(execution.rules.id)
+    if own is not None:
+        return await own(execution, symbol, since_ns)
     found: dict[str, FundingPayment] = {}
     since_ms = since_ns // NS_PER_MS
     what = f"funding payments of {symbol}"

@@ -33,22 +33,24 @@ _DOCS = "https://docs.deribit.com"
 _ERRORS = error_codes(
     {
         ErrorKind.RATE_LIMITED: "10028 10047 10066 11035 12001",
-        ErrorKind.UNAVAILABLE: "10040 10041 10048 11051 11094 13025 13888",
+        ErrorKind.UNAVAILABLE: "10040 10041 10048 11051 11056 11094 13025 13503 13888",
         ErrorKind.AUTHENTICATION: "10000 12000 12998 12999 13000 13001 13003 13004 13006 13007 13009",
-        ErrorKind.PERMISSION: "9999 10019 11042 12005 13002 13012 13021 13778",
+        ErrorKind.PERMISSION: "9999 10019 11042 11098 12005 13002 13012 13021 13031 13403 13778",
         ErrorKind.UNKNOWN_SYMBOL: "10020 13019 13020",
         ErrorKind.UNKNOWN_ORDER: "10004 10010 10029 11008 11044",
-        ErrorKind.INSUFFICIENT_FUNDS: "10009",
+        ErrorKind.INSUFFICIENT_FUNDS: "10009 10039",
         ErrorKind.ORDER_REJECTED: (
             "10002 10003 10005 10006 10007 10008 10011 10012 10013 10014 10015 10016 10017 10018 10021 "
-            "10022 10023 10024 10025 10026 10027 10032 10034 10035 10036 10043 10044 10045 10046 11036 "
-            "11037 11038 11039 11041 11046 11048 11054"
+            "10022 10023 10024 10025 10026 10027 10032 10034 10035 10036 10037 10038 10043 10044 10045 "
+            "10046 10072 11013 11021 11022 11030 11036 11037 11038 11039 11041 11046 11048 11054 11055 13030"
         ),
         ErrorKind.BAD_REQUEST: (
-            "10030 10031 10033 11029 11043 11045 11047 11049 11050 13010 13011 13016 -32000 -32600 -32601 -32602 -32700"
+            "10030 10031 10033 11029 11043 11045 11047 11049 11050 13010 13011 13016 13032 "
+            "-32000 -32600 -32601 -32602 -32700"
         ),
-        # "General failure", "other reject" and "request failed" say nothing of what became of an order.
-        ErrorKind.OUTCOME_UNKNOWN: "10001 11030 11031 13008",
+        # "General failure", "other error", "request failed" and "processing takes too long" say nothing of what became
+        # of an order; 11030, "other reject", says that it was not taken.
+        ErrorKind.OUTCOME_UNKNOWN: "10001 11031 13008 13028",
     }
 )
 
@@ -96,6 +98,18 @@ VENUE = Venue(
              f"{_DOCS}/api-reference/market-data/public-get_instruments"),
         Fact("label", "up to 64 characters and never unique: get_order_state_by_label lists all that share one",
              _CHECKED, f"{_DOCS}/api-reference/trading/private-get_order_state_by_label"),
+        Fact("order calls", "buy, sell, edit and cancel have credits of their own: 5 a second and 20 at once on the "
+             "lowest tier, for each account", _CHECKED, f"{_DOCS}/articles/rate-limits"),
+        Fact("history", "ended orders are told as recent for 30 minutes, trades for 24 hours; what is older only with "
+             "historical=true, which lags", _CHECKED, f"{_DOCS}/articles/accessing-historical-trades-orders"),
+        Fact("signature", "deri-hmac-sha256 over time, nonce, method, path with query and body; good for 60 s",
+             _CHECKED, f"{_DOCS}/articles/authentication"),
+        Fact("dead man", "cancel-on-disconnect ends the orders that were placed on the websocket connection that is "
+             "lost; those placed over REST stay", _CHECKED,
+             f"{_DOCS}/api-reference/session-management/private-enable_cancel_on_disconnect"),
+        Fact("settlement", "profits and fundings of a session are in the balance from 08:00 UTC on; the transaction "
+             "log says what was funding as interest_pl", _CHECKED,
+             f"{_DOCS}/api-reference/account-management/private-get_transaction_log"),
         Fact("funding", "accrues continuously; the history has hourly rows with interest_1h (paid over that hour) and "
              "interest_8h (trailing 8 h); ccxt states interest_8h", _CHECKED,
              f"{_DOCS}/api-reference/market-data/public-get_funding_rate_history"),

@@ -1,4 +1,4 @@
-"""The wire dialect of Deribit's API v2: JSON-RPC over REST and websocket.
+"""The wire dialect of Deribit's API v2: JSON-RPC over REST and websocket; the private half is in `deribit_private.py`.
 
 A book channel begins with a snapshot of the whole book, then sends changes whose `prev_change_id` names the message
 before; each level says whether it is `new`, a `change` or a `delete`. Prices and amounts are JSON numbers. A channel
@@ -10,16 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
-from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.desk import DeskEvent, DeskRules
+from xetrade_core.simvenue.dialects.base import (
+    Dialect,
+    Handler,
+    HandshakeRefused,
+    PrivateMessage,
+    Recorded,
+    Reply,
+    Request,
+    Session,
+)
+from xetrade_core.simvenue.dialects.deribit_credits import Credits
 from xetrade_core.simvenue.dialects.deribit_funding import funding_history, funding_value
 from xetrade_core.simvenue.dialects.deribit_listings import instrument_row, kind_of, summary_row, ticker_row
+from xetrade_core.simvenue.dialects.deribit_private import DeribitPrivate
 from xetrade_core.simvenue.dialects.deribit_recorded import read_deribit
-from xetrade_core.simvenue.dialects.json_rpc import RpcError, rpc_result
+from xetrade_core.simvenue.dialects.deribit_signed import DeribitKeys
+from xetrade_core.simvenue.dialects.deribit_stream import DeribitStream
+from xetrade_core.simvenue.dialects.json_rpc import RpcError, rpc_notice, rpc_result
 from xetrade_core.simvenue.funding import FundingCurve
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
@@ -55,18 +70,34 @@ class Deribit(Dialect):
         ids=("change_id", "prev_change_id"), symbol=("instrument_name",), row=lambda price, size: ["new", price, size]
     )
     greeted_kinds = frozenset({"book", "ticker", "quote"})
+    desk_rules = DeskRules(
+        unique_client_ids="never",
+        maker_fee=Decimal(0),
+        taker_fee=Decimal("0.0005"),
+        history_s=3650 * 86_400.0,
+        first_order_id=46_000_000_000,
+    )
+    order_id_fields = frozenset({"order_id"})
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         self._shown: dict[str, set[int]] = {}  # symbol -> signed prices that the book channel has told of
         self._tops: dict[tuple[str, str], object] = {}
         self._heartbeats: WeakKeyDictionary[Session, _Heartbeat] = WeakKeyDictionary()
+        self._stream: DeribitStream | None = None
 
     # --- REST -------------------------------------------------------------------------------------------------------
 
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:
-        return {("GET", _PUBLIC + method): self._rest(answer) for method, answer in self._methods().items()}
+        routes = {("GET", _PUBLIC + method): self._rest(answer) for method, answer in self._methods().items()}
+        if self.desk is None:
+            return routes
+        keys, by_id = DeribitKeys(self.desk), self.venue.by_id
+        private = DeribitPrivate(self.desk, keys, by_id, Credits(unlimited=self.venue.config.weight_limit == 0))
+        self._stream = DeribitStream(self.desk, keys, private, by_id)
+        auth = self._rest(lambda request: keys.grant(request.query, request.now_ms)[1])
+        return {**routes, ("GET", _PUBLIC + "auth"): auth, **private.routes}
 
     def _methods(self) -> dict[str, Callable[[Request], object]]:
         """What both REST and the websocket answer, by method; each gives the `result` or raises RpcError."""
@@ -89,7 +120,7 @@ class Deribit(Dialect):
             try:
                 return Reply(200, rpc_result(answer(request), request.now_ns))
             except RpcError as error:
-                return Reply(400, error.body(request.now_ns))
+                return Reply(error.status, error.body(request.now_ns))
 
         return handle
 
@@ -165,8 +196,7 @@ class Deribit(Dialect):
         session.combined = True  # the channel's name is part of each message
 
     def envelope(self, name: str, payload: bytes) -> bytes:
-        head = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"%b","data":' % name.encode()
-        return head + payload + b"}}"
+        return rpc_notice(name, payload)
 
     def receive(self, session: Session, text: str, now_ns: int) -> None:
         try:
@@ -180,11 +210,16 @@ class Deribit(Dialect):
             session.reply(error.body(now_ns, call.id))
 
     def _answer(self, session: Session, call: _Call, now_ns: int) -> object:
-        method = call.method.removeprefix("public/")
+        method = call.method.removeprefix("public/").removeprefix("private/")
         if method in ("subscribe", "unsubscribe"):
             return self._subscribe(session, call.params.get("channels"), wanted=method == "subscribe")
         if method == "unsubscribe_all":
-            return self._subscribe(session, list(session.names), wanted=False) and "ok"
+            return self._subscribe(session, [*session.names, *session.topics], wanted=False) and "ok"
+        query = {key: _text(value) for key, value in call.params.items()}
+        if self._stream is not None and method == "auth":
+            return self._stream.sign_in(session, query)
+        if self._stream is not None and call.method.startswith("private/"):
+            return self._stream.answer(session, method, query)
         if method == "set_heartbeat":
             interval = call.params.get("interval")
             if not isinstance(interval, int) or interval < 10:
@@ -199,7 +234,6 @@ class Deribit(Dialect):
         answer = self._methods().get(method)
         if answer is None:
             raise RpcError(-32601, "Method not found")
-        query = {key: str(value) for key, value in call.params.items()}
         return answer(Request("GET", _PUBLIC + method, query, now_ns))
 
     def _subscribe(self, session: Session, channels: object, *, wanted: bool) -> list[str]:
@@ -211,6 +245,9 @@ class Deribit(Dialect):
             kind, _, rest = channel.partition(".")
             instrument, _, interval = rest.partition(".")
             market = self.venue.by_id.get(instrument)
+            if self._stream is not None and self._stream.takes(session, channel, wanted=wanted):
+                taken.append(channel)
+                continue
             if market is None or kind not in _KINDS or (interval not in _INTERVALS and kind != "quote"):
                 continue
             taken.append(channel)
@@ -219,6 +256,13 @@ class Deribit(Dialect):
             else:
                 session.unsubscribe(channel)
         return taken
+
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
+        return () if self._stream is None else self._stream.render(event)
+
+    def closed(self, session: Session, others: Iterable[Session]) -> None:
+        if self._stream is not None:
+            self._stream.closed(session)
 
     def tend(self, session: Session, now_ns: int) -> None:
         beat = self._heartbeats.get(session)
@@ -293,6 +337,11 @@ class Deribit(Dialect):
             for trade in publication.trades
         ]
         return (msgspec.json.encode(rows),) if rows else ()
+
+
+def _text(value: object) -> str:
+    """A parameter of a websocket call as REST writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _price(market: Market, ticks: int) -> float:

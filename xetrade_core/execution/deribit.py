@@ -1,0 +1,327 @@
+"""Deribit in its own words: spot and contracts of one account, amounts of inverse contracts in dollars.
+
+Our name of an order is its label, which the venue lets any number of orders share: it is never sent twice, and an order
+is named by the venue's id as soon as that is known. Calls are made by their paths: ccxt writes no label into its
+answers and edits by the venue's id alone. What is recent and what is history are asked for apart: orders are recent for
+half an hour after their end, trades for a day.
+Shapes: docs.deribit.com/api-reference, "Trading" and "Account management" (2026-11).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Any
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text
+from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.orders import (
+    ZERO,
+    Fill,
+    Intent,
+    Liquidity,
+    OrderReport,
+    OrderType,
+    ReportStatus,
+    Side,
+    TimeInForce,
+)
+from xetrade_core.trading.execution import ErrorReply, OrderRef
+from xetrade_core.venues.budget import Priority
+
+PAGE = 1000
+_HISTORY_PAGES = 10  # the newest ten thousand orders of an instrument that have ended
+_RECENT_MS = 23 * 3_600_000  # the venue's day, less what the clocks may differ
+_STATES = {
+    "open": ReportStatus.OPEN,
+    "untriggered": ReportStatus.OPEN,
+    "triggered": ReportStatus.OPEN,
+    "filled": ReportStatus.FILLED,
+    "cancelled": ReportStatus.CANCELED,
+    "rejected": ReportStatus.REJECTED,
+}
+_TIMES = {
+    TimeInForce.GTC: "good_til_cancelled",
+    TimeInForce.IOC: "immediate_or_cancel",
+    TimeInForce.FOK: "fill_or_kill",
+}
+_AT_ONCE = frozenset({_TIMES[TimeInForce.IOC], _TIMES[TimeInForce.FOK]})
+_NO_SUCH_ORDER = "10004"
+
+
+class DeribitExecution(CcxtExecution):
+    """Orders of an account; contracts are on cross margin."""
+
+    #: in shares of 20 calls a second: of orders, changes and cancels an account has 5 a second, and 20 at once
+    weights = MappingProxyType({"act": 5})
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution. The whole order but its instrument and its numbers."""
+        params: dict[str, object] = {"label": intent.client_id, "type": intent.type.value}
+        if intent.type is OrderType.LIMIT:
+            params["time_in_force"] = _TIMES[intent.time_in_force]
+        if intent.post_only:
+            params |= {"post_only": "true", "reject_post_only": "true"}
+        if intent.reduce_only and ":" in intent.symbol:
+            params["reduce_only"] = "true"
+        return params
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """See Execution."""
+        wanted = {**self.order_params(intent), **_numbers(intent)}
+        row = await self._acting("order", f"private_get_{intent.side.value}", intent.symbol, wanted, named=True)
+        return self.read("order", lambda: self.placed(row["order"], intent))
+
+    async def cancel(self, ref: OrderRef) -> OrderReport:
+        """See Execution. An order of which only our name is known is looked up first."""
+        wanted: dict[str, object] = {"order_id": await self._venue_id(ref)}
+        row = await self._acting("cancel", "private_get_cancel", ref.symbol, wanted, priority=Priority.CANCEL)
+        return self.read("cancel", lambda: self.canceled(row, ref))
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution."""
+        await self.once(
+            f"cancel of all orders of {symbol or 'the account'}",
+            lambda ccxt: (
+                ccxt.private_get_cancel_all()
+                if symbol is None
+                else ccxt.private_get_cancel_all_by_instrument(_of(ccxt, symbol))
+            ),
+            symbol=symbol,
+            priority=Priority.CANCEL,
+            weight=self.weights["act"],
+        )
+
+    async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
+        """See Execution. It keeps id and label."""
+        wanted = {"order_id": await self._venue_id(ref), **_numbers(intent)}
+        row = await self._acting("amendment", "private_get_edit", ref.symbol, wanted)
+        return self.read("amendment", lambda: self.amended(row["order"], intent))
+
+    async def _acting(
+        self,
+        what: str,
+        method: str,
+        symbol: str,
+        wanted: dict[str, object],
+        *,
+        named: bool = False,
+        priority: Priority = Priority.ORDER,
+    ) -> Any:
+        """The `result` of a call about one order; `named`: the instrument is a parameter."""
+        reply = await self.once(
+            f"{what} of {symbol}",
+            lambda ccxt: getattr(ccxt, method)({**(_of(ccxt, symbol) if named else {}), **wanted}),
+            symbol=symbol,
+            priority=priority,
+            weight=self.weights["act"],
+        )
+        return self.read(what, lambda: reply["result"])
+
+    async def _venue_id(self, ref: OrderRef) -> str:
+        """The venue's id of an order. Raises ErrorReply if it has none of our name."""
+        if ref.venue_order_id is not None:
+            return ref.venue_order_id
+        found = await self._labelled(ref)
+        if found is None or found.venue_order_id is None:
+            raise ErrorReply(_NO_SUCH_ORDER, f"deribit lists no order of the label {ref.client_id}")
+        return found.venue_order_id
+
+    def report(self, row: Row, symbol: str) -> OrderReport:
+        """See CcxtExecution. Nobody cancels what had to trade at once: its rest has expired."""
+        said, price = needed(row, "order_state"), text(row, "price")
+        status = _STATES.get(said)
+        if status is None:
+            raise ValueError(f"order_state {said!r} is none that Deribit documents")
+        at_once = text(row, "time_in_force") in _AT_ONCE or text(row, "order_type") == "market"
+        return OrderReport(
+            symbol=symbol,
+            status=ReportStatus.EXPIRED if status is ReportStatus.CANCELED and at_once else status,
+            client_id=text(row, "label"),
+            venue_order_id=text(row, "order_id"),
+            filled=number(row, "filled_amount"),
+            amount=number(row, "amount"),
+            price=None if price == "market_price" else number(row, "price"),
+            exchange_ns=millis(row, "last_update_timestamp"),
+            reason=text(row, "cancel_reason") or text(row, "reject_reason"),
+        )
+
+    async def find(self, ref: OrderRef) -> OrderReport | None:
+        """See Execution. Among open and recent orders by id or label, then in the history of the instrument."""
+        if ref.venue_order_id is None:
+            return await self._labelled(ref)
+        reply = await self.unless_unknown(
+            f"order of {ref.symbol}",
+            lambda ccxt: ccxt.private_get_get_order_state({"order_id": ref.venue_order_id}),
+            symbol=ref.symbol,
+        )
+        if reply is None:
+            return await self._in_history(ref)
+        return self.read("order", lambda: self.report(reply["result"], ref.symbol))
+
+    async def _labelled(self, ref: OrderRef) -> OrderReport | None:
+        """The order of a label: an open one before one that has ended, the newest of several."""
+        for method in ("get_order_state_by_label", "get_open_orders_by_label"):
+            for currency in currencies_of(ref.symbol):
+                wanted: dict[str, object] = {"currency": currency, "label": ref.client_id}
+                rows = await self._rows(f"order of {ref.symbol}", method, wanted, ref.symbol)
+                mine = [report for name, report in rows if name == ref.symbol]
+                if mine:
+                    return max(mine, key=lambda report: (report.status is ReportStatus.OPEN, report.exchange_ns or 0))
+        return await self._in_history(ref)
+
+    async def _in_history(self, ref: OrderRef) -> OrderReport | None:
+        for page in range(_HISTORY_PAGES):
+            wanted = {"count": PAGE, "offset": page * PAGE, "include_unfilled": "true", "historical": "true"}
+            rows = await self._rows(
+                f"history of {ref.symbol}", "get_order_history_by_instrument", wanted, ref.symbol, named=True
+            )
+            for _, report in rows:
+                if report.venue_order_id == ref.venue_order_id or (
+                    ref.venue_order_id is None and report.client_id == ref.client_id
+                ):
+                    return report
+            if len(rows) < PAGE:
+                break
+        return None
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        """See Execution."""
+        method = "get_open_orders" if symbol is None else "get_open_orders_by_instrument"
+        rows = await self._rows("open orders", method, {}, symbol, named=symbol is not None)
+        return tuple(report for _, report in rows)
+
+    async def _rows(
+        self, what: str, method: str, wanted: dict[str, object], symbol: str | None, *, named: bool = False
+    ) -> list[tuple[str, OrderReport]]:
+        """(symbol, report) of each order in a list; `named`: the instrument is a parameter."""
+
+        async def ask(ccxt: Any) -> tuple[Any, Any]:
+            of = _of(ccxt, symbol) if named and symbol is not None else {}
+            return ccxt, await getattr(ccxt, f"private_get_{method}")({**of, **wanted})
+
+        ccxt, reply = await self.once(what, ask, symbol=symbol)
+
+        def rows() -> list[tuple[str, OrderReport]]:
+            names = [(str(ccxt.safe_symbol(needed(row, "instrument_name"))), row) for row in reply["result"]]
+            return [(name, self.report(row, name)) for name, row in names]
+
+        return self.read(what, rows)
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution. History comes late, so what is recent is asked for besides."""
+        now_ms = self.clock.wall_ns() // NS_PER_MS
+        recent = await self._trades(symbol, {"start_timestamp": since_ms})
+        if since_ms >= now_ms - _RECENT_MS:
+            return recent
+        return await self._trades(symbol, {"start_timestamp": since_ms, "historical": "true"}) + recent
+
+    async def _trades(self, symbol: str, wanted: dict[str, object]) -> list[Any]:
+        """All pages, oldest first; one goes on behind the number of the last trade of the one before."""
+        what, found = f"trades of {symbol}", []
+        after: dict[str, object] = {}
+        while True:
+            reply = await self.once(
+                what,
+                lambda ccxt, after=after: ccxt.private_get_get_user_trades_by_instrument(  # type: ignore[misc]
+                    {**_of(ccxt, symbol), "count": PAGE, "sorting": "asc", **wanted, **after}
+                ),
+                symbol=symbol,
+            )
+            rows = self.read(what, lambda reply=reply: list(reply["result"]["trades"]))  # type: ignore[misc]
+            found += [{"info": row} for row in rows]
+            if not rows or str(reply["result"].get("has_more")).lower() != "true":
+                return found
+            after = {"start_seq": self.read(what, lambda rows=rows: int(needed(rows[-1], "trade_seq")) + 1)}  # type: ignore[misc]
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution."""
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "trade_id"),
+            side=Side(needed(row, "direction")),
+            price=needed_number(row, "price"),
+            amount=needed_number(row, "amount"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=millis(row, "timestamp"),
+            venue_order_id=needed(row, "order_id"),
+            client_id=text(row, "label"),
+            fee=number(row, "fee"),
+            fee_currency=text(row, "fee_currency"),
+            liquidity=Liquidity.MAKER if needed(row, "liquidity") == "M" else Liquidity.TAKER,
+        )
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """See Execution. Profits of the running session are in them only once they are settled, at 08:00 UTC."""
+        reply = await self.once("balances", lambda ccxt: ccxt.private_get_get_account_summaries())
+        received_ns = self.clock.wall_ns()
+        return self.read("balances", lambda: tuple(self.held(reply["result"], received_ns)))
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution."""
+        for one in row["summaries"]:
+            total, free = needed_number(one, "balance"), needed_number(one, "available_funds")
+            yield Balance(self.rules.id, self.account, needed(one, "currency"), total, free, received_ns)
+
+    async def positions(self) -> tuple[VenuePosition, ...]:
+        """See Execution. In dollars of inverse contracts, in base currency of all others."""
+
+        async def ask(ccxt: Any) -> tuple[Any, Any]:
+            return ccxt, await ccxt.private_get_get_positions()
+
+        ccxt, reply = await self.once("positions", ask)
+        received_ns = self.clock.wall_ns()
+        return self.read("positions", lambda: tuple(self._positions(ccxt, reply["result"], received_ns)))
+
+    def _positions(self, ccxt: Any, rows: list[Any], received_ns: int) -> Iterable[VenuePosition]:
+        for row in rows:
+            size = abs(needed_number(row, "size"))
+            if size == ZERO:
+                continue
+            symbol = str(ccxt.safe_symbol(needed(row, "instrument_name")))
+            amount = size * Side(needed(row, "direction")).sign
+            entry, liquidation = number(row, "average_price"), number(row, "estimated_liquidation_price")
+            yield VenuePosition(
+                self.rules.id, self.account, symbol, amount, entry or None, received_ns, liquidation or None
+            )
+
+    async def permissions(self) -> KeyPermissions:
+        """See CcxtExecution. The scope of a token that the key signs for; the token itself is not used."""
+        reply = await self.once("permissions of the key", lambda ccxt: ccxt.public_get_auth(self.login()))
+        return self.read("permissions", lambda: _permissions(needed(reply["result"], "scope")))
+
+    def login(self) -> dict[str, object]:
+        """What signs in: the parameters of `public/auth`."""
+        stamp, nonce = self.venue_ms(), secrets.token_hex(8)
+        key, signature = self.signed(f"{stamp}\n{nonce}\n")
+        named = {"grant_type": "client_signature", "client_id": key, "timestamp": stamp}
+        return {**named, "signature": signature, "nonce": nonce, "data": ""}
+
+
+def _of(ccxt: Any, symbol: str) -> dict[str, object]:
+    """The venue's name of a symbol, as a parameter."""
+    return {"instrument_name": ccxt.market_id(symbol)}
+
+
+def _numbers(intent: Intent) -> dict[str, object]:
+    """Amount and price, as parameters."""
+    price = {} if intent.price is None else {"price": plain(intent.price)}
+    return {"amount": plain(intent.amount), **price}
+
+
+def currencies_of(symbol: str) -> tuple[str, ...]:
+    """The currencies that the venue may list a symbol under: what a contract settles in, or both of a spot pair."""
+    pair, _, settled = symbol.partition(":")
+    return (settled.partition("-")[0],) if settled else tuple(reversed(pair.split("/")))
+
+
+def _permissions(scope: str) -> KeyPermissions:
+    """Of a scope like `account:read trade:read_write wallet:none`."""
+    granted = dict(part.partition(":")[::2] for part in scope.split())
+    return KeyPermissions(trade=granted.get("trade") == "read_write", withdraw=granted.get("wallet") == "read_write")
