@@ -304,6 +304,27 @@ def test_trades_are_compared_by_their_identity_and_to_the_last_number() -> None:
     }
 
 
+def test_an_order_that_filled_here_and_was_enlarged_on_the_venues_page_can_trade_again(
+    world: World, alarms: list[str]
+) -> None:
+    async def fills(service: OrderService) -> None:
+        await service.place(request(), key=KEY)
+        [there] = world.double.of(ID)
+        there.amount = D("0.02")
+        filled = await service.observe("binance", "main", world.double.trade(there, D("0.01")))
+        assert filled is not None
+        assert filled.state is OrderState.FILLED
+
+    world.run(fills)
+    report = run(world)
+    [one] = [one for one in report.differences if one.subject is Subject.ORDER]
+    assert (one.kind, one.outcome, alarms) == (Kind.STATE, Outcome.REPAIRED, ["order_contradiction"])
+    assert (stored(world).state, stored(world).remaining) == (OrderState.PARTIALLY_FILLED, D("0.01"))
+    world.double.trade(world.double.of(ID)[0], D("0.01"))
+    assert run(world).clean
+    assert (stored(world).state, stored(world).fills_amount) == (OrderState.FILLED, D("0.02"))
+
+
 def test_a_fee_that_was_not_stated_yet_is_no_difference_to_one_that_was() -> None:
     kept = fill("one", fee=D("0.1"), fee_currency="BNB")
     assert list(fill_differences([kept], [fill("one")])) == []

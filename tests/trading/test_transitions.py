@@ -145,6 +145,17 @@ def test_amendments_reserve_the_larger_amount_until_they_are_settled() -> None:
     assert (refused.amount, refused.remaining, refused.amending, refused.code) == (D("0.01"), D("0.01"), False, "-1")
 
 
+def test_a_filled_order_that_the_venue_has_at_a_larger_amount_can_trade_again_and_a_person_hears_of_it() -> None:
+    filled = order_in(EventKind.SUBMITTED, EventKind.ACCEPTED, EventKind.FILLED)
+    larger = event(EventKind.AMENDED, source=Source.QUERY, amount=D("0.02"), price=D(50_000), reserve_price=D(50_000))
+    step = apply(filled, larger)
+    assert (step.verdict, step.order.state) == (Verdict.SURPRISING, OrderState.PARTIALLY_FILLED)
+    assert (step.order.filled, step.order.remaining) == (D("0.01"), D("0.01"))
+    assert apply(step.order, event(EventKind.CANCELED, filled=D("0.01"))).order.state is OrderState.CANCELED
+    smaller = msgspec.structs.replace(larger, amount=D("0.01"))
+    assert apply(filled, smaller).order.state is OrderState.FILLED
+
+
 def test_the_first_event_of_an_order_is_its_intent() -> None:
     with pytest.raises(ValueError, match="intended"):
         apply(None, event(EventKind.ACCEPTED))

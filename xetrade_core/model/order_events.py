@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     EXPIRED = "expired"
     AMEND_REQUESTED = "amend_requested"
     AMENDED = "amended"
+    REOPENED = "reopened"  # the venue has a filled order at a larger amount: somebody else changed it before it filled
     AMEND_REFUSED = "amend_refused"
     GIVEN_UP = "given_up"  # the venue could not be asked in time
     DISMISSED = "dismissed"  # an operator says that it is not on the venue

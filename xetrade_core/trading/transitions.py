@@ -4,9 +4,10 @@ A pair that is not in `TABLE` is illegal: it is recorded, alarmed and never appl
 is legal and changes nothing but amounts: evidence comes twice, late and out of order, and that is no fault.
 docs/orders.md draws this table and is checked against it.
 
-Three rules are built in. UNKNOWN leaves only on the venue's evidence; time alone makes it NEEDS_OPERATOR, which still
+Four rules are built in. UNKNOWN leaves only on the venue's evidence; time alone makes it NEEDS_OPERATOR, which still
 reserves risk. A fill after CANCELED or REJECTED is legal. What contradicts a rejection makes the order UNKNOWN, so that
-the venue is asked, rather than believing one message or the other.
+the venue is asked, rather than believing one message or the other. And a filled order that the venue, asked, has at a
+larger amount (somebody changed it there) can still trade: it reserves risk again.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ TABLE: Mapping[S | None, Mapping[K, S]] = {
         K.FILLED: S.FILLED,
         K.AMBIGUOUS: S.FILLED,
         K.AMENDED: S.FILLED,
+        K.REOPENED: S.PARTIALLY_FILLED,
         K.AMEND_REFUSED: S.FILLED,
     },
     S.CANCELED: {
@@ -135,7 +137,12 @@ TABLE: Mapping[S | None, Mapping[K, S]] = {
 
 #: applied, but a person must hear of it: what was held for impossible has happened
 SURPRISES: frozenset[tuple[S, K]] = frozenset(
-    {(S.REJECTED, K.ACCEPTED), (S.REJECTED, K.PARTLY_FILLED), (S.REJECTED, K.FILLED)}
+    {
+        (S.REJECTED, K.ACCEPTED),
+        (S.REJECTED, K.PARTLY_FILLED),
+        (S.REJECTED, K.FILLED),
+        (S.FILLED, K.REOPENED),
+    }
 )
 
 
