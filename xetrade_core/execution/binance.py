@@ -67,11 +67,13 @@ class BinanceExecution(CcxtExecution):
     delete_order: ClassVar[str] = "privateDeleteOrder"
 
     def order_params(self, intent: Intent) -> dict[str, object]:
-        """See CcxtExecution. The whole order but its names and its numbers. Post-only is a type of its own."""
-        params: dict[str, object] = {"side": intent.side.value.upper(), "newOrderRespType": "FULL"}
+        """See CcxtExecution. The whole order but its names and its numbers. Post-only is a type of its own, and the one
+        that is only acknowledged unless more is asked for.
+        """
+        side: dict[str, object] = {"side": intent.side.value.upper()}
         if intent.post_only:
-            return params | {"type": "LIMIT_MAKER"}
-        return params | typed(intent)
+            return side | {"type": "LIMIT_MAKER", "newOrderRespType": "FULL"}
+        return side | typed(intent)
 
     async def place(self, intent: Intent) -> OrderReport:
         """See Execution."""

@@ -11,8 +11,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from xetrade_core.errors import StoreUnavailable
 from xetrade_core.trading.store import OrderStore, Work
@@ -31,8 +30,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     work: Work[Any]
     durable: bool
     future: asyncio.Future[Any]

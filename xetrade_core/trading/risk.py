@@ -48,6 +48,8 @@ class RiskBook(Reservations):
 
     def trading_state(self, venue: str, symbol: str) -> ControlEvent | None:
         """The most restrictive of the states that hold for an instrument; None: active."""
+        if not self._states:
+            return None
         order = list(TradingState)
         found = [self._states[key] for key in ((None, None), (venue, None), (venue, symbol)) if key in self._states]
         worst = max(found, key=lambda event: order.index(event.state or TradingState.ACTIVE), default=None)

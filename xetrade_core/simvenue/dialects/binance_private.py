@@ -58,7 +58,7 @@ class BinancePrivate(BinanceCalls):
         fields = request.query
         market = self._market(fields)
         ticket = orders.ticket_of(market, fields, self._name(fields, "newClientOrderId"))
-        response = fields.get("newOrderRespType", "FULL")
+        response = fields.get("newOrderRespType", "ACK" if fields.get("type") == "LIMIT_MAKER" else "FULL")
         if response not in _RESPONSES:
             raise Refused(-1106, "Parameter 'newOrderRespType' sent when not required.")
         return orders.placed(self._desk.place(account, ticket), response)
