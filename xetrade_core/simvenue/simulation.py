@@ -54,7 +54,7 @@ class Place:
         self.hub = Hub(venue, self.dialect, board, wall_ns)
         self.payments: FundingPayments | None = None
         self.desk = self._open_desk(now_ns)
-        self.routes = self.dialect.routes
+        self.routes, self.named_routes = self.dialect.routes, self.dialect.named_routes
         self.refusing = False
         recording = self.venue.config.recording
         self._player = Player(self.dialect, self.hub, recording) if recording else None
@@ -132,7 +132,8 @@ class Place:
         return RestOutcome(reply, delay_s, dropped=any(_drops(fate) for fate in fates))
 
     def _answer(self, request: Request, venue_ns: int) -> Reply:
-        handler = self.routes.get((request.method, request.path))
+        beginning = request.path.rpartition("/")[0]
+        handler = self.routes.get((request.method, request.path)) or self.named_routes.get((request.method, beginning))
         if self.desk is not None:
             self.desk.now_ns = venue_ns
         try:

@@ -43,6 +43,11 @@ class Request:
     def now_ms(self) -> int:
         return self.now_ns // NS_PER_MS
 
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
     def every(self, name: str) -> list[str]:
         """All values of a key that may be repeated."""
         repeated = getattr(self.query, "getall", None)
@@ -137,6 +142,11 @@ class Dialect(ABC):
     @abstractmethod
     def routes(self) -> Mapping[tuple[str, str], Handler]:
         """(method, path) -> handler."""
+
+    @property
+    def named_routes(self) -> Mapping[tuple[str, str], Handler]:
+        """(method, path up to its last slash) -> handler, for paths whose last part names one thing, like an order."""
+        return {}
 
     @abstractmethod
     def not_found(self, request: Request) -> Reply:

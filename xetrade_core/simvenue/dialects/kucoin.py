@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
-from xetrade_core.simvenue.dialects.base import Handler, Recorded, Reply, Request
-from xetrade_core.simvenue.dialects.kucoin_base import KucoinDialect, Render, answer
+from xetrade_core.simvenue.desk import DeskEvent, DeskRefusal, DeskRules
+from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Recorded, Reply, Request
+from xetrade_core.simvenue.dialects.kucoin_base import KucoinDialect, Render
 from xetrade_core.simvenue.dialects.kucoin_listings import pair_row, spot_ticker
+from xetrade_core.simvenue.dialects.kucoin_orders import words_of
+from xetrade_core.simvenue.dialects.kucoin_private import KucoinPrivate
 from xetrade_core.simvenue.dialects.kucoin_recorded import read_kucoin
+from xetrade_core.simvenue.dialects.kucoin_replies import answer
+from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls
+from xetrade_core.simvenue.dialects.kucoin_stream import TOPICS, render
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.faults import GARBLINGS
 from xetrade_core.simvenue.market import Market
@@ -30,6 +37,15 @@ class KucoinSpot(KucoinDialect):
     )
     garblings = tuple(name for name in GARBLINGS if name != "zero_price")  # a change at price 0 is one without effect
     subject = "trade.l2update"
+    desk_rules = DeskRules(
+        fee_in_quote=True,
+        maker_fee=Decimal("0.001"),
+        taker_fee=Decimal("0.001"),
+        takes_crossing_post_only=True,
+        first_order_id=670_000_000_000_000,
+    )
+    private_topics = TOPICS
+    private_weight = 4_000
     prefixes: ClassVar[Mapping[str, str]] = {
         "level2": "/market/level2",
         "depth5": "/spotMarket/level2Depth5",
@@ -39,6 +55,15 @@ class KucoinSpot(KucoinDialect):
         "snapshot": "/market/snapshot",
         "match": "/market/match",
     }
+
+    def words(self, refusal: DeskRefusal) -> tuple[str, str]:
+        return words_of(refusal)
+
+    def private_side(self, calls: SignedCalls) -> KucoinPrivate:
+        return KucoinPrivate(calls, self.venue.by_id)
+
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
+        return () if self.desk is None else render(self.desk, event)
 
     def reads(self) -> Mapping[tuple[str, str], tuple[int, Handler]]:
         return {

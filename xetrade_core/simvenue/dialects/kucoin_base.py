@@ -11,18 +11,22 @@ import random
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.simvenue.desk import DeskRefusal
 from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Reply, Request, Session
 from xetrade_core.simvenue.dialects.call_meter import CallMeter
+from xetrade_core.simvenue.dialects.kucoin_replies import Row, answer, refused
+from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
 
 _WEIGHT, _WINDOW_MS = 2_000, 30_000
+_ANONYMOUS = ""
 _TOKENS_KEPT = 1_000
 _PING_SHARE = 0.6  # of the time after which a silent client is cut off; on the venue 18 s of 28 s
 _TOPICS_MOST = 100
@@ -38,19 +42,33 @@ class _Command(msgspec.Struct):
     response: bool = False
 
 
+class PrivateSide(Protocol):
+    """The signed calls of one of the two markets."""
+
+    @property
+    def routes(self) -> Mapping[tuple[str, str], Handler]: ...
+
+    @property
+    def named_routes(self) -> Mapping[tuple[str, str], Handler]: ...
+
+
 class KucoinDialect(Dialect):
     """The subclasses hold what differs: topics, rows and numbers."""
 
     book_kinds = frozenset({"level2"})
     prefixes: ClassVar[Mapping[str, str]]
     """Kind of message -> what its topics begin with."""
+    private_topics: ClassVar[tuple[str, ...]] = ()
+    private_weight: ClassVar[int]
+    """Of the calls of an account in 30 s."""
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         limit = venue.config.weight_limit
         self._meter = CallMeter(_WEIGHT if limit is None else limit, _WINDOW_MS)
         self._rng = random.Random(f"tokens:{venue.venue}")
-        self._tokens: deque[str] = deque(maxlen=_TOKENS_KEPT)
+        self._tokens: deque[tuple[str, str]] = deque(maxlen=_TOKENS_KEPT)  # and the account that each is of
+        self._private: PrivateSide | None = None
         self._kinds = {prefix: kind for kind, prefix in self.prefixes.items()}
         self._shown: dict[tuple[str, str], object] = {}
         self._renders: dict[str, Render] = {"level2": self._book, **self.renders()}
@@ -60,13 +78,32 @@ class KucoinDialect(Dialect):
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:
         handlers: dict[tuple[str, str], tuple[int, Handler]] = {
-            ("POST", "/api/v1/bullet-public"): (10, self._bullet),
+            ("POST", "/api/v1/bullet-public"): (10, lambda request: answer(self._ticket(request, _ANONYMOUS))),
             ("GET", "/api/v1/timestamp"): (3, lambda request: answer(request.now_ms)),
             ("GET", "/api/v3/currencies"): (3, self._currencies),
             ("GET", "/api/v1/status"): (3, lambda request: answer({"status": "open", "msg": ""})),
             **self.reads(),
         }
-        return {key: self._metered(weight, handler) for key, (weight, handler) in handlers.items()}
+        routes = {key: self._metered(weight, handler) for key, (weight, handler) in handlers.items()}
+        if self.desk is None:
+            return routes
+        limit = self.venue.config.weight_limit
+        calls = SignedCalls(self.desk, self.private_weight if limit is None else limit, self.words, self.limited)
+        self._private = self.private_side(calls)
+        ticket = calls.handler(10, lambda account, request: self._ticket(request, account.name))
+        return {**routes, ("POST", "/api/v1/bullet-private"): ticket, **self._private.routes}
+
+    @property
+    def named_routes(self) -> Mapping[tuple[str, str], Handler]:
+        return {} if self._private is None else self._private.named_routes
+
+    def words(self, refusal: DeskRefusal) -> tuple[str, str]:
+        """The code and words of a refusal, if it takes orders."""
+        raise NotImplementedError
+
+    def private_side(self, calls: SignedCalls) -> PrivateSide:
+        """The signed calls of this market, if it takes orders."""
+        raise NotImplementedError
 
     @abstractmethod
     def reads(self) -> Mapping[tuple[str, str], tuple[int, Handler]]:
@@ -106,14 +143,15 @@ class KucoinDialect(Dialect):
         }
         return answer([{"currency": code, "name": code, "fullName": code, **more} for code in codes])
 
-    def _bullet(self, request: Request) -> Reply:
+    def _ticket(self, request: Request, account: str) -> Row:
+        """Where to connect, and the token of an account or of nobody."""
         token = f"{self._rng.getrandbits(128):032x}"
-        self._tokens.append(token)
+        self._tokens.append((token, account))
         limit_ms = round(1000 * self.venue.config.idle_s)
         ping_ms = round(_PING_SHARE * limit_ms)
         server = {"endpoint": f"ws://{request.host}/endpoint", "encrypt": False, "protocol": "websocket"}
         server |= {"pingInterval": ping_ms, "pingTimeout": limit_ms - ping_ms}
-        return answer({"token": token, "instanceServers": [server]})
+        return {"token": token, "instanceServers": [server]}
 
     def asked(self, request: Request) -> Market | Reply:
         """The market that a call names, or what is wrong with it."""
@@ -131,8 +169,10 @@ class KucoinDialect(Dialect):
     def open(self, session: Session, query: Mapping[str, str]) -> None:
         if session.path != "/endpoint":
             raise HandshakeRefused(404)
-        if query.get("token") not in self._tokens:
+        account = dict(self._tokens).get(query.get("token", ""))
+        if account is None:
             raise HandshakeRefused(401)
+        session.account = account or None
 
     def opened(self, session: Session) -> None:
         session.reply(b'{"id":"simulated","type":"welcome"}')
@@ -154,6 +194,9 @@ class KucoinDialect(Dialect):
             self._subscribe(session, command)
 
     def _subscribe(self, session: Session, command: _Command) -> None:
+        if command.topic in self.private_topics:
+            self._subscribe_private(session, command)
+            return
         prefix, _, names = command.topic.partition(":")
         kind, ids = self._kinds.get(prefix), names.split(",")
         markets = [market for name in ids if (market := self.venue.by_id.get(name)) is not None]
@@ -169,6 +212,16 @@ class KucoinDialect(Dialect):
                 session.subscribe(topic, market.symbol, kind)
             else:
                 session.unsubscribe(topic)
+        self._acknowledge(session, command)
+
+    def _subscribe_private(self, session: Session, command: _Command) -> None:
+        if session.account is None:
+            self._refuse(session, command.id, 403, f"topic {command.topic} needs a private token")
+            return
+        (session.topics.add if command.type == "subscribe" else session.topics.discard)(command.topic)
+        self._acknowledge(session, command)
+
+    def _acknowledge(self, session: Session, command: _Command) -> None:
         if command.response:
             session.reply(msgspec.json.encode({"id": str(command.id), "type": "ack"}))
 
@@ -207,13 +260,3 @@ class KucoinDialect(Dialect):
             return ()
         self._shown[kind, market.symbol] = shown
         return (self.push(kind, market, subject, {**shown, **time}),)
-
-
-def answer(data: object) -> Reply:
-    """A call that went well."""
-    return Reply(200, msgspec.json.encode({"code": "200000", "data": data}))
-
-
-def refused(code: str, message: str) -> Reply:
-    """A call that did not."""
-    return Reply(200, msgspec.json.encode({"code": code, "msg": message}))

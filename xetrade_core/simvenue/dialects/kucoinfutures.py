@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from xetrade_core.simvenue.dialects.base import Handler, Recorded, Reply, Request
-from xetrade_core.simvenue.dialects.kucoin_base import KucoinDialect, Render, answer, refused
+from xetrade_core.simvenue.dialects.kucoin_base import KucoinDialect, Render
 from xetrade_core.simvenue.dialects.kucoin_listings import contract_row, contract_touch
 from xetrade_core.simvenue.dialects.kucoin_recorded import read_kucoinfutures
+from xetrade_core.simvenue.dialects.kucoin_replies import answer, refused
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.funding import number
 from xetrade_core.simvenue.market import Flush, Market
