@@ -37,6 +37,7 @@ keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", wi
         "binanceusdm": '["BTC/USDT:USDT"]',
         "binancecoinm": '["BTC/USD:BTC"]',
         "okx": '["BTC/USDT", "BTC/USDT:USDT"]',
+        "kucoin": '["BTC/USDT"]',
         "bybit": '["BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"]',
         "deribit": '["BTC/USD:BTC", "BTC/USDC:USDC", "BTC/USDC"]',
     }.items()

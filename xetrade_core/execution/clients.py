@@ -13,6 +13,7 @@ from xetrade_core.execution.bybit import BybitExecution
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.deribit import DeribitExecution
+from xetrade_core.execution.kucoin import KucoinExecution
 from xetrade_core.execution.okx import OkxExecution
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.trading.execution import Execution
@@ -41,6 +42,7 @@ CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {
     "bybit": BybitExecution,
     "deribit": DeribitExecution,
     "okx": OkxExecution,
+    "kucoin": KucoinExecution,
 }
 
 

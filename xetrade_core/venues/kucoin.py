@@ -58,13 +58,13 @@ VENUE = Venue(
             Capability.PLACE,
             Capability.CANCEL,
             Capability.CANCEL_ALL,
-            Capability.AMEND,
             Capability.POST_ONLY,
             Capability.ORDER_STREAM,
             Capability.TRADE_STREAM,
             Capability.DEAD_MAN_SWITCH,
             Capability.KEY_PERMISSIONS,
         ),
+        emulated=(Capability.AMEND,),
     ),
     contracts_at=("kucoinfutures",),
     facts=(
@@ -82,6 +82,13 @@ VENUE = Venue(
              "so that the first 100 levels are all that is known at the start", _CHECKED, f"{_DOCS}/rate-limit"),
         Fact("client ids", "clientOid, 40 of letters, digits, - and _; a duplicate is refused (126044, 102426), for "
              "how long is not said: query first", _CHECKED, f"{_DOCS}/rest/spot-trading/orders/add-order"),
+        Fact("amending", "hf/orders/alter cancels and places anew: another order id, the same client id, so that "
+             "trades cannot be told apart; orders are replaced instead", _CHECKED,
+             f"{_DOCS}/rest/spot-trading/orders/modify-order"),
+        Fact("trades", "neither the list of trades nor the stream names our id; the stream says no fee", _CHECKED,
+             f"{_DOCS}/3470074w0"),
+        Fact("history", "a canceled order can be asked for for 3 days, a filled one for 7; trades by weeks", _CHECKED,
+             f"{_DOCS}/rest/spot-trading/orders/get-order-by-clientoid"),
         Fact("dead man", "hf/orders/dead-cancel-all, 5 to 86,400 s", _CHECKED,
              f"{_DOCS}/rest/spot-trading/orders/set-dcp"),
     ),

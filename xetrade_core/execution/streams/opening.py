@@ -11,6 +11,7 @@ from xetrade_core.errors import NotSupported
 from xetrade_core.execution.streams.binance import BinanceCoinmStream, BinanceSpotStream, BinanceUsdmStream
 from xetrade_core.execution.streams.bybit import BybitStream
 from xetrade_core.execution.streams.deribit import DeribitStream
+from xetrade_core.execution.streams.kucoin import KucoinStream
 from xetrade_core.execution.streams.okx import OkxStream
 from xetrade_core.execution.streams.stream import PrivateStream, Tell, Working
 from xetrade_core.execution.streams.words import StreamWords
@@ -24,6 +25,7 @@ _WORDS: dict[str, Callable[[Any], StreamWords]] = {
     "bybit": BybitStream,
     "deribit": DeribitStream,
     "okx": OkxStream,
+    "kucoin": KucoinStream,
 }
 
 

@@ -21,7 +21,15 @@ import structlog
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import VenueUnavailable
-from xetrade_core.execution.streams.words import GuardedWords, Statement, StreamOver, StreamRefused, StreamWords
+from xetrade_core.execution.streams.trades_due import TradesDue
+from xetrade_core.execution.streams.words import (
+    GuardedWords,
+    Statement,
+    StreamOver,
+    StreamRefused,
+    StreamWords,
+    TradeToAskFor,
+)
 from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.book_events import GapCause
@@ -83,16 +91,15 @@ class PrivateStream:
         self._words, self._execution, self._tell, self._working = words, execution, tell, working
         self._clock, self._rng = clock, rng
         self._options, self._backoff = options or FeedOptions(), backoff or Backoff()
-        base = words.addresses.testnet if testnet else words.addresses.live
-        moved = None if ws_url is None else urlsplit(ws_url)
-        if moved is not None:
-            base = urlsplit(base)._replace(scheme=moved.scheme, netloc=moved.netloc).geturl()
-        self._base = base
+        self._ws_url = ws_url
+        self._base = self._moved(words.addresses.testnet if testnet else words.addresses.live)
         self._guard_s = guard_s if isinstance(words, GuardedWords) else None
         self._closing = asyncio.Event()
         self._heard_ns = clock.wall_ns() - _FIRST_NS
         self._symbols: set[str] = set()
         self._live = asyncio.Event()
+        self._telling = asyncio.Lock()
+        self._trades_due = TradesDue(execution, clock, self._pass_on)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> PrivateStream:
@@ -150,10 +157,10 @@ class PrivateStream:
     async def _connection(self) -> None:
         """One connection from its opening to its end."""
         frames: asyncio.Queue[Arrived] = asyncio.Queue(self._options.held_frames_limit)
-        suffix = await self._words.prepare()
+        told = await self._words.prepare()
         try:
             connection = await Connection.open(
-                self._base + suffix,
+                self._moved(told) if "://" in told else self._base + told,
                 lambda connection, frame: self._take(frames, connection, frame),
                 self._clock,
                 self._options,
@@ -163,7 +170,8 @@ class PrivateStream:
             # Its words name the whole address, and what is added to that is a key.
             raise VenueUnavailable(f"{self._base} cannot be connected to") from None
         try:
-            early = await self._say(connection, frames, self._words.greeting())
+            welcome = (None,) if self._words.rules.welcome else ()
+            early = await self._say(connection, frames, (*welcome, *self._words.greeting()))
             if self._guard_s is not None and isinstance(self._words, GuardedWords):
                 early += await self._say(connection, frames, await self._words.guard(self._guard_s))
             self._set(StreamState.CATCHING_UP)
@@ -181,6 +189,13 @@ class PrivateStream:
         finally:
             connection.close()
 
+    def _moved(self, address: str) -> str:
+        """An address on the host that was set in place of the venue's, if one was."""
+        if self._ws_url is None:
+            return address
+        host = urlsplit(self._ws_url)
+        return urlsplit(address)._replace(scheme=host.scheme, netloc=host.netloc).geturl()
+
     def _take(self, frames: asyncio.Queue[Arrived], connection: Connection, frame: bytes) -> None:
         """Queue a frame; one too many ends the connection, and nothing that comes after it is heard."""
         if connection.closed.done():
@@ -192,8 +207,8 @@ class PrivateStream:
         frames.put_nowait((self._clock.wall_ns(), frame))
 
     async def _keep(self, connection: Connection, frames: asyncio.Queue[Arrived]) -> None:
-        """Hear and renew until either ends the connection, or it is to be closed, by raising."""
-        parts = (self._renew(), self._pump(connection, frames), self._until_closed())
+        """Hear, renew and ask for trades until one of them ends the connection, or it is to be closed, by raising."""
+        parts = (self._renew(), self._trades_due.run(), self._pump(connection, frames), self._until_closed())
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -206,14 +221,18 @@ class PrivateStream:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _say(
-        self, connection: Connection, frames: asyncio.Queue[Arrived], messages: Sequence[bytes]
+        self, connection: Connection, frames: asyncio.Queue[Arrived], messages: Sequence[bytes | None]
     ) -> list[Arrived]:
-        """Send messages, each answered before the next; gives the frames that came between the answers."""
+        """Send messages, each answered before the next; gives the frames that came between the answers.
+
+        None sends nothing: the venue speaks first.
+        """
         early: list[Arrived] = []
         try:
             async with asyncio.timeout(_GREETING_S):
                 for message in messages:
-                    connection.send(message)
+                    if message is not None:
+                        connection.send(message)
                     while not self._words.greeted((arrived := await self._next(connection, frames))[1]):
                         early.append(arrived)
         except TimeoutError:
@@ -249,13 +268,17 @@ class PrivateStream:
             self.unreadable += 1
             raise VenueUnavailable(f"the private stream of {self.name} cannot be read: {error}") from None
         for one in said:
-            await self._pass_on(one)
+            if isinstance(one, TradeToAskFor):
+                self._trades_due.add(one)
+            else:
+                await self._pass_on(one)
         self._heard_ns = received_ns
 
     async def _pass_on(self, said: Statement) -> None:
-        self.told += 1
-        self._symbols.add(said.symbol)
-        await self._tell(said)
+        async with self._telling:
+            self.told += 1
+            self._symbols.add(said.symbol)
+            await self._tell(said)
 
     async def _until_closed(self) -> None:
         await self._closing.wait()

@@ -13,7 +13,18 @@ from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.model.orders import Fill, OrderReport
 from xetrade_core.venues.venue import WebsocketRules
 
+
+@dataclass(frozen=True, slots=True)
+class TradeToAskFor:
+    """A trade that the stream names and does not tell: it is asked for over REST. `at_ns`: when it was, about."""
+
+    symbol: str
+    trade_id: str
+    at_ns: int
+
+
 Statement = OrderReport | Fill
+Heard = Statement | TradeToAskFor
 
 
 class StreamOver(XETradeError):
@@ -40,7 +51,10 @@ class StreamWords(Protocol):
     renew_every_s: float | None  # how often `renew` is due; None = never
 
     async def prepare(self) -> str:
-        """Ask the venue for what opens the stream; gives what is added to the address. Raises ExecutionError."""
+        """Ask the venue for what opens the stream. Raises ExecutionError.
+
+        Gives what is added to the address, or a whole one, where the venue itself says where to connect.
+        """
         ...
 
     def greeting(self) -> Sequence[bytes]:
@@ -51,7 +65,7 @@ class StreamWords(Protocol):
         """Whether a frame is the good answer to a message of the greeting. Raises StreamRefused for a bad one."""
         ...
 
-    def read(self, frame: bytes) -> Sequence[Statement]:
+    def read(self, frame: bytes) -> Sequence[Heard]:
         """What a frame says of orders. Raises StreamOver, and ValueError for one that cannot be read."""
         ...
 

@@ -1,0 +1,245 @@
+"""KuCoin spot in its own words: a trade account, by the venue's high-frequency calls.
+
+Those that wait for the matching engine (`sync`) are used, so that the reply to a placement says what traded and the one
+to a cancel what was left. ccxt chooses other calls after asking for the kind of account; so they are made by their
+paths. Shapes: www.kucoin.com/docs-new, "Spot Trading / Orders" (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.kucoin_client import KucoinClient
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.model.accounts import Balance
+from xetrade_core.model.orders import (
+    ZERO,
+    Fill,
+    Intent,
+    Liquidity,
+    OrderReport,
+    OrderType,
+    ReportStatus,
+    Side,
+)
+from xetrade_core.trading.execution import NoReply, OrderRef
+from xetrade_core.venues.budget import Priority
+
+PAGE = 100
+WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
+_KEPT_MS = 180 * 86_400_000  # and how far back it is asked for
+_MANY, _CANCEL_ALL_WEIGHT, _BALANCE_WEIGHT = 2, 30, 5
+
+
+class KucoinExecution(KucoinClient):
+    """Orders of a trade account."""
+
+    trading = "Spot"
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution. The whole order but its pair."""
+        params: dict[str, object] = {
+            "clientOid": intent.client_id,
+            "side": intent.side.value,
+            "type": intent.type.value,
+            "size": plain(intent.amount),
+        }
+        if intent.price is not None:
+            params["price"] = plain(intent.price)
+        if intent.post_only:
+            params["postOnly"] = True
+        elif intent.type is OrderType.LIMIT:
+            params["timeInForce"] = intent.time_in_force.value.upper()
+        return params
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """See Execution. The reply says what came of it in the matching engine."""
+        reply = await self._about(
+            f"order of {intent.symbol}", "private_post_hf_orders_sync", intent.symbol, self.order_params(intent)
+        )
+        return self.read("order", lambda: self.placed(reply["data"], intent))
+
+    def placed(self, row: Row, intent: Intent) -> OrderReport:
+        """See CcxtExecution. What ended untraded at once was ended by the venue: nobody else knew of it."""
+        return self._told_sizes(row, intent.symbol, ReportStatus.EXPIRED, intent)
+
+    async def cancel(self, ref: OrderRef) -> OrderReport:
+        """See Execution. The reply says how much had traded, and the order by the name that it was canceled by."""
+        by = "client_order_clientoid" if ref.client_id is not None else "orderid"
+        reply = await self._about(
+            f"cancel of {ref.symbol}",
+            f"private_delete_hf_orders_sync_{by}",
+            ref.symbol,
+            _names(ref),
+            priority=Priority.CANCEL,
+        )
+        return self.read("cancel", lambda: self._told_sizes(reply["data"], ref.symbol, ReportStatus.CANCELED))
+
+    def _told_sizes(self, row: Row, symbol: str, ended: ReportStatus, intent: Intent | None = None) -> OrderReport:
+        """What the calls that wait for the matching engine say; `ended`: what an order is that did not trade wholly."""
+        said, filled, amount = needed(row, "status"), needed_number(row, "dealSize"), needed_number(row, "originSize")
+        if said not in ("open", "done"):
+            raise ValueError(f"status {said!r} is none that KuCoin documents")
+        status = ReportStatus.OPEN
+        if said == "done":
+            status = ReportStatus.FILLED if filled >= amount else ended
+        return OrderReport(
+            symbol=symbol,
+            status=status,
+            client_id=text(row, "clientOid"),
+            venue_order_id=text(row, "orderId"),
+            filled=filled,
+            amount=amount,
+            price=None if intent is None else intent.price,
+            exchange_ns=millis(row, "matchTime"),
+        )
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution."""
+        what = f"cancel of all orders of {symbol or 'the account'}"
+        if symbol is not None:
+            await self._about(what, "private_delete_hf_orders", symbol, {}, priority=Priority.CANCEL, weight=_MANY)
+            return
+        reply = await self.once(
+            what,
+            lambda ccxt: ccxt.private_delete_hf_orders_cancelall(),
+            priority=Priority.CANCEL,
+            weight=_CANCEL_ALL_WEIGHT,
+        )
+        left = self.read("cancel", lambda: [needed(row, "symbol") for row in reply["data"]["failedSymbols"]])
+        if left:
+            raise NoReply(f"{what}: {self.rules.id} could not cancel those of {', '.join(left)}")
+
+    def report(self, row: Row, symbol: str) -> OrderReport:
+        """See CcxtExecution. The venue does not say who canceled: an immediate order's rest was nobody's doing."""
+        filled, amount, price = needed_number(row, "dealSize"), number(row, "size"), number(row, "price") or None
+        at_once = price is None or row.get("timeInForce") in ("IOC", "FOK")
+        status = ReportStatus.OPEN
+        if not true(row["active"]):
+            whole = filled > ZERO and (filled == amount or not true(row["cancelExist"]))
+            status = ReportStatus.FILLED if whole else ReportStatus.EXPIRED if at_once else ReportStatus.CANCELED
+        return OrderReport(
+            symbol=symbol,
+            status=status,
+            client_id=text(row, "clientOid"),
+            venue_order_id=needed(row, "id"),
+            filled=filled,
+            amount=amount or None,
+            price=price,
+            exchange_ns=millis(row, "lastUpdatedAt"),
+        )
+
+    async def find(self, ref: OrderRef) -> OrderReport | None:
+        """See Execution. The venue forgets a canceled order after three days, and a filled one after seven."""
+        by = "client_order_clientoid" if ref.client_id is not None else "orderid"
+        reply = await self.unless_unknown(
+            f"order of {ref.symbol}",
+            lambda ccxt: getattr(ccxt, f"private_get_hf_orders_{by}")(_of(ccxt, ref.symbol, _names(ref))),
+            symbol=ref.symbol,
+            weight=_MANY,
+        )
+        if reply is None or (row := self.read("order", lambda: reply["data"])) is None:
+            return None
+        return self.read("order", lambda: self.report(row, ref.symbol))
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        """See Execution. Pair by pair: those of the account that have any are asked for first."""
+        symbols = [symbol] if symbol is not None else await self._pairs_at_work()
+        found: list[OrderReport] = []
+        for one in symbols:
+            reply = await self._about("open orders", "private_get_hf_orders_active", one, {}, weight=_MANY)
+            found += self.read(
+                "open orders",
+                lambda reply=reply, one=one: [self.report(row, one) for row in reply["data"]],  # type: ignore[misc]
+            )
+        return tuple(found)
+
+    async def _pairs_at_work(self) -> list[str]:
+        """The universal symbols with open orders."""
+
+        async def ask(ccxt: Any) -> list[str]:
+            reply = await ccxt.private_get_hf_orders_active_symbols()
+            return [str(ccxt.safe_symbol(one)) for one in (reply["data"] or {}).get("symbols") or ()]
+
+        return await self.once("open orders", ask, weight=_MANY)
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution. A week at a time, each in pages, newest first."""
+        now_ms = self.clock.wall_ns() // NS_PER_MS
+        start, found = max(since_ms, now_ms - _KEPT_MS), list[Any]()
+        while start <= now_ms:
+            span = {"startAt": start, "endAt": start + WEEK_MS - 1, "limit": PAGE}
+            last: dict[str, object] = {}
+            while True:
+                reply = await self._about(
+                    f"trades of {symbol}", "private_get_hf_fills", symbol, {**span, **last}, weight=_MANY
+                )
+                rows = self.read("trades", lambda reply=reply: list(reply["data"]["items"]))  # type: ignore[misc]
+                found += [{"info": row} for row in rows]
+                if len(rows) < PAGE:
+                    break
+                last = {"lastId": self.read("trades", lambda reply=reply: needed(reply["data"], "lastId"))}  # type: ignore[misc]
+            start += WEEK_MS
+        return found
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution. The venue names the order by its own id alone."""
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "tradeId"),
+            side=Side(needed(row, "side")),
+            price=needed_number(row, "price"),
+            amount=needed_number(row, "size"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=millis(row, "createdAt"),
+            venue_order_id=needed(row, "orderId"),
+            fee=number(row, "fee"),
+            fee_currency=text(row, "feeCurrency"),
+            liquidity=Liquidity(needed(row, "liquidity")),
+        )
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """See Execution. Of the trade account: what is in the others cannot be traded with."""
+        reply = await self.once(
+            "balances", lambda ccxt: ccxt.private_get_accounts({"type": "trade"}), weight=_BALANCE_WEIGHT
+        )
+        received_ns = self.clock.wall_ns()
+        return self.read("balances", lambda: tuple(self.held(reply, received_ns)))
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution."""
+        for one in row["data"]:
+            total, free = needed_number(one, "balance"), needed_number(one, "available")
+            yield Balance(self.rules.id, self.account, needed(one, "currency"), total, free, received_ns)
+
+    async def _about(
+        self,
+        what: str,
+        method: str,
+        symbol: str,
+        query: dict[str, object],
+        *,
+        priority: Priority = Priority.ORDER,
+        weight: int = 1,
+    ) -> Any:
+        """A call about one pair, by its path."""
+        return await self.once(
+            what,
+            lambda ccxt: getattr(ccxt, method)(_of(ccxt, symbol, query)),
+            symbol=symbol,
+            priority=priority,
+            weight=weight,
+        )
+
+
+def _of(ccxt: Any, symbol: str, query: dict[str, object]) -> dict[str, object]:
+    return {"symbol": ccxt.market_id(symbol), **query}
+
+
+def _names(ref: OrderRef) -> dict[str, object]:
+    """The order's name, ours if it has one."""
+    return {"clientOid": ref.client_id} if ref.client_id is not None else {"orderId": ref.venue_order_id}

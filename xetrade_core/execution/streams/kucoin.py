@@ -1,0 +1,111 @@
+"""KuCoin's private stream: a token is asked for, which names where to connect; then orders are subscribed to.
+
+A message of a match says neither the fee nor more than the trade's id, so that trades are asked for over REST when one
+is told. Source: www.kucoin.com/docs-new/3470074w0, "Get Order (V2)" (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from xetrade_core.execution.kucoin import KucoinExecution
+from xetrade_core.execution.kucoin_client import KucoinClient
+from xetrade_core.execution.raw import Row, needed, needed_number, number, text
+from xetrade_core.execution.streams.words import (
+    AccountWords,
+    Addresses,
+    E,
+    Heard,
+    StreamRefused,
+    TradeToAskFor,
+    decoded,
+)
+from xetrade_core.model.orders import OrderReport, ReportStatus
+from xetrade_core.telemetry import register_secrets
+
+_STATUS = {
+    "received": ReportStatus.OPEN,
+    "open": ReportStatus.OPEN,
+    "match": ReportStatus.OPEN,
+    "update": ReportStatus.OPEN,
+    "filled": ReportStatus.FILLED,
+    "canceled": ReportStatus.CANCELED,
+}
+
+
+class KucoinWords(AccountWords[E]):
+    """What spot and futures have in common."""
+
+    topic: ClassVar[str]
+    kind: ClassVar[str]
+    method: ClassVar[str]
+
+    async def prepare(self) -> str:
+        """See StreamWords. The whole address: the venue says it anew for each connection."""
+        await super().prepare()
+        execution: KucoinClient = self.execution  # type: ignore[assignment]
+        reply = await execution.once("private stream", lambda ccxt: getattr(ccxt, self.method)(), weight=10)
+        return execution.read("private stream", lambda: _address(reply["data"]))
+
+    def greeting(self) -> Sequence[bytes]:
+        """See StreamWords. The venue speaks first (`WebsocketRules.welcome`)."""
+        ask = {"id": "1", "type": "subscribe", "topic": self.topic, "privateChannel": True, "response": True}
+        return (msgspec.json.encode(ask),)
+
+    def greeted(self, frame: bytes) -> bool:
+        """See StreamWords."""
+        body = decoded(frame)
+        if body.get("type") == "error":
+            raise StreamRefused(
+                f"{self.execution.rules.id} opens no private stream: {body.get('data')} (code {body.get('code')})"
+            )
+        return body.get("type") in ("welcome", "ack")
+
+    def read(self, frame: bytes) -> Sequence[Heard]:
+        """See StreamWords."""
+        body = decoded(frame)
+        if body.get("type") != "message" or body.get("topic") != self.topic:
+            return ()
+        row: Row = body["data"]
+        symbol = self.symbol(needed(row, "symbol"), self.kind)
+        report = _report(row, symbol)
+        if row["type"] != "match":
+            return (report,)
+        return (TradeToAskFor(symbol, needed(row, "tradeId"), report.exchange_ns or 0), report)
+
+
+class KucoinStream(KucoinWords[KucoinExecution]):
+    """Spot."""
+
+    addresses: ClassVar = Addresses("wss://ws-api-spot.kucoin.com/", "wss://ws-api-spot.kucoin.com/")
+    topic, kind, method = "/spotMarket/tradeOrdersV2", "spot", "private_post_bullet_private"
+
+
+def _address(data: Any) -> str:
+    """The first server, and the token that is good there."""
+    token = needed(data, "token")
+    register_secrets([token])
+    return f"{needed(data['instanceServers'][0], 'endpoint')}?{urlencode({'token': token, 'connectId': 'orders'})}"
+
+
+def _report(row: Row, symbol: str) -> OrderReport:
+    """Where an order stands. An order that the venue ended looks like one that was canceled."""
+    said = needed(row, "type")
+    status = _STATUS.get(said)
+    if status is None:
+        raise ValueError(f"type {said!r} is none that KuCoin documents")
+    when = needed_number(row, "ts")
+    return OrderReport(
+        symbol=symbol,
+        status=status,
+        client_id=text(row, "clientOid"),
+        venue_order_id=needed(row, "orderId"),
+        filled=number(row, "filledSize"),
+        amount=number(row, "originSize") or number(row, "size"),
+        price=number(row, "price") or None,
+        exchange_ns=int(when),
+    )

@@ -1,0 +1,55 @@
+"""Trades that a private stream names without saying what they cost: asked for over REST until the venue lists them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.execution.streams.words import TradeToAskFor
+from xetrade_core.model.orders import Fill
+from xetrade_core.trading.execution import Execution, ExecutionError
+
+_EARLIER_NS = NS_PER_S  # the clock of the venue's stream and that of its list of trades need not agree to the digit
+_WAIT_S, _LONGEST_S = 0.1, 10.0
+
+
+class TradesDue:
+    """What is asked for. A trade is asked for until it is there, ever more seldom."""
+
+    def __init__(self, execution: Execution, clock: Clock, tell: Callable[[Fill], Awaitable[None]]) -> None:
+        self._execution, self._clock, self._tell = execution, clock, tell
+        self._due: dict[str, dict[str, int]] = {}  # symbol: trade id: when it was (ns)
+        self._some = asyncio.Event()
+
+    def add(self, trade: TradeToAskFor) -> None:
+        """Ask for one."""
+        self._due.setdefault(trade.symbol, {})[trade.trade_id] = trade.at_ns
+        self._some.set()
+
+    async def run(self) -> None:
+        """Ask for what is due, for ever. An error of the venue's is no reason to stop: the next time it may tell."""
+        wait_s = _WAIT_S
+        while True:
+            await self._some.wait()
+            await self._clock.sleep(wait_s)
+            found = [await self._asked(symbol) for symbol in list(self._due)]
+            wait_s = _WAIT_S if any(found) else min(_LONGEST_S, wait_s * 2)
+            if not self._due:
+                self._some.clear()
+                wait_s = _WAIT_S
+
+    async def _asked(self, symbol: str) -> bool:
+        """Whether the venue listed any that was due."""
+        due = self._due[symbol]
+        try:
+            fills = await self._execution.fills_since(symbol, min(due.values()) - _EARLIER_NS)
+        except ExecutionError:
+            return False
+        listed = [fill for fill in fills if fill.trade_id in due]
+        for fill in listed:
+            await self._tell(fill)
+            del due[fill.trade_id]
+        if not due:
+            self._due.pop(symbol, None)
+        return bool(listed)
