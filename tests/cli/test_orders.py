@@ -14,6 +14,7 @@ from tests.cli.conftest import Ran
 from tests.support.desk import SCENARIO, addresses, all_ids, open_ids
 from tests.support.sim import Sim, sim_process
 from xetrade_core.assembly.trading import TradingDesk
+from xetrade_core.cli.options import symbol_fits
 from xetrade_core.model.orders import Order
 
 Run = Callable[..., Ran]
@@ -161,6 +162,14 @@ def test_an_order_is_not_taken_for_one_of_another_pair(trade: Run, sim: Sim) -> 
         assert ran.code == 2
         assert f"order {order['order_id']} is of BTC/USDT" in ran.error
     assert order["client_id"] in open_ids(sim)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("BTC-PERPETUAL", True), ("btc-perpetual", True), ("BTC-USD", True), ("ETH-PERPETUAL", False), ("BTC", False)],
+)
+def test_an_order_is_named_beside_its_pair_or_the_venues_own_id_of_it(text: str, fits: bool) -> None:
+    assert symbol_fits(text, "BTC/USD:BTC", "deribit") is fits
 
 
 # -- refusals: each one line, exit code 2, nothing sent ---------------------------------------------------------------

@@ -23,6 +23,7 @@ from xetrade_core.execution.clients import open_execution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.simvenue import ccxt_config
+from xetrade_core.trading.execution import ErrorReply, NotSent
 from xetrade_core.venues.clients import ClientOptions
 
 __all__ = ["no_faults_left"]
@@ -243,15 +244,37 @@ async def test_the_private_stream_tells_orders_trades_and_balances(sim: Sim, sym
         await pro.close()
 
 
+def opened(sim: Sim) -> CcxtExecution:
+    """Our own client of the account `main`."""
+    options = ClientOptions(rest_url=sim.url("deribit").rest)
+    keys = Credentials("sim-main-key", "sim-main-secret")
+    client = open_execution("deribit", "main", keys, options, SystemClock(), random.Random(1))
+    assert isinstance(client, CcxtExecution)
+    return client
+
+
+async def test_a_clock_that_is_too_wrong_to_sign_by_is_said_and_nothing_is_sent(sim: Sim) -> None:
+    client = opened(sim)
+    try:
+        await client.balances()
+        sim.begin(venue="deribit", kind="clock", offset_s=-120)
+        with pytest.raises(ErrorReply, match="13004"):
+            await client.balances()
+        with pytest.raises(NotSent, match="the clock of this machine is 120 s from deribit's"):
+            await client.balances()
+        sim.clear()
+        await client.balances()
+    finally:
+        sim.clear()
+        await client.close()
+
+
 async def test_fundings_are_read_out_of_the_log_page_by_page(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:
     await asyncio.to_thread(connect(sim).create_order, INVERSE, "market", "buy", 1000)
     for rate in ("0.001", "-0.0005", "0.0001"):
         sim.pay_funding("deribit", INVERSE, rate)
     booked = [Decimal(one["amount"]) for one in sim.account("deribit")["journal"] if one["kind"] == "funding"]
-    options = ClientOptions(rest_url=sim.url("deribit").rest)
-    keys = Credentials("sim-main-key", "sim-main-secret")
-    client = open_execution("deribit", "main", keys, options, SystemClock(), random.Random(1))
-    assert isinstance(client, CcxtExecution)
+    client = opened(sim)
     try:
         for page in (250, 2):
             monkeypatch.setattr(deribit_fundings, "PAGE", page)

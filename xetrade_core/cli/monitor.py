@@ -176,7 +176,7 @@ def _order(reader: OrderReader, asked: Asked) -> Order | None:
     if not asked.order_id:
         return None
     order = reader.named(asked.order_id, venue=asked.venue or None, account=asked.account or None)
-    if asked.pair and not symbol_fits(asked.pair, order.intent.symbol):
+    if asked.pair and not symbol_fits(asked.pair, order.intent.symbol, order.intent.venue):
         raise ConfigError.of("--pair", asked.pair, f"order {asked.order_id} is of {order.intent.symbol}")
     return order
 

@@ -130,11 +130,16 @@ def pair_as_asked(text: str) -> str:
     return as_asked(text)
 
 
-def symbol_fits(text: str, symbol: str) -> bool:
-    """Whether a person means `symbol` (universal) by `text`: `BTC-USDT`, `BTCUSDT`, with or without `:USDT`."""
+def symbol_fits(text: str, symbol: str, venue: str = "") -> bool:
+    """Whether a person means `symbol` (universal) by `text`: `BTC-USDT`, `BTCUSDT`, with or without `:USDT`; or, where
+    the venue is known, by its own id of it: `BTC-PERPETUAL`.
+    """
     from xetrade_core.symbols.pairs import means
+    from xetrade_core.venues.registry import venue as known_venue
 
-    return means(text, symbol)
+    if means(text, symbol):
+        return True
+    return bool(venue) and text.upper() == known_venue(venue).instruments.venue_id(symbol).upper()
 
 
 def universal(venue: str, text: str) -> str:

@@ -66,7 +66,7 @@ def orders(
             found = reader.newest(limit, from_ns=from_ns, venue=venue or None, account=account or None)
         else:
             found = reader.working(venue=venue or None, account=account or None)
-    chosen = [order for order in found if not pair or symbol_fits(pair, order.intent.symbol)]
+    chosen = [order for order in found if not pair or symbol_fits(pair, order.intent.symbol, order.intent.venue)]
     if not chosen and not as_json:
         emit_text("no orders" if every or since else "no open orders; --all shows those that have ended")
         return

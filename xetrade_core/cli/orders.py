@@ -226,7 +226,7 @@ def _stored(settings: Settings, order_id: str, venue: str, account: str, pair: s
         return None
     finally:
         reader.close()
-    if pair and not symbol_fits(pair, order.intent.symbol):
+    if pair and not symbol_fits(pair, order.intent.symbol, order.intent.venue):
         raise ConfigError.of("--pair", pair, f"order {order_id} is of {order.intent.symbol}")
     return order
 

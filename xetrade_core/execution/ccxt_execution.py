@@ -35,6 +35,8 @@ from xetrade_core.venues.venue import Capability, ErrorKind, Support
 
 T = TypeVar("T")
 Ask = Callable[[Any], Awaitable[T]]
+#: after these the venue's clock is measured again; Deribit has no code of its own for a time that is not its
+_OF_THE_CLOCK = (ErrorKind.CLOCK, ErrorKind.AUTHENTICATION)
 
 
 class CcxtExecution(ABC):
@@ -278,7 +280,7 @@ class CcxtExecution(ABC):
                     return await ask(ccxt)
                 except Exception as error:  # ccxt's parsers raise anything on a garbled reply
                     found = told(error, call, what)
-        if isinstance(found, ErrorReply) and self.rules.errors.get(found.code or "") is ErrorKind.CLOCK:
+        if isinstance(found, ErrorReply) and self.rules.errors.get(found.code or "") in _OF_THE_CLOCK:
             self._clock_due = True
         raise found from None
 

@@ -30,11 +30,12 @@ from xetrade_core.model.orders import (
     Side,
     TimeInForce,
 )
-from xetrade_core.trading.execution import ErrorReply, OrderRef
+from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
 _HISTORY_PAGES = 10  # the newest ten thousand orders of an instrument that have ended
+_SIGNED_MS = 60_000  # how long a signature is good
 _RECENT_MS = 23 * 3_600_000  # the venue's day, less what the clocks may differ
 _STATES = {
     "open": ReportStatus.OPEN,
@@ -290,6 +291,17 @@ class DeribitExecution(CcxtExecution):
             yield VenuePosition(
                 self.rules.id, self.account, symbol, amount, entry or None, received_ns, liquidation or None
             )
+
+    async def _ready(self, what: str, symbol: str | None) -> Any:
+        """See CcxtExecution. ccxt signs Deribit's calls with the time of this machine."""
+        ccxt = await super()._ready(what, symbol)
+        if abs(self._offset_ms) >= _SIGNED_MS:
+            self._clock_due = True
+            raise NotSent(
+                f"{what}: the clock of this machine is {abs(self._offset_ms) / 1000:.0f} s from deribit's, which takes "
+                f"a signature for {_SIGNED_MS // 1000} s: set the clock"
+            )
+        return ccxt
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution. The scope of a token that the key signs for; the token itself is not used."""
