@@ -20,6 +20,7 @@ from xetrade_core.execution.streams import PrivateStream, Statement, StreamOver,
 from xetrade_core.execution.streams.binance import BinanceUsdmStream
 from xetrade_core.execution.streams.stream import StreamState
 from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import Fill, OrderReport, OrderState, ReportStatus, Side
 from xetrade_core.trading.execution import OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
@@ -29,6 +30,7 @@ from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues.registry import venue as known_venue
 
 STREAMED = [Card("binance", "BTC/USDT", D("0.01234"), "BTC", "/api/v3/order", D(1)), *CARDS]
+WITHOUT_BALANCES = ("deribit", "kucoin")
 
 
 class Following(Subject):
@@ -111,6 +113,26 @@ async def test_a_trade_is_told_once_more_exactly_as_it_is_listed(following: Foll
     assert {one.side for one in told} == {Side.BUY}
 
 
+async def test_a_balance_that_a_trade_moves_is_told_as_it_is_listed(following: Following) -> None:
+    card = following.card
+    if card.venue in WITHOUT_BALANCES:
+        pytest.skip("its stream is not asked for them")
+    before = {one.currency: one.total for one in following.said if isinstance(one, Balance)}
+    following.said.clear()
+    await following.client.place(following.intent(None))
+
+    def moved() -> dict[str, Balance]:
+        told = {one.currency: one for one in following.said if isinstance(one, Balance)}
+        return {name: one for name, one in told.items() if one.total != before.get(name)}
+
+    await following.until(lambda: card.fee in moved())
+    [listed] = [one for one in await following.client.balances() if one.currency == card.fee]
+    told = moved()[card.fee]
+    assert (told.venue, told.account, told.total) == (card.venue, "main", listed.total)
+    if told.free is None:
+        assert card.venue in ("binanceusdm", "binancecoinm")
+
+
 async def test_what_happens_while_the_stream_is_down_is_asked_for(following: Following, sim: Sim) -> None:
     rests, fills = following.intent(), following.intent()
     placed = {one.client_id: await following.client.place(one) for one in (rests, fills)}
@@ -168,7 +190,8 @@ async def test_a_full_queue_ends_the_connection_and_what_did_not_fit_is_asked_fo
     tell = stream._tell
 
     async def slowly(said: Statement) -> object:
-        await hold.wait()
+        if not isinstance(said, Balance):
+            await hold.wait()
         return await tell(said)
 
     stream._tell = slowly
@@ -207,7 +230,8 @@ async def test_an_order_is_filled_in_the_store_without_anybody_asking(opened: Op
             return [OrderRef.of(one) for one in await orders.open_orders(venue=card.venue, account="main")]
 
         async def tell(said: Statement) -> None:
-            await orders.observe(card.venue, "main", said)
+            if not isinstance(said, Balance):
+                await orders.observe(card.venue, "main", said)
 
         where = sim.url(card.venue).ws
         async with open_stream(card.venue, "main", subject.client, tell, working, clock, rng, ws_url=where) as stream:

@@ -21,6 +21,7 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import NotSupported
 from xetrade_core.execution.dead_man import Fires
 from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
+from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import Fill, Order
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.overview import number
@@ -31,12 +32,13 @@ Heard = Callable[[Statement, Order | None], Awaitable[object]]
 
 def heard_row(said: Statement, order: Order | None) -> dict[str, str | None]:
     """A statement for people. `ours`: the client id of the order in the store that it is about; None if it is not in
-    there, which the order of another program is not."""
+    there, which the order of another program is not. A balance is about none."""
+    if isinstance(said, Balance):
+        told = {"currency": said.currency, "total": number(said.total), "free": number(said.free)}
+        return {"at": _instant(said.received_ns), "kind": "balance", **told}
     ours = None if order is None else order.client_id
     row: dict[str, str | None] = {
-        "at": datetime.fromtimestamp((said.exchange_ns or 0) / NS_PER_S, UTC).isoformat(timespec="milliseconds")
-        if said.exchange_ns
-        else None,
+        "at": _instant(said.exchange_ns) if said.exchange_ns else None,
         "kind": "fill" if isinstance(said, Fill) else "order",
         "pair": said.symbol,
         "client_id": ours or said.client_id,
@@ -49,6 +51,10 @@ def heard_row(said: Statement, order: Order | None) -> dict[str, str | None]:
         told = {"status": said.status.value, "quantity": number(said.amount), "price": number(said.price)}
         row |= {**told, "filled": number(said.filled)}
     return {**row, "ours": ours}
+
+
+def _instant(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns / NS_PER_S, UTC).isoformat(timespec="milliseconds")
 
 
 async def _nobody(said: Statement, order: Order | None) -> None:
@@ -87,7 +93,8 @@ def _stream(
     venue, account = plan.name
 
     async def tell(said: Statement) -> None:
-        await heard(said, await desk.orders.observe(venue, account, said))
+        order = None if isinstance(said, Balance) else await desk.orders.observe(venue, account, said)
+        await heard(said, order)
 
     async def working() -> list[OrderRef]:
         return [OrderRef.of(order) for order in await desk.orders.open_orders(venue=venue, account=account)]

@@ -238,8 +238,12 @@ class BybitExecution(CcxtExecution):
         return self.read("balances", lambda: tuple(self.held(row["result"], received_ns)))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
-        """See CcxtExecution. What spot orders lock and contracts bind is not free."""
-        for coin in row["list"][0]["coin"]:
+        """See CcxtExecution."""
+        return self.coins(row["list"][0], received_ns)
+
+    def coins(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """The balances of a wallet. What spot orders lock and contracts bind is not free. Raises ValueError."""
+        for coin in row["coin"]:
             total = needed_number(coin, "walletBalance")
             bound = sum((number(coin, name) or ZERO for name in ("locked", "totalOrderIM", "totalPositionIM")), ZERO)
             yield Balance(self.rules.id, self.account, needed(coin, "coin"), total, total - bound, received_ns)

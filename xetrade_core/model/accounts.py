@@ -8,13 +8,14 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One currency of one account: `total` includes what open orders lock."""
+    """One currency of one account: `total` includes what open orders lock and is, of margin accounts, the wallet alone:
+    what open positions would bring is not in it. `free` is None where a venue's stream does not say it."""
 
     venue: str
     account: str
     currency: str
     total: Decimal
-    free: Decimal
+    free: Decimal | None
     received_ns: int
 
 

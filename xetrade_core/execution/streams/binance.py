@@ -14,7 +14,16 @@ import msgspec
 from xetrade_core.execution.binance import STATUS, BinanceExecution
 from xetrade_core.execution.binance_futures import BinanceFuturesExecution
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text, true
-from xetrade_core.execution.streams.words import AccountWords, Addresses, Statement, StreamOver, StreamRefused, decoded
+from xetrade_core.execution.streams.words import (
+    AccountWords,
+    Addresses,
+    Statement,
+    StreamOver,
+    StreamRefused,
+    balance,
+    decoded,
+)
+from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import ZERO, Fill, Liquidity, OrderReport, Side
 from xetrade_core.telemetry import register_secrets
 
@@ -94,10 +103,16 @@ class BinanceSpotStream(AccountWords[BinanceExecution]):
         event = decoded(frame).get("event") or {}
         if event.get("e") == "eventStreamTerminated":
             raise StreamOver("binance ends the stream")
+        if event.get("e") == "outboundAccountPosition":
+            return [self._balance(row) for row in event["B"]]
         if event.get("e") != "executionReport":
             return ()
         client_id = text(event, "C") or needed(event, "c")
         return statements(event, self.symbol(needed(event, "s"), "spot"), client_id, self.execution)
+
+    def _balance(self, row: Row) -> Balance:
+        free, locked = needed_number(row, "f"), needed_number(row, "l")
+        return balance(self.execution, needed(row, "a"), free + locked, free)
 
 
 class BinanceFuturesStream(AccountWords[BinanceFuturesExecution]):
@@ -130,6 +145,9 @@ class BinanceFuturesStream(AccountWords[BinanceFuturesExecution]):
         body = decoded(frame)
         if body.get("e") == "listenKeyExpired":
             raise StreamOver("the listen key has run out")
+        if body.get("e") == "ACCOUNT_UPDATE":
+            wallets = body["a"].get("B") or ()
+            return [balance(self.execution, needed(one, "a"), needed_number(one, "wb"), None) for one in wallets]
         if body.get("e") != "ORDER_TRADE_UPDATE":
             return ()
         row: dict[str, Any] = body["o"]

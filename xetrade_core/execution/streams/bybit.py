@@ -1,4 +1,4 @@
-"""Bybit's private stream: signed in, then subscribed to orders and executions of every category.
+"""Bybit's private stream: signed in, then subscribed to orders and executions of every category and to the wallet.
 
 Its rows are those of the REST calls. Source: bybit-exchange.github.io/docs/v5, "Private stream" (2026-11).
 """
@@ -28,7 +28,7 @@ class BybitStream(AccountWords[BybitExecution]):
         key, signature = self.execution.signed(f"GET/realtime{until}")
         return (
             msgspec.json.encode({"op": "auth", "args": [key, until, signature]}),
-            msgspec.json.encode({"op": "subscribe", "args": ["order", "execution"]}),
+            msgspec.json.encode({"op": "subscribe", "args": ["order", "execution", "wallet"]}),
         )
 
     def greeted(self, frame: bytes) -> bool:
@@ -53,6 +53,9 @@ class BybitStream(AccountWords[BybitExecution]):
         """See StreamWords. Fundings and liquidation fees are executions too, and no trades."""
         body = decoded(frame)
         topic = body.get("topic")
+        if topic == "wallet":
+            received_ns = self.execution.clock.wall_ns()
+            return [one for row in body["data"] for one in self.execution.coins(row, received_ns)]
         if topic not in ("order", "execution"):
             return ()
         said: list[Statement] = []

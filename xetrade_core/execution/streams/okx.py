@@ -1,7 +1,7 @@
-"""OKX's private stream: signed in, then subscribed to the orders of every kind of instrument.
+"""OKX's private stream: signed in, then subscribed to the orders of every kind of instrument and to balances.
 
 A push is an order as the REST calls tell it, with the fill that has just happened, if one has. Source:
-www.okx.com/docs-v5, "Order channel" (2026-11).
+www.okx.com/docs-v5, "Order channel" and "Account channel" (2026-11).
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class OkxStream:
         """See StreamWords."""
         return (
             msgspec.json.encode({"op": "login", "args": [self._execution.login()]}),
-            msgspec.json.encode({"op": "subscribe", "args": [{"channel": "orders", "instType": "ANY"}]}),
+            _subscribe({"channel": "orders", "instType": "ANY"}),
+            _subscribe({"channel": "account", "extraParams": '{"updateInterval": "0"}'}),  # else every few seconds
         )
 
     def greeted(self, frame: bytes) -> bool:
@@ -56,7 +57,11 @@ class OkxStream:
         body = decoded(frame)
         if body.get("event") in ("error", "notice"):
             raise StreamOver(f"okx: {body.get('msg')} (code {body.get('code')})")
-        if (body.get("arg") or {}).get("channel") != "orders":
+        channel = (body.get("arg") or {}).get("channel")
+        if channel == "account":
+            received_ns = self._execution.clock.wall_ns()
+            return [one for row in body.get("data") or () for one in self._execution.held(row, received_ns)]
+        if channel != "orders":
             return ()
         said: list[Statement] = []
         for row in body.get("data") or ():
@@ -69,3 +74,7 @@ class OkxStream:
 
     async def renew(self) -> None:
         """See StreamWords."""
+
+
+def _subscribe(channel: dict[str, str]) -> bytes:
+    return msgspec.json.encode({"op": "subscribe", "args": [channel]})

@@ -2,9 +2,9 @@
 
 A connection is subscribed first and asked about afterwards: what happens meanwhile waits in its queue, so that nothing
 falls between the two. The queue is bounded: one that is full ends the connection, and what did not fit is asked for
-like the rest of the gap. Asked are the open orders, each order that was believed to work and is not among them, and the
-trades since a little before the last word. Whoever is told sorts out what was told twice: fills have their ids, and a
-report is a statement of where an order stands.
+like the rest of the gap. Asked are the open orders, each order that was believed to work and is not among them, the
+trades since a little before the last word, and the balances. Whoever is told sorts out what was told twice: fills have
+their ids, and a report, like a balance, is a statement of how things stand.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from xetrade_core.execution.streams.words import (
 )
 from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions
+from xetrade_core.model.accounts import Balance
 from xetrade_core.model.book_events import GapCause
 from xetrade_core.trading.execution import Execution, ExecutionError, OrderRef
 from xetrade_core.venues.backoff import Backoff
@@ -277,7 +278,8 @@ class PrivateStream:
     async def _pass_on(self, said: Statement) -> None:
         async with self._telling:
             self.told += 1
-            self._symbols.add(said.symbol)
+            if not isinstance(said, Balance):
+                self._symbols.add(said.symbol)
             await self._tell(said)
 
     async def _until_closed(self) -> None:
@@ -310,6 +312,8 @@ class PrivateStream:
             for symbol in sorted({ref.symbol for ref in believed} | self._symbols):
                 for fill in await self._execution.fills_since(symbol, since_ns):
                     await self._pass_on(fill)
+            for balance in await self._execution.balances():
+                await self._pass_on(balance)
         except ExecutionError as error:
             raise VenueUnavailable(f"the gap of the stream of {self.name} cannot be closed: {error}") from None
         self._heard_ns = self._clock.wall_ns()

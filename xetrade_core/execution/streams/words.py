@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from xetrade_core.errors import XETradeError
 from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import Fill, OrderReport
 from xetrade_core.venues.venue import WebsocketRules
 
@@ -23,7 +25,7 @@ class TradeToAskFor:
     at_ns: int
 
 
-Statement = OrderReport | Fill
+Statement = OrderReport | Fill | Balance
 Heard = Statement | TradeToAskFor
 
 
@@ -66,7 +68,7 @@ class StreamWords(Protocol):
         ...
 
     def read(self, frame: bytes) -> Sequence[Heard]:
-        """What a frame says of orders. Raises StreamOver, and ValueError for one that cannot be read."""
+        """What a frame says of orders, trades and balances. Raises StreamOver, and ValueError for an unreadable one."""
         ...
 
     async def renew(self) -> None:
@@ -116,3 +118,8 @@ def decoded(frame: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValueError(f"a frame is no object but {type(body).__name__}")
     return body
+
+
+def balance(execution: CcxtExecution, currency: str, total: Decimal, free: Decimal | None) -> Balance:
+    """A balance of the account of a client, as of now."""
+    return Balance(execution.rules.id, execution.account, currency, total, free, execution.clock.wall_ns())
