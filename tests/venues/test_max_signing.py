@@ -8,15 +8,18 @@ import multiprocessing
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xetrade_core.clock import ManualClock, SystemClock
 from xetrade_core.venues.max_signing import (
     MaxKey,
+    Params,
     ProcessNonces,
     SharedNonces,
     json_body,
+    nonces_of,
     query,
     signed_headers,
     websocket_login,
@@ -64,7 +67,7 @@ def test_the_websocket_login_signs_the_nonce() -> None:
 
 
 def test_lists_have_brackets_in_the_query_and_none_in_the_payload() -> None:
-    params = {"markets": ["btctwd", "ethtwd"], "limit": 5, "sort_by_price": True}
+    params: Params = {"markets": ["btctwd", "ethtwd"], "limit": 5, "sort_by_price": True}
     assert query(params, 7) == (
         ("nonce", "7"),
         ("markets[]", "btctwd"),
@@ -81,14 +84,31 @@ def test_neither_key_nor_secret_is_shown() -> None:
     assert "0123456789abcdef" not in repr(KEY)
 
 
-@given(steps=st.lists(st.floats(-5, 5), max_size=40))
-def test_nonces_of_a_process_only_rise_whatever_the_clock_does(steps: list[float]) -> None:
+@given(steps=st.lists(st.floats(-0.6, 5), max_size=40))
+def test_nonces_of_a_process_only_rise_while_the_clock_is_less_wrong_than_the_venue_allows(steps: list[float]) -> None:
     clock = ManualClock()
     nonces, seen = ProcessNonces(clock), []
     for step in steps:
         clock.step_wall(step)
         seen.append(nonces.next())
     assert all(after > before for before, after in pairwise(seen))
+
+
+@given(offsets=st.lists(st.integers(-120_000, 120_000), min_size=1, max_size=40))
+def test_a_nonce_is_never_so_far_ahead_that_the_venue_refuses_it(offsets: list[int]) -> None:
+    clock = ManualClock()
+    nonces = ProcessNonces(clock)
+    for offset_ms in offsets:
+        assert 0 <= nonces.next(offset_ms) - (clock.wall_ns() // 10**6 + offset_ms) <= 25_000
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_clients_of_one_key_share_its_nonces_whether_other_processes_do_or_not(tmp_path: Path, shared: bool) -> None:
+    clock, directory = ManualClock(), tmp_path if shared else None
+    one, other = (nonces_of("an-access-key", directory, clock) for _ in range(2))
+    drawn = [one.next(), other.next(), one.next(), nonces_of("another", directory, clock).next()]
+    assert drawn == [drawn[0], drawn[0] + 1, drawn[0] + 2, drawn[0]]
+    assert not [path for path in tmp_path.rglob("*") if "access" in path.name]
 
 
 def _draw(path: str, count: int) -> list[int]:

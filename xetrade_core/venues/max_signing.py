@@ -21,6 +21,7 @@ import msgspec
 from xetrade_core.clock import NS_PER_MS, Clock
 
 Params = Mapping[str, str | int | bool | list[str]]
+_WINDOW_MS = 25_000  # of the venue's 30 s, as its clock is known to a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +35,39 @@ class MaxKey:
 class Nonces(Protocol):
     """Where a key's nonces come from: one source a key, shared by REST and websocket."""
 
-    def next(self) -> int:
-        """A nonce above all before it."""
+    def next(self, offset_ms: int = 0) -> int:
+        """A nonce above all before it; `offset_ms` is what to add to our clock to get the venue's."""
         ...
+
+
+def _above(last: int, now_ms: int) -> int:
+    """The time, or the one after the last nonce if that is later.
+
+    A last one that the venue would refuse as too far ahead (a clock was wrong) is forgotten.
+    """
+    return max(now_ms, last + 1) if last < now_ms + _WINDOW_MS else now_ms
+
+
+@dataclass(slots=True)
+class _Drawn:
+    last: int = 0
 
 
 class ProcessNonces:
     """Nonces of a key that one process alone uses."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, drawn: _Drawn | None = None) -> None:
+        """`drawn` is what several of these share of one key."""
         self._clock = clock
-        self._last = 0
+        self._drawn = drawn or _Drawn()
 
-    def next(self) -> int:
-        """The time in ms, or the one after the last nonce if that is later."""
-        self._last = max(self._clock.wall_ns() // NS_PER_MS, self._last + 1)
-        return self._last
+    def next(self, offset_ms: int = 0) -> int:
+        """See Nonces."""
+        self._drawn.last = _above(self._drawn.last, self._clock.wall_ns() // NS_PER_MS + offset_ms)
+        return self._drawn.last
+
+
+_of_process: dict[str, _Drawn] = {}  # by the digest of the key
 
 
 class SharedNonces:
@@ -60,17 +78,27 @@ class SharedNonces:
         self._path = path
         self._clock = clock
 
-    def next(self) -> int:
+    def next(self, offset_ms: int = 0) -> int:
         """As ProcessNonces, above those of all processes. Waits for the lock, which is held for microseconds."""
         with open(self._path, "a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             text = file.read()
-            nonce = max(self._clock.wall_ns() // NS_PER_MS, (int(text) if text.isdigit() else 0) + 1)
+            nonce = _above(int(text) if text.isdigit() else 0, self._clock.wall_ns() // NS_PER_MS + offset_ms)
             file.seek(0)
             file.truncate()
             file.write(b"%d" % nonce)
         return nonce
+
+
+def nonces_of(access_key: str, directory: Path | None, clock: Clock) -> Nonces:
+    """The nonces of a key: of all processes of this machine that share a directory, or of this process alone."""
+    digest = hashlib.sha256(access_key.encode()).hexdigest()[:32]
+    if directory is None:
+        return ProcessNonces(clock, _of_process.setdefault(digest, _Drawn()))
+    kept = directory / "nonces"
+    kept.mkdir(parents=True, exist_ok=True)
+    return SharedNonces(kept / digest, clock)
 
 
 def signed_headers(key: MaxKey, path: str, params: Params, nonce: int) -> dict[str, str]:
