@@ -40,6 +40,7 @@ keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", wi
         "kucoin": '["BTC/USDT"]',
         "bybit": '["BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"]',
         "deribit": '["BTC/USD:BTC", "BTC/USDC:USDC", "BTC/USDC"]',
+        "max": '["BTC/TWD", "ETH/USDT"]',
     }.items()
 )
 Open = Callable[..., AccountClient]

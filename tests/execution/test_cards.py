@@ -16,7 +16,7 @@ from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.execution.clients import AccountClient
 from xetrade_core.execution.credentials import Credentials
-from xetrade_core.execution.permissions import WithdrawalAllowed
+from xetrade_core.execution.permissions import KeyPermissions, WithdrawalAllowed
 from xetrade_core.model.accounts import VenuePosition
 from xetrade_core.model.orders import Intent, Liquidity, OrderType, ReportStatus, Side, TimeInForce
 from xetrade_core.positions.margin import Leg, liquidation_price
@@ -47,6 +47,10 @@ class Card:
     def contract(self) -> bool:
         return ":" in self.symbol
 
+    def offers(self, capability: Capability) -> bool:
+        """Whether the venue itself has it."""
+        return known_venue(self.venue).capabilities.get(capability) is Support.NATIVE
+
 
 CARDS = [
     Card("binanceusdm", "BTC/USDT:USDT", D("0.012"), "USDT", "/fapi/v1/order", D(1)),
@@ -60,6 +64,7 @@ CARDS = [
     Card("deribit", "BTC/USDC", D("0.01234"), "BTC", "/private/buy", D(1)),
     Card("deribit", "BTC/USDC:USDC", D("0.012"), "USDC", "/private/buy", D(1), "0.5"),
     Card("deribit", "BTC/USD:BTC", D(120), "BTC", "/private/buy", D(1), "0.5"),
+    Card("max", "BTC/TWD", D("0.01234"), "BTC", "/wallet/spot/order", D(1)),
 ]
 
 
@@ -216,6 +221,7 @@ async def test_trades_come_page_by_page_and_none_twice(subject: Subject, monkeyp
     monkeypatch.setattr("xetrade_core.execution.bybit.PAGE", 2)
     monkeypatch.setattr("xetrade_core.execution.deribit.PAGE", 2)
     monkeypatch.setattr("xetrade_core.execution.kucoin.PAGE", 2)
+    monkeypatch.setattr("xetrade_core.execution.max.PAGE", 2)
     before = len(await subject.client.fills_since(subject.card.symbol, hour_ago()))
     for _ in range(3):
         await subject.client.place(subject.intent(None))
@@ -225,6 +231,10 @@ async def test_trades_come_page_by_page_and_none_twice(subject: Subject, monkeyp
 
 @pytest.mark.parametrize("style", [TimeInForce.IOC, TimeInForce.FOK])
 async def test_what_must_trade_at_once_never_rests(subject: Subject, style: TimeInForce) -> None:
+    if style not in known_venue(subject.card.venue).times_in_force:
+        with pytest.raises(NotSent):
+            await subject.client.place(subject.intent(time_in_force=style))
+        return
     await subject.ends_untraded(subject.intent(time_in_force=style))
     assert await subject.client.open_orders(subject.card.symbol) == ()
 
@@ -364,6 +374,9 @@ async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apa
     assert subject.kind(caught.value) is ErrorKind.AUTHENTICATION
     assert "CANARY" not in repr(caught.value) + str(caught.value)
     (await subject.client.permissions()).require_safe(venue, "main")
+    if not subject.card.offers(Capability.KEY_PERMISSIONS):
+        assert await subject.client.permissions() == KeyPermissions()
+        return
     rich = subject.opened(venue, "rich", Credentials("rich-key", "rich-secret", "rich-pass"))
     with pytest.raises(WithdrawalAllowed):
         (await rich.permissions()).require_safe(venue, "rich")

@@ -181,6 +181,6 @@ async def test_recorded_replies_are_read() -> None:
 @pytest.mark.recordings
 async def test_a_refusal_keeps_the_venues_words() -> None:
     async with recorded() as client:
-        client._base += "/refused"  # type: ignore[attr-defined]
+        client.base_url += "/refused"  # type: ignore[attr-defined]
         with pytest.raises(VenueRefused, match=r"401: .*out of scope"):
             await client.instruments()

@@ -1,8 +1,9 @@
-"""From a venue's name and an account's key to a client of its private side."""
+"""From a venue's name and an account's key to a client of its private side: over ccxt's class, or one of our own."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Protocol
 
 from xetrade_core.clock import Clock
@@ -14,11 +15,15 @@ from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.deribit import DeribitExecution
 from xetrade_core.execution.kucoin import KucoinExecution
+from xetrade_core.execution.max import MaxExecution
 from xetrade_core.execution.okx import OkxExecution
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.trading.execution import Execution
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.clients import ClientOptions, open_client
+from xetrade_core.venues.market_data import MarketData
+from xetrade_core.venues.max_client import MaxMarketData
+from xetrade_core.venues.max_signing import nonces_of
 from xetrade_core.venues.registry import venue as known_venue
 
 
@@ -34,7 +39,19 @@ class AccountClient(Execution, Protocol):
         ...
 
 
-#: by venue id
+OwnFactory = Callable[[MarketData, str, Credentials, ClientOptions, Clock], AccountClient]
+"""From a client of market data, an account's name and key to a client of ours."""
+
+
+def _max(
+    client: MarketData, account: str, credentials: Credentials, options: ClientOptions, clock: Clock
+) -> MaxExecution:
+    assert isinstance(client, MaxMarketData)
+    nonces = nonces_of(credentials.api_key, options.sharing.directory, clock)
+    return MaxExecution(client, account, credentials, nonces, clock)
+
+
+#: over the unmodified ccxt class, by venue id
 CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {
     "binance": BinanceExecution,
     "binanceusdm": BinanceUsdmExecution,
@@ -44,11 +61,13 @@ CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {
     "okx": OkxExecution,
     "kucoin": KucoinExecution,
 }
+#: clients of our own, by venue id: for venues that ccxt does not know
+OWN_CLIENTS: dict[str, OwnFactory] = {"max": _max}
 
 
 def tradable_venues() -> tuple[str, ...]:
     """The venues on which orders can be placed."""
-    return tuple(CCXT_CLIENTS)
+    return (*CCXT_CLIENTS, *OWN_CLIENTS)
 
 
 def open_execution(
@@ -59,9 +78,10 @@ def open_execution(
     Raises UnknownVenue, VenueRetired, ConfigError, and NotSupported for a venue on which orders cannot be placed yet.
     """
     venue = known_venue(venue_id).require_live()
-    kind = CCXT_CLIENTS.get(venue_id)
-    if kind is None:
+    if venue_id not in tradable_venues():
         raise NotSupported(f"orders cannot be placed on {venue.name}: only on {', '.join(tradable_venues())}")
     client = open_client(venue_id, options, clock, rng)
+    if (own := OWN_CLIENTS.get(venue_id)) is not None:
+        return own(client, account, credentials, options, clock)
     assert isinstance(client, CcxtMarketData)
-    return kind(client, account, credentials, clock)
+    return CCXT_CLIENTS[venue_id](client, account, credentials, clock)

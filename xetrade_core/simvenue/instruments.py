@@ -172,6 +172,8 @@ def _max(wanted: Wanted) -> Listing:
     tick, lot, price = facts.tick * (10 if wanted.quote == "TWD" else 1), facts.spot_lot, facts.price
     if wanted.base == "SHIB":
         tick, lot, price = Decimal("0.000001"), Decimal(1000), Decimal("0.0125")
+    elif wanted.base == "USDT":
+        tick, lot, price = Decimal("0.001"), Decimal("0.01"), Decimal(1)
     venue_id = f"{wanted.base}{wanted.quote}".lower()
     instrument = Instrument("max", wanted.symbol, venue_id, MarketType.SPOT, tick, lot)
     return wanted.listed(instrument, decimals(tick), decimals(lot), trim=True, price=price * rate)
@@ -183,7 +185,10 @@ def _ten_ticks_of_btc(wanted: Wanted) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """How a venue lists an instrument, and the forms of its symbols; the first is the one that is listed in numbers."""
+    """How a venue lists an instrument, and the forms of its symbols; the first is the one that is listed in numbers.
+
+    A form without a place for the base is one symbol: the market that tells what another is quoted in is worth.
+    """
 
     build: Callable[[Wanted], Listing]
     forms: tuple[str, ...]
@@ -199,7 +204,7 @@ _RULES = {
     "kucoinfutures": _Rule(_kucoinfutures, ("{0}/USDT:USDT", "{0}/USD:{0}")),
     "deribit": _Rule(_deribit, ("{0}/USDC:USDC", "{0}/USD:{0}", "{0}/USDC")),
     "derive": _Rule(_derive, ("{0}/USDC:USDC", "{0}/USDC")),
-    "max": _Rule(_max, ("{0}/TWD", "{0}/USDT")),
+    "max": _Rule(_max, ("{0}/TWD", "{0}/USDT", "USDT/TWD")),
 }
 VENUES = tuple(_RULES)
 DEFAULT_VENUES = ("binance", "binanceusdm", "okx")  # what a simulation without a scenario serves: enough for a look
@@ -216,7 +221,7 @@ def default_symbols(venue: str, count: int | None = None) -> tuple[str, ...]:
     """What a venue lists when nothing is configured, or `count` symbols: the known bases first, then synthetic ones."""
     forms = _rule(venue).forms
     if count is None:
-        return tuple(form.format(base) for form in forms for base in _DEFAULT_BASES)
+        return tuple(dict.fromkeys(form.format(base) for form in forms for base in _DEFAULT_BASES))
     bases = [*_BASES, *(f"{SYNTHETIC_PREFIX}{n:03d}" for n in range(max(0, count - len(_BASES))))]
     return tuple(forms[0].format(base) for base in bases[:count])
 

@@ -16,7 +16,7 @@ from xetrade_core.errors import (
 )
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.order_events import EventKind, OrderEvent, Source
-from xetrade_core.model.orders import Intent, Order, OrderState
+from xetrade_core.model.orders import Intent, Order, OrderState, TimeInForce
 from xetrade_core.trading import beginning
 from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.evidence import settled
@@ -163,3 +163,7 @@ def _require_offered(request: OrderRequest, account: TradingAccount) -> None:
     offered = account.venue.capabilities
     if request.post_only and offered and Capability.POST_ONLY not in offered:
         raise InvalidOrder("post_only", True, f"{account.venue.id} has no post-only orders")
+    stays, times = request.time_in_force, account.venue.times_in_force
+    if stays not in times:
+        allowed = ", ".join(one.value for one in TimeInForce if one in times)
+        raise InvalidOrder("time_in_force", stays.value, f"{allowed} on {account.venue.id}")

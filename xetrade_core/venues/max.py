@@ -11,6 +11,7 @@ import msgspec
 from xetrade_core.books.max import CHANNEL_LEVELS, MaxBooks
 from xetrade_core.errors import VenueUnavailable
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.model.orders import TimeInForce
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
@@ -103,14 +104,15 @@ _ERRORS = error_codes(
     {
         ErrorKind.BAD_REQUEST: "1001",
         ErrorKind.AUTHENTICATION: "2001 2005 2008 2010 2014 2017 5004",
-        ErrorKind.CLOCK: "2006 2007",  # nonce used, or outside the window of 30 s
+        ErrorKind.CLOCK: "2007",  # the nonce is outside the window of 30 s
         ErrorKind.PERMISSION: "2011 2029 2060 2061 2062 2063 2064 2065",
-        ErrorKind.UNKNOWN_ORDER: "2004",
-        ErrorKind.ORDER_REJECTED: "2002 2003 2016 2019 2020 2021 2022 2023 2024 2034 5011",
+        ErrorKind.UNKNOWN_ORDER: "2003 2004",  # no such order, or none that can be cancelled any more
+        ErrorKind.ORDER_REJECTED: "2002 2016 2019 2020 2021 2022 2023 2024 2034 5011",
         ErrorKind.INSUFFICIENT_FUNDS: "2018 2025",
         ErrorKind.DUPLICATE_CLIENT_ID: "2036",  # "duplicated resource": confirm by asking for the order
         ErrorKind.UNAVAILABLE: "2066",
-        ErrorKind.OUTCOME_UNKNOWN: "5999",
+        # 2006, the nonce was used: perhaps by this very request, which something on the way has sent twice
+        ErrorKind.OUTCOME_UNKNOWN: "2006 5999",
     }
 )
 
@@ -153,7 +155,14 @@ VENUE = Venue(
         Fact("precision", "decimals of price and amount; it can be 0 or negative: shibtwd -3 is a lot of 1000",
              _CHECKED, _REST),
         Fact("nonce", "milliseconds within 30 s of the venue's clock, each once per access key", _CHECKED, _REST),
-        Fact("client id", "up to 36 characters; whether closed orders keep theirs is not documented", _CHECKED, _REST),
+        Fact("client id", "up to 36 characters; the same one is refused within 24 hours and not later, by a code "
+             "that is not documented: no order is sent again", _CHECKED, _REST),
+        Fact("orders", "limit, post_only, ioc_limit and market (and stops); no fill-or-kill, no change in place, no "
+             "reduce-only. Placing and cancelling are asynchronous: a reply only takes note", _CHECKED, _REST),
+        Fact("trades", "one between two orders of the account is one row, of side self-trade: order, fee and "
+             "liquidity are the ask's, self_trade_bid_... the bid's. A fee is null until it is known", _CHECKED, _REST),
+        Fact("permissions", "no call tells what a key may do; to withdraw it must be bound to IP addresses", _CHECKED,
+             _REST),
     ),
     client_ids=ClientIdRule(
         pattern=r"[A-Za-z0-9-]{1,36}", ccxt_param="client_oid", unique=Uniqueness.UNVERIFIED, query=True, cancel=True
@@ -171,6 +180,8 @@ VENUE = Venue(
             Capability.ORDER_STREAM,
             Capability.TRADE_STREAM,
         ),
+        emulated=(Capability.AMEND,),
     ),
     funding=None,
+    times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC}),
 )  # fmt: skip

@@ -63,10 +63,10 @@ class MaxMarketData:
     ) -> None:
         self.venue = venue.id
         self.transport = transport
-        self._rules = venue
-        self._base = venue.endpoints(rest_url=rest_url).rest
+        self.rules = venue
+        self.base_url = venue.endpoints(rest_url=rest_url).rest
+        self.timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._clock = clock
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._ids: dict[str, str] = {}  # venue ids by universal symbol
 
     async def close(self) -> None:
@@ -75,7 +75,7 @@ class MaxMarketData:
 
     async def instruments(self, *, fresh: bool = False) -> tuple[Instrument, ...]:
         """See MarketData; always asked for now: it is a short list."""
-        codec = self._rules.instruments
+        codec = self.rules.instruments
         bodies = [await self._get(request) for request in codec.requests(())]
         rows = tuple(row for body in bodies for row in codec.parse(body))
         self._ids = {row.symbol: row.venue_id for row in rows}
@@ -83,7 +83,7 @@ class MaxMarketData:
 
     async def book(self, symbol: str, depth: int) -> BookSnapshot:
         """See MarketData; at most 300 levels a side."""
-        market = await self._market(symbol)
+        market = await self.market_id(symbol)
         limit = str(min(depth, _MOST_LEVELS))
         body = await self._get(RestRequest("/api/v3/depth", (("market", market), ("limit", limit))))
         received_ns = self._clock.wall_ns()
@@ -100,7 +100,7 @@ class MaxMarketData:
 
     async def quotes(self, symbols: Sequence[str]) -> dict[str, Quote]:
         """See MarketData; one call for all."""
-        markets = {await self._market(symbol): symbol for symbol in symbols}
+        markets = {await self.market_id(symbol): symbol for symbol in symbols}
         if not markets:
             return {}
         params = tuple(("markets[]", market) for market in markets)
@@ -129,16 +129,25 @@ class MaxMarketData:
 
     async def server_time_ns(self) -> int:
         """See MarketData; to the second, which is all that MAX tells."""
-        body = await self._get(RestRequest(self._rules.rest.time_path or ""))
+        body = await self._get(RestRequest(self.rules.rest.time_path or ""))
         return self._read(_TIME, body, "time").timestamp * NS_PER_S
 
-    async def _market(self, symbol: str) -> str:
+    async def market_id(self, symbol: str) -> str:
+        """The venue's id of a symbol. Raises UnknownSymbol, and what `instruments` raises."""
+        ids = await self._listed()
+        try:
+            return ids[symbol]
+        except KeyError:
+            raise UnknownSymbol(symbol, self.venue, near_symbols(symbol, ids)) from None
+
+    async def symbols(self) -> dict[str, str]:
+        """The universal symbol of each id that the venue lists. Raises what `instruments` raises."""
+        return {venue_id: symbol for symbol, venue_id in (await self._listed()).items()}
+
+    async def _listed(self) -> dict[str, str]:
         if not self._ids:
             await self.instruments()
-        try:
-            return self._ids[symbol]
-        except KeyError:
-            raise UnknownSymbol(symbol, self.venue, near_symbols(symbol, self._ids)) from None
+        return self._ids
 
     def _read(self, decoder: msgspec.json.Decoder[_T], body: bytes, what: str) -> _T:
         try:
@@ -148,16 +157,16 @@ class MaxMarketData:
 
     async def _get(self, request: RestRequest) -> bytes:
         """The body of a 200 reply without an error in it. One attempt; raises what MarketData says."""
-        url, call = self._base + request.path, Call(weight=request.weight)
+        url, call = self.base_url + request.path, Call(weight=request.weight)
         with calling(call):
             await self.transport.acquire(request.weight)
             try:
-                async with self.transport.session.get(url, params=request.params, timeout=self._timeout) as reply:
+                async with self.transport.session.get(url, params=request.params, timeout=self.timeout) as reply:
                     body = await reply.read()
                     self._raise_for(reply.status, call, url, body)
                     return body
             except TimeoutError:
-                raise VenueUnavailable(f"{url} did not answer within {self._timeout.total:g} s") from None
+                raise VenueUnavailable(f"{url} did not answer within {self.timeout.total:g} s") from None
             except UnreadableReply as error:
                 raise VenueUnavailable(f"{url} answered {error}") from None
             except aiohttp.ClientError as error:
@@ -167,7 +176,7 @@ class MaxMarketData:
         if status < HTTPStatus.BAD_REQUEST and call.code is None:
             return
         said = f"{url} answered {status}: {body[:_SHOWN].decode('utf-8', 'replace').strip()}"
-        kind = self._rules.errors.get(call.code or "")
+        kind = self.rules.errors.get(call.code or "")
         if status in LIMITED or kind is ErrorKind.RATE_LIMITED:
             seconds = self.transport.budget.rule.window_s if call.retry_after_s is None else call.retry_after_s
             raise RateLimited(f"{said}; no calls for {seconds:g} s", seconds)

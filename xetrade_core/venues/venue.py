@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from xetrade_core.errors import ConfigError, VenueRetired
 from xetrade_core.model.instruments import Instrument, MarketType
+from xetrade_core.model.orders import TimeInForce
 
 if TYPE_CHECKING:
     from xetrade_core.books.book_set import BookSet
@@ -347,8 +348,8 @@ class Venue:
     `errors` maps the venue's raw error codes (as text) to what they mean; a code that is not there is unclassified.
     `funding` is None where nothing is funded. `counts_contracts`: sizes of derivatives are in contracts; False where
     they are in base or quote currency whatever a contract is worth, so that one unit of size is one of the currency.
-    `contracts_at` are the ids under which the same exchange lists perpetuals where this one lists none: people say
-    binance for both. `marks` is None where the venue marks nothing.
+    `times_in_force` are how long its orders may stay. `contracts_at` are the ids under which the same exchange lists
+    perpetuals where this one lists none: people say binance for both. `marks` is None where the venue marks nothing.
     """
 
     id: str
@@ -369,6 +370,7 @@ class Venue:
     funding: FundingRules | None = None
     marks: MarkCall | None = None
     counts_contracts: bool = True
+    times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
     contracts_at: tuple[str, ...] = ()
     status: VenueStatus = VenueStatus.LIVE
     retired_on: date | None = None

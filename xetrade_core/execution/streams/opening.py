@@ -12,6 +12,7 @@ from xetrade_core.execution.streams.binance import BinanceCoinmStream, BinanceSp
 from xetrade_core.execution.streams.bybit import BybitStream
 from xetrade_core.execution.streams.deribit import DeribitStream
 from xetrade_core.execution.streams.kucoin import KucoinStream
+from xetrade_core.execution.streams.max import MaxStream
 from xetrade_core.execution.streams.okx import OkxStream
 from xetrade_core.execution.streams.stream import PrivateStream, Tell, Working
 from xetrade_core.execution.streams.words import StreamWords
@@ -26,6 +27,7 @@ _WORDS: dict[str, Callable[[Any], StreamWords]] = {
     "deribit": DeribitStream,
     "okx": OkxStream,
     "kucoin": KucoinStream,
+    "max": MaxStream,
 }
 
 

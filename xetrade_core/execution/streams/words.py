@@ -13,7 +13,7 @@ from xetrade_core.errors import XETradeError
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import Fill, OrderReport
-from xetrade_core.venues.venue import WebsocketRules
+from xetrade_core.venues.venue import Venue, WebsocketRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,17 @@ class GuardedWords(StreamWords, Protocol):
         ...
 
 
-E = TypeVar("E", bound=CcxtExecution)
+class NamesSymbols(Protocol):
+    """A client of an account that knows what its venue calls things."""
+
+    rules: Venue
+
+    async def symbols(self) -> Callable[[str, str], str]:
+        """From the venue's name of an instrument, and its kind (spot or contract), to the universal symbol."""
+        ...
+
+
+E = TypeVar("E", bound=NamesSymbols)
 
 
 class AccountWords(Generic[E]):

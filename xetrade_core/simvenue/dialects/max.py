@@ -1,4 +1,4 @@
-"""The wire dialect of MAX (max.maicoin.com): REST v3 and the websocket.
+"""The wire dialect of MAX (max.maicoin.com): REST v3 and the websocket, which is one for all channels.
 
 The `book` channel shows up to 50 levels a side: a snapshot, then updates with the ids of their changes (`fi` to `li`)
 and the version `v` of the venue's books, which is another after maintenance. Prices and volumes are strings with at
@@ -8,12 +8,27 @@ least one decimal; `depth` lists both sides by falling price. A client that send
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
-from xetrade_core.simvenue.dialects.base import Dialect, Handler, HandshakeRefused, Recorded, Reply, Request, Session
+from xetrade_core.simvenue.desk import DeskEvent, DeskRules
+from xetrade_core.simvenue.dialects.base import (
+    Dialect,
+    Handler,
+    HandshakeRefused,
+    PrivateMessage,
+    Recorded,
+    Reply,
+    Request,
+    Session,
+)
+from xetrade_core.simvenue.dialects.max_orders import least_quote
+from xetrade_core.simvenue.dialects.max_private import MaxPrivate
 from xetrade_core.simvenue.dialects.max_recorded import read_max
+from xetrade_core.simvenue.dialects.max_signed import MaxKeys, MaxRefused
+from xetrade_core.simvenue.dialects.max_stream import MaxStream
 from xetrade_core.simvenue.dialects.views import net_changes, visible
 from xetrade_core.simvenue.levels import Levels
 from xetrade_core.simvenue.market import Flush, Market
@@ -47,22 +62,36 @@ class Max(Dialect):
     book_kinds = frozenset(f"book{depth}" for depth in _DEPTHS)
     book_shape = BookShape(ids=("fi", "li", "v"), symbol=("M",), bids=("b",))
     greeted_kinds = frozenset({*book_kinds, "ticker"})
+    desk_rules = DeskRules(
+        unique_client_ids="always",  # for 24 hours, which is longer than a simulation
+        maker_fee=Decimal("0.0008"),
+        taker_fee=Decimal("0.0016"),
+        takes_crossing_post_only=True,
+        first_order_id=2_300_000_000,
+    )
+    order_id_fields = frozenset({"id"})
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
+        self._stream: MaxStream | None = None
         self._views: dict[tuple[str, str], set[int] | None] = {}  # (kind, symbol) -> what it showed last
 
     # --- REST -------------------------------------------------------------------------------------------------------
 
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:
-        return {
+        routes: dict[tuple[str, str], Handler] = {
             ("GET", "/api/v3/timestamp"): lambda request: _ok({"timestamp": request.now_ns // NS_PER_S}),
             ("GET", "/api/v3/markets"): lambda request: _ok([_market_row(one) for one in self.venue.markets.values()]),
             ("GET", "/api/v3/depth"): self._depth,
             ("GET", "/api/v3/ticker"): self._ticker,
             ("GET", "/api/v3/tickers"): self._tickers,
         }
+        if self.desk is not None:
+            keys = MaxKeys(self.desk)
+            self._stream = MaxStream(self.desk, keys)
+            routes |= MaxPrivate(self.desk, keys, self.venue.by_id).routes
+        return routes
 
     def not_found(self, request: Request) -> Reply:
         return Reply(404, b'{"success":false,"error":{"code":1001,"message":"no such endpoint"}}')
@@ -124,6 +153,12 @@ class Max(Dialect):
         except msgspec.DecodeError:
             _reply(session, {"e": "error", "E": ["E-1005: invalid json"]}, "", now_ns)
             return
+        if action.action == "auth" and self._stream is not None and self.desk is not None:
+            answer, snapshots = self._stream.sign_in(session, text, self.desk.now_ns // NS_PER_MS)
+            _reply(session, answer, action.id, now_ns)
+            for snapshot in snapshots:
+                session.reply(snapshot)
+            return
         if action.action not in ("sub", "subscribe", "unsub", "unsubscribe"):
             _reply(session, {"e": "error", "E": ["E-1004: invalid action"]}, action.id, now_ns)
             return
@@ -142,6 +177,9 @@ class Max(Dialect):
         else:
             session.unsubscribe(name)
         return True
+
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
+        return () if self._stream is None else self._stream.render(event)
 
     def read_recorded(self, frame: bytes, symbol: str | None) -> Recorded | None:
         return read_max(self.venue, frame)
@@ -225,7 +263,7 @@ def _market_row(market: Market) -> dict[str, object]:
         "min_base_amount": float(instrument.lot),
         "quote_unit": listing.quote.lower(),
         "quote_unit_precision": -instrument.price_tick.adjusted(),
-        "min_quote_amount": 250 if listing.quote == "TWD" else 8,
+        "min_quote_amount": int(least_quote(market)),
         "m_wallet_supported": False,
     }
 
@@ -253,4 +291,4 @@ def _ok(body: object) -> Reply:
 
 
 def _refused(message: str) -> Reply:
-    return Reply(400, msgspec.json.encode({"success": False, "error": {"code": 1001, "message": message}}))
+    return MaxRefused(1001, message).reply
