@@ -323,6 +323,16 @@ def test_an_order_waits_for_a_venue_that_is_down(trade: Run, sim: Sim) -> None:
     assert placed(trade, "--expires", "30s")["state"] == "open"
 
 
+def test_the_first_order_on_a_venue_that_is_down_waits_for_what_it_lists(trade: Run, sim: Sim) -> None:
+    sim.begin(kind="refuse", venue="binance", for_=60)
+    over = trade("place", *LIMIT, "--expires", "0.5s")
+    assert over.code == 2
+    assert "so it was until the order's own expiry, and nothing was sent" in over.error
+    sim.clear()
+    sim.begin(kind="refuse", venue="binance", for_=1.5)
+    assert placed(trade, "--expires", "30s")["state"] == "open"
+
+
 def test_a_cancel_without_an_answer_says_that_it_is_not_settled(trade: Run, sim: Sim) -> None:
     order = placed(trade)
     sim.begin(kind="rest_error", venue="binance", path="/api/v3/order", status=503, variant="before", for_=60)

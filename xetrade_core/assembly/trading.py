@@ -23,6 +23,7 @@ from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan_accounts
 from xetrade_core.assembly.markets import Markets
 from xetrade_core.assembly.order_store import open_store
+from xetrade_core.assembly.waiting import until_asked
 from xetrade_core.capture.undisturbed import undisturbed
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
@@ -82,6 +83,7 @@ class TradingDesk:
     clients: dict[AccountName, AccountClient]
     accounts: dict[AccountName, TradingAccount]
     clock: Clock
+    rng: random.Random
     policy: Policy
     _checked: set[AccountName] = field(default_factory=set)
 
@@ -100,12 +102,18 @@ class TradingDesk:
     async def place(self, request: OrderRequest, *, key: str, step: str = "", index: int = 0) -> Order:
         """As `OrderService.place`, of an instrument in any spelling, once its key was looked at and its mark brought.
 
-        Raises what that raises, WithdrawalAllowed, TradingNotAllowed, and VenueUnavailable where the venue cannot be
-        asked what it lists; nothing was sent then.
+        An order that may wait for its venue also waits until that can be asked what it lists. Raises what that raises,
+        WithdrawalAllowed, TradingNotAllowed, and VenueUnavailable where the venue could not be asked; nothing was sent
+        then.
         """
-        wanted = await self.resolved(request)
-        if not self._was_sent(client_order_id(key, step, index)):
-            await self.prepare([(wanted.venue, wanted.symbol)], accounts=[(wanted.venue, wanted.account)])
+
+        async def ready() -> OrderRequest:
+            wanted = await self.resolved(request)
+            if not self._was_sent(client_order_id(key, step, index)):
+                await self.prepare([(wanted.venue, wanted.symbol)], accounts=[(wanted.venue, wanted.account)])
+            return wanted
+
+        wanted = await until_asked(ready, request.expires_ns, self.clock, self.rng, self.policy.sending)
         await self.take_up((wanted.venue, wanted.account))
         return await self.orders.place(wanted, key=key, step=step, index=index)
 
@@ -341,4 +349,4 @@ async def open_desk(
         orders = OrderService(store, journal, accounts.values(), clock=clock, rng=rng, policy=policy)
         await opened.enter_async_context(orders)
         opened.enter_context(undisturbed())
-        yield TradingDesk(plans, store, orders, markets, clients, accounts, clock, policy)
+        yield TradingDesk(plans, store, orders, markets, clients, accounts, clock, rng, policy)
