@@ -22,7 +22,7 @@ class StressPlan:
 
     `count` orders in all (default: one a client). `over_s`: they begin evenly spread over so many seconds, however
     long each takes; 0: as soon as a client is free. `soak_s`: go on for so long instead of a count. `patience_s`: how
-    long an order may wait for the venue or its budget.
+    long an order may wait for the venue, and for its budget beyond the time that this must take.
     """
 
     clients: int = CLIENTS
