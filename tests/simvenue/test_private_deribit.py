@@ -16,14 +16,16 @@ import pytest
 from tests.simvenue.conftest import run, simulate
 from tests.simvenue.listener import Listener
 from tests.support.sim import Sim, no_faults_left, sim_process
-from xetrade_core.clock import SystemClock
+from xetrade_core.clock import NS_PER_S, SystemClock
 from xetrade_core.execution import deribit_fundings
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.clients import open_execution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.fundings import fundings_since
-from xetrade_core.simvenue import ccxt_config
-from xetrade_core.trading.execution import ErrorReply, NotSent
+from xetrade_core.model.orders import Intent, OrderType, ReportStatus, Side
+from xetrade_core.simvenue import SimConfig, SimServer, VenueConfig, ccxt_config
+from xetrade_core.simvenue.dialects import deribit_private
+from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
 from xetrade_core.venues.clients import ClientOptions
 
 __all__ = ["no_faults_left"]
@@ -244,7 +246,7 @@ async def test_the_private_stream_tells_orders_trades_and_balances(sim: Sim, sym
         await pro.close()
 
 
-def opened(sim: Sim) -> CcxtExecution:
+def opened(sim: Sim | SimServer) -> CcxtExecution:
     """Our own client of the account `main`."""
     options = ClientOptions(rest_url=sim.url("deribit").rest)
     keys = Credentials("sim-main-key", "sim-main-secret")
@@ -267,6 +269,48 @@ async def test_a_clock_that_is_too_wrong_to_sign_by_is_said_and_nothing_is_sent(
     finally:
         sim.clear()
         await client.close()
+
+
+async def test_what_is_no_longer_recent_is_found_in_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deribit_private, "_RECENT_ORDERS_MS", -1)
+    monkeypatch.setattr(deribit_private, "_RECENT_TRADES_MS", -1)
+    monkeypatch.setattr("xetrade_core.execution.deribit.PAGE", 1)
+    venue = VenueConfig(symbols=(INVERSE,), depth=20, weight_limit=0)
+    async with SimServer(SimConfig(venues={"deribit": venue})) as server:
+        client = opened(server)
+        try:
+            for number, price in enumerate((None, Decimal(30_000), Decimal(31_000))):
+                placed = await client.place(wanted(f"old{number}", price))
+                ref = OrderRef(INVERSE, placed.client_id, placed.venue_order_id)
+                if price is not None:
+                    await client.cancel(ref)
+            for number, status in enumerate((ReportStatus.FILLED, ReportStatus.CANCELED, ReportStatus.CANCELED)):
+                found = await client.find(OrderRef(INVERSE, f"old{number}", None))
+                assert found is not None
+                assert found.status is status
+                assert await client.find(OrderRef(INVERSE, None, found.venue_order_id)) == found
+            day_ns = 86_400 * NS_PER_S
+            assert await client.fills_since(INVERSE, time.time_ns() - day_ns // 2) == ()
+            fills = await client.fills_since(INVERSE, time.time_ns() - day_ns)
+            assert sum(one.amount for one in fills) == 100
+        finally:
+            await client.close()
+
+
+def wanted(name: str, price: Decimal | None) -> Intent:
+    """A buy of 100 dollars."""
+    return Intent(
+        client_id=name,
+        venue="deribit",
+        account="main",
+        symbol=INVERSE,
+        side=Side.BUY,
+        type=OrderType.MARKET if price is None else OrderType.LIMIT,
+        amount=Decimal(100),
+        created_ns=1,
+        reserve_price=price or Decimal(100_000),
+        price=price,
+    )
 
 
 async def test_fundings_are_read_out_of_the_log_page_by_page(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:

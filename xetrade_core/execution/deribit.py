@@ -16,19 +16,18 @@ from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.execution.deribit_rows import TIMES, currencies_of, fill_of, permissions_of, report_of
 from xetrade_core.execution.permissions import KeyPermissions
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text
+from xetrade_core.execution.raw import Row, needed, needed_number, number, plain
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import (
     ZERO,
     Fill,
     Intent,
-    Liquidity,
     OrderReport,
     OrderType,
     ReportStatus,
     Side,
-    TimeInForce,
 )
 from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
 from xetrade_core.venues.budget import Priority
@@ -37,20 +36,9 @@ PAGE = 1000
 _HISTORY_PAGES = 10  # the newest ten thousand orders of an instrument that have ended
 _SIGNED_MS = 60_000  # how long a signature is good
 _RECENT_MS = 23 * 3_600_000  # the venue's day, less what the clocks may differ
-_STATES = {
-    "open": ReportStatus.OPEN,
-    "untriggered": ReportStatus.OPEN,
-    "triggered": ReportStatus.OPEN,
-    "filled": ReportStatus.FILLED,
-    "cancelled": ReportStatus.CANCELED,
-    "rejected": ReportStatus.REJECTED,
-}
-_TIMES = {
-    TimeInForce.GTC: "good_til_cancelled",
-    TimeInForce.IOC: "immediate_or_cancel",
-    TimeInForce.FOK: "fill_or_kill",
-}
-_AT_ONCE = frozenset({_TIMES[TimeInForce.IOC], _TIMES[TimeInForce.FOK]})
+_POST_ONLY = ("post_only", "reject_post_only")
+_REDUCE_ONLY = "reduce_only"
+_FLAGS = frozenset({*_POST_ONLY, _REDUCE_ONLY})
 _NO_SUCH_ORDER = "10004"
 
 
@@ -58,17 +46,17 @@ class DeribitExecution(CcxtExecution):
     """Orders of an account; contracts are on cross margin."""
 
     #: in shares of 20 calls a second: of orders, changes and cancels an account has 5 a second, and 20 at once
-    weights = MappingProxyType({"act": 5})
+    weights = MappingProxyType({"place": 5, "cancel": 5})
 
     def order_params(self, intent: Intent) -> dict[str, object]:
         """See CcxtExecution. The whole order but its instrument and its numbers."""
         params: dict[str, object] = {"label": intent.client_id, "type": intent.type.value}
         if intent.type is OrderType.LIMIT:
-            params["time_in_force"] = _TIMES[intent.time_in_force]
+            params["time_in_force"] = TIMES[intent.time_in_force]
         if intent.post_only:
-            params |= {"post_only": "true", "reject_post_only": "true"}
+            params |= dict.fromkeys(_POST_ONLY, "true")
         if intent.reduce_only and ":" in intent.symbol:
-            params["reduce_only"] = "true"
+            params[_REDUCE_ONLY] = "true"
         return params
 
     async def place(self, intent: Intent) -> OrderReport:
@@ -94,12 +82,13 @@ class DeribitExecution(CcxtExecution):
             ),
             symbol=symbol,
             priority=Priority.CANCEL,
-            weight=self.weights["act"],
+            weight=self.weights["place"],
         )
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
-        """See Execution. It keeps id and label."""
-        wanted = {"order_id": await self._venue_id(ref), **_numbers(intent)}
+        """See Execution. It keeps id and label; its flags are said again, as they are those of the new price."""
+        flags = {name: value for name, value in self.order_params(intent).items() if name in _FLAGS}
+        wanted = {"order_id": await self._venue_id(ref), **flags, **_numbers(intent)}
         row = await self._acting("amendment", "private_get_edit", ref.symbol, wanted)
         return self.read("amendment", lambda: self.amended(row["order"], intent))
 
@@ -119,7 +108,7 @@ class DeribitExecution(CcxtExecution):
             lambda ccxt: getattr(ccxt, method)({**(_of(ccxt, symbol) if named else {}), **wanted}),
             symbol=symbol,
             priority=priority,
-            weight=self.weights["act"],
+            weight=self.weights["place"],
         )
         return self.read(what, lambda: reply["result"])
 
@@ -133,23 +122,8 @@ class DeribitExecution(CcxtExecution):
         return found.venue_order_id
 
     def report(self, row: Row, symbol: str) -> OrderReport:
-        """See CcxtExecution. Nobody cancels what had to trade at once: its rest has expired."""
-        said, price = needed(row, "order_state"), text(row, "price")
-        status = _STATES.get(said)
-        if status is None:
-            raise ValueError(f"order_state {said!r} is none that Deribit documents")
-        at_once = text(row, "time_in_force") in _AT_ONCE or text(row, "order_type") == "market"
-        return OrderReport(
-            symbol=symbol,
-            status=ReportStatus.EXPIRED if status is ReportStatus.CANCELED and at_once else status,
-            client_id=text(row, "label"),
-            venue_order_id=text(row, "order_id"),
-            filled=number(row, "filled_amount"),
-            amount=number(row, "amount"),
-            price=None if price == "market_price" else number(row, "price"),
-            exchange_ns=millis(row, "last_update_timestamp"),
-            reason=text(row, "cancel_reason") or text(row, "reject_reason"),
-        )
+        """See CcxtExecution."""
+        return report_of(row, symbol)
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
         """See Execution. Among open and recent orders by id or label, then in the history of the instrument."""
@@ -241,22 +215,7 @@ class DeribitExecution(CcxtExecution):
 
     def fill(self, row: Row, symbol: str) -> Fill:
         """See CcxtExecution."""
-        return Fill(
-            venue=self.rules.id,
-            account=self.account,
-            symbol=symbol,
-            trade_id=needed(row, "trade_id"),
-            side=Side(needed(row, "direction")),
-            price=needed_number(row, "price"),
-            amount=needed_number(row, "amount"),
-            received_ns=self.clock.wall_ns(),
-            exchange_ns=millis(row, "timestamp"),
-            venue_order_id=needed(row, "order_id"),
-            client_id=text(row, "label"),
-            fee=number(row, "fee"),
-            fee_currency=text(row, "fee_currency"),
-            liquidity=Liquidity.MAKER if needed(row, "liquidity") == "M" else Liquidity.TAKER,
-        )
+        return fill_of(row, symbol, self.account, self.clock.wall_ns())
 
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution. Profits of the running session are in them only once they are settled, at 08:00 UTC."""
@@ -306,7 +265,7 @@ class DeribitExecution(CcxtExecution):
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution. The scope of a token that the key signs for; the token itself is not used."""
         reply = await self.once("permissions of the key", lambda ccxt: ccxt.public_get_auth(self.login()))
-        return self.read("permissions", lambda: _permissions(needed(reply["result"], "scope")))
+        return self.read("permissions", lambda: permissions_of(needed(reply["result"], "scope")))
 
     def login(self) -> dict[str, object]:
         """What signs in: the parameters of `public/auth`."""
@@ -325,15 +284,3 @@ def _numbers(intent: Intent) -> dict[str, object]:
     """Amount and price, as parameters."""
     price = {} if intent.price is None else {"price": plain(intent.price)}
     return {"amount": plain(intent.amount), **price}
-
-
-def currencies_of(symbol: str) -> tuple[str, ...]:
-    """The currencies that the venue may list a symbol under: what a contract settles in, or both of a spot pair."""
-    pair, _, settled = symbol.partition(":")
-    return (settled.partition("-")[0],) if settled else tuple(reversed(pair.split("/")))
-
-
-def _permissions(scope: str) -> KeyPermissions:
-    """Of a scope like `account:read trade:read_write wallet:none`."""
-    granted = dict(part.partition(":")[::2] for part in scope.split())
-    return KeyPermissions(trade=granted.get("trade") == "read_write", withdraw=granted.get("wallet") == "read_write")

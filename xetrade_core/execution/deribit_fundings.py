@@ -12,7 +12,7 @@ from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
-from xetrade_core.execution.deribit import currencies_of
+from xetrade_core.execution.deribit_rows import currencies_of
 from xetrade_core.execution.raw import Row, millis, needed, number, text
 from xetrade_core.model.accounts import FundingPayment
 

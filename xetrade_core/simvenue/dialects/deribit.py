@@ -28,23 +28,21 @@ from xetrade_core.simvenue.dialects.base import (
     Session,
 )
 from xetrade_core.simvenue.dialects.deribit_credits import Credits
-from xetrade_core.simvenue.dialects.deribit_funding import funding_history, funding_value
-from xetrade_core.simvenue.dialects.deribit_listings import instrument_row, kind_of, summary_row, ticker_row
+from xetrade_core.simvenue.dialects.deribit_listings import ticker_row
+from xetrade_core.simvenue.dialects.deribit_orders import BAD_PARAMS
 from xetrade_core.simvenue.dialects.deribit_private import DeribitPrivate
+from xetrade_core.simvenue.dialects.deribit_public import DeribitPublic, price_of, size_of
 from xetrade_core.simvenue.dialects.deribit_recorded import read_deribit
 from xetrade_core.simvenue.dialects.deribit_signed import DeribitKeys
 from xetrade_core.simvenue.dialects.deribit_stream import DeribitStream
 from xetrade_core.simvenue.dialects.json_rpc import RpcError, rpc_notice, rpc_result
-from xetrade_core.simvenue.funding import FundingCurve
 from xetrade_core.simvenue.market import Market
 from xetrade_core.simvenue.venue import Publication, Venue
 from xetrade_core.simvenue.wire import BookShape
 
 _KINDS = ("book", "ticker", "quote", "trades")
 _INTERVALS = ("100ms", "agg2", "raw")
-_DEPTHS = (1, 5, 10, 20, 50, 100, 1000, 10000)
 _PUBLIC = "/api/v2/public/"
-_BAD_PARAMS = -32602
 
 Triples = list[tuple[str, float, float]]
 
@@ -85,12 +83,13 @@ class Deribit(Dialect):
         self._tops: dict[tuple[str, str], object] = {}
         self._heartbeats: WeakKeyDictionary[Session, _Heartbeat] = WeakKeyDictionary()
         self._stream: DeribitStream | None = None
+        self._public = DeribitPublic(venue)
 
     # --- REST -------------------------------------------------------------------------------------------------------
 
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:
-        routes = {("GET", _PUBLIC + method): self._rest(answer) for method, answer in self._methods().items()}
+        routes = {("GET", _PUBLIC + method): self._rest(answer) for method, answer in self._public.methods.items()}
         if self.desk is None:
             return routes
         keys, by_id = DeribitKeys(self.desk), self.venue.by_id
@@ -98,22 +97,6 @@ class Deribit(Dialect):
         self._stream = DeribitStream(self.desk, keys, private, by_id)
         auth = self._rest(lambda request: keys.grant(request.query, request.now_ms)[1])
         return {**routes, ("GET", _PUBLIC + "auth"): auth, **private.routes}
-
-    def _methods(self) -> dict[str, Callable[[Request], object]]:
-        """What both REST and the websocket answer, by method; each gives the `result` or raises RpcError."""
-        return {
-            "get_time": lambda request: request.now_ms,
-            "test": lambda request: {"version": "1.2.26"},
-            "status": lambda request: {"locked": "false", "locked_indices": []},
-            "get_currencies": lambda request: self._currencies(),
-            "get_instruments": self._instruments,
-            "get_order_book": self._order_book,
-            "ticker": lambda request: ticker_row(self.venue, self._market(request), request.now_ms),
-            "get_book_summary_by_currency": self._summaries,
-            "get_book_summary_by_instrument": lambda request: [summary_row(self._market(request), request.now_ms)],
-            "get_funding_rate_value": lambda request: funding_value(self._curve(request), request),
-            "get_funding_rate_history": lambda request: funding_history(self._curve(request), request),
-        }
 
     def _rest(self, answer: Callable[[Request], object]) -> Handler:
         def handle(request: Request) -> Reply:
@@ -137,56 +120,6 @@ class Deribit(Dialect):
     def request_symbol(self, query: Mapping[str, str]) -> str | None:
         market = self.venue.by_id.get(query.get("instrument_name", ""))
         return market.symbol if market else None
-
-    def _market(self, request: Request) -> Market:
-        market = self.venue.by_id.get(request.query.get("instrument_name", ""))
-        if market is None:
-            raise RpcError(13020, "not_found")
-        return market
-
-    def _curve(self, request: Request) -> FundingCurve:
-        curve = self.venue.funding.get(self._market(request).symbol)
-        if curve is None:
-            raise RpcError(_BAD_PARAMS, "Invalid params", "instrument_name", "only for perpetuals")
-        return curve
-
-    def _currencies(self) -> object:
-        listings = [market.listing for market in self.venue.markets.values()]
-        codes = {code for one in listings for code in (one.base, one.settle or one.quote)}
-        return [{"currency": code, "currency_long": code} for code in sorted(codes)]
-
-    def _instruments(self, request: Request) -> object:
-        currency, kind = request.query.get("currency", "any"), request.query.get("kind")
-        rows = [instrument_row(market.listing) for market in self.venue.markets.values()]
-        return [
-            row
-            for row in rows
-            if kind in (None, row["kind"]) and currency in ("any", row["base_currency"], row["settlement_currency"])
-        ]
-
-    def _order_book(self, request: Request) -> object:
-        market = self._market(request)
-        asked = request.query.get("depth", "5")
-        if not asked.isdigit() or not int(asked):
-            raise RpcError(_BAD_PARAMS, "Invalid params", "depth", "must be a positive number")
-        depth = min(int(asked), _DEPTHS[-1])
-        sequence, levels = market.sequence, market.levels
-        if request.sequence is not None:
-            sequence, levels = market.truth.book_at(request.sequence)
-        sides = {
-            "bids": [[_price(market, ticks), _size(market, lots)] for ticks, lots in levels.bids(depth)],
-            "asks": [[_price(market, ticks), _size(market, lots)] for ticks, lots in levels.asks(depth)],
-        }
-        return {**ticker_row(self.venue, market, request.now_ms), "change_id": sequence, **sides}
-
-    def _summaries(self, request: Request) -> object:
-        currency, kind = request.query.get("currency"), request.query.get("kind")
-        markets = self.venue.markets.values()
-        return [
-            summary_row(market, request.now_ms)
-            for market in markets
-            if currency in (market.listing.base, market.listing.settle) and kind in (None, kind_of(market.listing))
-        ]
 
     # --- websocket --------------------------------------------------------------------------------------------------
 
@@ -223,7 +156,7 @@ class Deribit(Dialect):
         if method == "set_heartbeat":
             interval = call.params.get("interval")
             if not isinstance(interval, int) or interval < 10:
-                raise RpcError(_BAD_PARAMS, "Invalid params", "interval", "must be at least 10")
+                raise RpcError(BAD_PARAMS, "Invalid params", "interval", "must be at least 10")
             self._heartbeats[session] = _Heartbeat(interval * NS_PER_S, now_ns)
             return "ok"
         if method == "disable_heartbeat":
@@ -231,7 +164,7 @@ class Deribit(Dialect):
             return "ok"
         if method == "test" and (beat := self._heartbeats.get(session)) is not None:
             beat.unanswered = False
-        answer = self._methods().get(method)
+        answer = self._public.methods.get(method)
         if answer is None:
             raise RpcError(-32601, "Method not found")
         return answer(Request("GET", _PUBLIC + method, query, now_ns))
@@ -239,7 +172,7 @@ class Deribit(Dialect):
     def _subscribe(self, session: Session, channels: object, *, wanted: bool) -> list[str]:
         """The channels that were taken; the others are passed over in silence, as the venue does."""
         if not isinstance(channels, list) or not channels:
-            raise RpcError(_BAD_PARAMS, "Invalid params", "channels", "must be a non-empty list")
+            raise RpcError(BAD_PARAMS, "Invalid params", "channels", "must be a non-empty list")
         taken = []
         for channel in map(str, channels):
             kind, _, rest = channel.partition(".")
@@ -329,10 +262,10 @@ class Deribit(Dialect):
                 "trade_id": f"{market.listing.base}-{trade.trade_id}",
                 "timestamp": now_ms,
                 "tick_direction": 0,
-                "price": _price(market, trade.ticks),
+                "price": price_of(market, trade.ticks),
                 "instrument_name": market.venue_id,
                 "direction": trade.taker_side.value,
-                "amount": _size(market, trade.lots),
+                "amount": size_of(market, trade.lots),
             }
             for trade in publication.trades
         ]
@@ -344,19 +277,11 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _price(market: Market, ticks: int) -> float:
-    return float(market.numbers.price(ticks))
-
-
-def _size(market: Market, lots: int) -> float:
-    return float(market.numbers.size(lots))
-
-
 def _sides(market: Market, changes: Iterable[tuple[str, int, int]]) -> dict[str, Triples]:
     """Bids best first, then asks best first, from (word, signed price, lots)."""
     bids: Triples = []
     asks: Triples = []
     for word, signed, lots in sorted(changes, key=lambda change: -change[1]):
         side, ticks = (bids, signed) if signed > 0 else (asks, -signed)
-        side.append((word, _price(market, ticks), _size(market, lots)))
+        side.append((word, price_of(market, ticks), size_of(market, lots)))
     return {"bids": bids, "asks": asks}
