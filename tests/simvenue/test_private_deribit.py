@@ -209,6 +209,29 @@ def signed_in(simulation: Any) -> Listener:
     return listener
 
 
+def test_each_channel_tells_what_it_is_about_to_those_who_have_signed_in() -> None:
+    simulation = simulate("deribit")
+    stranger = Listener(simulation, "deribit", "/ws/api/v2")
+    stranger.say(rpc("private/subscribe", channels=["user.orders.any.any.raw"]))
+    assert stranger.messages()[0]["error"]["code"] == 13009
+    listener = signed_in(simulation)
+    told = ["user.orders.BTC-PERPETUAL.raw", "user.orders.future.BTC.100ms", "user.trades.any.any.raw",
+            "user.changes.future.any.raw", "user.portfolio.btc"]  # fmt: skip
+    listener.say(rpc("private/subscribe", channels=[*told, "user.orders.spot.any.raw", "user.gossip.any.raw"]))
+    assert listener.messages()[0]["result"] == [*told, "user.orders.spot.any.raw"]
+    listener.say(rpc("private/buy", instrument_name="BTC-PERPETUAL", amount=100, type="market", label="mine"))
+    said = [one["params"] for one in listener.messages() if "params" in one]
+    by = {channel: [one["data"] for one in said if one["channel"] == channel] for channel in told}
+    assert {one["channel"] for one in said} == set(told)
+    assert [row["order_state"] for row in by[told[0]]][-1] == "filled"
+    assert [row for (row,) in by[told[1]]] == by[told[0]]
+    (trades,) = by[told[2]]
+    assert [(row["label"], row["amount"], row["liquidity"]) for row in trades] == [("mine", 100, "T")]
+    assert by[told[3]][-1]["trades"] == trades
+    assert [row["size"] for row in by[told[3]][-1]["positions"]] == [100]
+    assert by[told[4]][-1]["balance"] < 20
+
+
 @pytest.mark.parametrize(("switch", "leaves"), [("enable", 0), ("disable", 1), ("logout", 1)])
 def test_cancel_on_disconnect_ends_the_orders_of_its_connection(switch: str, leaves: int) -> None:
     simulation = simulate("deribit")
