@@ -21,6 +21,7 @@ from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY, POSITIONS
 from xetrade_core.lake.trades import count_fills, read_fills, read_payments, traded_days
 from xetrade_core.model.accounts import FundingPayment
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.orders import ZERO
 from xetrade_core.positions.book import PositionBook
 from xetrade_core.positions.daily import DayResult, Event, Marks, daily
@@ -156,8 +157,7 @@ def _table(rows: tuple[DayResult, ...], sizes: _Sizes) -> pa.Table:
             "strategy": row.holder.strategy or None,
             "settle": row.settle,
             "contract_size": sizes.known[row.holder.venue, row.holder.symbol],
-            "fees_apart": ", ".join(f"{name} {fee.normalize():f}" for name, fee in sorted(row.unvalued.items()))
-            or None,
+            "fees_apart": ", ".join(f"{name} {plain(fee)}" for name, fee in sorted(row.unvalued.items())) or None,
         }
         | {name: getattr(row, name) for name in _SAME}
         for row in rows

@@ -106,7 +106,9 @@ def mapping_fields(mapping: Mapping, source: Source) -> dict[str, Any]:
 
 def plain_number(value: Any) -> str | None:
     """A Decimal without exponent, as text that loses nothing."""
-    return None if value is None else f"{value.normalize():f}"
+    from xetrade_core.model.decimals import plain
+
+    return None if value is None else plain(value)
 
 
 def show_mapping(mapping: Mapping, source: Source) -> None:

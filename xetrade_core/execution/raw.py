@@ -7,6 +7,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.model.decimals import plain
+
+__all__ = ["Row", "millis", "needed", "needed_number", "number", "plain", "text", "true"]
 
 Row = Mapping[str, Any]
 
@@ -58,8 +61,3 @@ def true(value: object) -> bool:
     if value not in (True, False, "true", "false"):
         raise ValueError(f"{value!r} is neither true nor false")
     return value in (True, "true")
-
-
-def plain(value: Decimal) -> str:
-    """A number as it goes on the wire: every digit, no exponent."""
-    return format(value, "f")

@@ -8,10 +8,11 @@ from enum import StrEnum
 from fractions import Fraction
 
 from xetrade_core.errors import ConfigError
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.orders import Side
 from xetrade_core.positions.conversion import NoPath, Rates
 from xetrade_core.positions.lots import LotMethod
-from xetrade_core.positions.numbers import plain_text, reported
+from xetrade_core.positions.numbers import reported
 from xetrade_core.positions.payout import Payout
 from xetrade_core.positions.position import NoConversion, Pnl, Position, exact, summed
 
@@ -134,9 +135,9 @@ class Ledger:
             return
         sign = 1 if fill.position is PositionSide.LONG else -1
         if (position.quantity + signed) * sign < 0:
-            held = plain_text(reported(abs(position.quantity)))
+            held = plain(reported(abs(position.quantity)))
             allowed = f"the {fill.position} position holds {held}, and a fill of it closes no more"
-            raise ConfigError.of(f"{place}.qty", plain_text(fill.qty), allowed)
+            raise ConfigError.of(f"{place}.qty", plain(fill.qty), allowed)
 
     def _fund(self, funding: CaseFunding) -> None:
         whole = funding.position is PositionSide.NET

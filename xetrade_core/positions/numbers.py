@@ -46,11 +46,6 @@ def reported(value: Fraction | Decimal) -> Decimal:
     return of_quanta(quanta(value))
 
 
-def plain_text(value: Decimal) -> str:
-    """In digits, without an exponent: `0.00000001`, `1200`."""
-    return format(value, "f")
-
-
 def exact_sum(values: Iterable[Decimal]) -> Decimal:
     """The sum of amounts; the usual decimal context would round one of more than 28 digits."""
     with localcontext(stream_context()):

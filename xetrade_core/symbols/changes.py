@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from xetrade_core.errors import UnknownSymbol
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.symbols.parts import SymbolParts
 
@@ -106,7 +107,7 @@ def _change(row: Instrument, kind: ChangeKind, before: object, after: object) ->
 
 def _text(value: object) -> str | None:
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
+        return plain(value)
     return None if value is None else str(value)
 
 

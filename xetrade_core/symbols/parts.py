@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from xetrade_core.errors import UnknownSymbol
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.symbols.expiries import is_day
 
@@ -85,4 +86,4 @@ class SymbolParts:
 def plain_strike(strike: Decimal | float | str) -> str:
     """A strike as ccxt writes it: without exponent and trailing zeros, `40000`, `0.5`."""
     value = Decimal(str(strike))
-    return f"{value.normalize():f}"
+    return plain(value)

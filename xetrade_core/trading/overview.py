@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.order_events import ControlEvent, OrderEvent
 from xetrade_core.model.orders import Order, OrderReport
 from xetrade_core.trading.limits import Limits, Scope, ScopeKind
@@ -199,7 +200,7 @@ def number(value: Decimal | int | None) -> str | None:
     """A number in digits, without an exponent or trailing zeros."""
     if value is None:
         return None
-    return format(Decimal(value).normalize() + 0, "f")
+    return plain(Decimal(value))
 
 
 def instant(ns: int | None) -> str | None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import Halted, NotArmed, RiskDenied
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.order_events import ControlEvent, TradingState
 from xetrade_core.model.orders import ZERO, Intent, OrderType, Side
 from xetrade_core.trading.limits import Limits, Scope, ScopeKind
@@ -166,4 +167,4 @@ def _halted(event: ControlEvent) -> Denial:
 
 
 def _plain(value: Decimal | int) -> str:
-    return format((value + 0).normalize(), "f") if isinstance(value, Decimal) else str(value)  # + 0: never "-0"
+    return plain(value) if isinstance(value, Decimal) else str(value)

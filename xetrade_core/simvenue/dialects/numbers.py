@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from xetrade_core.model.decimals import plain
 
-
-def plain(value: Decimal) -> str:
-    """A number without trailing zeros and without an exponent."""
-    written = f"{value:f}"
-    return (written.rstrip("0").rstrip(".") if "." in written else written) if value else "0"
+__all__ = ["plain"]
