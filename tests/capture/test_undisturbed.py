@@ -14,7 +14,7 @@ from xetrade_core.capture.undisturbed import undisturbed
 
 
 def test_it_is_undone_even_after_an_error() -> None:
-    before_s = sys.getswitchinterval()
+    before_s, thresholds = sys.getswitchinterval(), gc.get_threshold()
     inside = []
 
     def fail() -> None:
@@ -28,7 +28,7 @@ def test_it_is_undone_even_after_an_error() -> None:
     assert frozen > 10_000
     assert switch_s == pytest.approx(0.0005)
     assert gc.get_freeze_count() == 0
-    assert sys.getswitchinterval() == before_s
+    assert (sys.getswitchinterval(), gc.get_threshold()) == (before_s, thresholds)
 
 
 async def test_a_session_samples_undisturbed_and_leaves_the_process_as_it_was(tmp_path: Path) -> None:
