@@ -30,7 +30,7 @@ from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues.registry import venue as known_venue
 
 STREAMED = [Card("binance", "BTC/USDT", D("0.01234"), "BTC", "/api/v3/order", D(1)), *CARDS]
-WITHOUT_BALANCES = ("deribit", "kucoin")
+WITHOUT_BALANCES = ("kucoin",)
 
 
 class Following(Subject):
