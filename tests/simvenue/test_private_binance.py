@@ -22,6 +22,7 @@ from tests.support.sim import Sim, SimError, no_faults_left, sim_process
 from xetrade_core.errors import ConfigError
 from xetrade_core.simvenue import SimConfig, VenueConfig, ccxt_config
 from xetrade_core.simvenue.desk import AccountConfig, ApiKey
+from xetrade_core.simvenue.dialects.max import Max
 
 __all__ = ["no_faults_left"]
 
@@ -316,8 +317,9 @@ def test_a_stream_is_not_opened_with_a_wrong_signature_and_tells_nothing(sim: Si
     asyncio.run(listen_in_vain())
 
 
-def test_accounts_are_refused_where_no_orders_are_taken() -> None:
+def test_accounts_are_refused_where_no_orders_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     accounts = {"main": AccountConfig()}
+    monkeypatch.setattr(Max, "desk_rules", None)
     with pytest.raises(ConfigError, match="takes no orders"):
         simulate("max", accounts=accounts)
     with pytest.raises(ConfigError, match="mode `orders`"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.rebuild import rebuild
 from xetrade_core.trading.service import OrderService
-from xetrade_core.venues.venue import Capability, Uniqueness
+from xetrade_core.venues.venue import Capability, Support, Uniqueness
 
 KEY = "run-1"
 ID = client_order_id(KEY)
@@ -529,6 +530,29 @@ def test_an_amendment_is_checked_like_an_order(
 
     world.run(program)
     assert stored(world).state is OrderState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("lacks", "changes", "said"),
+    [
+        ({"times_in_force": frozenset({TimeInForce.GTC, TimeInForce.IOC})}, {"time_in_force": TimeInForce.FOK},
+         "time_in_force fok is not valid: gtc, ioc on binance"),
+        ({"capabilities": {Capability.PLACE: Support.NATIVE}}, {"post_only": True}, "binance has no post-only orders"),
+    ],
+)  # fmt: skip
+def test_what_the_venue_has_no_word_for_is_refused_before_anything_is_committed(
+    world: World, lacks: dict[str, Any], changes: dict[str, Any], said: str
+) -> None:
+    world.venue = replace(world.venue, **lacks)
+
+    async def program(service: OrderService) -> None:
+        with pytest.raises(InvalidOrder, match=said):
+            await service.place(request(**changes), key=KEY)
+        with pytest.raises(UnknownOrder):
+            await service.status(ID)
+
+    world.run(program)
+    assert world.double.orders == []
 
 
 # -- what venues say unasked -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import (
@@ -28,7 +28,7 @@ from xetrade_core.simvenue.desk.ledger import Entry
 from xetrade_core.simvenue.desk.margin import contract_notional, mark_price
 from xetrade_core.simvenue.dialects.bybit_listings import category_of
 from xetrade_core.simvenue.dialects.bybit_replies import BybitRefused
-from xetrade_core.simvenue.dialects.numbers import plain
+from xetrade_core.simvenue.dialects.numbers import number_of, plain
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
@@ -107,7 +107,7 @@ def ticket_of(account: Account, market: Market, fields: Mapping[str, str]) -> Ti
         raise BybitRefused(10001, "params error: OrderType invalid")
     if client_id is not None and not _CLIENT_ID.fullmatch(client_id):
         raise DeskRefusal(RefusalKind.BAD_CLIENT_ID)
-    amount = amount_of(fields, "qty", RefusalKind.BAD_AMOUNT)
+    amount = number_of(fields, "qty", RefusalKind.BAD_AMOUNT)
     spot = category_of(market.listing) == "spot"
     in_quote = (
         spot and kind == "Market" and fields.get("marketUnit", "quoteCoin" if side == "Buy" else "") == "quoteCoin"
@@ -117,7 +117,7 @@ def ticket_of(account: Account, market: Market, fields: Mapping[str, str]) -> Ti
         side=Side.BUY if side == "Buy" else Side.SELL,
         amount=None if in_quote else amount,
         quote_amount=amount if in_quote else None,
-        price=amount_of(fields, "price", RefusalKind.BAD_PRICE) if kind == "Limit" else None,
+        price=number_of(fields, "price", RefusalKind.BAD_PRICE) if kind == "Limit" else None,
         time_in_force=_time_in_force(kind, fields),
         reduce_only=not spot and fields.get("reduceOnly", "").lower() == "true",
         client_id=client_id,
@@ -152,17 +152,6 @@ def _require_size(market: Market, ticket: Ticket) -> None:
         worth = ticket.amount * (ticket.price or mark_price(market))
     if worth is not None and 0 < worth < _LEAST_WORTH and not ticket.reduce_only:
         raise DeskRefusal(RefusalKind.NOTIONAL)
-
-
-def amount_of(fields: Mapping[str, str], name: str, kind: RefusalKind) -> Decimal:
-    """A mandatory number of a call. Raises DeskRefusal of that kind."""
-    try:
-        value = Decimal(fields.get(name) or "")
-    except InvalidOperation:
-        raise DeskRefusal(kind) from None
-    if not value.is_finite() or value <= 0:
-        raise DeskRefusal(kind)
-    return value
 
 
 def worth_of(market: Market, fills: list[DeskFill]) -> Decimal:

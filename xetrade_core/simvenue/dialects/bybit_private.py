@@ -12,7 +12,6 @@ from xetrade_core.simvenue.dialects.bybit_dead_man import DeadManSwitches
 from xetrade_core.simvenue.dialects.bybit_listings import category_of
 from xetrade_core.simvenue.dialects.bybit_orders import (
     Row,
-    amount_of,
     codes_of,
     execution_row,
     funding_row,
@@ -23,6 +22,7 @@ from xetrade_core.simvenue.dialects.bybit_orders import (
 from xetrade_core.simvenue.dialects.bybit_pages import of_a_week, page, whole
 from xetrade_core.simvenue.dialects.bybit_replies import BybitRefused, answered, refused
 from xetrade_core.simvenue.dialects.bybit_signed import authenticate
+from xetrade_core.simvenue.dialects.numbers import number_of
 from xetrade_core.simvenue.market import Market
 
 _CLOSED_KEPT = 500  # of what has ended, order/realtime still knows so many
@@ -129,8 +129,8 @@ class BybitPrivate:
     def _amend(self, account: Account, request: Request) -> object:
         fields = request.query
         order = self._one(account, fields)
-        price = amount_of(fields, "price", RefusalKind.BAD_PRICE) if "price" in fields else None
-        amount = amount_of(fields, "qty", RefusalKind.BAD_AMOUNT) if "qty" in fields else None
+        price = number_of(fields, "price", RefusalKind.BAD_PRICE) if "price" in fields else None
+        amount = number_of(fields, "qty", RefusalKind.BAD_AMOUNT) if "qty" in fields else None
         if price in (None, order.ticket.price) and amount in (None, order.amount):
             raise BybitRefused(10001, "The order remains unchanged as the parameters entered match the existing ones.")
         return named(self._desk.amend(account, order, price, amount))
@@ -226,7 +226,7 @@ class BybitPrivate:
 
     def _set_leverage(self, account: Account, request: Request) -> object:
         market = self._market(request.query)
-        buy = amount_of(request.query, "buyLeverage", RefusalKind.BAD_AMOUNT)
+        buy = number_of(request.query, "buyLeverage", RefusalKind.BAD_AMOUNT)
         if not 1 <= buy <= _MOST_LEVERAGE or buy != buy.to_integral_value():
             raise BybitRefused(110013, "cannot set leverage due to risk limit level")
         if buy == account.leverage_of(market.symbol):

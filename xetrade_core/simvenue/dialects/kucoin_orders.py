@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import (
@@ -22,7 +22,7 @@ from xetrade_core.simvenue.desk import (
     TimeInForce,
 )
 from xetrade_core.simvenue.dialects.kucoin_replies import KucoinRefused, Row
-from xetrade_core.simvenue.dialects.numbers import plain
+from xetrade_core.simvenue.dialects.numbers import number_of, plain
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
@@ -85,17 +85,6 @@ def time_in_force(kind: str, fields: Fields) -> TimeInForce:
         return TimeInForce.IOC
     passive = fields.get("postOnly", "").lower() == "true" and named == "GTC"
     return TimeInForce.POST_ONLY if passive else _TIMES[named]
-
-
-def number_of(fields: Fields, name: str, kind: RefusalKind) -> Decimal:
-    """A mandatory number of a call. Raises DeskRefusal of that kind."""
-    try:
-        value = Decimal(fields.get(name) or "")
-    except InvalidOperation:
-        raise DeskRefusal(kind) from None
-    if not value.is_finite() or value <= 0:
-        raise DeskRefusal(kind)
-    return value
 
 
 def names(order: DeskOrder) -> Row:

@@ -13,10 +13,10 @@ from typing import TypeVar
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, Desk, DeskFill, DeskOrder, DeskRefusal, RefusalKind
 from xetrade_core.simvenue.dialects.base import Handler, Request
-from xetrade_core.simvenue.dialects.kucoin_orders import CODES, fill_row, names, number_of, order_row, sizes, ticket_of
+from xetrade_core.simvenue.dialects.kucoin_orders import CODES, fill_row, names, order_row, sizes, ticket_of
 from xetrade_core.simvenue.dialects.kucoin_replies import KucoinRefused, Row
 from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls, authenticate, key_row
-from xetrade_core.simvenue.dialects.numbers import plain
+from xetrade_core.simvenue.dialects.numbers import number_of, plain
 from xetrade_core.simvenue.market import Market
 
 Routes = Mapping[tuple[str, str], Handler]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import (
@@ -23,7 +23,7 @@ from xetrade_core.simvenue.desk import (
     TimeInForce,
 )
 from xetrade_core.simvenue.dialects.max_signed import MaxRefused
-from xetrade_core.simvenue.dialects.numbers import plain
+from xetrade_core.simvenue.dialects.numbers import number_of, plain
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
@@ -79,8 +79,8 @@ def ticket_of(market: Market, fields: Mapping[str, str]) -> Ticket:
         raise MaxRefused(1001, "ord_type does not have a valid value")
     if client_id is not None and not _CLIENT_ID.fullmatch(client_id):
         raise DeskRefusal(RefusalKind.BAD_CLIENT_ID)
-    amount = _number(fields, "volume", RefusalKind.BAD_AMOUNT)
-    price = None if kind == "market" else _number(fields, "price", RefusalKind.BAD_PRICE)
+    amount = number_of(fields, "volume", RefusalKind.BAD_AMOUNT)
+    price = None if kind == "market" else number_of(fields, "price", RefusalKind.BAD_PRICE)
     if price is not None and amount * price < least_quote(market):
         raise DeskRefusal(RefusalKind.NOTIONAL)
     return Ticket(
@@ -91,16 +91,6 @@ def ticket_of(market: Market, fields: Mapping[str, str]) -> Ticket:
         time_in_force=_TYPES[kind],
         client_id=client_id,
     )
-
-
-def _number(fields: Mapping[str, str], name: str, kind: RefusalKind) -> Decimal:
-    try:
-        value = Decimal(fields.get(name) or "")
-    except InvalidOperation:
-        raise DeskRefusal(kind) from None
-    if not value.is_finite() or value <= 0:
-        raise DeskRefusal(kind)
-    return value
 
 
 def order_row(order: DeskOrder) -> Row:

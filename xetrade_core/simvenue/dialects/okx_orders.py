@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import (
@@ -23,7 +23,7 @@ from xetrade_core.simvenue.desk import (
     TimeInForce,
 )
 from xetrade_core.simvenue.desk.ledger import Entry
-from xetrade_core.simvenue.dialects.numbers import plain
+from xetrade_core.simvenue.dialects.numbers import number_of, plain
 from xetrade_core.simvenue.dialects.okx_listings import instrument_type
 from xetrade_core.simvenue.dialects.okx_replies import OkxRefused, Row
 from xetrade_core.simvenue.engine import Side
@@ -104,17 +104,6 @@ def ticket_of(market: Market, fields: Mapping[str, str]) -> Ticket:
         reduce_only=instrument == "SWAP" and fields.get("reduceOnly", "").lower() == "true",
         client_id=client_id,
     )
-
-
-def number_of(fields: Mapping[str, str], name: str, kind: RefusalKind) -> Decimal:
-    """A mandatory number of a call. Raises DeskRefusal of that kind."""
-    try:
-        value = Decimal(fields.get(name) or "")
-    except InvalidOperation:
-        raise DeskRefusal(kind) from None
-    if not value.is_finite() or value <= 0:
-        raise DeskRefusal(kind)
-    return value
 
 
 def named(order: DeskOrder, now_ms: int) -> Row:

@@ -10,6 +10,7 @@ import msgspec
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Account, ApiKey, Desk, DeskOrder, DeskRefusal, RefusalKind
 from xetrade_core.simvenue.dialects.base import Handler, Reply, Request
+from xetrade_core.simvenue.dialects.numbers import number_of
 from xetrade_core.simvenue.dialects.okx_account import OkxAccount
 from xetrade_core.simvenue.dialects.okx_listings import instrument_type
 from xetrade_core.simvenue.dialects.okx_orders import (
@@ -18,7 +19,6 @@ from xetrade_core.simvenue.dialects.okx_orders import (
     funding_row,
     named,
     not_done,
-    number_of,
     order_row,
     ticket_of,
 )
