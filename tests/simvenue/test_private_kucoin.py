@@ -1,21 +1,29 @@
-"""The private side of KuCoin spot against the unmodified ccxt classes: the older calls and the high-frequency ones."""
+"""The private side of KuCoin against the unmodified ccxt classes: spot, by its two sets of calls, and futures."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.support.sim import Sim, no_faults_left, sim_process
+from xetrade_core.clock import SystemClock
+from xetrade_core.execution import kucoin_fundings
+from xetrade_core.execution.clients import open_execution
+from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.simvenue import ccxt_config
+from xetrade_core.venues.clients import ClientOptions
 
 __all__ = ["no_faults_left"]
 
-PAIR = "BTC/USDT"
+PAIR, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 SCENARIO = f"""
 seed = 1
 [venues.kucoin]
@@ -24,6 +32,10 @@ symbols = ["{PAIR}", "ETH/USDT"]
 [venues.kucoin.accounts.main]
 [venues.kucoin.accounts.viewer]
 keys = [{{key = "sim-viewer-key", secret = "sim-viewer-secret", passphrase = "sim-viewer-pass", trade = false}}]
+[venues.kucoinfutures]
+weight_limit = 0
+symbols = ["{SWAP}", "BTC/USD:BTC"]
+[venues.kucoinfutures.accounts.main]
 """
 
 
@@ -33,12 +45,14 @@ def sim() -> Iterator[Sim]:
         yield running
 
 
-def connect(sim: Sim, account: str = "main", *, pro: bool = False, hf: bool = False, **changes: Any) -> Any:
+def connect(
+    sim: Sim, account: str = "main", *, venue: str = "kucoin", pro: bool = False, hf: bool = False, **changes: Any
+) -> Any:
     import ccxt.pro
 
     keys = {"apiKey": f"sim-{account}-key", "secret": f"sim-{account}-secret", "password": f"sim-{account}-pass"}
-    config = {**ccxt_config("kucoin", sim), **keys, "enableRateLimit": False, **changes}
-    client = (ccxt.pro if pro else ccxt).kucoin(config)
+    config = {**ccxt_config(venue, sim), **keys, "enableRateLimit": False, **changes}
+    client = getattr(ccxt.pro if pro else ccxt, venue)(config)
     client.options["hf"] = hf
     return client
 
@@ -201,3 +215,123 @@ async def test_the_private_stream_tells_orders_trades_and_balances(sim: Sim) -> 
         assert placed["id"] in [one["order"] for one in trades]
     finally:
         await pro.close()
+
+
+# --- futures ----------------------------------------------------------------------------------------------------------
+
+
+class Contracts:
+    """ccxt's class of futures; it says isolated margin unless told."""
+
+    def __init__(self, sim: Sim) -> None:
+        self.ccxt = connect(sim, venue="kucoinfutures")
+
+    def low(self, share: float = 0.96) -> float:
+        return float(round(self.ccxt.fetch_order_book(SWAP, 20)["bids"][0][0] * share))
+
+    def order(self, side: str, price: float | None, amount: float = 20, **params: Any) -> Any:
+        params = {"marginMode": "cross", **params}
+        return self.ccxt.create_order(SWAP, "market" if price is None else "limit", side, amount, price, params)
+
+    def state(self, order_id: str) -> Any:
+        return self.ccxt.fetch_order(order_id, SWAP)
+
+
+@pytest.fixture(scope="module")
+def contracts(sim: Sim) -> Contracts:
+    return Contracts(sim)
+
+
+def test_an_order_for_contracts_is_placed_queried_by_both_ids_listed_and_canceled(contracts: Contracts) -> None:
+    price, name = contracts.low(), f"both{time.time_ns()}"
+    order = contracts.order("buy", price, clientOrderId=name)
+    assert contracts.state(order["id"])["clientOrderId"] == name
+    found = contracts.ccxt.fetch_order(None, SWAP, {"clientOrderId": name})
+    assert (found["id"], found["amount"], found["price"], found["status"]) == (order["id"], 20, price, "open")
+    assert [one["id"] for one in contracts.ccxt.fetch_open_orders(SWAP)] == [order["id"]]
+    contracts.ccxt.cancel_order(None, SWAP, {"clientOrderId": name})
+    assert contracts.state(order["id"])["status"] == "canceled"
+    assert order["id"] in [one["id"] for one in contracts.ccxt.fetch_closed_orders(SWAP)]
+    contracts.order("buy", price)
+    contracts.ccxt.cancel_all_orders(SWAP)
+    assert contracts.ccxt.fetch_open_orders(SWAP) == []
+
+
+def test_contracts_that_are_traded_are_a_position_and_pay_fundings(contracts: Contracts, sim: Sim) -> None:
+    order = contracts.order("buy", None)
+    assert contracts.state(order["id"])["filled"] == 20
+    [position] = contracts.ccxt.fetch_positions([SWAP])
+    assert (position["side"], position["contracts"], position["marginMode"]) == ("long", 20, "cross")
+    truth = sim.account("kucoinfutures")
+    mine = [row for row in truth["fills"] if str(row["order_id"]) == order["id"]]
+    trades = [one for one in contracts.ccxt.fetch_my_trades(SWAP) if one["order"] == order["id"]]
+    assert sum(one["fee"]["cost"] for one in trades) == pytest.approx(sum(float(row["fee"]) for row in mine))
+    assert {one["fee"]["currency"] for one in trades} == {"USDT"}
+    sim.pay_funding("kucoinfutures", SWAP, "0.001")
+    [paid] = contracts.ccxt.fetch_funding_history(SWAP)
+    [booked] = [row for row in sim.account("kucoinfutures")["journal"] if row["kind"] == "funding"]
+    assert (paid["amount"], paid["code"]) == (float(booked["amount"]), "USDT")
+    assert paid["amount"] < 0
+    held = contracts.ccxt.fetch_balance()["USDT"]["total"]
+    assert held == pytest.approx(float(sim.account("kucoinfutures")["balances"]["USDT"]["total"]), abs=50)
+    contracts.order("sell", None, reduceOnly=True)
+    assert contracts.ccxt.fetch_positions([SWAP]) == []
+
+
+def test_leverage_is_of_a_contract_and_modes_are_told(contracts: Contracts) -> None:
+    contracts.ccxt.set_leverage(7, SWAP)
+    assert contracts.ccxt.fetch_leverage(SWAP, {"marginMode": "cross"})["longLeverage"] == 7
+    assert contracts.ccxt.fetch_margin_mode(SWAP)["marginMode"] == "cross"
+    assert contracts.ccxt.fetch_position_mode(SWAP)["hedged"] is False
+
+
+def test_refusals_of_futures_have_the_venues_codes_and_words(contracts: Contracts) -> None:
+    price, name = contracts.low(), f"twice{time.time_ns()}"
+    order = contracts.order("buy", price, clientOrderId=name)
+    refused(lambda: contracts.order("buy", price, clientOrderId=name), "300018")
+    contracts.ccxt.cancel_order(order["id"], SWAP)
+    refused(lambda: contracts.ccxt.cancel_order(order["id"], SWAP), "100004")
+    refused(lambda: contracts.state("12345"), "100001", "error.getOrder.orderNotExist")
+    refused(lambda: contracts.order("buy", price, 1_000_000), "300003")
+    refused(lambda: contracts.order("sell", None, reduceOnly=True), "300009")
+    refused(lambda: contracts.order("buy", price, marginMode="isolated"), "330005")
+    refused(lambda: contracts.order("buy", price, hedged=True), "330011")
+
+
+async def test_the_private_stream_of_futures_tells_orders_trades_and_balances(sim: Sim) -> None:
+    pro = connect(sim, venue="kucoinfutures", pro=True)
+    try:
+        await pro.load_markets()
+        waiting = [
+            asyncio.create_task(pro.watch_orders(SWAP)),
+            asyncio.create_task(pro.watch_my_trades(SWAP)),
+            asyncio.create_task(pro.watch_balance({"type": "swap"})),
+        ]
+        await asyncio.sleep(0.5)
+        placed = await asyncio.to_thread(Contracts(sim).order, "buy", None)
+        async with asyncio.timeout(10):
+            orders, trades, _ = await asyncio.gather(*waiting)
+        assert placed["id"] in [one["id"] for one in orders]
+        assert placed["id"] in [one["order"] for one in trades]
+        await asyncio.to_thread(Contracts(sim).order, "sell", None, reduceOnly=True)
+    finally:
+        await pro.close()
+
+
+async def test_fundings_go_back_page_by_page(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:
+    await asyncio.to_thread(Contracts(sim).order, "buy", None)
+    for rate in ("0.001", "-0.0005", "0.0001"):
+        sim.pay_funding("kucoinfutures", SWAP, rate)
+    journal = sim.account("kucoinfutures")["journal"]
+    booked = [Decimal(row["amount"]) for row in journal if row["kind"] == "funding"]
+    key = Credentials("sim-main-key", "sim-main-secret", "sim-main-pass")
+    options = ClientOptions(rest_url=sim.url("kucoinfutures").rest)
+    client: Any = open_execution("kucoinfutures", "main", key, options, SystemClock(), random.Random(1))
+    try:
+        for page in (100, 2):
+            monkeypatch.setattr(kucoin_fundings, "PAGE", page)
+            found = await fundings_since(client, SWAP, 0)
+            assert [one.amount for one in found] == booked
+            assert {(one.symbol, one.currency) for one in found} == {(SWAP, "USDT")}
+    finally:
+        await client.close()

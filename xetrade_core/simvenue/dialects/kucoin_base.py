@@ -58,7 +58,8 @@ class KucoinDialect(Dialect):
     book_kinds = frozenset({"level2"})
     prefixes: ClassVar[Mapping[str, str]]
     """Kind of message -> what its topics begin with."""
-    private_topics: ClassVar[tuple[str, ...]] = ()
+    private_topics: ClassVar[tuple[str, ...]]
+    """Without the instrument that some name behind a colon."""
     private_weight: ClassVar[int]
     """Of the calls of an account in 30 s."""
 
@@ -97,13 +98,13 @@ class KucoinDialect(Dialect):
     def named_routes(self) -> Mapping[tuple[str, str], Handler]:
         return {} if self._private is None else self._private.named_routes
 
+    @abstractmethod
     def words(self, refusal: DeskRefusal) -> tuple[str, str]:
-        """The code and words of a refusal, if it takes orders."""
-        raise NotImplementedError
+        """The code and words of a refusal."""
 
+    @abstractmethod
     def private_side(self, calls: SignedCalls) -> PrivateSide:
-        """The signed calls of this market, if it takes orders."""
-        raise NotImplementedError
+        """The signed calls of this market."""
 
     @abstractmethod
     def reads(self) -> Mapping[tuple[str, str], tuple[int, Handler]]:
@@ -194,7 +195,7 @@ class KucoinDialect(Dialect):
             self._subscribe(session, command)
 
     def _subscribe(self, session: Session, command: _Command) -> None:
-        if command.topic in self.private_topics:
+        if command.topic.partition(":")[0] in self.private_topics:
             self._subscribe_private(session, command)
             return
         prefix, _, names = command.topic.partition(":")

@@ -11,31 +11,37 @@ from dataclasses import replace
 from typing import TypeVar
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.simvenue.desk import Account, Desk, DeskFill, DeskOrder, DeskRefusal, RefusalKind
-from xetrade_core.simvenue.dialects.base import Handler, Request
-from xetrade_core.simvenue.dialects.kucoin_orders import CODES, fill_row, names, order_row, sizes, ticket_of
+from xetrade_core.simvenue.desk import Account, DeskFill, DeskOrder, DeskRefusal, RefusalKind
+from xetrade_core.simvenue.dialects.base import Request
+from xetrade_core.simvenue.dialects.kucoin_calls import (
+    Find,
+    KucoinCalls,
+    Routes,
+    client_name,
+    numbered,
+    order_id,
+    span,
+    whole,
+)
+from xetrade_core.simvenue.dialects.kucoin_orders import fill_row, names, order_row, sizes, ticket_of
 from xetrade_core.simvenue.dialects.kucoin_replies import KucoinRefused, Row
-from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls, authenticate, key_row
+from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls
 from xetrade_core.simvenue.dialects.numbers import number_of, plain
 from xetrade_core.simvenue.market import Market
 
-Routes = Mapping[tuple[str, str], Handler]
 _T = TypeVar("_T")
-Find = Callable[[Account, Request], DeskOrder]
 _PAGE, _MOST_PAGE = 20, 100
-_CLASSIC_PAGE = 50
-_WEEK_MS = 7 * 86_400_000
+_MOST_NUMBERED = 500
 _DEAD_MAN_S = (5, 86_400)
 _PAIRS_MOST = 50
 
 
-class KucoinPrivate:
-    """Signed calls over a desk; `by_id` are the markets by the venue's id."""
+class KucoinPrivate(KucoinCalls):
+    """The trade accounts of a desk."""
 
     def __init__(self, calls: SignedCalls, by_id: Mapping[str, Market]) -> None:
-        self._calls, self._by_id = calls, by_id
-        self._desk: Desk = calls.desk
-        self._countdowns: dict[str, tuple[int, int, str]] = {}  # account: timeout, when it fires (ms), pairs
+        super().__init__(calls, by_id, "Spot")
+        self._countdowns: dict[str, tuple[int, int, str]] = {}  # account: timeout, when it fires (s), pairs
 
     @property
     def routes(self) -> Routes:
@@ -43,10 +49,9 @@ class KucoinPrivate:
         one, act = self._calls.handler, self._acting
         hf = "/api/v1/hf/orders"
         return {
-            ("GET", "/api/ua/v1/account/mode"): one(0, lambda account, request: {"selfAccountMode": "CLASSIC"}),
+            **self.common,
             ("GET", "/api/v1/hf/accounts/opened"): one(2, lambda account, request: True),
             ("GET", "/api/v1/accounts"): one(5, self._accounts),
-            ("GET", "/api/v1/user/api-key"): one(20, self._key),
             ("GET", "/api/v3/margin/symbols"): one(3, lambda account, request: {"items": []}),
             ("GET", "/api/v1/isolated/symbols"): one(3, lambda account, request: []),
             ("POST", hf): act(1, lambda account, request: names(self._place(account, request))),
@@ -61,7 +66,7 @@ class KucoinPrivate:
             ("POST", f"{hf}/dead-cancel-all"): act(2, self._count_down),
             ("GET", f"{hf}/dead-cancel-all/query"): one(2, self._counting),
             ("POST", "/api/v1/orders"): act(2, lambda account, request: {"orderId": self._placed_id(account, request)}),
-            ("DELETE", "/api/v1/orders"): act(20, self._cancel_classic),
+            ("DELETE", "/api/v1/orders"): act(20, self._cancel_open),
             ("GET", "/api/v1/orders"): one(2, self._classic_orders),
             ("GET", "/api/v1/fills"): one(10, self._classic_fills),
         }
@@ -76,12 +81,12 @@ class KucoinPrivate:
             ("GET", hf): one(2, row(self._of_pair(by_id))),
             ("GET", f"{hf}/client-order"): one(2, row(self._of_pair(by_client))),
             ("DELETE", hf): act(1, self._cancel(self._of_pair(by_id), lambda order: {"orderId": str(order.order_id)})),
-            ("DELETE", f"{hf}/client-order"): act(1, self._cancel(self._of_pair(by_client), _client_name)),
+            ("DELETE", f"{hf}/client-order"): act(1, self._cancel(self._of_pair(by_client), client_name)),
             ("DELETE", f"{hf}/sync"): act(
                 1, self._cancel(self._of_pair(by_id), lambda order: {"orderId": str(order.order_id), **sizes(order)})
             ),
             ("DELETE", f"{hf}/sync/client-order"): act(
-                1, self._cancel(self._of_pair(by_client), lambda order: {**_client_name(order), **sizes(order)})
+                1, self._cancel(self._of_pair(by_client), lambda order: {**client_name(order), **sizes(order)})
             ),
             ("GET", "/api/v1/orders"): one(2, row(by_id)),
             ("GET", "/api/v1/order/client-order"): one(2, row(by_client)),
@@ -89,47 +94,15 @@ class KucoinPrivate:
                 3, self._cancel(by_id, lambda order: {"cancelledOrderIds": [str(order.order_id)]})
             ),
             ("DELETE", "/api/v1/order/client-order"): act(
-                5, self._cancel(by_client, lambda order: {**_client_name(order), "cancelledOrderId": order_id(order)})
+                5, self._cancel(by_client, lambda order: {**client_name(order), "cancelledOrderId": order_id(order)})
             ),
         }
 
-    def _acting(self, weight: int, call: Callable[[Account, Request], object]) -> Handler:
-        return self._calls.handler(weight, call, trades=True)
-
-    # --- which order ------------------------------------------------------------------------------------------------
-
-    def _market(self, request: Request) -> Market:
-        market = self._by_id.get(request.query.get("symbol", ""))
-        if market is None:
-            raise DeskRefusal(RefusalKind.UNKNOWN_SYMBOL)
-        return market
-
-    def _chosen(self, request: Request) -> str | None:
-        """The universal symbol that is named, None if none is."""
-        return self._market(request).symbol if request.query.get("symbol") else None
-
-    def _by_order_id(self, account: Account, request: Request) -> DeskOrder:
-        return self._desk.by_id(account, int(request.name) if request.name.isdigit() else 0)
-
-    def _by_client_id(self, account: Account, request: Request) -> DeskOrder:
-        return self._desk.by_client_id(account, request.name)
-
-    def _of_pair(self, find: Find) -> Find:
-        """The order, if it is of the pair that must be named."""
-
-        def found(account: Account, request: Request) -> DeskOrder:
-            market, order = self._market(request), find(account, request)
-            if order.market is not market:
-                raise DeskRefusal(RefusalKind.UNKNOWN_ORDER)
-            return order
-
-        return found
+    # --- orders -----------------------------------------------------------------------------------------------------
 
     @staticmethod
     def _row(find: Find) -> Callable[[Account, Request], Row]:
         return lambda account, request: _both(order_row(find(account, request)))
-
-    # --- orders -----------------------------------------------------------------------------------------------------
 
     def _place(self, account: Account, request: Request) -> DeskOrder:
         return self._desk.place(account, ticket_of(self._market(request), request.query))
@@ -142,17 +115,6 @@ class KucoinPrivate:
         times = {"orderTime": order.created_ns // NS_PER_MS, "matchTime": order.updated_ns // NS_PER_MS}
         return {**names(order), **times, **sizes(order)}
 
-    def _cancel(self, find: Find, said: Callable[[DeskOrder], Row]) -> Callable[[Account, Request], Row]:
-        def cancel(account: Account, request: Request) -> Row:
-            try:
-                return said(self._desk.cancel(account, find(account, request)))
-            except DeskRefusal as refusal:
-                if refusal.kind is RefusalKind.UNKNOWN_ORDER:  # a cancel has one word for what is not open
-                    raise KucoinRefused(*CODES[RefusalKind.NOT_OPEN]) from None
-                raise
-
-        return cancel
-
     def _cancel_pair(self, account: Account, request: Request) -> object:
         self._desk.cancel_all(account, self._market(request).symbol)
         return "success"
@@ -160,10 +122,6 @@ class KucoinPrivate:
     def _cancel_all(self, account: Account, request: Request) -> object:
         pairs = dict.fromkeys(order.market.venue_id for order in self._desk.cancel_all(account))
         return {"succeedSymbols": [*pairs], "failedSymbols": []}
-
-    def _cancel_classic(self, account: Account, request: Request) -> object:
-        ended = self._desk.cancel_all(account, self._chosen(request))
-        return {"cancelledOrderIds": [order_id(order) for order in ended]}
 
     def _alter(self, account: Account, request: Request) -> object:
         """The order is canceled and another placed for what it had not traded of its new size."""
@@ -190,7 +148,7 @@ class KucoinPrivate:
 
     def _done(self, account: Account, request: Request) -> object:
         orders = [one for one in self._desk.history(account, self._market(request).symbol) if not one.state.resting]
-        first_ms, last_ms = _span(request)
+        first_ms, last_ms = span(request)
         inside = [one for one in orders if first_ms <= one.created_ns // NS_PER_MS <= last_ms]
         page, last_id = _before(request, inside, lambda one: one.order_id)
         return {"lastId": last_id, "items": [order_row(order) for order in page]}
@@ -200,15 +158,6 @@ class KucoinPrivate:
         page, last_id = _before(request, fills, lambda fill: fill.trade_id)
         return {"lastId": last_id, "items": [self._fill_row(fill) for fill in page]}
 
-    def _within(self, account: Account, request: Request, symbol: str | None) -> list[DeskFill]:
-        first_ms, last_ms = _span(request)
-        wanted = request.query.get("orderId")
-        return [
-            fill
-            for fill in self._desk.fills(account, symbol)
-            if first_ms <= fill.time_ns // NS_PER_MS <= last_ms and wanted in (None, "", str(fill.order_id))
-        ]
-
     def _fill_row(self, fill: DeskFill) -> Row:
         return fill_row(self._desk.orders[fill.order_id], fill)
 
@@ -216,11 +165,11 @@ class KucoinPrivate:
         active = request.query.get("status", "done") == "active"
         orders = self._desk.history(account, self._chosen(request))
         rows = [_both(order_row(order)) for order in reversed(orders) if order.state.resting is active]
-        return _numbered(request, rows)
+        return numbered(request, rows, _MOST_NUMBERED)
 
     def _classic_fills(self, account: Account, request: Request) -> object:
         fills = self._within(account, request, self._chosen(request))
-        return _numbered(request, [self._fill_row(fill) for fill in reversed(fills)])
+        return numbered(request, [self._fill_row(fill) for fill in reversed(fills)], _MOST_NUMBERED)
 
     # --- dead man ---------------------------------------------------------------------------------------------------
 
@@ -258,14 +207,6 @@ class KucoinPrivate:
             return []
         return [balance_row(account, one, kind) for one in account.ledger.currencies if wanted in (None, "", one)]
 
-    def _key(self, account: Account, request: Request) -> object:
-        return key_row(*authenticate(self._desk, request, trades=False), "Spot")
-
-
-def order_id(order: DeskOrder) -> str:
-    """As the venue writes it."""
-    return str(order.order_id)
-
 
 def balance_row(account: Account, currency: str, kind: str) -> Row:
     """One currency of a trade account."""
@@ -275,48 +216,16 @@ def balance_row(account: Account, currency: str, kind: str) -> Row:
     return {"id": f"{account.name}-{currency}", "currency": currency, "type": kind, **amounts}
 
 
-def _client_name(order: DeskOrder) -> Row:
-    return {"clientOid": order.ticket.client_id or ""}
-
-
 def _both(row: Row) -> Row:
     """The older endpoints call it `isActive`."""
     return {**row, "isActive": row["active"]}
 
 
-def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query.get(name)
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit():
-        raise KucoinRefused("400100", f"{name} invalid")
-    return int(text)
-
-
-def _span(request: Request) -> tuple[int, int]:
-    """The milliseconds that are asked for: a week at most, the last one if none is named. Raises KucoinRefused."""
-    last_ms = _whole(request, "endAt", 0)
-    first_ms = _whole(request, "startAt", (last_ms or request.now_ms) - _WEEK_MS)
-    last_ms = last_ms or min(request.now_ms, first_ms + _WEEK_MS)
-    if last_ms - first_ms > _WEEK_MS:
-        raise KucoinRefused("400100", "The query time range cannot exceed 7 days")
-    return first_ms, last_ms
-
-
 def _before(request: Request, rows: list[_T], number: Callable[[_T], int]) -> tuple[list[_T], int]:
     """The newest rows before `lastId`, and the id to go on from."""
-    size = _whole(request, "limit", _PAGE)
+    size = whole(request, "limit", _PAGE)
     if not 1 <= size <= _MOST_PAGE:
         raise KucoinRefused("400100", f"limit must be between 1 and {_MOST_PAGE}")
-    last_id = _whole(request, "lastId", 0)
+    last_id = whole(request, "lastId", 0)
     older = [row for row in reversed(rows) if not last_id or number(row) < last_id][:size]
     return older, number(older[-1]) if older else 0
-
-
-def _numbered(request: Request, rows: list[Row]) -> Row:
-    """A page by its number."""
-    size, page = _whole(request, "pageSize", _CLASSIC_PAGE), _whole(request, "currentPage", 1)
-    if not 10 <= size <= 500 or page < 1:
-        raise KucoinRefused("400100", "pageSize should not greater than 500")
-    total = {"totalNum": len(rows), "totalPage": -(-len(rows) // size)}
-    return {"currentPage": page, "pageSize": size, **total, "items": rows[(page - 1) * size : page * size]}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import Desk, DeskEvent, LedgerChanged, OrderChanged
 from xetrade_core.simvenue.dialects.base import PrivateMessage
 from xetrade_core.simvenue.dialects.kucoin_orders import pushed
 from xetrade_core.simvenue.dialects.kucoin_private import balance_row
-from xetrade_core.simvenue.dialects.kucoin_replies import Row
+from xetrade_core.simvenue.dialects.kucoin_replies import Row, encode
 
 ORDERS, NEWER_ORDERS, BALANCE = "/spotMarket/tradeOrders", "/spotMarket/tradeOrdersV2", "/account/balance"
 TOPICS = (ORDERS, NEWER_ORDERS, BALANCE)
@@ -40,4 +38,4 @@ def render(desk: Desk, event: DeskEvent) -> Sequence[PrivateMessage]:
 def private(topic: str, subject: str, data: Row, wide: str = "") -> PrivateMessage:
     """A message of a private topic; `wide` is the topic it is subscribed by, if that is another."""
     body = {"topic": topic, "type": "message", "subject": subject, "userId": "1", "channelType": "private"}
-    return PrivateMessage(msgspec.json.encode({**body, "data": data}), wide or topic)
+    return PrivateMessage(encode({**body, "data": data}), wide or topic)

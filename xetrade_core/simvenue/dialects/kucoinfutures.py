@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import ClassVar
 
-from xetrade_core.simvenue.dialects.base import Handler, Recorded, Reply, Request
+from xetrade_core.simvenue.desk import DeskEvent, DeskRefusal, DeskRules
+from xetrade_core.simvenue.dialects.base import Handler, PrivateMessage, Recorded, Reply, Request
 from xetrade_core.simvenue.dialects.kucoin_base import KucoinDialect, Render
 from xetrade_core.simvenue.dialects.kucoin_listings import contract_row, contract_touch
 from xetrade_core.simvenue.dialects.kucoin_recorded import read_kucoinfutures
 from xetrade_core.simvenue.dialects.kucoin_replies import answer, refused
+from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls
+from xetrade_core.simvenue.dialects.kucoinfutures_orders import words_of
+from xetrade_core.simvenue.dialects.kucoinfutures_private import TOPICS, KucoinFuturesPrivate, render
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.funding import number
 from xetrade_core.simvenue.market import Flush, Market
@@ -32,6 +37,14 @@ class KucoinFutures(KucoinDialect):
         row=lambda price, size: f"{price},buy,{size}",
     )
     subject = "level2"
+    desk_rules = DeskRules(
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0006"),
+        takes_crossing_post_only=True,
+        first_order_id=250_000_000_000_000,
+    )
+    private_topics = TOPICS
+    private_weight = 2_000
     prefixes: ClassVar[Mapping[str, str]] = {
         "level2": "/contractMarket/level2",
         "depth5": "/contractMarket/level2Depth5",
@@ -40,6 +53,15 @@ class KucoinFutures(KucoinDialect):
         "tickerV2": "/contractMarket/tickerV2",
         "execution": "/contractMarket/execution",
     }
+
+    def words(self, refusal: DeskRefusal) -> tuple[str, str]:
+        return words_of(refusal)
+
+    def private_side(self, calls: SignedCalls) -> KucoinFuturesPrivate:
+        return KucoinFuturesPrivate(calls, self.venue.by_id)
+
+    def render_private(self, event: DeskEvent) -> Sequence[PrivateMessage]:
+        return () if self.desk is None else render(self.desk, event)
 
     def reads(self) -> Mapping[tuple[str, str], tuple[int, Handler]]:
         current = {
