@@ -17,6 +17,8 @@ from xetrade_core.venues.clients import ClientOptions
 __all__ = ["no_faults_left"]
 
 MAIN = Credentials("sim-main-key", "sim-main-secret", "sim-main-pass")
+#: what an account has at first, where the venue tells of no other currency than those that its contracts settle in
+OWNED = {"kucoinfutures": 'balances = {USDT = "1000000", BTC = "20"}'}
 SCENARIO = """
 seed = 1
 [venues.binance]
@@ -30,6 +32,7 @@ keys = [{key = "rich-key", secret = "rich-secret", withdraw = true, ip_restricte
 symbols = {symbols}
 weight_limit = 0
 [venues.{venue}.accounts.main]
+{OWNED.get(venue, "")}
 [venues.{venue}.accounts.rich]
 keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", withdraw = true, ip_restricted = false}}]
 """
@@ -38,6 +41,7 @@ keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", wi
         "binancecoinm": '["BTC/USD:BTC"]',
         "okx": '["BTC/USDT", "BTC/USDT:USDT"]',
         "kucoin": '["BTC/USDT"]',
+        "kucoinfutures": '["BTC/USDT:USDT", "BTC/USD:BTC"]',
         "bybit": '["BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"]',
         "deribit": '["BTC/USD:BTC", "BTC/USDC:USDC", "BTC/USDC"]',
         "max": '["BTC/TWD", "ETH/USDT"]',

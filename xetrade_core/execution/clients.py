@@ -15,6 +15,7 @@ from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.deribit import DeribitExecution
 from xetrade_core.execution.kucoin import KucoinExecution
+from xetrade_core.execution.kucoinfutures import KucoinFuturesExecution
 from xetrade_core.execution.max import MaxExecution
 from xetrade_core.execution.okx import OkxExecution
 from xetrade_core.execution.permissions import KeyPermissions
@@ -60,6 +61,7 @@ CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {
     "deribit": DeribitExecution,
     "okx": OkxExecution,
     "kucoin": KucoinExecution,
+    "kucoinfutures": KucoinFuturesExecution,
 }
 #: clients of our own, by venue id: for venues that ccxt does not know
 OWN_CLIENTS: dict[str, OwnFactory] = {"max": _max}

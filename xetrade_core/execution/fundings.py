@@ -9,15 +9,17 @@ from typing import Any
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.deribit_fundings import deribit_fundings
+from xetrade_core.execution.kucoin_fundings import kucoin_fundings
 from xetrade_core.model.accounts import FundingPayment
 
 #: rows of a page; every venue's history takes so many
 PAGE = 100
 #: where venues write the amount as text; ccxt reads it as a float
 _AMOUNTS = ("income", "change", "cashFlow", "balChg", "funding", "fee")
-#: where ccxt has no call for it, by venue id
+#: where ccxt has no call for it, or none that goes on to the next page, by venue id
 _OWN: Mapping[str, Callable[[CcxtExecution, str, int], Awaitable[tuple[FundingPayment, ...]]]] = {
-    "deribit": deribit_fundings
+    "deribit": deribit_fundings,
+    "kucoinfutures": kucoin_fundings,
 }
 
 

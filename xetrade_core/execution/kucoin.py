@@ -7,10 +7,12 @@ paths. Shapes: www.kucoin.com/docs-new, "Spot Trading / Orders" (2026-11).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.kucoin_client import KucoinClient
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
 from xetrade_core.model.accounts import Balance
@@ -37,6 +39,7 @@ class KucoinExecution(KucoinClient):
     """Orders of a trade account."""
 
     trading = "Spot"
+    dead_man = DeadMan(Fires.SILENCE, 5, 86_400)
 
     def order_params(self, intent: Intent) -> dict[str, object]:
         """See CcxtExecution. The whole order but its pair."""
@@ -56,7 +59,7 @@ class KucoinExecution(KucoinClient):
 
     async def place(self, intent: Intent) -> OrderReport:
         """See Execution. The reply says what came of it in the matching engine."""
-        reply = await self._about(
+        reply = await self.about(
             f"order of {intent.symbol}", "private_post_hf_orders_sync", intent.symbol, self.order_params(intent)
         )
         return self.read("order", lambda: self.placed(reply["data"], intent))
@@ -68,11 +71,11 @@ class KucoinExecution(KucoinClient):
     async def cancel(self, ref: OrderRef) -> OrderReport:
         """See Execution. The reply says how much had traded, and the order by the name that it was canceled by."""
         by = "client_order_clientoid" if ref.client_id is not None else "orderid"
-        reply = await self._about(
+        reply = await self.about(
             f"cancel of {ref.symbol}",
             f"private_delete_hf_orders_sync_{by}",
             ref.symbol,
-            _names(ref),
+            self.names(ref),
             priority=Priority.CANCEL,
         )
         return self.read("cancel", lambda: self._told_sizes(reply["data"], ref.symbol, ReportStatus.CANCELED))
@@ -100,7 +103,7 @@ class KucoinExecution(KucoinClient):
         """See Execution."""
         what = f"cancel of all orders of {symbol or 'the account'}"
         if symbol is not None:
-            await self._about(what, "private_delete_hf_orders", symbol, {}, priority=Priority.CANCEL, weight=_MANY)
+            await self.about(what, "private_delete_hf_orders", symbol, {}, priority=Priority.CANCEL, weight=_MANY)
             return
         reply = await self.once(
             what,
@@ -111,6 +114,16 @@ class KucoinExecution(KucoinClient):
         left = self.read("cancel", lambda: [needed(row, "symbol") for row in reply["data"]["failedSymbols"]])
         if left:
             raise NoReply(f"{what}: {self.rules.id} could not cancel those of {', '.join(left)}")
+
+    async def count_down(self, symbol: str | None, within_s: float) -> None:
+        """See CountsDown. All orders of the account, in whole seconds; the venue has one such switch."""
+        wait_s = math.ceil(within_s) or -1
+        await self.once(
+            "countdown",
+            lambda ccxt: ccxt.private_post_hf_orders_dead_cancel_all({"timeout": wait_s}),
+            priority=Priority.CANCEL,
+            weight=_MANY,
+        )
 
     def report(self, row: Row, symbol: str) -> OrderReport:
         """See CcxtExecution. The venue does not say who canceled: an immediate order's rest was nobody's doing."""
@@ -136,7 +149,7 @@ class KucoinExecution(KucoinClient):
         by = "client_order_clientoid" if ref.client_id is not None else "orderid"
         reply = await self.unless_unknown(
             f"order of {ref.symbol}",
-            lambda ccxt: getattr(ccxt, f"private_get_hf_orders_{by}")(_of(ccxt, ref.symbol, _names(ref))),
+            lambda ccxt: getattr(ccxt, f"private_get_hf_orders_{by}")(self.of(ccxt, ref.symbol, self.names(ref))),
             symbol=ref.symbol,
             weight=_MANY,
         )
@@ -149,7 +162,7 @@ class KucoinExecution(KucoinClient):
         symbols = [symbol] if symbol is not None else await self._pairs_at_work()
         found: list[OrderReport] = []
         for one in symbols:
-            reply = await self._about("open orders", "private_get_hf_orders_active", one, {}, weight=_MANY)
+            reply = await self.about("open orders", "private_get_hf_orders_active", one, {}, weight=_MANY)
             found += self.read(
                 "open orders",
                 lambda reply=reply, one=one: [self.report(row, one) for row in reply["data"]],  # type: ignore[misc]
@@ -173,7 +186,7 @@ class KucoinExecution(KucoinClient):
             span = {"startAt": start, "endAt": start + WEEK_MS - 1, "limit": PAGE}
             last: dict[str, object] = {}
             while True:
-                reply = await self._about(
+                reply = await self.about(
                     f"trades of {symbol}", "private_get_hf_fills", symbol, {**span, **last}, weight=_MANY
                 )
                 rows = self.read("trades", lambda reply=reply: list(reply["data"]["items"]))  # type: ignore[misc]
@@ -214,32 +227,4 @@ class KucoinExecution(KucoinClient):
         """See CcxtExecution."""
         for one in row["data"]:
             total, free = needed_number(one, "balance"), needed_number(one, "available")
-            yield Balance(self.rules.id, self.account, needed(one, "currency"), total, free, received_ns)
-
-    async def _about(
-        self,
-        what: str,
-        method: str,
-        symbol: str,
-        query: dict[str, object],
-        *,
-        priority: Priority = Priority.ORDER,
-        weight: int = 1,
-    ) -> Any:
-        """A call about one pair, by its path."""
-        return await self.once(
-            what,
-            lambda ccxt: getattr(ccxt, method)(_of(ccxt, symbol, query)),
-            symbol=symbol,
-            priority=priority,
-            weight=weight,
-        )
-
-
-def _of(ccxt: Any, symbol: str, query: dict[str, object]) -> dict[str, object]:
-    return {"symbol": ccxt.market_id(symbol), **query}
-
-
-def _names(ref: OrderRef) -> dict[str, object]:
-    """The order's name, ours if it has one."""
-    return {"clientOid": ref.client_id} if ref.client_id is not None else {"orderId": ref.venue_order_id}
+            yield Balance(self.rules.id, self.account, self.currency(one), total, free, received_ns)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from xetrade_core.execution.ccxt_execution import Ask, CcxtExecution
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, needed, text
 from xetrade_core.model.orders import Intent, OrderReport
+from xetrade_core.symbols.currencies import field_code
 from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
 from xetrade_core.venues.budget import Priority
 
 T = TypeVar("T")
-_ANY_REFUSAL = "400100"
+_SHARED = ("400100", "100001")
 _KEY_WEIGHT = 20
-#: what the refusal that most share says, and the code that it is known by
+#: what the codes that most refusals share say, and the code that it is known by
 _SAID = MappingProxyType(
     {
         "order_not_exist": "order_not_exist",
@@ -24,6 +25,7 @@ _SAID = MappingProxyType(
         "The order does not exist.": "order_not_exist",
         "order_not_exist_or_not_allow_to_cancel": "order_not_exist_or_not_allow_to_cancel",
         "Order not exist or not allow to be cancelled": "order_not_exist_or_not_allow_to_cancel",
+        "error.getOrder.orderNotExist": "error.getOrder.orderNotExist",
         "validation.createOrder.clientOidDuplicated": "validation.createOrder.clientOidDuplicated",
         "account.available.amount": "account.available.amount",
     }
@@ -48,7 +50,7 @@ class KucoinClient(CcxtExecution):
         try:
             return await super().once(what, ask, symbol=symbol, priority=priority, weight=weight)
         except ErrorReply as error:
-            if error.code == _ANY_REFUSAL and error.said in _SAID:
+            if error.code in _SHARED and error.said in _SAID:
                 raise ErrorReply(_SAID[error.said], error.said, error.status) from None
             raise
 
@@ -70,3 +72,36 @@ class KucoinClient(CcxtExecution):
             withdraw=not granted.isdisjoint({"Transfer", "Withdraw", "Withdrawal"}),
             ip_restricted=text(row, "ipWhitelist") is not None,
         )
+
+    def currency(self, row: Row) -> str:
+        """The currency of a row by the name that symbols have for it."""
+        return field_code(self.rules.id, needed(row, "currency"))
+
+    async def about(
+        self,
+        what: str,
+        method: str,
+        symbol: str,
+        query: dict[str, object],
+        *,
+        priority: Priority = Priority.ORDER,
+        weight: int = 1,
+    ) -> Any:
+        """A call about one instrument, by its path."""
+        return await self.once(
+            what,
+            lambda ccxt: getattr(ccxt, method)(self.of(ccxt, symbol, query)),
+            symbol=symbol,
+            priority=priority,
+            weight=weight,
+        )
+
+    @staticmethod
+    def of(ccxt: Any, symbol: str, query: dict[str, object]) -> dict[str, object]:
+        """A query about one instrument."""
+        return {"symbol": ccxt.market_id(symbol), **query}
+
+    @staticmethod
+    def names(ref: OrderRef) -> dict[str, object]:
+        """The order's name, ours if it has one."""
+        return {"clientOid": ref.client_id} if ref.client_id is not None else {"orderId": ref.venue_order_id}

@@ -21,7 +21,7 @@ from xetrade_core.venues.venue import (
     offers,
 )
 
-_CHECKED = date(2026, 11, 20)
+_CHECKED, _TRADING = date(2026, 11, 20), date(2026, 11, 28)
 _DOCS = "https://www.kucoin.com/docs-new"
 
 VENUE = Venue(
@@ -83,11 +83,11 @@ VENUE = Venue(
         Fact("client ids", "clientOid, 40 of letters, digits, - and _; a duplicate is refused (126044, 102426), for "
              "how long is not said: query first", _CHECKED, f"{_DOCS}/rest/spot-trading/orders/add-order"),
         Fact("amending", "hf/orders/alter cancels and places anew: another order id, the same client id, so that "
-             "trades cannot be told apart; orders are replaced instead", _CHECKED,
+             "trades cannot be told apart; orders are replaced instead", _TRADING,
              f"{_DOCS}/rest/spot-trading/orders/modify-order"),
-        Fact("trades", "neither the list of trades nor the stream names our id; the stream says no fee", _CHECKED,
+        Fact("trades", "neither the list of trades nor the stream names our id; the stream says no fee", _TRADING,
              f"{_DOCS}/3470074w0"),
-        Fact("history", "a canceled order can be asked for for 3 days, a filled one for 7; trades by weeks", _CHECKED,
+        Fact("history", "a canceled order can be asked for for 3 days, a filled one for 7; trades by weeks", _TRADING,
              f"{_DOCS}/rest/spot-trading/orders/get-order-by-clientoid"),
         Fact("dead man", "hf/orders/dead-cancel-all, 5 to 86,400 s", _CHECKED,
              f"{_DOCS}/rest/spot-trading/orders/set-dcp"),

@@ -24,7 +24,7 @@ from xetrade_core.venues.venue import (
     offers,
 )
 
-_CHECKED = date(2026, 11, 20)
+_CHECKED, _TRADING = date(2026, 11, 20), date(2026, 11, 28)
 _DOCS = "https://www.kucoin.com/docs-new"
 
 VENUE = Venue(
@@ -73,6 +73,7 @@ VENUE = Venue(
             Capability.POSITION_STREAM,
             Capability.KEY_PERMISSIONS,
         ),
+        emulated=(Capability.AMEND,),
     ),
     funding=FundingRules(
         live_means="what the running period pays at its end",
@@ -100,6 +101,13 @@ VENUE = Venue(
              _CHECKED, f"{_DOCS}/rate-limit"),
         Fact("client ids", "clientOid, 40 of letters, digits, - and _; a duplicate is refused, for how long is not "
              "said: query first", _CHECKED, f"{_DOCS}/rest/futures-trading/orders/add-order"),
+        Fact("margin", "an order says its margin mode, and is refused (330005) where the contract is set to another",
+             _TRADING, f"{_DOCS}/rest/futures-trading/orders/add-order"),
+        Fact("trades", "the list of trades is not up to date, recentFills is, for a day; a call spans a week, three "
+             "months are kept; neither names our id", _TRADING,
+             f"{_DOCS}/rest/futures-trading/orders/get-trade-history"),
+        Fact("not found", "100001 stands for any bad parameter; only error.getOrder.orderNotExist says that there is "
+             "no such order", _TRADING, f"{_DOCS}/error-code"),
         Fact("funding", "history by from and to alone, newest first, 100 rows a page at most", _CHECKED,
              f"{_DOCS}/rest/futures-trading/funding-fees/get-public-funding-history"),
         Fact("marks", "contracts/active has the markPrice of every contract, without a time", _CHECKED,

@@ -1,4 +1,4 @@
-"""KuCoin's private stream: a token is asked for, which names where to connect; then orders are subscribed to.
+"""KuCoin's private stream: a token is asked for, which names where to connect; then it is subscribed to.
 
 A message of a match says neither the fee nor more than the trade's id, so that trades are asked for over REST when one
 is told. Source: www.kucoin.com/docs-new/3470074w0, "Get Order (V2)" (2026-11).
@@ -14,6 +14,7 @@ import msgspec
 
 from xetrade_core.execution.kucoin import KucoinExecution
 from xetrade_core.execution.kucoin_client import KucoinClient
+from xetrade_core.execution.kucoinfutures import KucoinFuturesExecution
 from xetrade_core.execution.raw import Row, needed, needed_number, number, text
 from xetrade_core.execution.streams.words import (
     AccountWords,
@@ -22,6 +23,7 @@ from xetrade_core.execution.streams.words import (
     Heard,
     StreamRefused,
     TradeToAskFor,
+    balance,
     decoded,
 )
 from xetrade_core.model.orders import OrderReport, ReportStatus
@@ -40,7 +42,10 @@ _STATUS = {
 class KucoinWords(AccountWords[E]):
     """What spot and futures have in common."""
 
-    topic: ClassVar[str]
+    orders: ClassVar[str]
+    wallet: ClassVar[str]
+    total: ClassVar[str]
+    free: ClassVar[str]
     kind: ClassVar[str]
     method: ClassVar[str]
 
@@ -53,8 +58,9 @@ class KucoinWords(AccountWords[E]):
 
     def greeting(self) -> Sequence[bytes]:
         """See StreamWords. The venue speaks first (`WebsocketRules.welcome`)."""
-        ask = {"id": "1", "type": "subscribe", "topic": self.topic, "privateChannel": True, "response": True}
-        return (msgspec.json.encode(ask),)
+        ask = {"type": "subscribe", "privateChannel": True, "response": True}
+        topics = enumerate((self.orders, self.wallet), 1)
+        return [msgspec.json.encode({**ask, "id": str(number), "topic": topic}) for number, topic in topics]
 
     def greeted(self, frame: bytes) -> bool:
         """See StreamWords."""
@@ -68,21 +74,41 @@ class KucoinWords(AccountWords[E]):
     def read(self, frame: bytes) -> Sequence[Heard]:
         """See StreamWords."""
         body = decoded(frame)
-        if body.get("type") != "message" or body.get("topic") != self.topic:
+        if body.get("type") != "message" or body.get("topic") not in (self.orders, self.wallet):
             return ()
         row: Row = body["data"]
+        if body["topic"] == self.wallet:
+            return self._balances(row)
         symbol = self.symbol(needed(row, "symbol"), self.kind)
         report = _report(row, symbol)
         if row["type"] != "match":
             return (report,)
         return (TradeToAskFor(symbol, needed(row, "tradeId"), report.exchange_ns or 0), report)
 
+    def _balances(self, row: Row) -> Sequence[Heard]:
+        """What is owned of a currency; some messages of a wallet are about what can be withdrawn alone."""
+        total = number(row, self.total)
+        if total is None:
+            return ()
+        execution: KucoinClient = self.execution  # type: ignore[assignment]
+        return (balance(execution, execution.currency(row), total, number(row, self.free)),)
+
 
 class KucoinStream(KucoinWords[KucoinExecution]):
     """Spot."""
 
     addresses: ClassVar = Addresses("wss://ws-api-spot.kucoin.com/", "wss://ws-api-spot.kucoin.com/")
-    topic, kind, method = "/spotMarket/tradeOrdersV2", "spot", "private_post_bullet_private"
+    orders, wallet, total, free = "/spotMarket/tradeOrdersV2", "/account/balance", "total", "available"
+    kind, method = "spot", "private_post_bullet_private"
+
+
+class KucoinFuturesStream(KucoinWords[KucoinFuturesExecution]):
+    """Futures."""
+
+    addresses: ClassVar = Addresses("wss://ws-api-futures.kucoin.com/", "wss://ws-api-futures.kucoin.com/")
+    orders, wallet = "/contractMarket/tradeOrders", "/contractAccount/wallet"
+    total, free = "walletBalance", "availableBalance"
+    kind, method = "contract", "futuresprivate_post_bullet_private"
 
 
 def _address(data: Any) -> str:

@@ -21,6 +21,7 @@ from xetrade_core.simvenue.desk.margin import (
 )
 from xetrade_core.simvenue.dialects.kucoin_replies import Row
 from xetrade_core.simvenue.dialects.kucoinfutures_orders import CROSS, ONE_WAY, currency_code
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 _EIGHT = Decimal("0.00000001")
@@ -55,24 +56,24 @@ class FuturesAccount:
         }
 
     def wallet(self, currency: str) -> Row:
-        """The same as the stream tells it."""
+        """The same as the stream tells it, as text."""
         held = margin(self._account, self._desk.markets, self._orders, currency)
-        return {
-            "crossPosMargin": _money(held.position_initial),
-            "crossOrderMargin": _money(held.initial - held.position_initial),
-            "isolatedPosMargin": 0,
-            "isolatedOrderMargin": 0,
-            "crossUnPnl": _money(held.unrealized),
-            "isolatedUnPnl": 0,
-            "equity": _money(held.equity),
-            "walletBalance": _money(held.wallet),
-            "availableBalance": _money(held.free),
-            "availableMargin": _money(held.free),
-            "holdBalance": 0,
-            "currency": currency_code(currency),
-            "version": str(self._desk.now_ns),
-            "timestamp": str(self._desk.now_ns // NS_PER_MS),
+        amounts = {
+            "crossPosMargin": held.position_initial,
+            "crossOrderMargin": held.initial - held.position_initial,
+            "isolatedPosMargin": Decimal(0),
+            "isolatedOrderMargin": Decimal(0),
+            "crossUnPnl": held.unrealized,
+            "isolatedUnPnl": Decimal(0),
+            "equity": held.equity,
+            "walletBalance": held.wallet,
+            "availableBalance": held.free,
+            "availableMargin": held.free,
+            "holdBalance": Decimal(0),
         }
+        told: Row = {name: plain(_money(value)) for name, value in amounts.items()}
+        told |= {"currency": currency_code(currency), "version": str(self._desk.now_ns)}
+        return {**told, "timestamp": str(self._desk.now_ns // NS_PER_MS)}
 
     def positions(self, markets: Iterable[Market]) -> list[Row]:
         """A row for each position that is held."""

@@ -1,0 +1,244 @@
+"""KuCoin futures in its own words: amounts in contracts, one-way mode, every contract on cross margin.
+
+The venue acknowledges: a reply to a placement or a cancel holds the order's names and nothing else. So what must trade
+at once is asked for right after it was placed. An order says its margin mode, and is refused where the contract is set
+to another on the venue's page. Calls are made by their paths: ccxt would send isolated margin at a leverage of 1.
+Shapes: www.kucoin.com/docs-new, "Futures Trading" (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.kucoin_client import KucoinClient
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.orders import (
+    ZERO,
+    Fill,
+    Intent,
+    Liquidity,
+    OrderReport,
+    OrderType,
+    ReportStatus,
+    Side,
+)
+from xetrade_core.symbols.currencies import venue_code
+from xetrade_core.trading.execution import OrderRef
+from xetrade_core.venues.budget import Priority
+
+PAGE = 100
+WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
+_KEPT_MS = 90 * 86_400_000  # and how far back it goes
+_PLACE_WEIGHT, _CANCEL_WEIGHT, _CANCEL_ALL_WEIGHT, _LIST_WEIGHT, _READ_WEIGHT, _RECENT_WEIGHT = 2, 1, 10, 2, 5, 3
+
+
+class KucoinFuturesExecution(KucoinClient):
+    """Orders of a futures account."""
+
+    trading = "Futures"
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution. The whole order but its contract."""
+        amount = intent.amount
+        params: dict[str, object] = {
+            "clientOid": intent.client_id,
+            "side": intent.side.value,
+            "type": intent.type.value,
+            "size": int(amount) if amount == int(amount) else plain(amount),  # the venue refuses a part of a contract
+            "marginMode": "CROSS",
+        }
+        if intent.price is not None:
+            params["price"] = plain(intent.price)
+        if intent.reduce_only:
+            params["reduceOnly"] = True
+        if intent.post_only:
+            params["postOnly"] = True
+        elif intent.type is OrderType.LIMIT:
+            params["timeInForce"] = intent.time_in_force.value.upper()
+        return params
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """See Execution. What became of an order that must trade at once is asked for; if that fails, it is open.
+
+        What had ended by then was ended by the venue: nobody else knew of it.
+        """
+        reply = await self.about(
+            f"order of {intent.symbol}",
+            "futuresprivate_post_orders",
+            intent.symbol,
+            self.order_params(intent),
+            weight=_PLACE_WEIGHT,
+        )
+        placed = self.read("order", lambda: self._acknowledged(reply["data"], intent.symbol))
+        found = await self.as_it_stands(intent, placed)
+        if found.status is ReportStatus.CANCELED:
+            return msgspec.structs.replace(found, status=ReportStatus.EXPIRED)
+        return found
+
+    async def cancel(self, ref: OrderRef) -> OrderReport:
+        """See Execution. The reply acknowledges: the order may be filled before it is out of the book."""
+        by = "client_order_clientoid" if ref.client_id is not None else "orderid"
+        names = self.names(ref)
+        await self.about(
+            f"cancel of {ref.symbol}",
+            f"futuresprivate_delete_orders_{by}",
+            ref.symbol,
+            names,
+            priority=Priority.CANCEL,
+            weight=_CANCEL_WEIGHT,
+        )
+        return self._acknowledged(names, ref.symbol)
+
+    @staticmethod
+    def _acknowledged(row: Row, symbol: str) -> OrderReport:
+        return OrderReport(
+            symbol=symbol,
+            status=ReportStatus.OPEN,
+            client_id=text(row, "clientOid"),
+            venue_order_id=text(row, "orderId"),
+        )
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution."""
+        await self.once(
+            f"cancel of all orders of {symbol or 'the account'}",
+            lambda ccxt: ccxt.futuresprivate_delete_orders({} if symbol is None else self.of(ccxt, symbol, {})),
+            symbol=symbol,
+            priority=Priority.CANCEL,
+            weight=_CANCEL_ALL_WEIGHT,
+        )
+
+    def report(self, row: Row, symbol: str) -> OrderReport:
+        """See CcxtExecution. The venue does not say who canceled: an immediate order's rest was nobody's doing."""
+        filled, amount, price = needed_number(row, "filledSize"), number(row, "size"), number(row, "price") or None
+        at_once = price is None or row.get("timeInForce") in ("IOC", "FOK")
+        status = ReportStatus.OPEN
+        if not true(row["isActive"]):
+            whole = filled > ZERO and (filled == amount or not true(row["cancelExist"]))
+            status = ReportStatus.FILLED if whole else ReportStatus.EXPIRED if at_once else ReportStatus.CANCELED
+        return OrderReport(
+            symbol=symbol,
+            status=status,
+            client_id=text(row, "clientOid"),
+            venue_order_id=needed(row, "id"),
+            filled=filled,
+            amount=amount,
+            price=None if row.get("type") == "market" else price,
+            exchange_ns=millis(row, "updatedAt"),
+        )
+
+    async def find(self, ref: OrderRef) -> OrderReport | None:
+        """See Execution. By our name the venue finds an order for seven days, by its own for three months."""
+        by = "byclientoid" if ref.client_id is not None else "orderid"
+        reply = await self.unless_unknown(
+            f"order of {ref.symbol}",
+            lambda ccxt: getattr(ccxt, f"futuresprivate_get_orders_{by}")(self.names(ref)),
+            symbol=ref.symbol,
+            weight=_READ_WEIGHT,
+        )
+        if reply is None or (row := self.read("order", lambda: reply["data"])) is None:
+            return None
+        return self.read("order", lambda: self.report(row, ref.symbol))
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        """See Execution."""
+        rows = await self._pages("open orders", "futuresprivate_get_orders", symbol, {"status": "active"}, _LIST_WEIGHT)
+        return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution. A week at a time, each in pages; the newest are in that list only some time later."""
+        now_ms = self.clock.wall_ns() // NS_PER_MS
+        start, found = max(since_ms, now_ms - _KEPT_MS), list[Any]()
+        while start <= now_ms:
+            span: dict[str, object] = {"startAt": start, "endAt": start + WEEK_MS - 1}
+            rows = await self._pages(f"trades of {symbol}", "futuresprivate_get_fills", symbol, span, _READ_WEIGHT)
+            found += [{"info": row} for _, row in rows]
+            start += WEEK_MS
+        reply = await self.about(
+            f"trades of {symbol}", "futuresprivate_get_recentfills", symbol, {}, weight=_RECENT_WEIGHT
+        )
+        return found + self.read("trades", lambda: [{"info": row} for row in reply["data"]])
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution. The venue names the order by its own id; the fee is in what the contract settles in."""
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "tradeId"),
+            side=Side(needed(row, "side")),
+            price=needed_number(row, "price"),
+            amount=needed_number(row, "size"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=int(needed_number(row, "tradeTime")),
+            venue_order_id=needed(row, "orderId"),
+            fee=number(row, "fee"),
+            fee_currency=symbol.partition(":")[2].partition("-")[0],
+            liquidity=Liquidity(needed(row, "liquidity")),
+        )
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """See Execution. Of each currency that a listed contract settles in: the venue tells one at a time."""
+        found: list[Balance] = []
+        for code in await self.once("currencies", _settled_in):
+            query = {"currency": venue_code(self.rules.id, code)}
+            reply = await self.once(
+                "balances",
+                lambda ccxt, query=query: ccxt.futuresprivate_get_account_overview(query),  # type: ignore[misc]
+                weight=_READ_WEIGHT,
+            )
+            received_ns = self.clock.wall_ns()
+            found += self.read("balances", lambda reply=reply, at=received_ns: list(self.held(reply["data"], at)))  # type: ignore[misc]
+        return tuple(found)
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution. What is owned, whatever open positions would bring."""
+        total, free = needed_number(row, "marginBalance"), needed_number(row, "availableBalance")
+        yield Balance(self.rules.id, self.account, self.currency(row), total, free, received_ns)
+
+    async def positions(self) -> tuple[VenuePosition, ...]:
+        """See Execution. In contracts."""
+
+        async def ask(ccxt: Any) -> list[tuple[str, Any]]:
+            reply = await ccxt.futuresprivate_get_positions()
+            return [(str(ccxt.safe_symbol(row["symbol"])), row) for row in reply["data"]]
+
+        rows = await self.once("positions", ask, weight=_LIST_WEIGHT)
+        received_ns = self.clock.wall_ns()
+        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
+
+    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
+        for symbol, row in rows:
+            amount = needed_number(row, "currentQty")
+            if amount != ZERO:
+                entry, liquidation = number(row, "avgEntryPrice") or None, number(row, "liquidationPrice") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
+
+    async def _pages(
+        self, what: str, method: str, symbol: str | None, query: dict[str, object], weight: int
+    ) -> list[tuple[str, Any]]:
+        """(symbol, row) of every page, by number. What is new meanwhile moves rows to a later page, never to none."""
+
+        async def ask(ccxt: Any, page: int) -> list[tuple[str, Any]]:
+            of = {} if symbol is None else {"symbol": ccxt.market_id(symbol)}
+            reply = await getattr(ccxt, method)({**of, **query, "pageSize": PAGE, "currentPage": page})
+            return [(str(ccxt.safe_symbol(row["symbol"])), row) for row in reply["data"]["items"]]
+
+        found: list[tuple[str, Any]] = []
+        page = 1
+        while True:
+            rows = await self.once(what, lambda ccxt, page=page: ask(ccxt, page), symbol=symbol, weight=weight)  # type: ignore[misc]
+            found += rows
+            if len(rows) < PAGE:
+                return found
+            page += 1
+
+
+async def _settled_in(ccxt: Any) -> list[str]:
+    """The currencies that the listed contracts settle in."""
+    return sorted({market["settle"] for market in ccxt.markets.values() if market["settle"]})
