@@ -84,6 +84,12 @@ class AccountSettings(Section):
     api_key: SecretStr | None = Field(default=None, description="its key; from the environment only")
     secret: SecretStr | None = Field(default=None, description="goes with api_key")
     passphrase: SecretStr | None = Field(default=None, description="goes with api_key, where the venue has one")
+    subaccount: int | None = Field(
+        default=None,
+        ge=0,
+        description="the number of the wallet's subaccount, on Derive; there `api_key` is the wallet's address and "
+        "`secret` the private key of a session key that may trade and nothing else",
+    )
 
 
 Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -61,6 +62,16 @@ def test_simulated_mode_uses_no_key_of_yours() -> None:
     plan = only(settings(main={"venue": "binance", **KEY}))
     assert "a key" not in list(plan.credentials)
     assert list(only(settings("paper", main={"venue": "binance", **KEY})).credentials) == ["a key", "a secret"]
+
+
+def test_a_wallets_simulated_key_is_made_of_the_documented_one_and_its_subaccount_is_yours_elsewhere() -> None:
+    here = load_settings(venues={"derive": HERE})
+    hashed = [hashlib.sha256(f"sim-main-{part}".encode()).hexdigest() for part in ("key", "secret")]
+    credentials = only(here).credentials
+    assert list(credentials) == [f"0x{hashed[0][:40]}", hashed[1]]
+    assert credentials.subaccount == int(hashed[0][40:46], 16)
+    own = settings("paper", here=False, main={"venue": "derive", "subaccount": 7, **KEY})
+    assert (list(only(own).credentials), only(own).credentials.subaccount) == (["a key", "a secret"], 7)
 
 
 def test_an_account_marked_live_is_not_live_in_another_mode() -> None:

@@ -10,15 +10,26 @@ import pytest
 
 from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.clock import SystemClock
-from xetrade_core.execution.clients import AccountClient, open_execution
+from xetrade_core.execution.clients import AccountClient, open_execution, signs_with_wallet
 from xetrade_core.execution.credentials import Credentials
+from xetrade_core.simvenue.dialects.derive_signed import private_key_of, subaccount_of, wallet_of
 from xetrade_core.venues.clients import ClientOptions
 
 __all__ = ["no_faults_left"]
 
+
 MAIN = Credentials("sim-main-key", "sim-main-secret", "sim-main-pass")
 #: what an account has at first, where the venue tells of no other currency than those that its contracts settle in
 OWNED = {"kucoinfutures": 'balances = {USDT = "1000000", BTC = "20"}'}
+
+
+def key_of(venue: str, key: str, secret: str, passphrase: str = "sim-main-pass") -> Credentials:
+    """A key of a simulated venue; where accounts are wallets, the address and the private key that are made of it."""
+    if not signs_with_wallet(venue):
+        return Credentials(key, secret, passphrase)
+    return Credentials(wallet_of(key), private_key_of(secret), subaccount=subaccount_of(key))
+
+
 SCENARIO = """
 seed = 1
 [venues.binance]
@@ -45,6 +56,7 @@ keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", wi
         "bybit": '["BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"]',
         "deribit": '["BTC/USD:BTC", "BTC/USDC:USDC", "BTC/USDC"]',
         "max": '["BTC/TWD", "ETH/USDT"]',
+        "derive": '["BTC/USDC:USDC"]',
     }.items()
 )
 Open = Callable[..., AccountClient]
@@ -68,8 +80,9 @@ async def opened(sim: Sim) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         def opens(
-            venue: str, account: str = "main", credentials: Credentials = MAIN, **options: object
+            venue: str, account: str = "main", credentials: Credentials | None = None, **options: object
         ) -> AccountClient:
+            credentials = credentials or key_of(venue, "sim-main-key", "sim-main-secret")
             options = {"rest_url": sim.url(venue).rest, **options}
             client = open_execution(
                 venue, account, credentials, ClientOptions(**options), SystemClock(), random.Random(1)

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.execution.conftest import Open
+from tests.execution.conftest import Open, key_of
 from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.execution.clients import AccountClient
-from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.dead_man import dead_man_of
 from xetrade_core.execution.permissions import KeyPermissions, WithdrawalAllowed
 from xetrade_core.model.accounts import VenuePosition
@@ -68,6 +67,7 @@ CARDS = [
     Card("deribit", "BTC/USDC:USDC", D("0.012"), "USDC", "/private/buy", D(1), "0.5"),
     Card("deribit", "BTC/USD:BTC", D(120), "BTC", "/private/buy", D(1), "0.5"),
     Card("max", "BTC/TWD", D("0.01234"), "BTC", "/wallet/spot/order", D(1)),
+    Card("derive", "BTC/USDC:USDC", D("0.012"), "USDC", "/private/order", D(1)),
 ]
 
 
@@ -92,7 +92,7 @@ class Subject:
             "side": Side.BUY,
             "type": OrderType.LIMIT if price else OrderType.MARKET,
             "amount": self.card.amount,
-            "created_ns": 1,
+            "created_ns": time.time_ns(),
             "reserve_price": price or D(100_000),
             "price": price,
         }
@@ -226,6 +226,7 @@ async def test_trades_come_page_by_page_and_none_twice(subject: Subject, monkeyp
     monkeypatch.setattr("xetrade_core.execution.kucoin.PAGE", 2)
     monkeypatch.setattr("xetrade_core.execution.max.PAGE", 2)
     monkeypatch.setattr("xetrade_core.execution.kucoinfutures.PAGE", 2)
+    monkeypatch.setattr("xetrade_core.execution.derive.PAGE", 2)
     before = len(await subject.client.fills_since(subject.card.symbol, hour_ago()))
     for _ in range(3):
         await subject.client.place(subject.intent(None))
@@ -249,11 +250,11 @@ async def test_post_only_rests_or_does_not_trade(subject: Subject) -> None:
 
 
 async def test_a_second_order_of_the_same_name_is_refused_where_names_are_unique(subject: Subject) -> None:
-    wanted = subject.intent()
+    card, wanted = subject.card, subject.intent()
     await subject.client.place(wanted)
-    rule = known_venue(subject.card.venue).client_ids
+    rule = known_venue(card.venue).client_ids
     assert rule is not None
-    if rule.unique is Uniqueness.NEVER:
+    if rule.unique is Uniqueness.NEVER and ErrorKind.DUPLICATE_CLIENT_ID not in known_venue(card.venue).errors.values():
         await subject.client.place(wanted)
         assert len(subject.at_venue(wanted)) == 2  # so that nothing may be sent twice there
         return
@@ -372,16 +373,17 @@ async def test_an_order_that_fills_while_it_is_canceled_is_told_as_filled(subjec
 
 async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apart(subject: Subject) -> None:
     venue = subject.card.venue
-    wrong = subject.opened(venue, credentials=Credentials("sim-main-key", "CANARY-secret-5ecre7", "sim-main-pass"))
+    canary = key_of(venue, "sim-main-key", "CANARY-secret-5ecre7")
+    wrong = subject.opened(venue, credentials=canary)
     with pytest.raises(ErrorReply) as caught:
         await wrong.place(subject.intent())
     assert subject.kind(caught.value) is ErrorKind.AUTHENTICATION
-    assert "CANARY" not in repr(caught.value) + str(caught.value)
+    assert canary.secret not in repr(caught.value) + str(caught.value)
     (await subject.client.permissions()).require_safe(venue, "main")
     if not subject.card.offers(Capability.KEY_PERMISSIONS):
         assert await subject.client.permissions() == KeyPermissions()
         return
-    rich = subject.opened(venue, "rich", Credentials("rich-key", "rich-secret", "rich-pass"))
+    rich = subject.opened(venue, "rich", key_of(venue, "rich-key", "rich-secret", "rich-pass"))
     with pytest.raises(WithdrawalAllowed):
         (await rich.permissions()).require_safe(venue, "rich")
 

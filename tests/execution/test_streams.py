@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.execution.conftest import Open
+from tests.execution.conftest import Open, key_of
 from tests.execution.test_cards import CARDS, Card, D, Subject
 from tests.support.sim import Sim
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import NotSupported, VenueUnavailable
-from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.streams import PrivateStream, Statement, StreamOver, open_stream, streamed_venues
 from xetrade_core.execution.streams.binance import BinanceUsdmStream
 from xetrade_core.execution.streams.stream import StreamState
@@ -127,7 +126,7 @@ async def test_a_balance_that_a_trade_moves_is_told_as_it_is_listed(following: F
     told = moved()[card.fee]
     assert (told.venue, told.account, told.total) == (card.venue, "main", listed.total)
     if told.free is None:
-        assert card.venue in ("binanceusdm", "binancecoinm")
+        assert card.venue in ("binanceusdm", "binancecoinm", "derive")
 
 
 async def test_what_happens_while_the_stream_is_down_is_asked_for(following: Following, sim: Sim) -> None:
@@ -152,11 +151,14 @@ async def test_what_happens_while_the_stream_is_down_is_asked_for(following: Fol
 async def test_a_stream_of_a_wrong_key_says_why_and_not_with_what(
     following: Following, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wrong = following.opened(following.card.venue, credentials=Credentials("CANARY-key", "CANARY-secret-5ecre7"))
+    canary = key_of(following.card.venue, "CANARY-key", "CANARY-secret-5ecre7")
+    wrong = following.opened(following.card.venue, credentials=canary)
     async with following.follow(wrong) as stream:
         with pytest.raises(VenueUnavailable, match=f"main on {following.card.venue} is not live") as caught:
             await stream.live(0.6)
-    assert "CANARY" not in str(caught.value) + str(stream.problem) + caplog.text
+    said = str(caught.value) + str(stream.problem) + caplog.text
+    assert canary.secret not in said
+    assert canary.api_key not in said
     assert stream.connects == 0
 
 

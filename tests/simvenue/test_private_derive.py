@@ -115,7 +115,7 @@ def test_an_order_is_placed_queried_listed_replaced_and_canceled(client: Client)
 
 
 def test_a_market_order_trades_pays_its_fee_and_is_in_the_list_of_trades(client: Client, sim: Sim) -> None:
-    order = client.order("buy", client.price(1.05), "market")
+    order = client.order("buy", client.price(1.01), "market")
     assert (order["status"], order["filled"]) == ("closed", 0.02)
     trades = client.ccxt.fetch_order_trades(order["id"], client.symbol)
     truth = [row for row in sim.account("derive")["fills"] if str(row["order_id"]) == order["id"]]
@@ -125,7 +125,7 @@ def test_a_market_order_trades_pays_its_fee_and_is_in_the_list_of_trades(client:
     if client.symbol == SWAP:
         (position,) = client.ccxt.fetch_positions([SWAP])
         assert (position["side"], position["contracts"]) == ("long", 0.02)
-        client.order("sell", client.price(0.95), "market", reduceOnly=True)
+        client.order("sell", client.price(0.99), "market", reduceOnly=True)
         assert client.ccxt.fetch_positions([SWAP]) == []
 
 
@@ -145,9 +145,10 @@ def test_refusals_have_the_venues_codes(client: Client) -> None:
     refused(lambda: client.order("buy", price, max_fee=1), 11023)
     refused(lambda: client.order("buy", price, timeInForce="ioc"), 11009)
     refused(lambda: client.order("buy", price, timeInForce="fok"), 11014)
-    refused(lambda: client.order("buy", client.price(1.03), postOnly=True), 11008)
+    refused(lambda: client.order("buy", client.price(1.01), postOnly=True), 11008)
+    refused(lambda: client.order("buy", client.price(1.05)), 11013)
     refused(lambda: client.order("buy", price, reduceOnly=True), 11024)
-    refused(lambda: client.order("sell", price, reduceOnly=True, timeInForce="ioc"), 11025)
+    refused(lambda: client.order("sell", client.price(0.99), reduceOnly=True, timeInForce="ioc"), 11025)
     refused(lambda: client.order("buy", price, signature_expiry_sec=int(time.time()) + 60), 11011)
 
 
@@ -198,7 +199,7 @@ async def test_the_private_channels_tell_orders_trades_and_balances(sim: Sim, sy
         ]
         await asyncio.sleep(0.5)
         client = Client(sim, symbol)
-        placed = await asyncio.to_thread(lambda: client.order("buy", client.price(1.05), "market"))
+        placed = await asyncio.to_thread(lambda: client.order("buy", client.price(1.01), "market"))
         async with asyncio.timeout(10):
             orders, trades, balance = await asyncio.gather(*waiting)
         assert placed["id"] in [one["id"] for one in orders]

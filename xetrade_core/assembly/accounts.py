@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from xetrade_core.assembly import client_options
 from xetrade_core.errors import ConfigError, NotSupported, XETradeError
-from xetrade_core.execution.clients import tradable_venues
+from xetrade_core.execution.clients import signs_with_wallet, tradable_venues
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.settings import Settings
@@ -176,7 +177,7 @@ def _plan(settings: Settings, venue: Venue, name: str, own: AccountSettings) -> 
     return AccountPlan(
         venue=venue,
         account=name,
-        credentials=_simulated_key(name) if mode is TradingMode.SIMULATED else _key(name, own),
+        credentials=_simulated_key(venue, name) if mode is TradingMode.SIMULATED else _key(name, own),
         options=options,
         ws_url=ws_url,
         live=live,
@@ -217,16 +218,20 @@ def _on_testnet(
     return replace(options, rest_url=None, testnet=True)
 
 
-def _simulated_key(name: str) -> Credentials:
-    """The key that a simulated venue issues for an account of that name."""
-    return Credentials(f"sim-{name}-key", f"sim-{name}-secret", f"sim-{name}-pass")
+def _simulated_key(venue: Venue, name: str) -> Credentials:
+    """The key that a simulated venue issues for an account of that name; of a wallet it is made of the hashes."""
+    key, secret = f"sim-{name}-key", f"sim-{name}-secret"
+    if not signs_with_wallet(venue.id):
+        return Credentials(key, secret, f"sim-{name}-pass")
+    wallet, private_key = (hashlib.sha256(text.encode()).hexdigest() for text in (key, secret))
+    return Credentials(f"0x{wallet[:40]}", private_key, subaccount=int(wallet[40:46], 16))
 
 
 def _key(name: str, own: AccountSettings) -> Credentials:
     """The key of the environment. Raises ConfigError."""
     if own.api_key is not None and own.secret is not None:
         passphrase = None if own.passphrase is None else own.passphrase.get_secret_value()
-        return Credentials(own.api_key.get_secret_value(), own.secret.get_secret_value(), passphrase)
+        return Credentials(own.api_key.get_secret_value(), own.secret.get_secret_value(), passphrase, own.subaccount)
     prefix = f"XETRADE_ACCOUNTS__{name.upper()}"
     missing = [field for field in ("API_KEY", "SECRET") if getattr(own, field.lower()) is None]
     raise ConfigError(f"account {name} has no key: set {' and '.join(f'{prefix}__{field}' for field in missing)}")

@@ -47,6 +47,8 @@ class CcxtExecution(ABC):
     dead_man: DeadMan | None = None
     #: what a call costs of the venue's budget, by what it does; by ccxt's table what is not named here
     weights: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    #: whether an account is a wallet's: the key is its address, the secret a private key
+    wallet: ClassVar[bool] = False
 
     def __init__(
         self, client: CcxtMarketData, account: str, credentials: Credentials, clock: Clock, *, wait_s: float = 5.0
@@ -62,6 +64,11 @@ class CcxtExecution(ABC):
         self._offset_ms = 0
         self._setting_clock = asyncio.Lock()
         register_secrets(credentials)
+
+    @classmethod
+    def require_key(cls, account: str, credentials: Credentials) -> None:
+        """Raises ConfigError for a key of a shape that the venue has not."""
+        return
 
     # -- Execution -----------------------------------------------------------------------------------------------------
 
@@ -310,10 +317,14 @@ class CcxtExecution(ABC):
                 await self._set_clock(ccxt)
         except XETradeError as error:
             raise NotSent(f"{what}: {error}") from None
-        credentials = self._credentials
-        ccxt.apiKey, ccxt.secret, ccxt.password = credentials.api_key, credentials.secret, credentials.passphrase
+        self.give_key(ccxt)
         ccxt.options.update(self.ccxt_options)
         return ccxt
+
+    def give_key(self, ccxt: Any) -> None:
+        """Let ccxt sign."""
+        credentials = self._credentials
+        ccxt.apiKey, ccxt.secret, ccxt.password = credentials.api_key, credentials.secret, credentials.passphrase
 
     async def _set_clock(self, ccxt: Any) -> None:
         """Sign with the venue's time, as measured: a wider window would let old requests in."""

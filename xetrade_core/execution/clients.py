@@ -14,6 +14,7 @@ from xetrade_core.execution.bybit import BybitExecution
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.deribit import DeribitExecution
+from xetrade_core.execution.derive import DeriveExecution
 from xetrade_core.execution.kucoin import KucoinExecution
 from xetrade_core.execution.kucoinfutures import KucoinFuturesExecution
 from xetrade_core.execution.max import MaxExecution
@@ -62,6 +63,7 @@ CCXT_CLIENTS: dict[str, type[CcxtExecution]] = {
     "okx": OkxExecution,
     "kucoin": KucoinExecution,
     "kucoinfutures": KucoinFuturesExecution,
+    "derive": DeriveExecution,
 }
 #: clients of our own, by venue id: for venues that ccxt does not know
 OWN_CLIENTS: dict[str, OwnFactory] = {"max": _max}
@@ -70,6 +72,12 @@ OWN_CLIENTS: dict[str, OwnFactory] = {"max": _max}
 def tradable_venues() -> tuple[str, ...]:
     """The venues on which orders can be placed."""
     return (*CCXT_CLIENTS, *OWN_CLIENTS)
+
+
+def signs_with_wallet(venue_id: str) -> bool:
+    """Whether an account of that venue is a wallet's: the key is its address, the secret a private key."""
+    kind = CCXT_CLIENTS.get(venue_id)
+    return kind is not None and kind.wallet
 
 
 def open_execution(
@@ -82,6 +90,8 @@ def open_execution(
     venue = known_venue(venue_id).require_live()
     if venue_id not in tradable_venues():
         raise NotSupported(f"orders cannot be placed on {venue.name}: only on {', '.join(tradable_venues())}")
+    if (kind := CCXT_CLIENTS.get(venue_id)) is not None:
+        kind.require_key(account, credentials)
     client = open_client(venue_id, options, clock, rng)
     if (own := OWN_CLIENTS.get(venue_id)) is not None:
         return own(client, account, credentials, options, clock)

@@ -11,11 +11,16 @@ from xetrade_core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An API key, its secret and, where the venue has one, its passphrase. No str, repr or pickle shows them."""
+    """An API key, its secret and, where the venue has one, its passphrase. No str, repr or pickle shows them.
+
+    Where accounts are wallets, `api_key` is the wallet's address, `secret` the private key of whoever signs for it, and
+    `subaccount` the number of the part that is traded.
+    """
 
     api_key: str = field(repr=False)
     secret: str = field(repr=False)
     passphrase: str | None = field(default=None, repr=False)
+    subaccount: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("api_key", self.api_key), ("secret", self.secret), ("passphrase", self.passphrase)):

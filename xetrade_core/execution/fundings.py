@@ -9,6 +9,7 @@ from typing import Any
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.deribit_fundings import deribit_fundings
+from xetrade_core.execution.derive_fundings import derive_fundings
 from xetrade_core.execution.kucoin_fundings import kucoin_fundings
 from xetrade_core.model.accounts import FundingPayment
 
@@ -20,6 +21,7 @@ _AMOUNTS = ("income", "change", "cashFlow", "balChg", "funding", "fee")
 _OWN: Mapping[str, Callable[[CcxtExecution, str, int], Awaitable[tuple[FundingPayment, ...]]]] = {
     "deribit": deribit_fundings,
     "kucoinfutures": kucoin_fundings,
+    "derive": derive_fundings,
 }
 
 

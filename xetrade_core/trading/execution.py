@@ -51,16 +51,20 @@ class NoReply(ExecutionError):
 
 @dataclass(frozen=True, slots=True)
 class OrderRef:
-    """Which order of the venue: by our id, or by the venue's where it is known."""
+    """Which order of the venue: by our id, or by the venue's where it is known.
+
+    `created_ns`: it is no older, where a venue has to be searched for it.
+    """
 
     symbol: str
     client_id: str | None
     venue_order_id: str | None
+    created_ns: int | None = None
 
     @classmethod
     def of(cls, order: Order) -> OrderRef:
         """The order's names."""
-        return cls(order.intent.symbol, order.client_id, order.venue_order_id)
+        return cls(order.intent.symbol, order.client_id, order.venue_order_id, order.intent.created_ns)
 
 
 class Execution(Protocol):

@@ -84,6 +84,18 @@ VENUE = Venue(
              f"{_DOCS}/integrators/trading/rate-limits"),
         Fact("rate", "bursts are refilled every 5 seconds; 10 reads a second a client are used here, the stated "
              "least; -32000 above it", _CHECKED, f"{_DOCS}/integrators/trading/rate-limits"),
+        Fact("order rate", "a trader's orders and cancels: 25 in 5 seconds; more for market makers", _CHECKED,
+             f"{_DOCS}/integrators/trading/rate-limits"),
+        Fact("signatures", "every order is signed for itself (EIP-712), with a limit price, the most it may be charged "
+             "and a nonce: a time in ns of the last 90 days, which no second order may have (11017)", _CHECKED,
+             f"{_DOCS}/authentication/action-signing"),
+        Fact("key check", "session_keys tells the protocol scopes of a wallet's session keys; the wallet's own key may "
+             "do everything", _CHECKED, f"{_DOCS}/authentication/access-scopes"),
+        Fact("dead man", "cancel on disconnect, a lasting setting of the wallet: any lost websocket of it cancels all "
+             "of its orders at once", _CHECKED, f"{_DOCS}/trading/cancel-on-disconnect"),
+        Fact("market orders", "signed with a limit price within minp and maxp of get_ticker, which move with the mark; "
+             "reduce-only goes with market, ioc and fok alone (11024)", _CHECKED,
+             f"{_DOCS}/api-reference/orderbook/privateorder"),
         Fact("calls", "all calls are POST with a JSON body; lists come in pages of up to 1000", _CHECKED,
              f"{_DOCS}/api-reference/market-data/publicget_all_instruments"),
         Fact("label", "a client's label of up to 64 characters, which may repeat; orders are told apart by the signed "
@@ -105,16 +117,18 @@ VENUE = Venue(
             Capability.PLACE,
             Capability.CANCEL,
             Capability.CANCEL_ALL,
-            Capability.AMEND,
             Capability.POST_ONLY,
             Capability.REDUCE_ONLY,
             Capability.ORDER_STREAM,
             Capability.TRADE_STREAM,
             Capability.POSITION_STREAM,
+            Capability.DEAD_MAN_SWITCH,
+            Capability.KEY_PERMISSIONS,
             Capability.TESTNET,
         ),
         emulated=(
             Capability.FUNDING,  # read from the history
+            Capability.AMEND,  # cancelled and placed anew: the venue's `replace` gives the order another id
         ),
     ),
     funding=FundingRules(

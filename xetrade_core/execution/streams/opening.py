@@ -11,6 +11,7 @@ from xetrade_core.errors import NotSupported
 from xetrade_core.execution.streams.binance import BinanceCoinmStream, BinanceSpotStream, BinanceUsdmStream
 from xetrade_core.execution.streams.bybit import BybitStream
 from xetrade_core.execution.streams.deribit import DeribitStream
+from xetrade_core.execution.streams.derive import DeriveStream
 from xetrade_core.execution.streams.kucoin import KucoinFuturesStream, KucoinStream
 from xetrade_core.execution.streams.max import MaxStream
 from xetrade_core.execution.streams.okx import OkxStream
@@ -29,6 +30,7 @@ _WORDS: dict[str, Callable[[Any], StreamWords]] = {
     "kucoin": KucoinStream,
     "kucoinfutures": KucoinFuturesStream,
     "max": MaxStream,
+    "derive": DeriveStream,
 }
 
 

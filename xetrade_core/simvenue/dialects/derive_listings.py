@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, time
+from decimal import Decimal
 
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.desk.margin import mark_price
@@ -18,6 +19,7 @@ _KINDS = {MarketType.SPOT: "erc20", MarketType.SWAP: "perp", MarketType.OPTION: 
 _FOREVER = 9_223_372_036_854_775_807
 _EXPIRY = time(8, tzinfo=UTC)
 _DEFAULT_SPAN_MS = 30 * DAY_MS
+_BAND = Decimal("0.02")  # of the mark
 
 
 def kind_of(listing: Listing) -> str:
@@ -74,11 +76,17 @@ def currency_row(code: str) -> dict[str, object]:
     return {"currency": code, "spot_price": "1", "market_type": "ALL", "instrument_types": ["erc20", "perp"]}
 
 
+def price_band(market: Market) -> tuple[Decimal, Decimal]:
+    """The lowest price that a sell, and the highest that a buy may have now."""
+    tick, mark = market.listing.instrument.price_tick, mark_price(market)
+    return -(-mark * (1 - _BAND) // tick) * tick, mark * (1 + _BAND) // tick * tick
+
+
 def ticker_row(venue: Venue, market: Market, now_ms: int) -> dict[str, object]:
     """The slim ticker: bid `b` with size `B`, ask `a` with size `A`, index `I`, mark `M`, funding `f`."""
     price, size, levels = market.numbers.price, market.numbers.size, market.levels
     (bid, bid_lots), (ask, ask_lots) = (levels.bids(1) or [(0, 0)])[0], (levels.asks(1) or [(0, 0)])[0]
-    start = price(market.listing.start_ticks)
+    mark, (least, most) = plain(mark_price(market)), price_band(market)
     curve = venue.funding.get(market.symbol)
     return {
         "t": now_ms,
@@ -88,11 +96,11 @@ def ticker_row(venue: Venue, market: Market, now_ms: int) -> dict[str, object]:
         "b": price(bid),
         "f": None if curve is None else number(curve.estimate(now_ms), 9),
         "option_pricing": None,
-        "I": start,
-        "M": plain(mark_price(market)),
+        "I": mark,
+        "M": mark,
         "stats": {"c": "0", "v": "0", "pr": "0", "n": 0, "oi": "0", "h": price(ask), "l": price(bid), "p": "0"},
-        "minp": price(1),
-        "maxp": price(market.listing.start_ticks * 2),
+        "minp": plain(least),
+        "maxp": plain(most),
     }
 
 

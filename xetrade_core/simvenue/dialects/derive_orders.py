@@ -22,7 +22,7 @@ from xetrade_core.simvenue.desk import (
     TimeInForce,
 )
 from xetrade_core.simvenue.desk.margin import mark_price
-from xetrade_core.simvenue.dialects.derive_listings import kind_of
+from xetrade_core.simvenue.dialects.derive_listings import kind_of, price_band
 from xetrade_core.simvenue.dialects.derive_replies import DeriveRefused, Row, invalid
 from xetrade_core.simvenue.dialects.derive_signed import Action, number_of
 from xetrade_core.simvenue.dialects.numbers import plain
@@ -116,6 +116,10 @@ def ticket_of(market: Market, params: Mapping[str, object], fee_rate: Decimal) -
         raise DeriveRefused(11024, "Reduce only not supported with this time in force")
     if ticket.reduce_only and kind_of(market.listing) == "erc20":
         raise DeriveRefused(11025, "Reduce only reject")
+    lowest, highest = price_band(market)
+    price = number_of(params, "limit_price")
+    if price > highest if side == "buy" else price < lowest:
+        raise DeriveRefused(11013, "Invalid limit price", f"bandwidth {plain(lowest)} to {plain(highest)}")
     least = mark_price(market) * fee_rate
     if number_of(params, "max_fee") < least:
         raise DeriveRefused(11023, "Max fee order param is too low", f"signed max_fee must be >= {plain(least)}")

@@ -1,0 +1,335 @@
+"""Derive in its own words: spot, perpetuals and options of one subaccount, amounts in base currency.
+
+Every order is signed for itself, with a limit price and the most that it may cost in fees, market orders too. A label
+is no name: it may repeat, and no call asks for it, so that an order without the venue's id is looked for among those
+that are open and those that have ended. The venue changes no order in place: its `replace` gives it another id.
+Shapes: docs.derive.xyz, "Orderbook", "History" and "Subaccounts" (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.ccxt_execution import Ask, CcxtExecution
+from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.dead_man import DeadMan, Fires
+from xetrade_core.execution.derive_prices import OrderPrices, fee_cap, on_tick
+from xetrade_core.execution.derive_signing import address_of, require_wallet, signed_order
+from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text
+from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.orders import (
+    ZERO,
+    Fill,
+    Intent,
+    Liquidity,
+    OrderReport,
+    OrderType,
+    ReportStatus,
+    Side,
+    TimeInForce,
+)
+from xetrade_core.trading.execution import ErrorReply, ExecutionError, NotSent, OrderRef
+from xetrade_core.venues.budget import Priority
+
+PAGE = 1000
+CASH = "USDC"
+_SIGN_IN_REFUSED = "14014"  # a wrong key, or a time that is not the venue's
+_NO_SUCH_ORDER = "11006"
+_BEFORE_MS = 60_000  # the venue's clock may be behind ours
+_STATUS = {
+    "open": ReportStatus.OPEN,
+    "untriggered": ReportStatus.OPEN,
+    "filled": ReportStatus.FILLED,
+    "cancelled": ReportStatus.CANCELED,
+    "expired": ReportStatus.EXPIRED,
+    "rejected": ReportStatus.REJECTED,
+}
+_LEFT_UNTRADED = "ioc_or_market_partial_fill"
+#: the scopes by which a key can take money out of the subaccount
+_TAKING = frozenset({"admin", "all", "withdraw", "transfer"})
+_WITHIN_THE_WALLET = "transfer:existing_subaccount"
+
+T = TypeVar("T")
+
+
+class DeriveExecution(CcxtExecution):
+    """Orders of a subaccount, by a session key of its wallet (or by the wallet's own key, which can withdraw)."""
+
+    #: 25 of an order's kind in 5 s, and twice as many reads, are what a trader may send
+    weights = MappingProxyType({"place": 2, "cancel": 2})
+    wallet = True
+    dead_man = DeadMan(Fires.DISCONNECT, None, None)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """See CcxtExecution."""
+        super().__init__(*args, **options)
+        self._signing: Any = None  # ccxt, once it has the key
+        self._signer: str | None = None
+        self._prices = OrderPrices(self)
+
+    @classmethod
+    def require_key(cls, account: str, credentials: Credentials) -> None:
+        """See CcxtExecution."""
+        require_wallet(account, credentials)
+
+    def give_key(self, ccxt: Any) -> None:
+        """See CcxtExecution."""
+        credentials = self._credentials
+        private_key = credentials.secret.removeprefix("0x")
+        if self._signer is None:
+            self._signer = address_of(ccxt, private_key)
+        ccxt.privateKey, ccxt.walletAddress = private_key, self._signer
+        ccxt.options["deriveWalletAddress"] = credentials.api_key
+        self._signing = ccxt
+
+    @property
+    def subaccount(self) -> int:
+        """The number of the subaccount."""
+        assert self._credentials.subaccount is not None  # `require_key`
+        return self._credentials.subaccount
+
+    async def once(self, what: str, ask: Ask[T], **how: Any) -> T:
+        """See CcxtExecution. A sign-in that is refused may be one of a wrong time: the clock is measured anew."""
+        try:
+            return await super().once(what, ask, **how)
+        except ErrorReply as error:
+            if error.code == _SIGN_IN_REFUSED:
+                self._clock_due = True
+            raise
+
+    # -- orders --------------------------------------------------------------------------------------------------------
+
+    def order_params(self, intent: Intent) -> dict[str, object]:
+        """See CcxtExecution. What is not signed of an order."""
+        params: dict[str, object] = {"order_type": intent.type.value, "label": intent.client_id}
+        if intent.post_only:
+            params["time_in_force"] = "post_only"
+        elif intent.type is OrderType.MARKET:
+            params["time_in_force"] = TimeInForce.IOC.value
+        else:
+            params["time_in_force"] = intent.time_in_force.value
+        if intent.reduce_only:
+            params["reduce_only"] = True
+        return params
+
+    async def place(self, intent: Intent) -> OrderReport:
+        """See Execution. The reply states the whole order."""
+        limit_price, index = await self._prices.of(intent)
+
+        async def send(ccxt: Any) -> Row:
+            row = ccxt.market(intent.symbol)["info"]
+            price = limit_price if intent.price is not None else on_tick(row, intent.side, limit_price)
+            max_fee = fee_cap(row, index, intent.amount)
+            signed = signed_order(ccxt, intent, price, max_fee, self.subaccount, self.venue_ms() // 1000)
+            reply: Row = await ccxt.private_post_order({**signed, **self.order_params(intent)})
+            return reply
+
+        reply = await self.once(f"order of {intent.symbol}", send, symbol=intent.symbol, weight=self.weights["place"])
+        return self.read("order", lambda: self.report(reply["result"]["order"], intent.symbol))
+
+    async def cancel(self, ref: OrderRef) -> OrderReport:
+        """See Execution. By label the venue answers how many it cancelled, so that the order is read afterwards."""
+        if ref.venue_order_id is not None:
+            reply = await self._cancelling("private_post_cancel", ref.symbol, {"order_id": ref.venue_order_id})
+            return self.read("cancel", lambda: self.report(reply["result"], ref.symbol))
+        reply = await self._cancelling("private_post_cancel_by_label", ref.symbol, {"label": ref.client_id})
+        if not self.read("cancel", lambda: needed_number(reply["result"], "cancelled_orders")):
+            raise ErrorReply(_NO_SUCH_ORDER, f"no open order has the label {ref.client_id}")
+        accepted = OrderReport(symbol=ref.symbol, status=ReportStatus.OPEN, client_id=ref.client_id)
+        try:
+            return await self.find(ref) or accepted
+        except ExecutionError:
+            return accepted
+
+    async def cancel_all(self, symbol: str | None) -> None:
+        """See Execution."""
+        method = "private_post_cancel_all" if symbol is None else "private_post_cancel_by_instrument"
+        await self._cancelling(method, symbol, {})
+
+    async def _cancelling(self, method: str, symbol: str | None, named: dict[str, object]) -> Row:
+        reply: Row = await self.once(
+            f"cancel of {symbol or 'all orders'}",
+            lambda ccxt: getattr(ccxt, method)({**self._in(ccxt, symbol), **named}),
+            symbol=symbol,
+            priority=Priority.CANCEL,
+            weight=self.weights["cancel"],
+        )
+        return reply
+
+    def _in(self, ccxt: Any, symbol: str | None) -> dict[str, object]:
+        """The parameters that say where: the subaccount, and the instrument if one is meant."""
+        named = {} if symbol is None else {"instrument_name": ccxt.market_id(symbol)}
+        return {"subaccount_id": self.subaccount, **named}
+
+    async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
+        """See Execution. Raises NotSent: it is cancelled and placed anew, by whoever knows what was filled."""
+        raise NotSent(f"{self.rules.id} changes no order in place")
+
+    def report(self, row: Row, symbol: str) -> OrderReport:
+        """See CcxtExecution. A market order's limit price is not a price that was asked for."""
+        said, why = needed(row, "order_status"), text(row, "cancel_reason")
+        status = _STATUS.get(said)
+        if status is None:
+            raise ValueError(f"order_status {said!r} is none that Derive documents")
+        if status is ReportStatus.CANCELED and why == _LEFT_UNTRADED:
+            status = ReportStatus.EXPIRED
+        market = needed(row, "order_type") == "market"
+        return OrderReport(
+            symbol=symbol,
+            status=status,
+            client_id=text(row, "label"),
+            venue_order_id=needed(row, "order_id"),
+            filled=number(row, "filled_amount"),
+            amount=number(row, "amount"),
+            price=None if market else number(row, "limit_price"),
+            exchange_ns=millis(row, "last_update_timestamp"),
+            reason=why,
+        )
+
+    async def find(self, ref: OrderRef) -> OrderReport | None:
+        """See Execution. Open orders before ended ones: what ends meanwhile is in the second list."""
+        if ref.venue_order_id is not None:
+            reply = await self.unless_unknown(
+                f"order of {ref.symbol}",
+                lambda ccxt: ccxt.private_post_get_order({**self._in(ccxt, None), "order_id": ref.venue_order_id}),
+                symbol=ref.symbol,
+            )
+            return None if reply is None else self.read("order", lambda: self.report(reply["result"], ref.symbol))
+        for report in await self.open_orders(ref.symbol):
+            if report.client_id == ref.client_id:
+                return report
+        since_ms = 0 if ref.created_ns is None else ref.created_ns // NS_PER_MS - _BEFORE_MS
+        async for row in self.pages("orders that have ended", "private_post_get_order_history", "orders", None,
+                                     {"from_timestamp": since_ms}):  # fmt: skip
+            if row.get("label") == ref.client_id:
+                return self.read("order", lambda row=row: self.report(row, ref.symbol))  # type: ignore[misc]
+        return None
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        """See Execution. The venue tells all of them at once."""
+
+        async def ask(ccxt: Any) -> list[tuple[str, Row]]:
+            rows = (await ccxt.private_post_get_open_orders(self._in(ccxt, None)))["result"]["orders"]
+            return [(str(ccxt.safe_symbol(row["instrument_name"])), row) for row in rows]
+
+        rows = await self.once("open orders", ask, symbol=symbol)
+        return self.read(
+            "open orders", lambda: tuple(self.report(row, name) for name, row in rows if symbol in (None, name))
+        )
+
+    async def pages(
+        self, what: str, method: str, name: str, symbol: str | None, query: dict[str, object]
+    ) -> Any:  # an asynchronous generator of rows
+        """The rows of every page, newest first as the venue lists them."""
+        page, pages = 1, 1
+        while page <= pages:
+            asked = {**query, "page": page, "page_size": PAGE}
+            reply = await self.once(
+                what,
+                lambda ccxt, asked=asked: getattr(ccxt, method)({**self._in(ccxt, symbol), **asked}),  # type: ignore[misc]
+                symbol=symbol,
+            )
+            rows, pages = self.read(
+                what,
+                lambda reply=reply: (  # type: ignore[misc]
+                    list(reply["result"][name]),
+                    int(reply["result"]["pagination"]["num_pages"]),
+                ),
+            )
+            for row in rows:
+                yield row
+            page += 1
+
+    # -- trades and the account ----------------------------------------------------------------------------------------
+
+    async def trades(self, symbol: str, since_ms: int) -> list[Any]:
+        """See CcxtExecution."""
+        rows = self.pages(
+            f"trades of {symbol}", "private_post_get_trade_history", "trades", symbol, {"from_timestamp": since_ms}
+        )
+        return [{"info": row} async for row in rows]
+
+    def fill(self, row: Row, symbol: str) -> Fill:
+        """See CcxtExecution. Whatever is traded, fees are in USDC."""
+        return Fill(
+            venue=self.rules.id,
+            account=self.account,
+            symbol=symbol,
+            trade_id=needed(row, "trade_id"),
+            side=Side(needed(row, "direction")),
+            price=needed_number(row, "trade_price"),
+            amount=needed_number(row, "trade_amount"),
+            received_ns=self.clock.wall_ns(),
+            exchange_ns=millis(row, "timestamp"),
+            venue_order_id=needed(row, "order_id"),
+            client_id=text(row, "label"),
+            fee=number(row, "trade_fee"),
+            fee_currency=CASH,
+            liquidity=Liquidity(needed(row, "liquidity_role")),
+        )
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """See Execution."""
+        reply = await self.once("balances", lambda ccxt: ccxt.private_post_get_subaccount(self._in(ccxt, None)))
+        received_ns = self.clock.wall_ns()
+        return self.read("balances", lambda: tuple(self.held(reply["result"], received_ns)))
+
+    def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
+        """See CcxtExecution. All collateral is one margin, stated in dollars: what is bound is shown of the cash."""
+        bound = -needed_number(row, "positions_initial_margin") - needed_number(row, "open_orders_margin")
+        for one in row["collaterals"]:
+            currency, total = needed(one, "currency"), needed_number(one, "amount")
+            free = max(ZERO, total - bound) if currency == CASH else total
+            yield Balance(self.rules.id, self.account, currency, total, free, received_ns)
+
+    async def positions(self) -> tuple[VenuePosition, ...]:
+        """See Execution. In base currency."""
+
+        async def ask(ccxt: Any) -> list[tuple[str, Row]]:
+            rows = (await ccxt.private_post_get_positions(self._in(ccxt, None)))["result"]["positions"]
+            return [(str(ccxt.safe_symbol(row["instrument_name"])), row) for row in rows]
+
+        rows = await self.once("positions", ask)
+        received_ns = self.clock.wall_ns()
+        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
+
+    def _positions(self, rows: list[tuple[str, Row]], received_ns: int) -> Iterable[VenuePosition]:
+        for symbol, row in rows:
+            amount = needed_number(row, "amount")
+            if amount != ZERO:
+                entry = number(row, "average_price_excl_fees") or None
+                liquidation = number(row, "liquidation_price") or None
+                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
+
+    async def permissions(self) -> KeyPermissions:
+        """See CcxtExecution. The wallet's own key may do everything."""
+        wallet = self._credentials.api_key
+        reply = await self.once(
+            "permissions of the key", lambda ccxt: ccxt.private_post_session_keys({"wallet": wallet})
+        )
+        if self._signer is not None and self._signer.lower() == wallet.lower():
+            return KeyPermissions(trade=True, withdraw=True)
+        keys = self.read("permissions", lambda: list(reply["result"]["public_session_keys"]))
+        for row in keys:
+            if str(row.get("public_session_key")).lower() == str(self._signer).lower():
+                return self.read("permissions", lambda row=row: _permissions(row))  # type: ignore[misc]
+        return KeyPermissions()
+
+    def login(self) -> dict[str, object]:
+        """What signs a private connection in; ccxt has the key by then."""
+        stamp = str(self.venue_ms())
+        signature = self._signing.sign_message(stamp, self._signing.privateKey)
+        return {"wallet": self._credentials.api_key, "timestamp": stamp, "signature": signature}
+
+
+def _permissions(row: Row) -> KeyPermissions:
+    scopes = {str(one) for one in row["protocol_scopes"]}
+    return KeyPermissions(
+        trade=any(one in ("admin", "all", "trade:all") or one.startswith("trade:orderbook") for one in scopes),
+        withdraw=any(one.split(":")[0] in _TAKING for one in scopes - {_WITHIN_THE_WALLET}),
+        ip_restricted=bool(row.get("ip_whitelist")),
+    )
