@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -39,28 +40,35 @@ class Rig:
     key: str  # of this test alone: the venue remembers the names of all
 
     async def stress(self, plan: StressPlan, **options: Any) -> StressReport:
-        accounts = {(VENUE, "main"): self.account}
+        accounts = {(self.account.venue.id, "main"): self.account}
         return await stress(
             self.orders, self.store, accounts, [self.target], plan, key=self.key, clock=SystemClock(), **options
         )
 
 
-@pytest.fixture
-async def rig(opened: Open, sim: Sim, tmp_path: Path) -> AsyncIterator[Rig]:
-    clock, client = SystemClock(), opened(VENUE, request_timeout_s=3.0)
-    data = open_client(VENUE, ClientOptions(rest_url=sim.url(VENUE).rest), clock, random.Random(1))
+@contextlib.asynccontextmanager
+async def rigged(venue: str, symbol: str, opened: Open, sim: Sim, tmp_path: Path) -> AsyncIterator[Rig]:
+    """A rig on an instrument of a venue."""
+    clock, client = SystemClock(), opened(venue, request_timeout_s=3.0)
+    data = open_client(venue, ClientOptions(rest_url=sim.url(venue).rest), clock, random.Random(1))
     instruments = {one.symbol: one for one in await data.instruments()}
-    bid = (await data.quotes([SYMBOL]))[SYMBOL].bid
+    bid = (await data.quotes([symbol]))[symbol].bid
     await data.close()
     assert bid is not None
     store = OrderStore(tmp_path / "orders.db", marks=Marks(), clock=clock)
     journal = GroupCommit(store)
-    account = TradingAccount(known_venue(VENUE), "main", client, instruments)
+    account = TradingAccount(known_venue(venue), "main", client, instruments)
     async with OrderService(store, journal, [account], clock=clock, rng=random.Random(1)) as orders:
-        target = harmless(VENUE, "main", instruments[SYMBOL], Decimal(str(bid)), Decimal("0.05"))
+        target = harmless(venue, "main", instruments[symbol], Decimal(str(bid)), Decimal("0.05"))
         yield Rig(orders, store, account, target, tmp_path.name)
     await journal.close()
     store.close()
+
+
+@pytest.fixture
+async def rig(opened: Open, sim: Sim, tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rigged(VENUE, SYMBOL, opened, sim, tmp_path) as rig:
+        yield rig
 
 
 async def test_two_hundred_clients_place_and_cancel_and_all_is_accounted_for(rig: Rig, sim: Sim) -> None:
@@ -94,6 +102,21 @@ async def test_lost_answers_are_no_failures_and_nothing_is_doubled(rig: Rig, sim
     assert report.accounted
     assert (report.total.failed, report.total.unknown) == (0, 0), report.total.causes
     assert len(sim.account(VENUE)["orders"]) - before == 30
+
+
+async def test_where_a_venue_takes_a_name_twice_lost_answers_double_nothing_either(
+    opened: Open, sim: Sim, tmp_path: Path
+) -> None:
+    """Deribit's orders are GETs, which HTTP libraries repeat when a connection is lost."""
+    async with rigged("deribit", "BTC/USD:BTC", opened, sim, tmp_path) as rig:
+        before = len(sim.account("deribit")["orders"])
+        for path in ("/private/buy", "/private/cancel"):
+            sim.begin(kind="rest_dropped", venue="deribit", path=path, count=3)
+        report = await rig.stress(StressPlan(clients=6))
+        assert [row["detail"].rpartition("/")[2] for row in sim.injected("rest_dropped")].count("cancel") == 3
+        assert report.accounted
+        assert (report.total.failed, report.total.unknown) == (0, 0), report.total.causes
+        assert len(sim.account("deribit")["orders"]) - before == 6
 
 
 async def test_refusals_are_counted_by_the_venues_own_code(rig: Rig, sim: Sim) -> None:
