@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -361,8 +362,11 @@ def _section(name: str) -> type[Section] | None:
 
 
 def describe(error: ValidationError) -> str:
-    """The first problem of a validation error, in one line and without any secret's value."""
-    problem = error.errors(include_url=False)[0]
+    """Every problem of a validation error, in one line and without any secret's value."""
+    return "; ".join(dict.fromkeys(_described(problem) for problem in error.errors(include_url=False)))
+
+
+def _described(problem: ErrorDetails) -> str:
     path = [str(part) for part in problem["loc"]]
     name = ".".join(path)
     if problem["type"] == "extra_forbidden":

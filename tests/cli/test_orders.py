@@ -228,6 +228,46 @@ def test_halted_trading_denies_what_is_new_and_lets_cancels_pass(trade: Run, sim
     assert placed(trade)["state"] == "open"
 
 
+def test_a_halt_where_nothing_is_open_has_no_errors(trade: Run, sim: Sim) -> None:
+    assert trade("cancel", "--all", "--venue", "binance").code == 0
+    halted = trade("halt", "--venue", "binance", "--pair", "BTC-USDT", "--json")
+    assert (halted.code, [row["errors"] for row in halted.json["accounts"]]) == (0, [None])
+    assert open_ids(sim) == []
+
+
+def test_resuming_one_scope_names_what_lifts_the_others(trade: Run) -> None:
+    trade("halt", "--venue", "binance", "--pair", "BTC-USDT", "--keep-orders")
+    trade("halt", "--venue", "okx", "--keep-orders")
+    said = trade("resume-trading").out
+    assert "`xetrade resume-trading --venue binance --pair BTC/USDT` lifts that of binance BTC/USDT" in said
+    assert "`xetrade resume-trading --venue okx` lifts that of okx" in said
+    assert "okx" not in trade("resume-trading", "--venue", "okx").out.replace("trading of okx is active", "")
+
+
+def test_orders_are_listed_by_venue_account_pair_and_state(trade: Run) -> None:
+    order = placed(trade)
+    ended = trade("cancel", "--order-id", placed(trade)["client_id"], "--json").json
+
+    def listed(*options: str) -> list[str]:
+        return [row["client_id"] for row in trade("orders", "list", *options, "--json").json]
+
+    assert listed() == listed("--venue", "binance", "--account", "main", "--pair", "BTC-USDT") == [order["client_id"]]
+    assert listed("--state", "canceled") == [ended["client_id"]]
+    assert listed("--state", "open,canceled", "--pair", "BTC-USDT") == [order["client_id"], ended["client_id"]]
+    assert listed("--account", "other") == listed("--all", "--pair", "ETH-USDT") == []
+    assert "some of intent, denied" in trade("orders", "list", "--state", "closed").error
+    assert order["client_id"] in trade("orders", "list").out
+
+
+def test_every_broken_setting_is_named_at_once(trade: Run) -> None:
+    broken = trade("risk", XETRADE_LIMITS='{"portfolio": {"max_open_orders": -1, "order_rate": "x"}}').error
+    assert "limits.portfolio.max_open_orders = -1 is not valid" in broken
+    assert "limits.portfolio.order_rate = 'x' is not valid" in broken
+    scopes = trade("risk", XETRADE_LIMITS='{"account main": {}, "venue binance": {"max_position": "1"}}').error
+    assert "names no account" in scopes
+    assert "max_position of venue binance = '1' is not valid: only symbols have a position" in scopes
+
+
 def test_a_halt_of_one_pair_leaves_the_others(trade: Run) -> None:
     assert trade("halt", "--venue", "binance", "--pair", "BTC-USDT", "--keep-orders").code == 0
     assert "trading of BTC/USDT is halted" in trade("place", *LIMIT).error
@@ -260,7 +300,10 @@ def test_a_live_account_trades_only_while_it_is_armed(trade: Run) -> None:
     assert placed(trade, **LIVE)["state"] == "open"
     beyond = trade("place", *LIMIT, **LIVE)
     assert "armed notional of binance/main would be 150, allowed is 120" in beyond.error
-    assert trade("disarm", "--json").json == []
+    assert "nothing of binance/other was armed" in trade("disarm", "--venue", "binance", "--account", "other").err
+    assert "unknown venue 'nowhere'" in trade("disarm", "--venue", "nowhere").error
+    ended = trade("disarm", "--json")
+    assert (ended.json, "disarmed binance/main" in ended.err) == ([], True)
     assert "arm it first" in trade("place", *LIMIT, **LIVE).error
     assert trade("cancel", "--all", **LIVE).code == 0
 

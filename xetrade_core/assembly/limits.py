@@ -10,8 +10,17 @@ from xetrade_core.venues.venue import RateRule
 
 
 def risk_limits(settings: Settings) -> RiskLimits:
-    """What orders are held to. Raises ConfigError."""
-    return RiskLimits({scope_of(name): _limits(own) for name, own in settings.limits.items()})
+    """What orders are held to. Raises ConfigError, which names every scope that cannot be."""
+    by_scope: dict[Scope, Limits] = {}
+    problems: list[str] = []
+    for name, own in settings.limits.items():
+        try:
+            by_scope |= RiskLimits({scope_of(name): _limits(own)}).by_scope
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return RiskLimits(by_scope)
 
 
 def scope_of(name: str) -> Scope:

@@ -104,12 +104,19 @@ def disarm(
     from xetrade_core.assembly.order_store import open_store
     from xetrade_core.clock import SystemClock
     from xetrade_core.model.order_events import ControlEvent, ControlKind
+    from xetrade_core.trading.overview import arm_rows
+    from xetrade_core.venues.registry import venue as known_venue
 
     settings = open_settings()
+    if venue:
+        known_venue(venue)
     store = open_store(settings, SystemClock())
+    ended: list[str] = []
     try:
-        for armed_venue, armed_account in store.do(lambda work: list(work.risk.arms())):
+        armed = store.do(lambda work: [row for row in arm_rows(work.risk, time.time_ns()) if row["armed"]])
+        for armed_venue, armed_account in ((str(row["venue"]), str(row["account"] or "")) for row in armed):
             if venue in ("", armed_venue) and account in ("", armed_account):
+                ended.append("/".join(filter(None, (armed_venue, armed_account))))
                 store.control(
                     ControlEvent(
                         kind=ControlKind.DISARMED,
@@ -122,6 +129,8 @@ def disarm(
                 )
     finally:
         store.close()
+    asked = "/".join(filter(None, (venue, account))) or "any account"
+    say(f"disarmed {', '.join(ended)}" if ended else f"nothing of {asked} was armed")
     _show_armed(settings, as_json=as_json)
 
 
@@ -216,6 +225,10 @@ def _show_state(settings: Settings, state: TradingState, where: str, *, as_json:
     emit_text(f"trading of {where} is {state.value}")
     others = [row for row in rows if row["state"] != "active" and row["scope"] != where]
     show_rows("also stopped", others)
+    for row in others:
+        venue, _, symbol = str(row["scope"]).partition(" ")
+        scope = [] if venue == "everything" else ["--venue", venue, *(["--pair", symbol] if symbol else [])]
+        emit_text(f"`{' '.join(['xetrade resume-trading', *scope])}` lifts that of {row['scope']}")
 
 
 def risk(as_json: JsonOption = False) -> None:

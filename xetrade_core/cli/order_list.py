@@ -20,31 +20,39 @@ from xetrade_core.cli.desk import (
     with_desk,
 )
 from xetrade_core.cli.follow import follow
-from xetrade_core.cli.options import JsonOption, open_settings, seconds, symbol_fits
+from xetrade_core.cli.options import JsonOption, names, open_settings, seconds, symbol_fits
 from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, say, working
+from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from xetrade_core.assembly.trading import TradingDesk
-    from xetrade_core.model.orders import Order
+    from xetrade_core.model.orders import Order, OrderState
 
 MOST = 100
 orders_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
+AllOption = Annotated[bool, typer.Option("--all", help="Ended orders too, the newest.")]
+SinceOption = Annotated[str, typer.Option("--since", help="All that were made in the last 24h, 30m, ...")]
+StateOption = Annotated[str, typer.Option("--state", help="In these states only, ended ones too: open,canceled.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many, where ended ones are among them.")]
+
+
 @orders_app.callback()
 def orders(
     context: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="Ended orders too, the newest.")] = False,
-    since: Annotated[str, typer.Option("--since", help="All that were made in the last 24h, 30m, ...")] = "",
+    every: AllOption = False,
+    since: SinceOption = "",
     venue: OneVenueOption = "",
     account: OneAccountOption = "",
     pair: OnePairOption = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, of ended ones.")] = MOST,
+    state: StateOption = "",
+    limit: LimitOption = MOST,
     as_json: JsonOption = False,
 ) -> None:
     """List orders, tell their history, verify the store.
 
-    Without a command: those that can still trade, or all.
+    Without a command: as `xetrade orders list`.
 
     \b
     xetrade orders
@@ -52,25 +60,62 @@ def orders(
     xetrade orders --since 24h --json
     xetrade orders show 12345
     """
+    if context.invoked_subcommand is None:
+        list_orders(every, since, venue, account, pair, state, limit, as_json)
+
+
+@orders_app.command("list")
+def list_orders(
+    every: AllOption = False,
+    since: SinceOption = "",
+    venue: OneVenueOption = "",
+    account: OneAccountOption = "",
+    pair: OnePairOption = "",
+    state: StateOption = "",
+    limit: LimitOption = MOST,
+    as_json: JsonOption = False,
+) -> None:
+    """List orders: those that can still trade, or all.
+
+    \b
+    xetrade orders list
+    xetrade orders list --venue binance --account main --pair BTC-USDT
+    xetrade orders list --state unknown,needs_operator --json
+    xetrade orders list --since 24h --state filled --limit 1000
+    """
     import time
 
     from xetrade_core.assembly.order_store import open_reader
     from xetrade_core.clock import NS_PER_S
 
-    if context.invoked_subcommand is not None:
-        return
-    since_s = seconds(since, "--since") if since else None
+    states = _states(state)
+    ended = every or bool(since) or bool(states)
+    from_ns = time.time_ns() - round(seconds(since, "--since") * NS_PER_S) if since else 0
     with open_reader(open_settings()) as reader:
-        if every or since_s is not None:
-            from_ns = 0 if since_s is None else time.time_ns() - round(since_s * NS_PER_S)
-            found = reader.newest(limit, from_ns=from_ns, venue=venue or None, account=account or None)
+        if ended:
+            symbols = {one for of, one in reader.instruments_ordered() if symbol_fits(pair, one, of)} if pair else None
+            found = reader.newest(
+                limit, from_ns=from_ns, venue=venue or None, account=account or None, symbols=symbols, states=states
+            )
         else:
             found = reader.working(venue=venue or None, account=account or None)
     chosen = [order for order in found if not pair or symbol_fits(pair, order.intent.symbol, order.intent.venue)]
     if not chosen and not as_json:
-        emit_text("no orders" if every or since else "no open orders; --all shows those that have ended")
+        emit_text("no orders" if ended else "no open orders; --all shows those that have ended")
         return
     show_orders("", chosen, as_json=as_json)
+
+
+def _states(text: str) -> tuple[OrderState, ...]:
+    """The states of `--state`. Raises ConfigError."""
+    from xetrade_core.model.orders import OrderState
+
+    known = {one.value: one for one in OrderState}
+    wanted = [word.lower().replace("-", "_") for word in names(text)]
+    for word in wanted:
+        if word not in known:
+            raise ConfigError.of("--state", word, f"some of {', '.join(known)}")
+    return tuple(known[word] for word in wanted)
 
 
 @orders_app.command()

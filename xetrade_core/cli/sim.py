@@ -18,7 +18,7 @@ from xetrade_core.errors import ConfigError
 if TYPE_CHECKING:
     from xetrade_core.simvenue.config import SimConfig
 
-DEFAULT_VENUES = "binance,binanceusdm,okx"
+DEFAULT_VENUES = "binance,binanceusdm,okx,bybit"
 
 
 def sim(

@@ -16,7 +16,7 @@ from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import Fill, Intent, Liquidity, OrderReport, OrderType, ReportStatus, Side
-from xetrade_core.trading.execution import OrderRef
+from xetrade_core.trading.execution import ErrorReply, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
@@ -105,7 +105,11 @@ class BinanceExecution(CcxtExecution):
         """See Execution. The venue cancels by symbol; of an account, every symbol that has an open order."""
         symbols = [symbol] if symbol is not None else sorted({one.symbol for one in await self.open_orders(None)})
         for one in symbols:
-            await super().cancel_all(one)
+            try:
+                await super().cancel_all(one)
+            except ErrorReply as error:
+                if not self.is_unknown_order(error):  # so it says that nothing of the symbol is open
+                    raise
 
     def report(self, row: Row, symbol: str) -> OrderReport:
         """See CcxtExecution."""

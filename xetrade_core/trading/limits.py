@@ -84,7 +84,9 @@ class RiskLimits:
     def __post_init__(self) -> None:
         for scope, limits in self.by_scope.items():
             if limits.max_position is not None and scope.kind is not ScopeKind.SYMBOL:
-                raise ConfigError.of(f"max_position of {scope}", limits.max_position, "only symbols have a position")
+                raise ConfigError.of(
+                    f"max_position of {scope}", f"{limits.max_position:f}", "only symbols have a position"
+                )
             if scope.kind is ScopeKind.HELD:
                 raise ConfigError.of("scope", str(scope), "limit the account or the symbol")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Select, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from xetrade_core.errors import ConfigError, StoreUnavailable, UnknownOrder
 from xetrade_core.model.order_events import OrderEvent
-from xetrade_core.model.orders import Fill, Order, Terms
+from xetrade_core.model.orders import Fill, Order, OrderState, Terms
 from xetrade_core.trading import records
 from xetrade_core.trading.database import first_line, open_engine, shown
 from xetrade_core.trading.schema import EVENTS, FILLS, HOLDINGS, ORDERS
@@ -104,14 +104,17 @@ class OrderReader:
         venue: str | None = None,
         account: str | None = None,
         symbols: Collection[str] | None = None,
+        states: Collection[OrderState] = (),
     ) -> list[Order]:
-        """The last `limit` orders that were made from `from_ns` on, oldest first."""
+        """The last `limit` orders that were made from `from_ns` on, oldest first; in some states, or in any."""
         query = select(ORDERS.c.body).where(ORDERS.c.created_ns >= from_ns)
         for column, value in ((ORDERS.c.venue, venue), (ORDERS.c.account, account)):
             if value is not None:
                 query = query.where(column == value)
         if symbols is not None:
             query = query.where(ORDERS.c.symbol.in_(symbols))
+        if states:
+            query = query.where(ORDERS.c.state.in_(states))
         query = query.order_by(ORDERS.c.created_ns.desc(), ORDERS.c.client_id).limit(limit)
         with self.reading() as connection:
             return [records.read_order(body) for body in connection.execute(query).scalars()][::-1]
@@ -178,6 +181,14 @@ class OrderReader:
             for row in connection.execution_options(yield_per=_PAGE).execute(query):
                 yield records.read_fill(row), row.strategy
 
+    def accounts(self) -> set[tuple[str, str]]:
+        """Venue and account of everything that has orders or trades."""
+        found = set[tuple[str, str]]()
+        with self.reading() as connection:
+            for table in (ORDERS, FILLS):
+                found |= {(row.venue, row.account) for row in connection.execute(_accounts_in(table))}
+        return found
+
     def instruments_traded(self) -> list[tuple[str, str]]:
         """Venue and symbol of everything that has fills."""
         query = select(FILLS.c.venue, FILLS.c.symbol).distinct().order_by(FILLS.c.venue, FILLS.c.symbol)
@@ -190,6 +201,12 @@ class OrderReader:
         query = select(ORDERS.c.body).where(span).order_by(ORDERS.c.created_ns, ORDERS.c.client_id)
         with self.reading() as connection:
             return [records.read_order(body) for body in connection.execute(query).scalars()]
+
+    def instruments_ordered(self) -> set[tuple[str, str]]:
+        """Venue and symbol of everything that has orders."""
+        with self.reading() as connection:
+            rows = connection.execute(select(ORDERS.c.venue, ORDERS.c.symbol).distinct())
+            return {(row.venue, row.symbol) for row in rows}
 
     def symbols_of(self, venue: str, account: str) -> set[str]:
         """Every instrument that an account has orders or trades of."""
@@ -236,3 +253,7 @@ class OrderReader:
         with self.reading() as connection:
             intents = [records.read_order(body).intent for body in connection.execute(query).scalars()]
         return {(intent.venue, intent.symbol): intent.terms for intent in intents}
+
+
+def _accounts_in(table: Table) -> Select[tuple[str, str]]:
+    return select(table.c.venue, table.c.account).distinct()
