@@ -17,6 +17,7 @@ from xetrade_core.execution.raw import Row, millis, needed, number, text
 from xetrade_core.model.accounts import FundingPayment
 
 PAGE = 250
+_WEIGHT = 20  # the log has a rate of its own: a call a second, where others have twenty
 
 
 async def deribit_fundings(execution: CcxtExecution, symbol: str, since_ns: int) -> tuple[FundingPayment, ...]:
@@ -31,7 +32,7 @@ async def deribit_fundings(execution: CcxtExecution, symbol: str, since_ns: int)
             wanted = {"currency": currencies_of(symbol)[0], **span, **more}
             return ccxt.market_id(symbol), (await ccxt.private_get_get_transaction_log(wanted))["result"]
 
-        name, page = await execution.once(what, ask, symbol=symbol)
+        name, page = await execution.once(what, ask, symbol=symbol, weight=_WEIGHT)
         found += execution.read(
             what,
             lambda name=name, page=page: list(_payments(execution, page["logs"], name, symbol)),  # type: ignore[misc]

@@ -134,6 +134,7 @@ VENUE = Venue(
             Capability.REDUCE_ONLY,
             Capability.ORDER_STREAM,
             Capability.TRADE_STREAM,
+            Capability.POSITION_STREAM,  # in user.changes
             Capability.DEAD_MAN_SWITCH,  # enable_cancel_on_disconnect
             Capability.KEY_PERMISSIONS,  # the scope that comes with a token
             Capability.TESTNET,
