@@ -153,6 +153,19 @@ async def test_a_wrong_clock_is_measured_and_a_clock_that_jumps_is_measured_agai
     await subject.client.cancel(subject.ref(wanted))
 
 
+async def test_a_limit_turns_an_order_away_until_the_moment_that_the_venue_names(opened: Open, sim: Sim) -> None:
+    subject = Subject(CARD, opened, sim)
+    await subject.client.balances()
+    wanted = subject.intent()
+    sim.begin(kind="rate_limit", venue="max", path="/order", status=429, retry_after_s=30)
+    with pytest.raises(NotSent) as caught:
+        await subject.client.place(wanted)
+    assert caught.value.retry_after_s == pytest.approx(30, abs=2)
+    assert subject.at_venue(wanted) == []
+    with pytest.raises(NotSent, match="no call for"):  # nor is anything else sent meanwhile
+        await subject.client.balances()
+
+
 async def test_calls_at_once_never_share_a_nonce(opened: Open) -> None:
     client = opened("max")
     await client.balances()

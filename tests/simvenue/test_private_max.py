@@ -229,6 +229,16 @@ def test_the_stream_tells_what_is_there_and_what_changes(client: Client) -> None
     assert {one["cu"] for message in told for one in message.get("B", ())} == {"btc", "twd"}
 
 
+def test_the_stream_tells_what_an_order_locks_and_gives_back(client: Client) -> None:
+    listener = client.stream(filters=("account",))
+    client.ask("POST", f"{SPOT}/order", **client.order("one", volume="0.01", price="1500000.0"))
+    client.ask("DELETE", f"{SPOT}/orders")
+    listener.session.flush()
+    _, _, *told = listener.messages()
+    held = [(one["av"], one["l"]) for message in told for one in message["B"] if one["cu"] == "twd"]
+    assert held == [("29985000.0", "15000.0"), ("30000000.0", "0.0")]
+
+
 def test_the_stream_tells_only_what_was_asked_for(client: Client) -> None:
     listener = client.stream(filters=("fast_trade_update",))
     client.ask("POST", f"{SPOT}/order", **client.order("now", None))

@@ -282,13 +282,14 @@ class Desk:
         market, ticket = order.market, order.ticket
         instrument = market.listing.instrument
         lots = int(order.remaining / instrument.lot)
-        self._tell(OrderChanged(account.name, order, None, self.now_ns))
         ticks = None if ticket.price is None else int(ticket.price / instrument.price_tick)
         kills = ticket.time_in_force is TimeInForce.FOK and ticks is not None
         if ticks is not None and ticket.time_in_force is TimeInForce.POST_ONLY and market.takeable(ticket.side, ticks):
+            self._tell(OrderChanged(account.name, order, None, self.now_ns))
             self._end(account, order, State.CANCELED, Cause.WOULD_TAKE)
             return
         if kills and market.takeable(ticket.side, ticks or 0) < lots:
+            self._tell(OrderChanged(account.name, order, None, self.now_ns))
             self._end(account, order, State.EXPIRED, Cause.NO_COUNTERPART)
             return
         if ticks is None:
@@ -299,6 +300,7 @@ class Desk:
                 order.engine_id = engine_id
                 self._resting[market.symbol, engine_id] = order
                 self._books.hold(account, order)
+        self._tell(OrderChanged(account.name, order, None, self.now_ns))  # now that what it may spend is locked
         market.trades.extend(trades)
         for trade in trades:
             self._filled(account, order, trade, maker=False)
