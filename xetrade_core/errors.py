@@ -189,6 +189,30 @@ class NotArmed(RiskDenied):
     """Live trading on that venue is not armed, or the arming expired or does not reach so far."""
 
 
+class CrossRefused(XETradeError):
+    """A cross-venue order that its checks do not let begin; nothing was sent. Names every reason."""
+
+
+class CrossConflict(XETradeError):
+    """The key of a cross-venue order was used before, for another one; nothing was sent."""
+
+    def __init__(self, key: str, field: str, before: object, now: object) -> None:
+        super().__init__(
+            f"cross order {key} exists with {field} {before}, and {now} is asked: give another one another key"
+        )
+
+
+class CrossBusy(XETradeError):
+    """Another process drives that cross-venue order, or has taken it over."""
+
+
+class UnknownCross(XETradeError):
+    """No cross-venue order of that key is in the order store."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"unknown cross order {key!r}: `xetrade cross list` tells those there are")
+
+
 class StoreUnavailable(XETradeError):
     """The order store cannot be reached or written; nothing was sent."""
 

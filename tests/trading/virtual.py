@@ -83,7 +83,7 @@ class InlineJournal:
 
     async def write(self, work: Work[T], *, durable: bool = True) -> T:
         await asyncio.sleep(0)
-        if asyncio.current_task() in _BURIED:
+        if is_buried(asyncio.current_task()):
             raise asyncio.CancelledError  # the process is dead: what still runs only lets go of its frames
         [result] = self._store.transact([work], durable=False)  # nobody cuts the power here
         await asyncio.sleep(0)
@@ -93,6 +93,11 @@ class InlineJournal:
 
 
 _BURIED: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+
+
+def is_buried(task: asyncio.Task[Any] | None) -> bool:
+    """Whether what runs only lets go of its frames, after a kill."""
+    return task in _BURIED
 
 
 class Kill:

@@ -11,6 +11,7 @@ from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.marks import Instrumented, MarkSource
 from xetrade_core.model.instruments import Instrument
+from xetrade_core.model.quotes import BookSnapshot
 from xetrade_core.symbols.pairs import as_asked
 from xetrade_core.trading.marks import Marks
 from xetrade_core.venues.instruments import tradable
@@ -18,6 +19,7 @@ from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue as known_venue
 
 MARK_DEADLINE_S = 5.0
+BOOK_DEPTH = 100
 #: what other currencies are valued in, where their venue trades them against it
 DOLLAR = "USDT"
 #: what is held to be worth one of the accounting currency (trading/marks.py)
@@ -68,6 +70,11 @@ class Markets:
                 self._clients[venue] = self._access.client(venue)
             listed |= {one.symbol: one for one in await self._clients[venue].instruments(fresh=fresh)}
         return tuple(listed.values())
+
+    async def book(self, venue: str, symbol: str, depth: int = BOOK_DEPTH) -> BookSnapshot:
+        """The book of a universal symbol now. Raises what the venue's client does."""
+        await self.instruments(venue)
+        return await self._clients[venue].book(symbol, depth)
 
     async def refresh(
         self, wanted: Collection[Instrumented], deadline_s: float = MARK_DEADLINE_S

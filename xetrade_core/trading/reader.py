@@ -62,6 +62,12 @@ class OrderReader:
             raise UnknownOrder(client_id)
         return records.read_order(body)
 
+    def orders(self, client_ids: Collection[str]) -> list[Order]:
+        """Those of these orders that there are."""
+        with self.reading() as connection:
+            found = connection.execute(select(ORDERS.c.body).where(ORDERS.c.client_id.in_(client_ids))).scalars()
+            return [records.read_order(body) for body in found]
+
     def by_venue_id(self, venue: str, account: str, venue_order_id: str) -> Order:
         """The order that the venue calls so; raises UnknownOrder."""
         same = (ORDERS.c.venue_order_id == venue_order_id) & (ORDERS.c.venue == venue) & (ORDERS.c.account == account)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 #: the newest step of trading/migrations
-REVISION = "0002"
+REVISION = "0003"
 METADATA = MetaData()
 
 
@@ -128,3 +128,43 @@ HOLDINGS = Table(
     Column("amount", Exact, nullable=False),
     Column("body", Text, nullable=False),
 )
+
+CROSS_SAGAS = Table(
+    "cross_sagas",
+    METADATA,
+    Column("key", String(200), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("over", Boolean, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Column("driver", String(64)),  # whoever drives it, until then; null: nobody
+    Column("driven_until_ns", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("cross_sagas_by_time", CROSS_SAGAS.c.created_ns)
+
+CROSS_EVENTS = Table(
+    "cross_events",
+    METADATA,
+    Column("key", String(200), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(32), nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+CROSS_RESIDUALS = Table(
+    "cross_residuals",
+    METADATA,
+    Column("key", String(200), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("currency", String(32), nullable=False),
+    Column("amount", Exact, nullable=False),
+    Column("venue", String(64), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("symbol", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+)
+Index("cross_residuals_by_currency", CROSS_RESIDUALS.c.currency, CROSS_RESIDUALS.c.at_ns)

@@ -1,0 +1,125 @@
+"""Cross-venue orders from the command line, between a simulated Binance and a simulated OKX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Ran
+from tests.support.desk import addresses
+from tests.support.sim import Sim, sim_process
+
+Run = Callable[..., Ran]
+SCENARIO = """
+seed = 1
+[venues.binance]
+symbols = ["BTC/USDT"]
+[venues.binance.accounts.main]
+[venues.okx]
+symbols = ["BTC/USDT", "BTC/USDT:USDT"]
+[venues.okx.accounts.main]
+"""
+CROSS = ("cross", "--pair", "BTC-USDT", "--buy", "binance", "--sell", "okx", "--quantity", "0.01", "--max-loss", "20")
+
+
+@pytest.fixture(scope="module")
+def shared_sim() -> Iterator[Sim]:
+    with sim_process(SCENARIO) as running:
+        yield running
+
+
+@pytest.fixture
+def sim(shared_sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sim]:
+    yield shared_sim
+    shared_sim.clear()
+
+
+@pytest.fixture
+def trade(answer: Run, sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command line of a machine that knows the two simulated venues."""
+    for name, value in addresses(sim).items():
+        monkeypatch.setenv(name, value)
+    return answer
+
+
+def traded(sim: Sim, venue: str) -> Decimal:
+    """What the account has bought less what it has sold of spot BTC, by the venue's own trades."""
+    fills = [one for one in sim.account(venue)["fills"] if one["symbol"] == "BTC/USDT"]
+    return sum((Decimal(one["amount"]) * (1 if one["side"] == "buy" else -1) for one in fills), Decimal(0))
+
+
+def test_both_legs_are_planned_traded_once_and_told(trade: Run, sim: Sim) -> None:
+    planned = trade(*CROSS, "--dry-run")
+    assert planned.code == 0, planned.err
+    assert "the less liquid leg goes first" in planned.out
+    assert "nothing was sent" in planned.out
+    before = traded(sim, "binance"), traded(sim, "okx")
+    first: Any = trade(*CROSS, "--key", "spread-1", "--json")
+    assert (first.code, first.json["state"]) == (0, "done"), first.err
+    after = traded(sim, "binance"), traded(sim, "okx")
+    assert [one - other for one, other in zip(after, before, strict=True)] == [Decimal("0.01"), Decimal("-0.01")]
+    assert [row["filled"] for row in first.json["legs"]] == ["0.01", "0.01"]
+    assert (first.json["hedged"], first.json["unhedged"], first.json["residuals"]) == ("0.01", "0", [])
+    assert Decimal(first.json["result"]) == sum(
+        Decimal(row["average_price"]) * Decimal("0.01") * (1 if row["side"] == "sell" else -1)
+        for row in first.json["legs"]
+    )
+    again = trade(*CROSS, "--key", "spread-1", "--json")
+    assert (again.code, again.json["orders"]) == (0, first.json["orders"])
+    assert (traded(sim, "binance"), traded(sim, "okx")) == after
+    assert [row["key"] for row in trade("cross", "list", "--json").json["sagas"]] == ["spread-1"]
+    shown = trade("cross", "show", "spread-1").out
+    assert "result " in shown
+    assert "hedge_begun" in shown
+    assert "nothing is under way" in trade("cross", "resume").out
+
+
+def test_spot_is_hedged_by_a_swap_that_is_counted_in_contracts(trade: Run) -> None:
+    ran = trade(*CROSS, "--sell-pair", "BTC-USDT:USDT", "--json")
+    assert (ran.code, ran.json["state"]) == (0, "done"), ran.err
+    assert {row["pair"]: row["filled"] for row in ran.json["legs"]} == {"BTC/USDT": "0.01", "BTC/USDT:USDT": "0.01"}
+    assert {row["leg"]: row["quantity"] for row in ran.json["orders"]} in (
+        {"first": "1", "hedge": "0.01"},  # a contract is 0.01 BTC
+        {"first": "0.01", "hedge": "1"},
+    )
+
+
+def test_a_leg_without_an_answer_freezes_it_and_resuming_hedges_it_once(
+    trade: Run, sim: Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XETRADE_TRADING__PATIENCE_S", "0.5")
+    before = traded(sim, "binance"), traded(sim, "okx")
+    sim.begin(kind="rest_dropped", venue="binance", path="/api/v3/order", for_=60)
+    frozen = trade(*CROSS, "--within", "5m", "--key", "spread-2", "--wait", "1s", "--json")
+    assert (frozen.code, frozen.json["state"]) == (3, "frozen"), frozen.err
+    assert "`xetrade cross resume spread-2` goes on with it" in frozen.err
+    sim.clear()
+    ran = trade("cross", "resume", "spread-2", "--json")
+    assert (ran.code, ran.json[0]["state"]) == (0, "done"), ran.err
+    after = traded(sim, "binance"), traded(sim, "okx")
+    assert [one - other for one, other in zip(after, before, strict=True)] == [Decimal("0.01"), Decimal("-0.01")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"--quantity": "0.0100001", "--sell-pair": "BTC-USDT:USDT"}, "no multiple of 0.0001 BTC, its lot"),
+        ({"--quantity": "500"}, "its book holds"),
+        ({"--max-loss": "lots"}, "--max-loss"),
+        ({"--sell": "binance"}, "two different instruments"),
+        ({"--sell": "nasdaq"}, "nasdaq"),
+        ({"--buy": ""}, "--buy is missing"),
+    ],
+)
+def test_every_refusal_is_one_clear_line_and_nothing_is_sent(
+    changed: dict[str, str], said: str, trade: Run, sim: Sim
+) -> None:
+    before = traded(sim, "binance"), traded(sim, "okx")
+    options = dict(zip(CROSS[1::2], CROSS[2::2], strict=True)) | changed
+    ran = trade("cross", *[part for option in options.items() for part in option])
+    assert ran.code == 2
+    assert said in ran.error
+    assert (traded(sim, "binance"), traded(sim, "okx")) == before

@@ -1,0 +1,100 @@
+"""Cross-venue orders of some accounts: planned, begun once, driven to their end, and gone on with after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Sequence
+
+from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import CrossBusy, UnknownCross
+from xetrade_core.trading.cross.driver import CrossDriver, traded_late
+from xetrade_core.trading.cross.means import Means, together
+from xetrade_core.trading.cross.planning import make_plan
+from xetrade_core.trading.cross.request import CrossRequest, require_key, require_sense
+from xetrade_core.trading.cross.saga import CrossEvent, Plan, Saga
+from xetrade_core.trading.cross.states import CrossKind
+from xetrade_core.trading.cross.store import require_same
+
+#: how far back `resume` looks whether orders of ended sagas have traded after all
+LATE_S = 86_400.0
+_LOOK_AGAIN_S = (0.25, 0.5, 1.0, 2.0)
+
+
+def _new_name() -> str:
+    return secrets.token_hex(8)
+
+
+class CrossService:
+    """Symbols are universal, accounts are named. Whatever is under way is in the store: leaving loses nothing."""
+
+    def __init__(self, means: Means, *, new_name: Callable[[], str] = _new_name) -> None:
+        """`new_name` names each driver, so that no two of any process share one."""
+        self.means = means
+        self._new_name = new_name
+
+    async def plan(self, request: CrossRequest, *, key: str) -> Plan:
+        """What would be done, with both legs checked; nothing is sent or stored. Raises what `make_plan` does."""
+        require_key(key)
+        require_sense(request)
+        return await make_plan(self.means, request, key)
+
+    async def start(self, request: CrossRequest, *, key: str) -> Saga:
+        """Trade both legs, once, however often this is called with the same key; a saga that there is goes on.
+
+        Returns it over, or frozen where nobody knows of an order yet (`resume` goes on). Raises CrossRefused,
+        InvalidOrder, UnknownSymbol, ConfigError and VenueUnavailable: nothing was sent; CrossConflict: the key names
+        another cross order; CrossBusy: another process drives it; StoreUnavailable.
+        """
+        require_key(key)
+        require_sense(request)
+        saga, name = await self._begun(request, key), self._new_name()
+        if saga is not None:
+            require_same(saga, request)
+            return await self._go_on(saga, name)
+        plan = await make_plan(self.means, request, key)
+        planned = CrossEvent(kind=CrossKind.PLANNED, at_ns=self._now_ns, plan=plan)
+        saga = await asyncio.to_thread(self.means.sagas.begin, key, planned, name, self._until_ns)
+        return await CrossDriver(self.means, saga, name).run()
+
+    async def resume(self, keys: Sequence[str] | None = None) -> list[Saga]:
+        """Go on with these sagas, or with all that are not over, and look whether ended ones of the last day traded
+        late. Returns them as they stand then. Raises UnknownCross, CrossBusy, and what `CrossDriver.run` does."""
+        sagas = self.means.sagas
+        if keys is not None:
+            found = [await asyncio.to_thread(sagas.saga, key) for key in keys]
+        else:
+            found = await asyncio.to_thread(lambda: sagas.sagas(unfinished=True))
+            since_ns = self._now_ns - round(LATE_S * NS_PER_S)
+            for saga in await asyncio.to_thread(lambda: sagas.sagas(from_ns=since_ns)):
+                if saga.state.over and await traded_late(self.means, saga):
+                    found.append(saga)
+        return await together(*(self._go_on(saga, self._new_name()) for saga in found))
+
+    async def _begun(self, request: CrossRequest, key: str) -> Saga | None:
+        with contextlib.suppress(UnknownCross):
+            return await asyncio.to_thread(self.means.sagas.saga, key)
+        return None
+
+    async def _go_on(self, saga: Saga, name: str) -> Saga:
+        """Drive a saga once whoever drove it has let go, or has been silent for long enough to be dead."""
+        sagas, key = self.means.sagas, saga.key
+        until_ns = self._now_ns + 2 * round(self.means.rules.lease_s * NS_PER_S)
+        waits = iter(_LOOK_AGAIN_S)
+        while (taken := await asyncio.to_thread(sagas.claim, key, name, self._now_ns, self._until_ns)) is None:
+            saga = await asyncio.to_thread(sagas.saga, key)
+            if saga.state.over:
+                return saga
+            if self._now_ns >= until_ns:
+                raise CrossBusy(f"cross order {key} is driven by another process: `xetrade cross show {key}` tells")
+            await self.means.clock.sleep(next(waits, _LOOK_AGAIN_S[-1]))
+        return await CrossDriver(self.means, taken, name).run()
+
+    @property
+    def _now_ns(self) -> int:
+        return self.means.clock.wall_ns()
+
+    @property
+    def _until_ns(self) -> int:
+        return self._now_ns + round(self.means.rules.lease_s * NS_PER_S)
