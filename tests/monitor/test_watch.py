@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from decimal import Decimal as D
 from decimal import localcontext
+from itertools import pairwise, product
 
 import pytest
 
 from tests.monitor.conftest import Trade
+from tests.trading.samples import fill
 from xetrade_core.clock import SystemClock
-from xetrade_core.market_data.marks import Mark, MarkKind, MarkSource
-from xetrade_core.model.orders import Side, Terms
+from xetrade_core.market_data.live_mids import LiveMids
+from xetrade_core.market_data.marks import Instrumented, Mark, MarkAnswers, MarkKind, MarkSource
+from xetrade_core.model.orders import Fill, Side, Terms
+from xetrade_core.monitor.accounts import Stated
 from xetrade_core.monitor.ledger import FillLedger, Selection
-from xetrade_core.monitor.view import totals, view
+from xetrade_core.monitor.view import Views, totals, view
 from xetrade_core.monitor.watch import Pace, Update, Watch
 from xetrade_core.positions.book import Holder
 from xetrade_core.positions.numbers import stream_context
@@ -136,3 +141,97 @@ def test_a_total_is_not_known_while_a_part_is_not() -> None:
     unknown = view(HOLDER, position, None, 0, 60)
     assert [(one.net, one.positions) for one in totals([known])] == [(20, 1)]
     assert [one.net for one in totals([known, unknown])] == [None]
+
+
+class Looked(FillLedger):
+    """Counts how often the store is looked into."""
+
+    looks = 0
+
+    def refresh(self, heard: Collection[Fill] = (), *, deep: bool = True) -> int:
+        self.looks += 1
+        return super().refresh(heard, deep=deep)
+
+
+async def test_the_store_is_looked_into_when_something_was_committed_and_not_otherwise(
+    store: OrderStore, trade: Trade, reach
+) -> None:
+    trade(("1", "50000"))
+    async with MarkSource(reach()) as marks:
+        ledger = Looked(store)
+        watch = Watch(ledger, marks, Pace(interval_s=0.4, max_updates=4), SystemClock())
+        looks = [ledger.looks async for _ in watch.updates(asyncio.Event())]
+    assert looks[-1] - looks[0] <= 2  # the first, and one more for what was committed late
+
+
+async def test_a_fill_that_a_venue_tells_of_is_shown_before_the_store_has_it(
+    store: OrderStore, trade: Trade, reach
+) -> None:
+    order = trade(("1", "50000"))
+    took: list[float] = []
+    told = 0.0
+    async with MarkSource(reach()) as marks:
+        watch = Watch(FillLedger(store), marks, Pace(interval_s=30, max_updates=4), SystemClock())
+        async for update in watch.updates(asyncio.Event()):
+            assert update.ahead == update.number - 1
+            assert update.positions[0].quantity == update.number
+            if update.number > 1:
+                took.append(time.monotonic() - told)
+            told = time.monotonic()
+            watch.hear(fill(f"s{update.number}", "1", "50000", received_ns=time.time_ns(), client_id=order.client_id))
+    assert min(took) < 0.1, took
+
+
+class Slow(MarkSource):
+    """A venue that takes its time, but for the first."""
+
+    asked = 0
+
+    async def fetch(self, wanted: Collection[Instrumented], deadline_s: float) -> MarkAnswers:
+        self.asked += 1
+        if self.asked > 1:
+            await asyncio.sleep(2)
+        return await super().fetch(wanted, deadline_s)
+
+
+async def test_a_fill_does_not_wait_for_marks_that_are_under_way(store: OrderStore, trade: Trade, reach) -> None:
+    trade(("1", "50000"))
+    async with Slow(reach()) as marks:
+        watch = Watch(FillLedger(store), marks, Pace(interval_s=0.1, max_updates=2), SystemClock())
+        async for update in watch.updates(asyncio.Event()):
+            if update.number == 1:
+                asyncio.get_running_loop().call_later(0.4, lambda: trade(("1", "50000"), at_ns=9_000))
+                began = time.monotonic()
+    assert marks.asked == 2
+    assert update.fills == 1
+    assert time.monotonic() - began < 1.5
+
+
+async def test_every_move_of_a_mark_is_shown_where_that_is_asked_for(store: OrderStore, trade: Trade, reach) -> None:
+    trade(("1", "50000"))
+    access = reach()
+    seen: list[Update] = []
+    pace = Pace(interval_s=30, max_updates=5, on_change=True, least_s=0.05)
+    async with MarkSource(access) as marks:
+        watch = Watch(FillLedger(store), marks, pace, SystemClock())
+        async with LiveMids(access, watch.remark) as mids:
+            async for update in watch.updates(asyncio.Event()):
+                seen.append(update)
+                await mids.follow(watch.wanted)
+    prices = [update.positions[0].mark for update in seen]
+    assert all(one != after for one, after in pairwise(prices))
+    assert all(after.at_ns - one.at_ns >= 0.045e9 for one, after in pairwise(seen))
+    assert seen[-1].at_ns - seen[0].at_ns < 25e9
+
+
+def test_rows_that_are_kept_are_what_they_would_be_if_made_anew() -> None:
+    position, views = streamed(Payout.of_symbol("BTC/USDT")), Views(60)
+    marks = [None, *(Mark("binance", "BTC/USDT", D(price), MarkKind.MID, 0) for price in (110, 110, 120))]
+    stated = [None, Stated(D(2), D(80)), Stated(D(2), D(90))]
+    unvalued = [None, {"BNB": D(1)}, {"BNB": D(2)}]
+    changes = [lambda: position.trade(D(2), D(100)), lambda: position.receive_funding(D(-1)), lambda: None]
+    for change, mark, says, fees, now_s in product(changes, marks, stated, unvalued, (1, 70)):
+        change()
+        now_ns = now_s * 10**9
+        expected = view(HOLDER, position, mark, now_ns, 60, fees, says)
+        assert views.of(HOLDER, position, mark, now_ns, fees, says) == expected

@@ -107,12 +107,17 @@ def plan_accounts(settings: Settings, *, venue: str | None = None, account: str 
     return Plans(tuple(ready), problems)
 
 
-def contract_accounts(settings: Settings) -> tuple[AccountPlan, ...]:
-    """The accounts of the settings that can be asked, on venues that have perpetuals; none where none is meant."""
+def known_accounts(settings: Settings) -> tuple[AccountPlan, ...]:
+    """The accounts of the settings that can be asked; none where none is meant."""
     try:
-        return tuple(plan for plan in plan_accounts(settings).ready if plan.venue.funding is not None)
+        return plan_accounts(settings).ready
     except ConfigError:
         return ()
+
+
+def contract_accounts(settings: Settings) -> tuple[AccountPlan, ...]:
+    """Those of them that are on venues which have perpetuals."""
+    return tuple(plan for plan in known_accounts(settings) if plan.venue.funding is not None)
 
 
 def accounts_of(settings: Settings) -> Mapping[str, AccountSettings]:

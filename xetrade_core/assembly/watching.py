@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounting import existing_store
-from xetrade_core.assembly.accounts import AccountName, contract_accounts
+from xetrade_core.assembly.accounts import AccountName, AccountPlan, known_accounts
 from xetrade_core.clock import Clock
 from xetrade_core.errors import XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
+from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.market_data.asking import Failure
+from xetrade_core.market_data.live_mids import LiveMids
 from xetrade_core.market_data.marks import MarkSource
-from xetrade_core.model.orders import ZERO
+from xetrade_core.model.orders import ZERO, Fill
 from xetrade_core.monitor.accounts import AccountSource
 from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.limits import PositionLimits, Watchman
@@ -31,35 +33,89 @@ from xetrade_core.monitor.watch import Pace, Update, Watch
 from xetrade_core.positions.numbers import short_text
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import alarm
+from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.reader import OrderReader
+from xetrade_core.venues.registry import venue as known_venue
 
 
 @dataclass(frozen=True, slots=True)
 class OpenWatch:
-    """A watch, the ledger that it keeps, and the clients of the accounts that can be asked."""
+    """A watch, the ledger that it keeps, the clients of the accounts that can be asked, the private streams that are
+    followed, and the books."""
 
     watch: Watch
     ledger: FillLedger
     clients: Mapping[AccountName, AccountClient]
+    streams: tuple[PrivateStream, ...]
+    mids: LiveMids | None
+
+    async def updates(self, stop: asyncio.Event) -> AsyncIterator[Update]:
+        """See Watch; the books of spot positions are followed meanwhile, where every change is to be shown."""
+        async for update in self.watch.updates(stop):
+            if self.mids is not None:
+                await self.mids.follow({one for one in self.watch.wanted if ":" not in one[1]})
+            yield update
 
 
 @asynccontextmanager
 async def open_watch(
     settings: Settings, reader: OrderReader, selection: Selection, pace: Pace, clock: Clock, rng: random.Random
 ) -> AsyncIterator[OpenWatch]:
-    """Watch a selection of the order store's positions; ends when left. Accounts that the settings name, and have a
-    key, are asked what the venue holds for them."""
+    """Watch a selection of the order store's positions; ends when left.
+
+    Accounts that the settings name, and have a key, are asked what the venue holds for them; and their private streams
+    are followed, unless it is one look only, so that their fills are seen as they happen.
+    """
     async with AsyncExitStack() as opened:
+        plans = [
+            plan
+            for plan in known_accounts(settings)
+            if selection.venue in (None, plan.venue.id) and selection.account in (None, plan.account)
+        ]
         clients: dict[AccountName, AccountClient] = {}
-        for plan in contract_accounts(settings):
-            if selection.venue in (None, plan.venue.id) and selection.account in (None, plan.account):
-                client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, rng)
-                opened.push_async_callback(client.close)
-                clients[plan.name] = client
-        marks = await opened.enter_async_context(MarkSource(market_access(settings, clock, rng)))
+        for plan in plans:
+            client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, rng)
+            opened.push_async_callback(client.close)
+            clients[plan.name] = client
+        access = market_access(settings, clock, rng)
+        marks = await opened.enter_async_context(MarkSource(access))
         ledger = FillLedger(reader, selection)
-        accounts = AccountSource(clients, clock, pace.accounts_every_s)
-        yield OpenWatch(Watch(ledger, marks, pace, clock, accounts), ledger, clients)
+        watch = Watch(ledger, marks, pace, clock, AccountSource(clients, clock, pace.accounts_every_s))
+        streams = []
+        for plan in plans:
+            if not pace.once and plan.venue.id in streamed_venues():
+                stream = _stream(plan, clients[plan.name], watch, reader, clock, rng)
+                streams.append(await opened.enter_async_context(stream))
+        mids = await opened.enter_async_context(LiveMids(access, watch.remark)) if pace.on_change else None
+        yield OpenWatch(watch, ledger, clients, tuple(streams), mids)
+
+
+def _stream(
+    plan: AccountPlan, client: AccountClient, watch: Watch, reader: OrderReader, clock: Clock, rng: random.Random
+) -> PrivateStream:
+    """What tells the watch of an account's fills. It only listens: nothing is kept, and no dead-man switch is held."""
+    venue, account = plan.name
+
+    async def tell(said: Statement) -> None:
+        if isinstance(said, Fill):
+            watch.hear(said)
+
+    async def working() -> list[OrderRef]:
+        found = await asyncio.to_thread(reader.working, venue=venue, account=account)
+        return [OrderRef.of(order) for order in found]
+
+    return open_stream(
+        venue,
+        account,
+        client,
+        tell,
+        working,
+        clock,
+        rng,
+        testnet=plan.options.testnet,
+        ws_url=plan.ws_url,
+        symbols=reader.symbols_of(venue, account),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +180,7 @@ async def _watch(
     compared: tuple[str, ...] = ()
     mismatches: tuple[str, ...] = ()
     async with open_watch(settings, reader, selection, pace, clock, random.Random()) as opened:
-        async for update in opened.watch.updates(asyncio.Event()):
+        async for update in opened.updates(asyncio.Event()):
             last = update
             for venue in sorted({one.venue for one in update.positions}):
                 rejected += await asyncio.to_thread(keep_snapshot, store, venue, update.at_ns, update.positions)
@@ -149,6 +205,8 @@ async def _compare(opened: OpenWatch) -> tuple[tuple[str, ...], tuple[str, ...]]
     compared: list[str] = []
     mismatches: list[str] = []
     for account, client in opened.clients.items():
+        if known_venue(account[0]).funding is None:
+            continue  # spot has no positions
         try:
             theirs = {one.symbol: one.amount for one in await client.positions()}
         except XETradeError:

@@ -78,8 +78,8 @@ def position(
     xetrade position --account main --json
     xetrade position --strategy maker --flat
     """
-    asked = Asked(venue, account, pair, strategy, order_id, store)
-    _run(asked, interval="1s", most=1, flat=flat or bool(order_id), stale=stale_after, timeout=timeout, as_json=as_json)
+    pace = _pace("1s", 1, stale_after, timeout, flat=flat or bool(order_id))
+    _run(Asked(venue, account, pair, strategy, order_id, store), pace, None, as_json)
 
 
 def monitor(
@@ -94,6 +94,9 @@ def monitor(
     max_updates: Annotated[
         int | None, typer.Option("--max-updates", min=1, help="End after so many. Default: at Ctrl-C.")
     ] = None,
+    on_change: Annotated[
+        bool, typer.Option("--on-change", help="An update whenever a mark moves too, ten a second at most.")
+    ] = False,
     flat: FlatOption = False,
     max_notional: Annotated[str, typer.Option("--max-notional", help="Alarm of a position worth more: 50000.")] = "",
     max_drawdown: Annotated[str, typer.Option("--max-drawdown", help="Alarm of a net so far below its best.")] = "",
@@ -107,27 +110,43 @@ def monitor(
 ) -> None:
     """Watch positions and what they come to.
 
-    As `xetrade position`, again at each interval and as soon as a fill is in the order store: a live table on a
-    terminal, one JSON object a line with --json. Alarms go to the log and to alerts.webhook_url: of the limits given,
-    in settlement currency, of a liquidation that is near, where the venue states its price to an account of the
-    settings, and of marks that are old or missing.
+    As `xetrade position`, again at each interval and whenever a fill comes: from the private streams of the accounts of
+    the settings, or out of the order store. A live table on a terminal, one JSON object a line with --json. With
+    --on-change the books of spot positions are followed, and marks of contracts asked for each second.
+
+    Alarms go to the log and to alerts.webhook_url: of the limits given, in settlement currency, of a liquidation that
+    is near, where the venue states its price to an account of the settings, and of marks that are old or missing.
 
     \b
     xetrade monitor --venue binance --pair BTC-USDT --order-id 12345 --interval 30 --max-updates 10
     xetrade monitor --account main --interval 1s
     xetrade monitor --strategy maker --interval 500ms --json
+    xetrade monitor --account main --on-change
     xetrade monitor --interval 5s --max-notional 50000 --max-drawdown 2000 --min-liquidation-distance 10
     """
     from xetrade_core.monitor.limits import PositionLimits
 
-    asked = Asked(venue, account, pair, strategy, order_id, store)
     limits = PositionLimits(
         max_notional=_limit(max_notional, "--max-notional"),
         max_drawdown=_limit(max_drawdown, "--max-drawdown"),
         min_liquidation_distance=_limit(min_liquidation_distance, "--min-liquidation-distance"),
     )
     flat = flat or bool(order_id)
-    _run(asked, interval, max_updates, limits, flat=flat, stale=stale_after, timeout=timeout, as_json=as_json)
+    pace = _pace(interval, max_updates, stale_after, timeout, flat=flat, on_change=on_change)
+    _run(Asked(venue, account, pair, strategy, order_id, store), pace, limits, as_json)
+
+
+def _pace(interval: str, most: int | None, stale: str, timeout: str, *, flat: bool, on_change: bool = False) -> Pace:
+    from xetrade_core.monitor.watch import Pace
+
+    return Pace(
+        interval_s=seconds(interval, "--interval"),
+        max_updates=most,
+        stale_after_s=seconds(stale, "--stale-after"),
+        mark_deadline_s=seconds(timeout, "--timeout"),
+        flat=flat,
+        on_change=on_change,
+    )
 
 
 def _limit(text: str, option: str) -> Decimal | None:
@@ -139,36 +158,17 @@ def _limit(text: str, option: str) -> Decimal | None:
     return found
 
 
-def _run(
-    asked: Asked,
-    interval: str,
-    most: int | None,
-    limits: PositionLimits | None = None,
-    *,
-    flat: bool,
-    stale: str,
-    timeout: str,
-    as_json: bool,
-) -> None:
+def _run(asked: Asked, pace: Pace, limits: PositionLimits | None, as_json: bool) -> None:
     """`limits`: where somebody is to be told of what they do not allow; None: nobody is."""
     from xetrade_core.assembly.accounting import existing_store
     from xetrade_core.monitor.limits import Watchman
-    from xetrade_core.monitor.watch import Pace
     from xetrade_core.trading.reader import OrderReader
 
-    pace = Pace(
-        interval_s=seconds(interval, "--interval"),
-        max_updates=most,
-        stale_after_s=seconds(stale, "--stale-after"),
-        mark_deadline_s=seconds(timeout, "--timeout"),
-        flat=flat,
-    )
     settings = open_settings()
     with OrderReader(existing_store(settings, asked.store)) as reader:
         _require_known(settings, reader, asked)
         order = _order(reader, asked)
-        watchman = None if limits is None else Watchman(limits)
-        screen = _Screen(order, as_json, watchman)
+        screen = _Screen(order, as_json, None if limits is None else Watchman(limits))
         asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, screen))
 
 
@@ -218,8 +218,8 @@ async def _watch(settings: Settings, reader: OrderReader, selection: Selection, 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_watch(settings, reader, selection, pace, SystemClock(), random.Random()) as opened:
         with screen:
-            async for update in opened.watch.updates(stop):
-                screen.show(update)
+            async for update in opened.updates(stop):
+                screen.show(update, {stream.name: stream.state.value for stream in opened.streams})
     screen.tell()
 
 
@@ -245,12 +245,13 @@ class _Screen:
         if self._live is not None:
             self._live.__exit__(*error)
 
-    def show(self, update: Update) -> None:
+    def show(self, update: Update, streams: dict[str, str]) -> None:
+        """`streams`: how the private streams stand, by the account that they are of."""
         self._last = update
         if self._watchman is not None:
             self._watchman.look(update)
         if self._as_json:
-            emit_json(_fields(update, self._order))
+            emit_json(_fields(update, self._order) | {"streams": streams})
         elif self._live is None:
             console().print(_table(update))
             emit_text(_summary(update, self._order))
@@ -272,6 +273,7 @@ def _fields(update: Update, order: Order | None) -> dict[str, Any]:
         "number": update.number,
         "time": moment(update.at_ns).isoformat(),
         "fills": update.fills,
+        "ahead": update.ahead,
         "positions": [_texts(row) for row in update.positions],
         "totals": [_texts(total) for total in update.totals],
         "failures": [{"venue": failure.venue, "reason": failure.reason} for failure in update.failures],
@@ -317,7 +319,8 @@ def _summary(update: Update, order: Order | None) -> str:
     sums = [f"net {_text(total.net)} {total.settle} of {total.positions}" for total in update.totals]
     apart = sorted({currency for row in update.positions for currency in row.unvalued})
     fees = f"; fees in {', '.join(apart)} are not in it" if apart else ""
-    return f"{', '.join(sums)}{fees}"
+    ahead = f"; {update.ahead} fills are not in the order store yet" if update.ahead else ""
+    return f"{', '.join(sums)}{fees}{ahead}"
 
 
 def add_to(app: typer.Typer) -> None:

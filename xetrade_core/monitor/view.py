@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
 from xetrade_core.market_data.marks import Mark, MarkKind
@@ -85,6 +85,36 @@ def view(
         liquidation_distance=None if stated is None else stated.distance(price),
         unvalued=dict(unvalued or {}),
     )
+
+
+class Views:
+    """The rows of updates: made anew where a position, its mark or what the venue says of it has changed, and of the
+    others the age of the mark alone. Of hundreds of positions a fill changes one."""
+
+    def __init__(self, stale_after_s: float) -> None:
+        self._stale_after_s = stale_after_s
+        self._made: dict[Holder, tuple[tuple[object, ...], PositionView]] = {}
+
+    def of(
+        self,
+        holder: Holder,
+        position: Position[Decimal],
+        mark: Mark | None,
+        now_ns: int,
+        unvalued: dict[str, Decimal] | None,
+        stated: Stated | None,
+    ) -> PositionView:
+        """See `view`."""
+        made_of = (*position.state, mark, stated, None if unvalued is None else tuple(unvalued.items()))
+        before = self._made.get(holder)
+        if before is None or before[0] != made_of:
+            row = view(holder, position, mark, now_ns, self._stale_after_s, unvalued, stated)
+            self._made[holder] = (made_of, row)
+            return row
+        if mark is None:
+            return before[1]
+        age_s = mark.age_s(now_ns)
+        return replace(before[1], mark_age_s=age_s, mark_stale=age_s > self._stale_after_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""Positions as time goes on: an update each interval, and one at once when a fill comes in.
+"""Positions as time goes on: an update each interval, and one at once when a fill comes in, or when a mark moves.
 
-The store is looked into many times a second for fills that came in, and once a second for what was committed late.
+Nothing is asked for without a reason. A fill comes from a venue's private stream (`Watch.hear`), or out of the store,
+which is looked into when something was committed to it; marks are asked for at the interval, while fills go on being
+shown, or come from books that are followed (`Watch.remark`).
 """
 
 from __future__ import annotations
@@ -13,16 +15,22 @@ from dataclasses import dataclass
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.marks import Instrumented, Mark, MarkSource
+from xetrade_core.model.orders import Fill
 from xetrade_core.monitor.accounts import AccountName, AccountSource
 from xetrade_core.monitor.ledger import FillLedger, UnknownSize
-from xetrade_core.monitor.view import PositionView, Total, totals, view
+from xetrade_core.monitor.view import PositionView, Total, Views, totals
+
+_FIRST_MARK_S = 1.0  # a fill of what had no mark yet waits so long for one
+_ASKED_EVERY_S = 1.0  # marks that nobody follows, where every change is to be shown
+_DEEP_NS = NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How positions are watched. `max_updates` None: until stopped. `fills_every_s` is how soon a fill is seen; marks
-    older than `stale_after_s` are flagged, and one that does not come within `mark_deadline_s` is left as it is.
-    Accounts are asked for their positions with the marks, at most every `accounts_every_s`."""
+    """How positions are watched. `max_updates` None: until stopped. `on_change`: also an update whenever a mark has
+    moved, one each `least_s` at most. Marks older than `stale_after_s` are flagged, and one that does not come within
+    `mark_deadline_s` is left as it is. The store is looked into at most every `fills_every_s`. Accounts are asked for
+    their positions with the marks, at most every `accounts_every_s`."""
 
     interval_s: float = 30.0
     max_updates: int | None = None
@@ -31,11 +39,19 @@ class Pace:
     mark_deadline_s: float = 10.0
     accounts_every_s: float = 5.0
     flat: bool = False
+    on_change: bool = False
+    least_s: float = 0.1
+
+    @property
+    def once(self) -> bool:
+        """Whether it is one look, with nothing to wait for."""
+        return self.max_updates == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Where everything stands at `at_ns`. `fills` came in since the last one; `failures` are venues without marks."""
+    """Where everything stands at `at_ns`. `fills` came in since the last one, of which `ahead` are not in the order
+    store yet, or of those before; `failures` are venues that did not answer."""
 
     number: int
     at_ns: int
@@ -43,6 +59,7 @@ class Update:
     positions: tuple[PositionView, ...]
     totals: tuple[Total, ...]
     failures: tuple[Failure, ...]
+    ahead: int = 0
 
 
 class Watch:
@@ -57,67 +74,166 @@ class Watch:
         self._clock = clock
         self._accounts = accounts or AccountSource({}, clock)
         self._marks: dict[Instrumented, Mark] = {}
+        self._views = Views(pace.stale_after_s)
         self._failures: tuple[Failure, ...] = ()
         self._number = 0
-        self._looked_ns = -NS_PER_S
+        self._woken = asyncio.Event()
+        self._heard: list[Fill] = []
+        self._rung = self._late = True  # the store is to be looked into, and once more for what was committed late
+        self._looked_ns = self._deep_ns = -_DEEP_NS
+        self._marking: asyncio.Task[None] | None = None
+        self._moved = False  # a mark is another than was shown
+        self._shown_ns = 0
+
+    def hear(self, fill: Fill) -> None:
+        """A venue tells of a fill. One that is known already, or of what is not watched, changes nothing."""
+        self._heard.append(fill)
+        self._woken.set()
+
+    def remark(self, mark: Mark) -> None:
+        """A mark has moved, as a book tells that is followed."""
+        self._take_mark(mark)
+        if self._moved:
+            self._woken.set()
+
+    @property
+    def wanted(self) -> set[Instrumented]:
+        """What is open."""
+        held = self._ledger.positions.items()
+        return {(holder.venue, holder.symbol) for holder, position in held if position.quantity}
 
     async def updates(self, stop: asyncio.Event) -> AsyncIterator[Update]:
         """One now, then one each interval and one whenever fills come in. Raises StoreUnavailable, ConfigError."""
         most = self._pace.max_updates
         fills = await self._follow()
-        while not stop.is_set() and (most is None or self._number < most):
-            if not fills or not self._wanted() <= self._marks.keys():  # a fill is shown at once, at the marks there are
-                await self._mark()
-            yield self._update(fills)
-            if most is not None and self._number >= most:
-                return
-            fills = await self._next(stop)
+        await self._mark(self.wanted, self._contract_accounts())
+        async with self._listening(stop) as listening:
+            while not stop.is_set() and (most is None or self._number < most):
+                yield self._update(fills)
+                if most is not None and self._number >= most:
+                    return
+                fills = await self._next(stop, listening)
 
-    async def _next(self, stop: asyncio.Event) -> int:
-        """Wait for the next interval, or for a fill; how many have come."""
-        ends_ns = self._clock.monotonic_ns() + round(self._pace.interval_s * NS_PER_S)
+    @contextlib.asynccontextmanager
+    async def _listening(self, stop: asyncio.Event) -> AsyncIterator[asyncio.Task[None]]:
+        """While the store is listened to; whatever ends wakes who waits."""
+        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(_until(stop))]
+        for task in tasks:
+            task.add_done_callback(lambda _: self._woken.set())
+        try:
+            yield tasks[0]
+        finally:
+            if self._marking is not None:
+                tasks.append(self._marking)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._ledger.rest()
+
+    async def _listen(self) -> None:
+        while True:
+            await self._clock.sleep(self._ledger.listen_every_s)
+            if self._ledger.rang():
+                self._rung = self._late = True
+                self._woken.set()
+
+    async def _next(self, stop: asyncio.Event, listening: asyncio.Task[None]) -> int:
+        """Wait until there is something to show; how many fills have come."""
+        pace, now_ns = self._pace, self._clock.monotonic_ns()
+        ends_ns = now_ns + round(pace.interval_s * NS_PER_S)
+        ask_ns = min(ends_ns, now_ns + round(_ASKED_EVERY_S * NS_PER_S)) if pace.on_change else ends_ns
         while not stop.is_set():
+            self._woken.clear()
+            if listening.done():
+                listening.result()
             if fills := await self._follow():
+                await self._first_marks()
                 return fills
-            if (left_ns := ends_ns - self._clock.monotonic_ns()) <= 0:
-                break
+            marked, now_ns = self._has_marked(), self._clock.monotonic_ns()
+            again_ns = self._shown_ns + round(pace.least_s * NS_PER_S)
+            if (marked and now_ns >= ends_ns) or (pace.on_change and self._moved and now_ns >= again_ns):
+                return 0
+            if self._marking is None and now_ns >= ask_ns:
+                self._begin_marking()
+                ask_ns = now_ns + round(_ASKED_EVERY_S * NS_PER_S)
+            due = [now_ns + _DEEP_NS if self._marking is not None else ask_ns]
+            if pace.on_change and self._moved:
+                due.append(again_ns)
+            if self._rung:
+                due.append(self._looked_ns + round(pace.fills_every_s * NS_PER_S))
+            if self._late:
+                due.append(self._deep_ns + _DEEP_NS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), min(left_ns / NS_PER_S, self._pace.fills_every_s))
+                await asyncio.wait_for(self._woken.wait(), max(min(due) - now_ns, 0) / NS_PER_S)
         return 0
 
     async def _follow(self) -> int:
-        """What the store has got. Contract sizes that no order tells are looked up in the venue's own list."""
-        asked: set[str] = set()
+        """What venues have told and the store has got, if either may have something.
+
+        Contract sizes that no order tells are looked up in the venue's own list.
+        """
         now_ns = self._clock.monotonic_ns()
-        deep = now_ns - self._looked_ns >= NS_PER_S
+        deep = self._late and now_ns - self._deep_ns >= _DEEP_NS
+        look = self._rung and now_ns - self._looked_ns >= round(self._pace.fills_every_s * NS_PER_S)
+        if not (deep or look or self._heard):
+            return 0
+        heard, self._heard = self._heard, []
+        self._rung, self._looked_ns = False, now_ns
         if deep:
-            self._looked_ns = now_ns
+            self._late, self._deep_ns = False, now_ns
+        asked: set[str] = set()
         while True:
             try:
-                return await asyncio.to_thread(self._ledger.refresh, deep=deep)
+                return await asyncio.to_thread(self._ledger.refresh, heard, deep=deep)
             except UnknownSize as error:
                 if error.venue in asked:
                     raise
                 asked.add(error.venue)
                 self._ledger.sizes.update(await self._source.sizes(error.venue))
 
-    def _wanted(self) -> set[Instrumented]:
-        """What is open."""
-        held = self._ledger.positions.items()
-        return {(holder.venue, holder.symbol) for holder, position in held if position.quantity}
+    # -- marks ---------------------------------------------------------------------------------------------------------
 
-    async def _mark(self) -> None:
+    def _begin_marking(self) -> asyncio.Task[None]:
+        """Ask for marks beside everything else. What is open is looked up here, while nothing changes it."""
+        if self._marking is None:
+            self._marking = asyncio.create_task(self._mark(self.wanted, self._contract_accounts()))
+            self._marking.add_done_callback(lambda _: self._woken.set())
+        return self._marking
+
+    def _has_marked(self) -> bool:
+        """Whether marks that were asked for are there."""
+        if self._marking is None or not self._marking.done():
+            return False
+        ended, self._marking = self._marking, None
+        ended.result()
+        return True
+
+    async def _first_marks(self) -> None:
+        """Have a mark of everything, if that is quickly done."""
+        for _ in range(2):  # what is being asked for already may have begun before
+            if self.wanted <= self._marks.keys():
+                return
+            await asyncio.wait({self._begin_marking()}, timeout=_FIRST_MARK_S)
+            self._has_marked()
+
+    async def _mark(self, wanted: set[Instrumented], accounts: set[AccountName]) -> None:
         """The marks of what is open; those that do not come stay as they were, and grow old."""
-        wanted = self._wanted()
         if not wanted:
             self._failures = ()
             return
         deadline_s = self._pace.mark_deadline_s
         answers, _ = await asyncio.gather(
-            self._source.fetch(wanted, deadline_s), self._accounts.refresh(self._contract_accounts(), deadline_s)
+            self._source.fetch(wanted, deadline_s), self._accounts.refresh(accounts, deadline_s)
         )
-        self._marks.update(answers.marks)
+        for mark in answers.marks.values():
+            self._take_mark(mark)
         self._failures = (*answers.failures, *self._accounts.failures)
+
+    def _take_mark(self, mark: Mark) -> None:
+        """The newest word on an instrument's worth."""
+        before = self._marks.get((mark.venue, mark.symbol))
+        self._moved |= before is None or before.price != mark.price
+        self._marks[mark.venue, mark.symbol] = mark
 
     def _contract_accounts(self) -> set[AccountName]:
         """The accounts that hold contracts."""
@@ -126,18 +242,22 @@ class Watch:
 
     def _update(self, fills: int) -> Update:
         self._number += 1
+        self._moved, self._shown_ns = False, self._clock.monotonic_ns()
         now_ns, book = self._clock.wall_ns(), self._ledger.book
         rows = tuple(
-            view(
+            self._views.of(
                 holder,
                 position,
                 self._marks.get((holder.venue, holder.symbol)),
                 now_ns,
-                self._pace.stale_after_s,
                 book.unvalued.get(holder),
                 self._accounts.of(holder.venue, holder.account, holder.symbol) if position.quantity else None,
             )
             for holder, position in sorted(self._ledger.positions.items())
             if position.quantity or self._pace.flat
         )
-        return Update(self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures)
+        return Update(self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures, self._ledger.ahead)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()

@@ -80,6 +80,11 @@ class Position(Generic[N]):
         """Weighted by quantity, harmonic for an inverse contract; None when flat. Of the open lots under FIFO, LIFO."""
         return self._price(self._lots.basis / self.quantity) if self.quantity else None
 
+    @property
+    def state(self) -> tuple[N, ...]:
+        """What every result is made of: where it is the same, so are they."""
+        return self._lots.quantity, self._lots.basis, self.realized, self.fees, self.funding
+
     def open_lots(self) -> list[tuple[N, N]]:
         """The open lots as (signed quantity, entry price), the oldest first."""
         return [(quantity, self._price(worth)) for quantity, worth in self._lots.open_lots()]

@@ -195,6 +195,25 @@ class OrderReader:
                 found |= {(row.venue, row.account) for row in connection.execute(_accounts_in(table))}
         return found
 
+    def has_fill(self, fill: Fill) -> bool:
+        """Whether that trade is in the store, whatever it says of it."""
+        same = [getattr(FILLS.c, name) == getattr(fill, name) for name in ("venue", "account", "symbol", "trade_id")]
+        with self.reading() as connection:
+            return connection.execute(select(FILLS.c.trade_id).where(*same)).first() is not None
+
+    def owner(self, fill: Fill) -> tuple[str | None, str]:
+        """Client id and strategy of the order that a trade is of, by either of its ids; (None, "") if it is none of
+        ours."""
+        query = select(ORDERS.c.client_id, ORDERS.c.strategy).where(
+            ORDERS.c.venue == fill.venue, ORDERS.c.account == fill.account
+        )
+        with self.reading() as connection:
+            for column, name in ((ORDERS.c.client_id, fill.client_id), (ORDERS.c.venue_order_id, fill.venue_order_id)):
+                found = None if name is None else connection.execute(query.where(column == name)).first()
+                if found is not None:
+                    return found.client_id, found.strategy or ""
+        return None, ""
+
     def instruments_traded(self) -> list[tuple[str, str]]:
         """Venue and symbol of everything that has fills."""
         query = select(FILLS.c.venue, FILLS.c.symbol).distinct().order_by(FILLS.c.venue, FILLS.c.symbol)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from xetrade_core.clock import Clock
@@ -51,6 +51,7 @@ def open_stream(
     testnet: bool = False,
     ws_url: str | None = None,
     guard_s: float | None = None,
+    symbols: Iterable[str] = (),
 ) -> PrivateStream:
     """The private stream of the account of a client, which is to be of that venue. See `PrivateStream`.
 
@@ -71,4 +72,5 @@ def open_stream(
         testnet=testnet,
         ws_url=ws_url,
         guard_s=guard_s,
+        symbols=symbols,
     )

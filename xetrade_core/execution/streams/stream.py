@@ -77,13 +77,15 @@ class PrivateStream:
         testnet: bool = False,
         ws_url: str | None = None,
         guard_s: float | None = None,
+        symbols: Iterable[str] = (),
         options: FeedOptions | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """`tell` gets each statement, one at a time; `working` gives the orders that are believed to work at a venue.
 
         `ws_url` takes the place of scheme and host. `name` is the account, for people. `guard_s`: the venue cancels
-        what rests so long after this is lost, not after it is closed; only for `GuardedWords`.
+        what rests so long after this is lost, not after it is closed; only for `GuardedWords`. The trades of `symbols`
+        are asked for at every connect, whether or not orders in them are believed to work.
         """
         self.name = name
         self.state = StreamState.CONNECTING
@@ -97,7 +99,7 @@ class PrivateStream:
         self._guard_s = guard_s if isinstance(words, GuardedWords) else None
         self._closing = asyncio.Event()
         self._heard_ns = clock.wall_ns() - _FIRST_NS
-        self._symbols: set[str] = set()
+        self._symbols = set(symbols)
         self._live = asyncio.Event()
         self._telling = asyncio.Lock()
         self._trades_due = TradesDue(execution, clock, self._pass_on)
