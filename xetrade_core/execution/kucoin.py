@@ -11,18 +11,15 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.dead_man import DeadMan, Fires
-from xetrade_core.execution.kucoin_client import KucoinClient
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.execution.kucoin_client import KucoinClient, OrderFields
+from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.orders import (
-    ZERO,
     Fill,
     Intent,
     Liquidity,
     OrderReport,
-    OrderType,
     ReportStatus,
     Side,
 )
@@ -30,8 +27,7 @@ from xetrade_core.trading.execution import NoReply, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
-WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
-_KEPT_MS = 180 * 86_400_000  # and how far back it is asked for
+_KEPT_MS = 180 * 86_400_000  # how far back trades are asked for
 _MANY, _CANCEL_ALL_WEIGHT, _BALANCE_WEIGHT = 2, 30, 5
 
 
@@ -39,23 +35,8 @@ class KucoinExecution(KucoinClient):
     """Orders of a trade account."""
 
     trading = "Spot"
+    fields = OrderFields("active", "dealSize", "lastUpdatedAt")
     dead_man = DeadMan(Fires.SILENCE, 5, 86_400)
-
-    def order_params(self, intent: Intent) -> dict[str, object]:
-        """See CcxtExecution. The whole order but its pair."""
-        params: dict[str, object] = {
-            "clientOid": intent.client_id,
-            "side": intent.side.value,
-            "type": intent.type.value,
-            "size": plain(intent.amount),
-        }
-        if intent.price is not None:
-            params["price"] = plain(intent.price)
-        if intent.post_only:
-            params["postOnly"] = True
-        elif intent.type is OrderType.LIMIT:
-            params["timeInForce"] = intent.time_in_force.value.upper()
-        return params
 
     async def place(self, intent: Intent) -> OrderReport:
         """See Execution. The reply says what came of it in the matching engine."""
@@ -125,37 +106,14 @@ class KucoinExecution(KucoinClient):
             weight=_MANY,
         )
 
-    def report(self, row: Row, symbol: str) -> OrderReport:
-        """See CcxtExecution. The venue does not say who canceled: an immediate order's rest was nobody's doing."""
-        filled, amount, price = needed_number(row, "dealSize"), number(row, "size"), number(row, "price") or None
-        at_once = price is None or row.get("timeInForce") in ("IOC", "FOK")
-        status = ReportStatus.OPEN
-        if not true(row["active"]):
-            whole = filled > ZERO and (filled == amount or not true(row["cancelExist"]))
-            status = ReportStatus.FILLED if whole else ReportStatus.EXPIRED if at_once else ReportStatus.CANCELED
-        return OrderReport(
-            symbol=symbol,
-            status=status,
-            client_id=text(row, "clientOid"),
-            venue_order_id=needed(row, "id"),
-            filled=filled,
-            amount=amount or None,
-            price=price,
-            exchange_ns=millis(row, "lastUpdatedAt"),
-        )
-
     async def find(self, ref: OrderRef) -> OrderReport | None:
         """See Execution. The venue forgets a canceled order after three days, and a filled one after seven."""
         by = "client_order_clientoid" if ref.client_id is not None else "orderid"
-        reply = await self.unless_unknown(
-            f"order of {ref.symbol}",
+        return await self.found(
+            ref,
             lambda ccxt: getattr(ccxt, f"private_get_hf_orders_{by}")(self.of(ccxt, ref.symbol, self.names(ref))),
-            symbol=ref.symbol,
             weight=_MANY,
         )
-        if reply is None or (row := self.read("order", lambda: reply["data"])) is None:
-            return None
-        return self.read("order", lambda: self.report(row, ref.symbol))
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution. Pair by pair: those of the account that have any are asked for first."""
@@ -180,11 +138,9 @@ class KucoinExecution(KucoinClient):
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution. A week at a time, each in pages, newest first."""
-        now_ms = self.clock.wall_ns() // NS_PER_MS
-        start, found = max(since_ms, now_ms - _KEPT_MS), list[Any]()
-        while start <= now_ms:
-            span = {"startAt": start, "endAt": start + WEEK_MS - 1, "limit": PAGE}
-            last: dict[str, object] = {}
+        found = list[Any]()
+        for span in self.weeks(since_ms, _KEPT_MS):
+            last: dict[str, object] = {"limit": PAGE}
             while True:
                 reply = await self.about(
                     f"trades of {symbol}", "private_get_hf_fills", symbol, {**span, **last}, weight=_MANY
@@ -193,8 +149,7 @@ class KucoinExecution(KucoinClient):
                 found += [{"info": row} for row in rows]
                 if len(rows) < PAGE:
                     break
-                last = {"lastId": self.read("trades", lambda reply=reply: needed(reply["data"], "lastId"))}  # type: ignore[misc]
-            start += WEEK_MS
+                last["lastId"] = self.read("trades", lambda reply=reply: needed(reply["data"], "lastId"))  # type: ignore[misc]
         return found
 
     def fill(self, row: Row, symbol: str) -> Fill:

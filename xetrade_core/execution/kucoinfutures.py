@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 
-from xetrade_core.clock import NS_PER_MS
-from xetrade_core.execution.kucoin_client import KucoinClient
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.execution.kucoin_client import KucoinClient, OrderFields
+from xetrade_core.execution.raw import Row, needed, needed_number, number, text
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import (
     ZERO,
@@ -23,7 +22,6 @@ from xetrade_core.model.orders import (
     Intent,
     Liquidity,
     OrderReport,
-    OrderType,
     ReportStatus,
     Side,
 )
@@ -32,8 +30,7 @@ from xetrade_core.trading.execution import OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
-WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
-_KEPT_MS = 90 * 86_400_000  # and how far back it goes
+_KEPT_MS = 90 * 86_400_000  # how far back trades are told
 _PLACE_WEIGHT, _CANCEL_WEIGHT, _CANCEL_ALL_WEIGHT, _LIST_WEIGHT, _READ_WEIGHT, _RECENT_WEIGHT = 2, 1, 10, 2, 5, 3
 
 
@@ -41,25 +38,16 @@ class KucoinFuturesExecution(KucoinClient):
     """Orders of a futures account."""
 
     trading = "Futures"
+    fields = OrderFields("isActive", "filledSize", "updatedAt")
 
     def order_params(self, intent: Intent) -> dict[str, object]:
-        """See CcxtExecution. The whole order but its contract."""
+        """See CcxtExecution. A size is a whole number of contracts; the venue refuses any other."""
         amount = intent.amount
-        params: dict[str, object] = {
-            "clientOid": intent.client_id,
-            "side": intent.side.value,
-            "type": intent.type.value,
-            "size": int(amount) if amount == int(amount) else plain(amount),  # the venue refuses a part of a contract
-            "marginMode": "CROSS",
-        }
-        if intent.price is not None:
-            params["price"] = plain(intent.price)
+        params = {**super().order_params(intent), "marginMode": "CROSS"}
+        if amount == int(amount):
+            params["size"] = int(amount)
         if intent.reduce_only:
             params["reduceOnly"] = True
-        if intent.post_only:
-            params["postOnly"] = True
-        elif intent.type is OrderType.LIMIT:
-            params["timeInForce"] = intent.time_in_force.value.upper()
         return params
 
     async def place(self, intent: Intent) -> OrderReport:
@@ -113,37 +101,14 @@ class KucoinFuturesExecution(KucoinClient):
             weight=_CANCEL_ALL_WEIGHT,
         )
 
-    def report(self, row: Row, symbol: str) -> OrderReport:
-        """See CcxtExecution. The venue does not say who canceled: an immediate order's rest was nobody's doing."""
-        filled, amount, price = needed_number(row, "filledSize"), number(row, "size"), number(row, "price") or None
-        at_once = price is None or row.get("timeInForce") in ("IOC", "FOK")
-        status = ReportStatus.OPEN
-        if not true(row["isActive"]):
-            whole = filled > ZERO and (filled == amount or not true(row["cancelExist"]))
-            status = ReportStatus.FILLED if whole else ReportStatus.EXPIRED if at_once else ReportStatus.CANCELED
-        return OrderReport(
-            symbol=symbol,
-            status=status,
-            client_id=text(row, "clientOid"),
-            venue_order_id=needed(row, "id"),
-            filled=filled,
-            amount=amount,
-            price=None if row.get("type") == "market" else price,
-            exchange_ns=millis(row, "updatedAt"),
-        )
-
     async def find(self, ref: OrderRef) -> OrderReport | None:
         """See Execution. By our name the venue finds an order for seven days, by its own for three months."""
         by = "byclientoid" if ref.client_id is not None else "orderid"
-        reply = await self.unless_unknown(
-            f"order of {ref.symbol}",
+        return await self.found(
+            ref,
             lambda ccxt: getattr(ccxt, f"futuresprivate_get_orders_{by}")(self.names(ref)),
-            symbol=ref.symbol,
             weight=_READ_WEIGHT,
         )
-        if reply is None or (row := self.read("order", lambda: reply["data"])) is None:
-            return None
-        return self.read("order", lambda: self.report(row, ref.symbol))
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution."""
@@ -152,13 +117,10 @@ class KucoinFuturesExecution(KucoinClient):
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution. A week at a time, each in pages; the newest are in that list only some time later."""
-        now_ms = self.clock.wall_ns() // NS_PER_MS
-        start, found = max(since_ms, now_ms - _KEPT_MS), list[Any]()
-        while start <= now_ms:
-            span: dict[str, object] = {"startAt": start, "endAt": start + WEEK_MS - 1}
+        found = list[Any]()
+        for span in self.weeks(since_ms, _KEPT_MS):
             rows = await self._pages(f"trades of {symbol}", "futuresprivate_get_fills", symbol, span, _READ_WEIGHT)
             found += [{"info": row} for _, row in rows]
-            start += WEEK_MS
         reply = await self.about(
             f"trades of {symbol}", "futuresprivate_get_recentfills", symbol, {}, weight=_RECENT_WEIGHT
         )

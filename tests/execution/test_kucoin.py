@@ -1,0 +1,80 @@
+"""What KuCoin's two clients do that no other does: refusals told apart by words, trades found in two places."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal as D
+
+import pytest
+
+from tests.execution.conftest import Open
+from tests.execution.test_cards import CARDS, Subject, hour_ago
+from tests.support.sim import Sim
+from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.kucoin_client import KucoinClient
+from xetrade_core.model.orders import ReportStatus, Side
+from xetrade_core.trading.execution import ErrorReply, OrderRef
+from xetrade_core.trading.outcome import Outcome, classify
+from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.venue import ErrorKind
+
+DAY_MS = 86_400_000
+SPOT = next(card for card in CARDS if card.venue == "kucoin")
+SWAP = next(card for card in CARDS if card.venue == "kucoinfutures")
+
+
+async def test_a_bad_parameter_of_futures_is_a_refusal_and_no_word_about_an_order(opened: Open, sim: Sim) -> None:
+    """Both have the code 100001."""
+    subject = Subject(SWAP, opened, sim)
+    wanted = subject.intent()
+    assert wanted.price is not None
+    with pytest.raises(ErrorReply) as caught:
+        await subject.client.place(subject.intent(price=wanted.price + D("0.05")))
+    assert (caught.value.code, subject.kind(caught.value)) == ("100001", ErrorKind.BAD_REQUEST)
+    assert classify(known_venue(SWAP.venue), caught.value).outcome is Outcome.REFUSED
+    assert await subject.client.find(OrderRef(SWAP.symbol, None, "1")) is None
+
+
+async def test_a_refusal_of_spot_is_known_by_its_words_where_its_code_says_nothing(opened: Open, sim: Sim) -> None:
+    subject = Subject(SPOT, opened, sim)
+    with pytest.raises(ErrorReply) as caught:
+        await subject.client.cancel(OrderRef(SPOT.symbol, "nobody", None))
+    assert (caught.value.code, caught.value.status) == ("order_not_exist_or_not_allow_to_cancel", 200)
+    with pytest.raises(ErrorReply) as caught:
+        await subject.client.place(subject.intent(price=D("50000.01")))
+    assert (caught.value.code, subject.kind(caught.value)) == ("400100", ErrorKind.BAD_REQUEST)
+
+
+async def test_the_reply_to_a_cancel_of_spot_says_what_had_traded(opened: Open, sim: Sim) -> None:
+    subject = Subject(SPOT, opened, sim)
+    wanted = subject.intent()
+    placed = await subject.client.place(wanted)
+    sim.fill(SPOT.venue, placed.venue_order_id or "", "0.005")
+    canceled = await subject.client.cancel(subject.ref(wanted))
+    assert (canceled.status, canceled.filled) == (ReportStatus.CANCELED, D("0.005"))
+
+
+async def test_a_trade_that_both_lists_of_futures_tell_is_one(opened: Open, sim: Sim) -> None:
+    subject = Subject(SWAP, opened, sim)
+    placed = await subject.client.place(subject.intent(None))
+    try:
+        fills = await subject.client.fills_since(SWAP.symbol, hour_ago())
+        mine = [one for one in fills if one.venue_order_id == placed.venue_order_id]
+        assert sum(one.amount for one in mine) == SWAP.amount
+        assert len({one.trade_id for one in mine}) == len(mine)
+        rows = await subject.client.trades(SWAP.symbol, hour_ago() // NS_PER_MS)  # type: ignore[attr-defined]
+        assert len(rows) == 2 * len(fills)
+    finally:
+        await subject.client.place(subject.intent(None, side=Side.SELL, reduce_only=True))
+
+
+@pytest.mark.parametrize("days", [0.5, 7, 7.5, 30])
+async def test_weeks_follow_on_each_other_without_a_hole_or_an_overlap(opened: Open, sim: Sim, days: float) -> None:
+    client = opened("kucoin")
+    assert isinstance(client, KucoinClient)
+    since = client.venue_ms() - round(days * DAY_MS)
+    spans = [(int(str(one["startAt"])), int(str(one["endAt"]))) for one in client.weeks(since, 180 * DAY_MS)]
+    assert spans[0][0] == since
+    assert spans[-1][1] >= client.venue_ms() - 1
+    assert all(end - start == 7 * DAY_MS - 1 for start, end in spans)
+    assert all(before[1] + 1 == after[0] for before, after in itertools.pairwise(spans))
