@@ -22,7 +22,7 @@ from xetrade_core.execution.derive_signing import nonce_of
 from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.execution.streams import open_stream
 from xetrade_core.model.orders import Intent, OrderType, ReportStatus, Side
-from xetrade_core.trading.execution import NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
 
 CARD = next(card for card in CARDS if card.venue == "derive")
 WALLET, PRIVATE = "0x" + "1" * 40, "ab" * 32
@@ -84,13 +84,23 @@ async def test_an_order_that_cannot_be_priced_is_certainly_not_sent(subject: Sub
 
 
 async def test_orders_that_come_at_once_ask_once_what_a_fee_may_be(subject: Subject, sim: Sim) -> None:
+    before = len(sim.injected("rest_delay"))
     sim.begin(venue="derive", kind="rest_delay", path="get_ticker", delay_s=0.01, for_=60)
     placed = await asyncio.gather(*(subject.client.place(subject.intent()) for _ in range(5)))
     assert len({one.venue_order_id for one in placed}) == 5
-    asked = [one for one in sim.injected("rest_delay") if one["venue"] == "derive"]
-    assert len(asked) == 1
+    assert len(sim.injected("rest_delay")) == before + 1
     await subject.client.cancel_all(CARD.symbol)
     assert await subject.client.open_orders(None) == ()
+
+
+async def test_a_clock_that_has_gone_wrong_costs_one_call(subject: Subject, sim: Sim) -> None:
+    await subject.client.balances()
+    sim.begin(venue="derive", kind="clock", offset_s=300)
+    with pytest.raises(ErrorReply, match="14014"):
+        await subject.client.balances()
+    placed = await subject.client.place(subject.intent())
+    assert placed.status is ReportStatus.OPEN
+    await subject.client.cancel_all(CARD.symbol)
 
 
 async def test_an_order_is_found_by_its_label_among_ended_ones_no_older_than_it(

@@ -32,6 +32,7 @@ from xetrade_core.model.orders import (
     Side,
     TimeInForce,
 )
+from xetrade_core.telemetry import register_secrets
 from xetrade_core.trading.execution import ErrorReply, ExecutionError, NotSent, OrderRef
 from xetrade_core.venues.budget import Priority
 
@@ -70,6 +71,7 @@ class DeriveExecution(CcxtExecution):
         self._signing: Any = None  # ccxt, once it has the key
         self._signer: str | None = None
         self._prices = OrderPrices(self)
+        register_secrets([self._private_key])
 
     @classmethod
     def require_key(cls, account: str, credentials: Credentials) -> None:
@@ -78,13 +80,15 @@ class DeriveExecution(CcxtExecution):
 
     def give_key(self, ccxt: Any) -> None:
         """See CcxtExecution."""
-        credentials = self._credentials
-        private_key = credentials.secret.removeprefix("0x")
         if self._signer is None:
-            self._signer = address_of(ccxt, private_key)
-        ccxt.privateKey, ccxt.walletAddress = private_key, self._signer
-        ccxt.options["deriveWalletAddress"] = credentials.api_key
+            self._signer = address_of(ccxt, self._private_key)
+        ccxt.privateKey, ccxt.walletAddress = self._private_key, self._signer
+        ccxt.options["deriveWalletAddress"] = self._credentials.api_key
         self._signing = ccxt
+
+    @property
+    def _private_key(self) -> str:
+        return self._credentials.secret.removeprefix("0x")
 
     @property
     def subaccount(self) -> int:
@@ -104,13 +108,11 @@ class DeriveExecution(CcxtExecution):
     # -- orders --------------------------------------------------------------------------------------------------------
 
     def order_params(self, intent: Intent) -> dict[str, object]:
-        """See CcxtExecution. What is not signed of an order."""
+        """See CcxtExecution. What is not signed of an order; one at the market never rests, without being told."""
         params: dict[str, object] = {"order_type": intent.type.value, "label": intent.client_id}
         if intent.post_only:
             params["time_in_force"] = "post_only"
-        elif intent.type is OrderType.MARKET:
-            params["time_in_force"] = TimeInForce.IOC.value
-        else:
+        elif intent.type is OrderType.LIMIT or intent.time_in_force is TimeInForce.FOK:
             params["time_in_force"] = intent.time_in_force.value
         if intent.reduce_only:
             params["reduce_only"] = True

@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _PRIVATE_KEY = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
 _ACTION_TYPE = "4d7a9f27c403ff9c0f19bce61d76d82f9aa29f8d6d4b0c5474607d9770d1af17"
 _TRADE_MODULE = "0xB8D20c2B7a1Ad2EE33Bc50eF10876eD3035b5e7b"
-_SCALE = 10**18
+_DIGITS = 18  # after the point, in what is signed
 _EXPIRY_S = 60 * 86_400  # the venue ends an order with its signature, and takes none that is good for over 120 days
 _NONCE_SPREAD_NS = 86_400 * NS_PER_S  # the venue takes nonces of the last 90 days
 
@@ -64,9 +64,7 @@ def signed_order(
         [
             market["info"]["base_asset_address"],
             int(market["info"]["base_asset_sub_id"]),
-            int(limit_price * _SCALE),
-            int(intent.amount * _SCALE),
-            int(max_fee * _SCALE),
+            *(int(value.scaleb(_DIGITS)) for value in (limit_price, intent.amount, max_fee)),
             subaccount,
             intent.side.value == "buy",
         ],
