@@ -13,9 +13,10 @@ from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.binance import BinanceExecution, named, typed
 from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.permissions import KeyPermissions
-from xetrade_core.execution.raw import Row, needed, needed_number, number, plain, true
+from xetrade_core.execution.positions import signed_positions
+from xetrade_core.execution.raw import Row, needed, needed_number, plain, true
 from xetrade_core.model.accounts import Balance, VenuePosition
-from xetrade_core.model.orders import ZERO, Fill, Intent, OrderReport, Side
+from xetrade_core.model.orders import Fill, Intent, OrderReport, Side
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.venues.budget import Priority
 
@@ -116,16 +117,8 @@ class BinanceFuturesExecution(BinanceExecution):
             return [(ccxt.safe_symbol(row["symbol"], None, None, "contract"), row) for row in rows]
 
         rows = await self.once("positions", ask, weight=_READ_WEIGHT)
-        received_ns = self.clock.wall_ns()
-        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
-
-    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
-        for symbol, row in rows:
-            amount = needed_number(row, "positionAmt")
-            if amount != ZERO:
-                entry = number(row, "entryPrice") or None
-                liquidation = number(row, "liquidationPrice") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
+        names = {"amount": "positionAmt", "entry": "entryPrice", "liquidation": "liquidationPrice"}
+        return self.read("positions", lambda: signed_positions(self, rows, **names))
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""

@@ -19,6 +19,7 @@ from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.derive_prices import OrderPrices, fee_cap, on_tick
 from xetrade_core.execution.derive_signing import address_of, require_wallet, signed_order
 from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.positions import signed_positions
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import (
@@ -213,15 +214,19 @@ class DeriveExecution(CcxtExecution):
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution. The venue tells all of them at once."""
-
-        async def ask(ccxt: Any) -> list[tuple[str, Row]]:
-            rows = (await ccxt.private_post_get_open_orders(self._in(ccxt, None)))["result"]["orders"]
-            return [(str(ccxt.safe_symbol(row["instrument_name"])), row) for row in rows]
-
-        rows = await self.once("open orders", ask, symbol=symbol)
+        rows = await self._listed("open orders", "private_post_get_open_orders", "orders", symbol)
         return self.read(
             "open orders", lambda: tuple(self.report(row, name) for name, row in rows if symbol in (None, name))
         )
+
+    async def _listed(self, what: str, method: str, name: str, symbol: str | None = None) -> list[tuple[str, Row]]:
+        """(symbol, row) of a list that comes whole."""
+
+        async def ask(ccxt: Any) -> list[tuple[str, Row]]:
+            rows = (await getattr(ccxt, method)(self._in(ccxt, None)))["result"][name]
+            return [(str(ccxt.safe_symbol(row["instrument_name"])), row) for row in rows]
+
+        return await self.once(what, ask, symbol=symbol)
 
     async def pages(
         self, what: str, method: str, name: str, symbol: str | None, query: dict[str, object]
@@ -290,22 +295,9 @@ class DeriveExecution(CcxtExecution):
 
     async def positions(self) -> tuple[VenuePosition, ...]:
         """See Execution. In base currency."""
-
-        async def ask(ccxt: Any) -> list[tuple[str, Row]]:
-            rows = (await ccxt.private_post_get_positions(self._in(ccxt, None)))["result"]["positions"]
-            return [(str(ccxt.safe_symbol(row["instrument_name"])), row) for row in rows]
-
-        rows = await self.once("positions", ask)
-        received_ns = self.clock.wall_ns()
-        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
-
-    def _positions(self, rows: list[tuple[str, Row]], received_ns: int) -> Iterable[VenuePosition]:
-        for symbol, row in rows:
-            amount = needed_number(row, "amount")
-            if amount != ZERO:
-                entry = number(row, "average_price_excl_fees") or None
-                liquidation = number(row, "liquidation_price") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
+        rows = await self._listed("positions", "private_post_get_positions", "positions")
+        names = {"amount": "amount", "entry": "average_price_excl_fees", "liquidation": "liquidation_price"}
+        return self.read("positions", lambda: signed_positions(self, rows, **names))
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution. The wallet's own key may do everything."""

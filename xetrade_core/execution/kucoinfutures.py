@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from xetrade_core.execution.kucoin_client import KucoinClient, OrderFields
+from xetrade_core.execution.positions import signed_positions
 from xetrade_core.execution.raw import Row, needed, needed_number, number, text
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import (
-    ZERO,
     Fill,
     Intent,
     Liquidity,
@@ -171,15 +171,8 @@ class KucoinFuturesExecution(KucoinClient):
             return [(str(ccxt.safe_symbol(row["symbol"])), row) for row in reply["data"]]
 
         rows = await self.once("positions", ask, weight=_LIST_WEIGHT)
-        received_ns = self.clock.wall_ns()
-        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
-
-    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
-        for symbol, row in rows:
-            amount = needed_number(row, "currentQty")
-            if amount != ZERO:
-                entry, liquidation = number(row, "avgEntryPrice") or None, number(row, "liquidationPrice") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
+        names = {"amount": "currentQty", "entry": "avgEntryPrice", "liquidation": "liquidationPrice"}
+        return self.read("positions", lambda: signed_positions(self, rows, **names))
 
     async def _pages(
         self, what: str, method: str, symbol: str | None, query: dict[str, object], weight: int

@@ -21,10 +21,10 @@ from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.permissions import KeyPermissions
+from xetrade_core.execution.positions import signed_positions
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import (
-    ZERO,
     Fill,
     Intent,
     Liquidity,
@@ -210,16 +210,8 @@ class OkxExecution(CcxtExecution):
             "positions",
             lambda ccxt: _with_symbols(ccxt, ccxt.private_get_account_positions({"instType": "SWAP"})),
         )
-        received_ns = self.clock.wall_ns()
-        return self.read("positions", lambda: tuple(self._positions(reply, received_ns)))
-
-    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
-        for symbol, row in rows:
-            amount = needed_number(row, "pos")
-            if amount != ZERO:
-                entry = number(row, "avgPx") or None
-                liquidation = number(row, "liqPx") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
+        names = {"amount": "pos", "entry": "avgPx", "liquidation": "liqPx"}
+        return self.read("positions", lambda: signed_positions(self, reply, **names))
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
