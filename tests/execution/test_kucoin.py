@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from decimal import Decimal as D
 
 import pytest
 
 from tests.execution.conftest import Open
-from tests.execution.test_cards import CARDS, Subject, hour_ago
+from tests.execution.test_cards import CARDS, Card, Subject, hour_ago
 from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.kucoin_client import KucoinClient
@@ -78,3 +79,17 @@ async def test_weeks_follow_on_each_other_without_a_hole_or_an_overlap(opened: O
     assert spans[-1][1] >= client.venue_ms() - 1
     assert all(end - start == 7 * DAY_MS - 1 for start, end in spans)
     assert all(before[1] + 1 == after[0] for before, after in itertools.pairwise(spans))
+
+
+@pytest.mark.parametrize("card", [SPOT, SWAP], ids=lambda card: card.venue)
+async def test_a_venue_whose_clock_has_moved_is_signed_for_by_its_new_time(opened: Open, sim: Sim, card: Card) -> None:
+    """Its window is five seconds."""
+    subject = Subject(card, opened, sim)
+    await subject.client.balances()
+    sim.begin(venue=card.venue, kind="clock", offset_s=-60.0)
+    answer = (await asyncio.gather(subject.client.place(subject.intent()), return_exceptions=True))[0]
+    assert isinstance(answer, ErrorReply)
+    assert (answer.code, subject.kind(answer)) == ("400002", ErrorKind.CLOCK)
+    assert classify(known_venue(card.venue), answer).outcome is Outcome.UNSENT
+    assert (await subject.client.place(subject.intent())).status is ReportStatus.OPEN
+    await subject.client.cancel_all(None)

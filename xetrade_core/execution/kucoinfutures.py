@@ -9,6 +9,7 @@ Shapes: www.kucoin.com/docs-new, "Futures Trading" (2026-11).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -31,12 +32,13 @@ from xetrade_core.venues.budget import Priority
 
 PAGE = 100
 _KEPT_MS = 90 * 86_400_000  # how far back trades are told
-_PLACE_WEIGHT, _CANCEL_WEIGHT, _CANCEL_ALL_WEIGHT, _LIST_WEIGHT, _READ_WEIGHT, _RECENT_WEIGHT = 2, 1, 10, 2, 5, 3
+_CANCEL_ALL_WEIGHT, _LIST_WEIGHT, _READ_WEIGHT, _RECENT_WEIGHT = 10, 2, 5, 3
 
 
 class KucoinFuturesExecution(KucoinClient):
     """Orders of a futures account."""
 
+    weights = MappingProxyType({"place": 2, "cancel": 1})
     trading = "Futures"
     fields = OrderFields("isActive", "filledSize", "updatedAt")
 
@@ -60,7 +62,7 @@ class KucoinFuturesExecution(KucoinClient):
             "futuresprivate_post_orders",
             intent.symbol,
             self.order_params(intent),
-            weight=_PLACE_WEIGHT,
+            weight=self.weights["place"],
         )
         placed = self.read("order", lambda: self._acknowledged(reply["data"], intent.symbol))
         found = await self.as_it_stands(intent, placed)
@@ -78,7 +80,7 @@ class KucoinFuturesExecution(KucoinClient):
             ref.symbol,
             names,
             priority=Priority.CANCEL,
-            weight=_CANCEL_WEIGHT,
+            weight=self.weights["cancel"],
         )
         return self._acknowledged(names, ref.symbol)
 
