@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from decimal import Decimal as D
 
 import pytest
@@ -12,8 +13,12 @@ from tests.execution.conftest import Open
 from tests.execution.test_cards import CARDS, Card, Subject, hour_ago
 from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.kucoin import KucoinExecution
 from xetrade_core.execution.kucoin_client import KucoinClient
-from xetrade_core.model.orders import ReportStatus, Side
+from xetrade_core.execution.streams import StreamOver
+from xetrade_core.execution.streams.kucoin import KucoinStream
+from xetrade_core.model.accounts import Balance
+from xetrade_core.model.orders import OrderReport, ReportStatus, Side
 from xetrade_core.trading.execution import ErrorReply, OrderRef
 from xetrade_core.trading.outcome import Outcome, classify
 from xetrade_core.venues.registry import venue as known_venue
@@ -93,3 +98,52 @@ async def test_a_venue_whose_clock_has_moved_is_signed_for_by_its_new_time(opene
     assert classify(known_venue(card.venue), answer).outcome is Outcome.UNSENT
     assert (await subject.client.place(subject.intent())).status is ReportStatus.OPEN
     await subject.client.cancel_all(None)
+
+
+async def stream_of(opened: Open) -> KucoinStream:
+    client = opened("kucoin")
+    assert isinstance(client, KucoinExecution)
+    stream = KucoinStream(client)
+    await stream.prepare()
+    return stream
+
+
+def message(topic: str, **row: object) -> bytes:
+    return json.dumps({"type": "message", "topic": topic, "data": row}).encode()
+
+
+async def test_balances_of_accounts_that_are_not_traded_from_are_not_told(opened: Open) -> None:
+    stream = await stream_of(opened)
+    told = {"currency": "WAX", "total": "7", "available": "5"}
+    [one] = stream.read(message("/account/balance", relationEvent="trade.setted", **told))
+    assert isinstance(one, Balance)
+    assert (one.currency, one.total, one.free) == ("WAXP", 7, 5)
+    assert stream.read(message("/account/balance", relationEvent="main.transfer", **told)) == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"type": "received", "status": "new"}, ReportStatus.OPEN),
+        ({"type": "open", "status": "open"}, ReportStatus.OPEN),
+        ({"type": "update", "status": "open"}, ReportStatus.OPEN),
+        ({"type": "update", "status": "done"}, ReportStatus.CANCELED),
+        ({"type": "update", "status": "done", "filledSize": "2"}, ReportStatus.FILLED),
+        ({"type": "filled", "status": "done", "filledSize": "2"}, ReportStatus.FILLED),
+        ({"type": "canceled", "status": "done"}, ReportStatus.CANCELED),
+    ],
+)
+async def test_what_a_message_says_of_an_order(opened: Open, told: dict[str, str], status: ReportStatus) -> None:
+    stream = await stream_of(opened)
+    row = {"symbol": "BTC-USDT", "orderId": "1", "clientOid": "mine", "originSize": "2", "filledSize": "1"}
+    [report] = stream.read(message("/spotMarket/tradeOrdersV2", **{**row, "price": "9", "ts": 5, **told}))
+    assert isinstance(report, OrderReport)
+    assert (report.status, report.amount, report.exchange_ns, report.symbol) == (status, 2, 5, "BTC/USDT")
+
+
+async def test_an_error_ends_the_connection_and_an_unknown_message_is_unreadable(opened: Open) -> None:
+    stream = await stream_of(opened)
+    with pytest.raises(StreamOver, match="token is expired"):
+        stream.read(b'{"type":"error","code":401,"data":"token is expired"}')
+    with pytest.raises(ValueError, match="none that KuCoin documents"):
+        stream.read(message("/spotMarket/tradeOrdersV2", symbol="BTC-USDT", orderId="1", type="seized", ts=5))

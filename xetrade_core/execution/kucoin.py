@@ -92,7 +92,7 @@ class KucoinExecution(KucoinClient):
             priority=Priority.CANCEL,
             weight=_CANCEL_ALL_WEIGHT,
         )
-        left = self.read("cancel", lambda: [needed(row, "symbol") for row in reply["data"]["failedSymbols"]])
+        left = self.read("cancel", lambda: [needed(row, "symbol") for row in reply["data"].get("failedSymbols") or ()])
         if left:
             raise NoReply(f"{what}: {self.rules.id} could not cancel those of {', '.join(left)}")
 

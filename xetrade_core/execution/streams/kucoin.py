@@ -7,7 +7,7 @@ is told. Source: www.kucoin.com/docs-new/3470074w0, "Get Order (V2)" (2026-11).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,8 +19,8 @@ from xetrade_core.execution.raw import Row, needed, needed_number, number, text
 from xetrade_core.execution.streams.words import (
     AccountWords,
     Addresses,
-    E,
     Heard,
+    StreamOver,
     StreamRefused,
     TradeToAskFor,
     balance,
@@ -29,6 +29,7 @@ from xetrade_core.execution.streams.words import (
 from xetrade_core.model.orders import OrderReport, ReportStatus
 from xetrade_core.telemetry import register_secrets
 
+_TRADE = "trade"  # the account that is traded from, at the head of why a balance has changed
 _STATUS = {
     "received": ReportStatus.OPEN,
     "open": ReportStatus.OPEN,
@@ -39,7 +40,10 @@ _STATUS = {
 }
 
 
-class KucoinWords(AccountWords[E]):
+K = TypeVar("K", bound=KucoinClient)
+
+
+class KucoinWords(AccountWords[K]):
     """What spot and futures have in common."""
 
     orders: ClassVar[str]
@@ -52,9 +56,8 @@ class KucoinWords(AccountWords[E]):
     async def prepare(self) -> str:
         """See StreamWords. The whole address: the venue says it anew for each connection."""
         await super().prepare()
-        execution: KucoinClient = self.execution  # type: ignore[assignment]
-        reply = await execution.once("private stream", lambda ccxt: getattr(ccxt, self.method)(), weight=10)
-        return execution.read("private stream", lambda: _address(reply["data"]))
+        reply = await self.execution.once("private stream", lambda ccxt: getattr(ccxt, self.method)(), weight=10)
+        return self.execution.read("private stream", lambda: _address(reply["data"]))
 
     def greeting(self) -> Sequence[bytes]:
         """See StreamWords. The venue speaks first (`WebsocketRules.welcome`)."""
@@ -74,6 +77,8 @@ class KucoinWords(AccountWords[E]):
     def read(self, frame: bytes) -> Sequence[Heard]:
         """See StreamWords."""
         body = decoded(frame)
+        if body.get("type") == "error":
+            raise StreamOver(f"{self.execution.rules.id}: {body.get('data')} (code {body.get('code')})")
         if body.get("type") != "message" or body.get("topic") not in (self.orders, self.wallet):
             return ()
         row: Row = body["data"]
@@ -86,12 +91,11 @@ class KucoinWords(AccountWords[E]):
         return (TradeToAskFor(symbol, needed(row, "tradeId"), report.exchange_ns or 0), report)
 
     def _balances(self, row: Row) -> Sequence[Heard]:
-        """What is owned of a currency; some messages of a wallet are about what can be withdrawn alone."""
+        """What is owned of a currency. Spot tells of every account of the user, futures also of what is free alone."""
         total = number(row, self.total)
-        if total is None:
+        if total is None or not str(row.get("relationEvent", _TRADE)).startswith(_TRADE):
             return ()
-        execution: KucoinClient = self.execution  # type: ignore[assignment]
-        return (balance(execution, execution.currency(row), total, number(row, self.free)),)
+        return (balance(self.execution, self.execution.currency(row), total, number(row, self.free)),)
 
 
 class KucoinStream(KucoinWords[KucoinExecution]):
@@ -124,14 +128,16 @@ def _report(row: Row, symbol: str) -> OrderReport:
     status = _STATUS.get(said)
     if status is None:
         raise ValueError(f"type {said!r} is none that KuCoin documents")
-    when = needed_number(row, "ts")
+    filled, amount = number(row, "filledSize"), number(row, "originSize") or number(row, "size")
+    if said == "update" and row.get("status") == "done":  # what was left was canceled
+        status = ReportStatus.FILLED if filled == amount else ReportStatus.CANCELED
     return OrderReport(
         symbol=symbol,
         status=status,
         client_id=text(row, "clientOid"),
         venue_order_id=needed(row, "orderId"),
-        filled=number(row, "filledSize"),
-        amount=number(row, "originSize") or number(row, "size"),
+        filled=filled,
+        amount=amount,
         price=number(row, "price") or None,
-        exchange_ns=int(when),
+        exchange_ns=int(needed_number(row, "ts")),
     )
