@@ -138,6 +138,7 @@ async def test_parts_of_a_funding_that_are_booked_at_one_moment_are_one_payment(
     [
         (["trade:all"], True, False),
         (["trade:orderbook:perp"], True, False),
+        (["trade"], True, False),
         (["trade:rfq:all"], False, False),
         (["trade:all", "transfer:existing_subaccount"], True, False),
         (["trade:all", "transfer:all"], True, True),

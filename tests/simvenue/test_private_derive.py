@@ -18,11 +18,12 @@ from xetrade_core.simvenue.ethereum import address_of, keccak256, signer_of
 __all__ = ["no_faults_left"]
 
 SPOT, SWAP = "BTC/USDC", "BTC/USDC:USDC"
+OPTION = "BTC/USDC:USDC-271224-100000-C"
 SCENARIO = f"""
 seed = 1
 [venues.derive]
 weight_limit = 0
-symbols = ["{SPOT}", "{SWAP}"]
+symbols = ["{SPOT}", "{SWAP}", "{OPTION}"]
 [venues.derive.accounts.main]
 [venues.derive.accounts.viewer]
 keys = [{{key = "sim-viewer-key", secret = "sim-viewer-secret", trade = false}}]
@@ -127,6 +128,14 @@ def test_a_market_order_trades_pays_its_fee_and_is_in_the_list_of_trades(client:
         assert (position["side"], position["contracts"]) == ("long", 0.02)
         client.order("sell", client.price(0.99), "market", reduceOnly=True)
         assert client.ccxt.fetch_positions([SWAP]) == []
+
+
+def test_an_option_is_named_in_its_orders_signature_by_a_number_of_its_own(sim: Sim) -> None:
+    client = Client(sim, OPTION)
+    order = client.order("buy", client.price(), amount=0.1)
+    assert (order["status"], order["symbol"]) == ("open", OPTION)
+    assert int(client.ccxt.market(OPTION)["info"]["base_asset_sub_id"]) > 2**64
+    client.ccxt.cancel_order(order["id"], OPTION)
 
 
 def test_balances_are_what_the_venue_holds(client: Client, sim: Sim) -> None:

@@ -51,6 +51,8 @@ _STATUS = {
     "rejected": ReportStatus.REJECTED,
 }
 _LEFT_UNTRADED = "ioc_or_market_partial_fill"
+#: the scopes that let a key place orders of every kind
+_TRADING = frozenset({"admin", "all", "trade", "trade:all", "trade:orderbook"})
 #: the scopes by which a key can take money out of the subaccount
 _TAKING = frozenset({"admin", "all", "withdraw", "transfer"})
 _WITHIN_THE_WALLET = "transfer:existing_subaccount"
@@ -321,9 +323,10 @@ class DeriveExecution(CcxtExecution):
 
 
 def _permissions(row: Row) -> KeyPermissions:
+    """What a session key may do: scopes are a tree, and a branch grants all that is under it."""
     scopes = {str(one) for one in row["protocol_scopes"]}
     return KeyPermissions(
-        trade=any(one in ("admin", "all", "trade:all") or one.startswith("trade:orderbook") for one in scopes),
+        trade=any(one in _TRADING or one.startswith("trade:orderbook:") for one in scopes),
         withdraw=any(one.split(":")[0] in _TAKING for one in scopes - {_WITHIN_THE_WALLET}),
         ip_restricted=bool(row.get("ip_whitelist")),
     )
