@@ -278,6 +278,11 @@ def test_contracts_that_are_traded_are_a_position_and_pay_fundings(contracts: Co
     assert contracts.ccxt.fetch_positions([SWAP]) == []
 
 
+def test_fees_are_those_that_are_taken(sim: Sim, contracts: Contracts) -> None:
+    spot, swap = Client(sim, hf=True).ccxt.fetch_trading_fee(PAIR), contracts.ccxt.fetch_trading_fee(SWAP)
+    assert (spot["maker"], spot["taker"], swap["maker"], swap["taker"]) == (0.001, 0.001, 0.0002, 0.0006)
+
+
 def test_leverage_is_of_a_contract_and_modes_are_told(contracts: Contracts) -> None:
     contracts.ccxt.set_leverage(7, SWAP)
     assert contracts.ccxt.fetch_leverage(SWAP, {"marginMode": "cross"})["longLeverage"] == 7

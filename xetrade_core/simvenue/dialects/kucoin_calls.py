@@ -9,6 +9,7 @@ from xetrade_core.simvenue.desk import Account, Desk, DeskFill, DeskOrder, DeskR
 from xetrade_core.simvenue.dialects.base import Handler, Request
 from xetrade_core.simvenue.dialects.kucoin_replies import KucoinRefused, Row
 from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls, authenticate, key_row
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 Routes = Mapping[tuple[str, str], Handler]
@@ -37,6 +38,17 @@ class KucoinCalls:
 
     def _key(self, account: Account, request: Request) -> object:
         return key_row(*authenticate(self._desk, request, trades=False), self._trading)
+
+    def _fee(self, venue_id: str) -> Row:
+        """What trades in an instrument cost, as shares of their notional. Raises DeskRefusal."""
+        if venue_id not in self._by_id:
+            raise DeskRefusal(RefusalKind.UNKNOWN_SYMBOL)
+        rules = self._desk.rules
+        return {
+            "symbol": venue_id,
+            "takerFeeRate": plain(rules.taker_fee),
+            "makerFeeRate": plain(rules.maker_fee),
+        }
 
     # --- which order ------------------------------------------------------------------------------------------------
 

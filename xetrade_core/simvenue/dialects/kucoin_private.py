@@ -52,6 +52,7 @@ class KucoinPrivate(KucoinCalls):
             **self.common,
             ("GET", "/api/v1/hf/accounts/opened"): one(2, lambda account, request: True),
             ("GET", "/api/v1/accounts"): one(5, self._accounts),
+            ("GET", "/api/v1/trade-fees"): one(3, self._fees),
             ("GET", "/api/v3/margin/symbols"): one(3, lambda account, request: {"items": []}),
             ("GET", "/api/v1/isolated/symbols"): one(3, lambda account, request: []),
             ("POST", hf): act(1, lambda account, request: names(self._place(account, request))),
@@ -200,6 +201,9 @@ class KucoinPrivate(KucoinCalls):
         return {"timeout": seconds, "symbols": pairs, "currentTime": request.now_ms // 1000, "triggerTime": fires}
 
     # --- the account ------------------------------------------------------------------------------------------------
+
+    def _fees(self, account: Account, request: Request) -> object:
+        return [self._fee(name) for name in request.query.get("symbols", "").split(",")]
 
     def _accounts(self, account: Account, request: Request) -> object:
         kind, wanted = request.query.get("type") or "trade", request.query.get("currency")

@@ -55,6 +55,7 @@ class KucoinFuturesPrivate(KucoinCalls):
             ("GET", "/api/v1/fills"): one(5, self._fills),
             ("GET", "/api/v1/recentFills"): one(3, self._recent_fills),
             ("GET", "/api/v1/account-overview"): one(5, self._overview),
+            ("GET", "/api/v1/trade-fees"): one(3, self._fees),
             ("GET", "/api/v1/positions"): one(2, self._positions),
             ("GET", "/api/v1/position"): one(2, self._position),
             ("GET", "/api/v1/funding-history"): one(5, self._fundings),
@@ -115,6 +116,9 @@ class KucoinFuturesPrivate(KucoinCalls):
         return fill_row(self._desk.orders[fill.order_id], fill)
 
     # --- the account ------------------------------------------------------------------------------------------------
+
+    def _fees(self, account: Account, request: Request) -> object:
+        return self._fee(request.query.get("symbol", ""))
 
     def _overview(self, account: Account, request: Request) -> object:
         """One currency; XBT if none is named."""
