@@ -88,12 +88,12 @@ def open_execution(
     Raises UnknownVenue, VenueRetired, ConfigError, and NotSupported for a venue on which orders cannot be placed yet.
     """
     venue = known_venue(venue_id).require_live()
-    if venue_id not in tradable_venues():
+    kind, own = CCXT_CLIENTS.get(venue_id), OWN_CLIENTS.get(venue_id)
+    if own is not None:
+        return own(open_client(venue_id, options, clock, rng), account, credentials, options, clock)
+    if kind is None:
         raise NotSupported(f"orders cannot be placed on {venue.name}: only on {', '.join(tradable_venues())}")
-    if (kind := CCXT_CLIENTS.get(venue_id)) is not None:
-        kind.require_key(account, credentials)
+    kind.require_key(account, credentials)
     client = open_client(venue_id, options, clock, rng)
-    if (own := OWN_CLIENTS.get(venue_id)) is not None:
-        return own(client, account, credentials, options, clock)
     assert isinstance(client, CcxtMarketData)
-    return CCXT_CLIENTS[venue_id](client, account, credentials, clock)
+    return kind(client, account, credentials, clock)
