@@ -250,6 +250,19 @@ async def test_an_order_that_matches_after_it_was_answered_is_asked_for_until_it
     assert asked == ["POST /api/v3/wallet/spot/order", *["GET /api/v3/order"] * 3]
 
 
+async def test_a_trade_whose_fee_the_venue_still_reckons_is_not_told_yet() -> None:
+    now_ms = SystemClock().wall_ns() // 10**6
+    trade = {"order_id": 87, "side": "bid", "price": "3.0", "volume": "2.0", "liquidity": "maker", "fee": None}
+    rows = [
+        {**trade, "id": 1, "created_at": now_ms - 120_000},
+        {**trade, "id": 2, "created_at": now_ms - 1_000},
+        {**trade, "id": 3, "created_at": now_ms, "fee": "0.01", "fee_currency": "btc"},
+    ]
+    async with answering(get=always(rows)) as (client, _):
+        found = await client.fills_since("BTC/TWD", 0)
+    assert [(one.trade_id, one.fee) for one in found] == [("1-bid", None), ("3-bid", D("0.01"))]
+
+
 @pytest.mark.parametrize("reply", [{"success": True}, ORDER], ids=["note", "order"])
 async def test_a_cancel_is_only_noted_whichever_way_the_venue_says_so(reply: dict[str, Any]) -> None:
     async with answering(delete=always(reply)) as (client, _):

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from xetrade_core.clock import NS_PER_MS, Clock
+from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.max_calls import MaxCalls
 from xetrade_core.execution.max_rows import balance, fills, report
@@ -32,6 +32,7 @@ _ORDER = "/api/v3/order"
 _EARLIEST_MS = 1_512_950_400_000  # the least that the venue takes for a time
 _ASKED_AGAIN_S = (0.1, 0.2, 0.4)  # after these waits, as it may match an order after it has answered
 _FILTERS = ("order", "trade_update", "account")  # of the stream: trades come with their fees
+_RECKONED_NS = 60 * NS_PER_S  # a trade this old without a fee has none
 
 Words = dict[str, str | int]
 
@@ -164,8 +165,14 @@ class MaxExecution:
         return self._calls.login(_FILTERS)
 
     def fills(self, row: Row, symbol: str) -> list[Fill]:
-        """What a row of the account's trades says. Raises ValueError."""
-        return fills(row, symbol, self.rules.id, self.account, self.clock.wall_ns())
+        """What a row of the account's trades says; nothing while the venue still reckons its fee. Raises ValueError.
+
+        A recorded fee is kept for ever, so a trade that is not wholly told is taken for one that is not told yet.
+        """
+        now_ns = self.clock.wall_ns()
+        found = fills(row, symbol, self.rules.id, self.account, now_ns)
+        whole = all(one.fee is not None or now_ns - (one.exchange_ns or 0) > _RECKONED_NS for one in found)
+        return found if whole else []
 
     def held(self, row: Row) -> Balance:
         """What a row of the account's balances says, as of now. Raises ValueError."""
