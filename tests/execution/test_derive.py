@@ -116,6 +116,12 @@ async def test_an_order_is_found_by_its_label_among_ended_ones_no_older_than_it(
     assert (found.venue_order_id, found.status) == (placed.venue_order_id, ReportStatus.CANCELED)
     later = time.time_ns() + 3600 * NS_PER_S
     assert await subject.client.find(OrderRef(wanted.symbol, wanted.client_id, None, later)) is None
+
+    async def unknown(*_: object, **__: object) -> None:
+        return None
+
+    monkeypatch.setattr(subject.client, "unless_unknown", unknown)  # the call by the venue's id has forgotten it
+    assert await subject.client.find(OrderRef(wanted.symbol, None, placed.venue_order_id)) == found
     await subject.flat()
 
 

@@ -8,7 +8,7 @@ Shapes: docs.derive.xyz, "Orderbook", "History" and "Subaccounts" (2026-11).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -196,21 +196,24 @@ class DeriveExecution(CcxtExecution):
         )
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
-        """See Execution. Open orders before ended ones: what ends meanwhile is in the second list."""
+        """See Execution. Ended orders are asked for last: what ends meanwhile is among them."""
         if ref.venue_order_id is not None:
             reply = await self.unless_unknown(
                 f"order of {ref.symbol}",
                 lambda ccxt: ccxt.private_post_get_order({**self._in(ccxt, None), "order_id": ref.venue_order_id}),
                 symbol=ref.symbol,
             )
-            return None if reply is None else self.read("order", lambda: self.report(reply["result"], ref.symbol))
-        for report in await self.open_orders(ref.symbol):
-            if report.client_id == ref.client_id:
-                return report
-        since_ms = 0 if ref.created_ns is None else ref.created_ns // NS_PER_MS - _BEFORE_MS
-        async for row in self.pages("orders that have ended", "private_post_get_order_history", "orders", None,
-                                     {"from_timestamp": since_ms}):  # fmt: skip
-            if row.get("label") == ref.client_id:
+            if reply is not None:
+                return self.read("order", lambda: self.report(reply["result"], ref.symbol))
+            named, name = "order_id", ref.venue_order_id
+        else:
+            for report in await self.open_orders(ref.symbol):
+                if report.client_id == ref.client_id:
+                    return report
+            named, name = "label", ref.client_id or ""
+        since = {"from_timestamp": 0 if ref.created_ns is None else ref.created_ns // NS_PER_MS - _BEFORE_MS}
+        async for row in self.pages("ended orders", "private_post_get_order_history", "orders", None, since):
+            if text(row, named) == name:
                 return self.read("order", lambda row=row: self.report(row, ref.symbol))  # type: ignore[misc]
         return None
 
@@ -231,8 +234,8 @@ class DeriveExecution(CcxtExecution):
         return await self.once(what, ask, symbol=symbol)
 
     async def pages(
-        self, what: str, method: str, name: str, symbol: str | None, query: dict[str, object]
-    ) -> Any:  # an asynchronous generator of rows
+        self, what: str, method: str, name: str, symbol: str | None, query: Mapping[str, object]
+    ) -> AsyncIterator[Row]:
         """The rows of every page, newest first as the venue lists them."""
         page, pages = 1, 1
         while page <= pages:
