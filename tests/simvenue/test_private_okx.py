@@ -104,6 +104,19 @@ def test_a_market_order_trades_pays_its_fee_and_is_in_the_list_of_trades(client:
         assert [one for one in client.ccxt.fetch_positions([SWAP]) if one["contracts"]] == []
 
 
+def test_an_amount_on_the_lot_and_below_the_minimum_is_refused_as_too_small(sim: Sim) -> None:
+    spot = Client(sim, SPOT)
+    spot.ccxt.load_markets()
+    rules = spot.ccxt.market(SPOT)
+    lot, least = rules["precision"]["amount"], rules["limits"]["amount"]["min"]
+    assert (lot, least) == (1e-08, 1e-05)
+    wanted = {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit", "px": str(spot.low())}
+    refused(lambda: spot.ccxt.private_post_trade_order({**wanted, "sz": "0.00000999"}), "51020")
+    taken = spot.order("buy", spot.low(), amount=least)
+    assert spot.state(taken["id"])["amount"] == least
+    spot.ccxt.cancel_order(taken["id"], SPOT)
+
+
 def test_balances_are_what_the_venue_holds(client: Client, sim: Sim) -> None:
     held, truth = client.ccxt.fetch_balance(), sim.account("okx")["balances"]
     assert held["USDT"]["total"] == pytest.approx(float(truth["USDT"]["total"]), rel=1e-3)

@@ -73,7 +73,8 @@ def _okx(wanted: Wanted) -> Listing:
     symbol, pair, tick = wanted.symbol, f"{wanted.base}-{wanted.quote}", _ten_ticks_of_btc(wanted)
     if wanted.settle is None:
         lot = Decimal("0.00000001") if wanted.base == "BTC" else Decimal("0.000001")
-        instrument = Instrument("okx", symbol, pair, MarketType.SPOT, tick, lot)
+        least = max(lot, wanted.facts.spot_lot)  # above the lot, unlike a swap's
+        instrument = Instrument("okx", symbol, pair, MarketType.SPOT, tick, lot, min_amount=least)
     elif wanted.settle in (wanted.quote, wanted.base) and not wanted.expiry:
         size = Decimal(100) if wanted.inverse else wanted.facts.okx_contract
         lot = Decimal(1) if wanted.inverse else Decimal("0.01")

@@ -58,7 +58,7 @@ def instrument_row(market: Market) -> dict[str, object]:
         "lever": "10",
         "listTime": "1611916828000",
         "lotSz": f"{instrument.lot:f}",
-        "minSz": f"{instrument.lot:f}",
+        "minSz": f"{instrument.min_amount or instrument.lot:f}",
         "maxLmtSz": "9999999999",
         "maxMktSz": "1000000",
         "optType": "",
