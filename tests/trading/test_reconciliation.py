@@ -11,9 +11,10 @@ import pytest
 from tests.trading.samples import SYMBOL, D, fill, request
 from tests.trading.venue_double import Fault
 from tests.trading.world import World
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, Halted, OrderOutcomeUnknown
 from xetrade_core.model.order_events import TradingState
-from xetrade_core.model.orders import Order, OrderState, ReportStatus, Side
+from xetrade_core.model.orders import Fill, Order, OrderState, ReportStatus, Side
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.client_ids import client_order_id, is_ours
 from xetrade_core.trading.rebuild import rebuild
@@ -249,6 +250,28 @@ def test_a_trade_that_the_venue_takes_back_halts(world: World) -> None:
     kinds = {what(one) for one in run(world).differences}
     assert (Subject.FILL, Kind.MISSING_THERE, Outcome.HALTED) in kinds
     assert state_of(world) is TradingState.HALTED
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_trade_is_only_missed_as_far_back_as_the_venue_tells_them(
+    world: World, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    async def fills(service: OrderService) -> None:
+        await service.place(request(), key=KEY)
+        await service.observe("binance", "main", world.double.trade(world.double.of(ID)[0], D("0.01")))
+
+    world.run(fills)
+    world.clock.continue_after_s(4 * 3600)
+    tells = world.double.fills_since
+
+    async def forgetful(symbol: str, since_ns: int) -> tuple[Fill, ...]:
+        return await tells(symbol, max(since_ns, world.clock.wall_ns() - 3 * 3600 * NS_PER_S))
+
+    monkeypatch.setattr(world.double, "fills_since", forgetful)
+    if known:
+        monkeypatch.setattr(world.double, "trade_history_s", 3 * 3600.0, raising=False)
+    missed = [one.outcome for one in run(world).differences if one.subject is Subject.FILL]
+    assert missed == ([] if known else [Outcome.HALTED])
 
 
 def test_a_balance_is_taken_once_as_it_is_and_then_only_trades_explain_it(world: World, alarms: list[str]) -> None:

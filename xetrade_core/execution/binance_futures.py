@@ -24,7 +24,6 @@ PAGE = 1000
 WEEK_MS = 7 * 86_400_000  # the most that a call for trades spans
 _READ_WEIGHT = 5  # of trades and positions
 _COUNT_DOWN_WEIGHT = 10
-_KEPT_MS = 180 * 86_400_000  # and how far back they go
 
 
 class BinanceFuturesExecution(BinanceExecution):
@@ -34,6 +33,7 @@ class BinanceFuturesExecution(BinanceExecution):
     weights = MappingProxyType(
         {"place": 2, "cancel": 1, "find": 1, "open orders": 1, "all open orders": 40, "balances": 5}
     )
+    trade_history_s = 180 * 86_400.0  # so far back the venue tells them
     #: the venue looks about every 10 ms and says no bounds; below 3 s a slow network would fire it
     dead_man = DeadMan(Fires.SILENCE, 3, 86_400, by_symbol=True)
     put_order: ClassVar[str]
@@ -80,7 +80,7 @@ class BinanceFuturesExecution(BinanceExecution):
         """See CcxtExecution. A week at a time; within it by trade id, as many share a millisecond."""
         now_ms = self.clock.wall_ns() // NS_PER_MS
         found: list[Any] = []
-        start = max(since_ms, now_ms - _KEPT_MS)
+        start = max(since_ms, now_ms - round(self.trade_history_s * 1000))
         while start <= now_ms:
             end = start + WEEK_MS - 1
             page = await self._page(symbol, {"startTime": start, "endTime": end})

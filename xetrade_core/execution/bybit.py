@@ -35,7 +35,6 @@ from xetrade_core.venues.budget import Priority
 
 PAGE = 100
 WEEK_MS = 7 * 86_400_000  # the most that a call for history spans
-_KEPT_MS = 730 * 86_400_000  # and how far back it goes
 #: shares of the 600 requests in 5 s of an address, so that an account's own limits hold too: 50 reads a second
 _READ_WEIGHT, _CANCEL_ALL_WEIGHT = 2, 12
 #: what disconnection protection is of, and the topic of the stream that it watches
@@ -60,6 +59,8 @@ _EXPIRED = frozenset({"EC_NoImmediateQtyToFill", "EC_PostOnlyWillTakeLiquidity"}
 class BybitExecution(CcxtExecution):
     """Orders of a unified account."""
 
+    #: the venue keeps two years, a call a week and symbol: what is older than half a year is not worth a hundred calls
+    trade_history_s = 182 * 86_400.0
     dead_man = DeadMan(Fires.DISCONNECT, 3, 300)
     #: 20 orders a second; a cancel never waits for that, and is repeated if the venue turns it away
     weights = MappingProxyType({"place": 6, "cancel": 2})
@@ -196,14 +197,19 @@ class BybitExecution(CcxtExecution):
         return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
-        """See CcxtExecution. A week at a time, each in pages."""
+        """See CcxtExecution."""
+        return [{"info": row} for row in await self.executions(f"trades of {symbol}", symbol, since_ms, "Trade")]
+
+    async def executions(self, what: str, symbol: str, since_ms: int, kind: str) -> list[Row]:
+        """The account's executions of a kind (Trade, Funding, ...), a week at a time, each in pages. Raises
+        ExecutionError."""
         now_ms = self.clock.wall_ns() // NS_PER_MS
-        found: list[Any] = []
-        start = max(since_ms, now_ms - _KEPT_MS)
+        found: list[Row] = []
+        start = max(since_ms, now_ms - round(self.trade_history_s * 1000))
         while start <= now_ms:
-            span = {"startTime": start, "endTime": start + WEEK_MS - 1, "execType": "Trade", "limit": PAGE}
-            rows = await self._all_pages(f"trades of {symbol}", "private_get_v5_execution_list", symbol, span)
-            found += [{"info": row} for _, row in rows]
+            span = {"startTime": start, "endTime": start + WEEK_MS - 1, "execType": kind, "limit": PAGE}
+            rows = await self._all_pages(what, "private_get_v5_execution_list", symbol, span)
+            found += [row for _, row in rows]
             start += WEEK_MS
         return found
 

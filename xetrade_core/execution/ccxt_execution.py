@@ -43,6 +43,8 @@ class CcxtExecution(ABC):
     """`Execution` of one account. It shares connections, budget and list of markets with a client of market data."""
 
     ccxt_options: ClassVar[dict[str, object]] = {}
+    #: see ForgetsTrades
+    trade_history_s: float | None = None
     #: the switch that cancels what rests when we fall silent, where the venue has one
     dead_man: DeadMan | None = None
     #: what a call costs of the venue's budget, by what it does; by ccxt's table what is not named here

@@ -7,21 +7,25 @@ from decimal import Decimal
 from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.bybit_fundings import bybit_fundings
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.deribit_fundings import deribit_fundings
 from xetrade_core.execution.derive_fundings import derive_fundings
 from xetrade_core.execution.kucoin_fundings import kucoin_fundings
+from xetrade_core.execution.okx_fundings import okx_fundings
 from xetrade_core.model.accounts import FundingPayment
 
 #: rows of a page; every venue's history takes so many
 PAGE = 100
-#: where venues write the amount as text; ccxt reads it as a float
-_AMOUNTS = ("income", "change", "cashFlow", "balChg", "funding", "fee")
+#: where Binance writes the amount as text; ccxt reads it as a float
+_AMOUNT = "income"
 #: where ccxt has no call for it, or none that goes on to the next page, by venue id
 _OWN: Mapping[str, Callable[[CcxtExecution, str, int], Awaitable[tuple[FundingPayment, ...]]]] = {
+    "bybit": bybit_fundings,
     "deribit": deribit_fundings,
     "kucoinfutures": kucoin_fundings,
     "derive": derive_fundings,
+    "okx": okx_fundings,
 }
 
 
@@ -53,8 +57,8 @@ async def fundings_since(execution: CcxtExecution, symbol: str, since_ns: int) -
 def _payment(execution: CcxtExecution, row: dict[str, Any], symbol: str) -> FundingPayment:
     """A row of ccxt's; the amount as the venue writes it, where it does as text. A row without an id is its time."""
     info = row["info"]
-    texts = [info[name] for name in _AMOUNTS if isinstance(info.get(name), str) and info[name]]
-    amount = next((Decimal(text) for text in texts if float(text) == row["amount"]), Decimal(repr(row["amount"])))
+    text = info.get(_AMOUNT)
+    amount = Decimal(text if isinstance(text, str) and float(text) == row["amount"] else repr(row["amount"]))
     at_ms = int(row["timestamp"])
     return FundingPayment(
         venue=execution.rules.id,

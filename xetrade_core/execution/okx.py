@@ -38,7 +38,6 @@ from xetrade_core.trading.execution import ExecutionError, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
-_KEPT_MS = 90 * 86_400_000  # how far back trades are told
 _STATES = {
     "live": ReportStatus.OPEN,
     "partially_filled": ReportStatus.OPEN,
@@ -53,6 +52,7 @@ _EXPIRED = {"13": "nobody to fill all of it", "14": "nobody to trade with at onc
 class OkxExecution(CcxtExecution):
     """Orders of an account in net mode; swaps are on cross margin."""
 
+    trade_history_s = 90 * 86_400.0  # so far back the venue tells them
     dead_man = DeadMan(Fires.SILENCE, 10, 120)
 
     def order_params(self, intent: Intent) -> dict[str, object]:
@@ -161,14 +161,14 @@ class OkxExecution(CcxtExecution):
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution."""
-        rows = await self._all_pages("open orders", "private_get_trade_orders_pending", symbol, "ordId")
+        rows = await self.all_pages("open orders", "private_get_trade_orders_pending", symbol, "ordId")
         return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution."""
-        begin = max(since_ms, self.clock.wall_ns() // NS_PER_MS - _KEPT_MS)
+        begin = max(since_ms, self.clock.wall_ns() // NS_PER_MS - round(self.trade_history_s * 1000))
         kind = {"instType": "SWAP" if ":" in symbol else "SPOT", "begin": str(begin)}
-        rows = await self._all_pages(f"trades of {symbol}", "private_get_trade_fills_history", symbol, "billId", kind)
+        rows = await self.all_pages(f"trades of {symbol}", "private_get_trade_fills_history", symbol, "billId", kind)
         return [{"info": row} for _, row in rows]
 
     def fill(self, row: Row, symbol: str) -> Fill:
@@ -226,10 +226,10 @@ class OkxExecution(CcxtExecution):
         sign = base64.b64encode(digest).decode()
         return {"apiKey": key, "passphrase": passphrase or "", "timestamp": stamp, "sign": sign}
 
-    async def _all_pages(
+    async def all_pages(
         self, what: str, method: str, symbol: str | None, page_by: str, query: dict[str, str] | None = None
     ) -> list[tuple[str, Any]]:
-        """(symbol, row) of every page, newest first; pages go on by the id of their last row."""
+        """(symbol, row) of every page, newest first; pages go on by the id of their last row. Raises ExecutionError."""
         found: list[tuple[str, Any]] = []
         after: dict[str, str] = {}
         while True:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from xetrade_core.errors import XETradeError
 from xetrade_core.model.accounts import Balance, VenuePosition
@@ -112,6 +112,16 @@ class Execution(Protocol):
     async def close(self) -> None:
         """Close the connections."""
         ...
+
+
+@runtime_checkable
+class ForgetsTrades(Protocol):
+    """An Execution whose `fills_since` goes back so many seconds and no further, whatever is asked for; None: for ever.
+
+    Either its venue keeps no more, or more would take it too many calls.
+    """
+
+    trade_history_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,7 @@ class OkxPrivate:
     def _bills(self, account: Account, fields: Fields, now_ms: int) -> object:
         """Fundings alone (type 8)."""
         symbols = {market.symbol for market in self._chosen(fields)}
+        begin, end = _whole(fields, "begin") or 0, _whole(fields, "end") or now_ms
         rows = [
             entry
             for entry in account.ledger.journal
@@ -224,6 +225,7 @@ class OkxPrivate:
             and entry.symbol in symbols
             and fields.get("type", "8") == "8"
             and fields.get("ccy", entry.currency) == entry.currency
+            and begin <= entry.time_ns // NS_PER_MS <= end
         ]
         return [
             funding_row(self._desk.markets[entry.symbol or ""], entry)

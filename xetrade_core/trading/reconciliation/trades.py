@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Fill
-from xetrade_core.trading.execution import ExecutionError
+from xetrade_core.trading.execution import ExecutionError, ForgetsTrades
 from xetrade_core.trading.reconciliation.comparison import FillDifference, described, fill_differences
 from xetrade_core.trading.reconciliation.differences import Kind, Outcome, Subject
 from xetrade_core.trading.reconciliation.round import Round
+
+_FORGOTTEN_S = 3600.0  # what is about to be forgotten may be so between two calls
 
 
 async def reconcile_fills(one: Round, symbols: Iterable[str]) -> tuple[int, list[Fill]]:
@@ -37,9 +39,12 @@ async def reconcile_fills(one: Round, symbols: Iterable[str]) -> tuple[int, list
 
 
 def _since(one: Round, symbol: str) -> int:
-    """From when on trades are compared: over the window, and back to the newest that is known if it is older."""
+    """From when on trades are compared: over the window, and back to the newest that is known if it is older; never
+    so far back that the client does not tell any more."""
     plan, now_ns = one.plan, one.started_ns
-    oldest_ns, window_ns = (now_ns - round(seconds * NS_PER_S) for seconds in (plan.history_s, plan.window_s))
+    told_s = one.execution.trade_history_s if isinstance(one.execution, ForgetsTrades) else None
+    spans_s = [min(span, told_s - _FORGOTTEN_S) if told_s else span for span in (plan.history_s, plan.window_s)]
+    oldest_ns, window_ns = (now_ns - round(seconds * NS_PER_S) for seconds in spans_s)
     times = [fill.exchange_ns or fill.received_ns for fill in _stored(one, symbol, oldest_ns)]
     newest_ns = max(times, default=oldest_ns)
     return max(oldest_ns, min(window_ns, newest_ns))
