@@ -18,6 +18,7 @@ from xetrade_core.lake.dataset import Dataset
 from xetrade_core.lake.day_tables import read_day, write_day
 from xetrade_core.lake.hour_tables import read_hour, write_hour
 from xetrade_core.lake.schemas import dataset_of
+from xetrade_core.lake.venue_hours import read_venue_hour, write_venue_hour
 from xetrade_pipelines.partitions import VenueDay, VenueHour, day_of_key
 from xetrade_pipelines.resources import LakeResource
 
@@ -38,6 +39,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
             day = write_day(self.lake.store(), dataset, *_day_of(dataset, context.partition_key), table)
             written: dict[str, Any] = {"rejected": day.rejected, "bytes": day.bytes, "changed_the_lake": day.changed}
             rows = day.rows
+        elif dataset.layout == "venue_hour":
+            at = VenueHour.from_key(context.partition_key)
+            one = write_venue_hour(self.lake.store(), dataset, at.venue, at.start_ns, table)
+            written = {"rejected": one.rejected, "bytes": one.bytes, "changed_the_lake": one.changed}
+            rows = one.rows
         else:
             at = VenueHour.from_key(context.partition_key)
             hour = write_hour(self.lake.store(), dataset, at.venue, at.start_ns, table)
@@ -50,6 +56,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         dataset = dataset_of(context.asset_key.path[-1])
         if dataset.layout in _DAYS:
             held = read_day(self.lake.store(), dataset, *_day_of(dataset, context.partition_key))
+            table = held if held is not None else dataset.empty()
+        elif dataset.layout == "venue_hour":
+            at = VenueHour.from_key(context.partition_key)
+            held = read_venue_hour(self.lake.store(), dataset, at.venue, at.start_ns)
             table = held if held is not None else dataset.empty()
         else:
             at = VenueHour.from_key(context.partition_key)

@@ -19,6 +19,7 @@ from xetrade_core.lake.day_tables import read_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS, adds_up
 from xetrade_core.lake.trades import StoredFill, fill_table, read_fills
+from xetrade_core.lake.venue_hours import read_venue_span
 from xetrade_core.market_data.marks import Mark, MarkKind
 from xetrade_core.model.orders import Fill, Side, Terms
 from xetrade_core.monitor.view import view
@@ -174,7 +175,7 @@ def test_a_number_with_more_digits_than_are_kept_is_an_error_and_no_rounding(tra
 def test_snapshots_of_a_day_are_added_up(lake: ObjectStore) -> None:
     marked(lake, DAY0, "110")
     marked(lake, DAY0, "111", symbol="ETH/USDT")
-    kept = rows(lake, POSITIONS, "binance", DAY0)
+    kept = read_venue_span(lake, POSITIONS, "binance", DAY0, DAY1).to_pylist()
     assert [(row["symbol"], row["mark"], row["mark_kind"], row["side"]) for row in kept] == [
         ("BTC/USDT", 110, "mid", "long"),
         ("ETH/USDT", 111, "mid", "long"),

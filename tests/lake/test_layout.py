@@ -22,9 +22,11 @@ from xetrade_core.lake.layout import (
     parse_part_key,
     parse_segment_key,
     parse_symbol_hour_key,
+    parse_venue_hour_key,
     part_key,
     segment_key,
     symbol_hour_key,
+    venue_hour_key,
 )
 from xetrade_core.lake.store import check_key
 
@@ -76,6 +78,19 @@ def test_the_key_of_a_symbols_hour_across_venues_reads_back(symbol: str, ns: int
     for parse in (parse_part_key, parse_segment_key, parse_day_key):
         with pytest.raises(LakeError):
             parse(key)
+
+
+@given(venues, times)
+def test_the_key_of_a_venues_hour_reads_back(venue: str, ns: int) -> None:
+    key = venue_hour_key("positions", venue, ns)
+    parsed = parse_venue_hour_key(check_key(key))
+    assert (parsed.dataset, parsed.venue, parsed.hour_ns) == ("positions", venue, hour_start(ns))
+    assert str(parsed) == key
+    for parse in (parse_part_key, parse_segment_key, parse_symbol_hour_key, parse_day_key):
+        with pytest.raises(LakeError):
+            parse(key)
+    with pytest.raises(LakeError):
+        parse_venue_hour_key(segment_key("l2_segments", venue, hour_start(ns), hour_start(ns) + 1, "w"))
 
 
 @given(st.none() | venues, times)

@@ -14,6 +14,7 @@ from tests.support.sim import Sim
 from xetrade_core.lake.day_tables import read_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS
+from xetrade_core.lake.venue_hours import read_venue_span
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.settings import load_settings
@@ -23,7 +24,7 @@ from xetrade_pipelines.accounting.assets import fills, funding_payments, pnl_dai
 from xetrade_pipelines.accounting.assets import orders as orders_asset
 from xetrade_pipelines.accounting.jobs import account_days, monitor_positions
 from xetrade_pipelines.definitions import build_defs, default_resources
-from xetrade_pipelines.partitions import DAY_NS, VenueDay
+from xetrade_pipelines.partitions import DAY_NS, HOUR_NS, VenueDay, VenueHour
 from xetrade_pipelines.resources import ClockResource
 
 __all__ = ["trade"]
@@ -33,6 +34,16 @@ pytestmark = pytest.mark.xdist_group("simulated venues")
 
 def today(venue: str = "binance") -> VenueDay:
     return VenueDay.containing(venue, ClockResource().wall_ns())
+
+
+def this_hour(venue: str = "binance") -> VenueHour:
+    return VenueHour.containing(venue, ClockResource().wall_ns())
+
+
+def looks(lake_store: ObjectStore) -> list[dict[str, Any]]:
+    """Where positions on Binance stood today and in the hour before, which may be yesterday's."""
+    start_ns = this_hour().start_ns
+    return read_venue_span(lake_store, POSITIONS, "binance", start_ns - HOUR_NS, start_ns + HOUR_NS).to_pylist()
 
 
 def yesterday() -> VenueDay:
@@ -61,7 +72,7 @@ def lake_store(machine: Path) -> ObjectStore:
     return open_store(machine / "lake")
 
 
-def materialize(asset: Any, day: VenueDay) -> dg.ExecuteInProcessResult:
+def materialize(asset: Any, day: VenueDay | VenueHour) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [asset], partition_key=day.key, resources=default_resources(load_settings()), raise_on_error=False
     )
@@ -117,14 +128,14 @@ def test_a_day_of_funding_payments_is_exported_and_counted(
 
 def test_positions_are_looked_at_now_at_the_venues_mark(venues: Sim, lake_store: ObjectStore, trade: Trade) -> None:
     trade(("0.5", "50000"), at_ns=today().start_ns)
-    looked = materialize(positions, today())
+    looked = materialize(positions, this_hour())
     assert looked.success
     assert verdicts(looked) == {"rows_valid": True, "marked": True, "have_fills": True, "equal_the_venues": True}
-    [row] = read_day(lake_store, POSITIONS, "binance", today().start_ns).to_pylist()
+    [row] = looks(lake_store)
     assert (row["side"], row["quantity"], row["mark_kind"]) == ("long", D("0.5"), "mid")
     [materialization] = looked.asset_materializations_for_node("positions")
     assert "data:image/png" in str(materialization.metadata["picture_USDT"].value)
-    assert not materialize(positions, yesterday()).success
+    assert not materialize(positions, VenueHour("binance", this_hour().start_ns - HOUR_NS)).success
 
 
 def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
@@ -134,7 +145,7 @@ def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
     result = run(monitor_positions, {"interval_s": 0.05, "max_updates": 3})
     assert result.success
     assert verdicts(result) == {"rows_valid": True, "marked": True, "have_fills": True, "equal_the_venues": True}
-    assert len(read_day(lake_store, POSITIONS, "binance", today().start_ns)) == 3
+    assert len(looks(lake_store)) == 3
     booked = run(account_days)
     assert booked.success
     assert set(verdicts(booked).values()) == {True}

@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 from xetrade_core.accounting.export import totals
 from xetrade_core.errors import LakeError
-from xetrade_core.lake.day_tables import read_day, write_day
+from xetrade_core.lake.day_tables import write_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY, POSITIONS
 from xetrade_core.lake.trades import count_fills, read_fills, read_payments, traded_days
+from xetrade_core.lake.venue_hours import read_venue_span
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.decimals import plain
 from xetrade_core.model.orders import ZERO
@@ -133,16 +134,14 @@ def snapshot_marks(store: ObjectStore, days: tuple[int, ...]) -> Marks:
         if day_ns not in days:
             return None
         if (venue, day_ns) not in kept:
-            kept[venue, day_ns] = _last_marks(read_day(store, POSITIONS, venue, day_ns))
+            kept[venue, day_ns] = _last_marks(read_venue_span(store, POSITIONS, venue, day_ns, day_ns + NS_PER_DAY))
         return kept[venue, day_ns].get(symbol)
 
     return mark
 
 
-def _last_marks(snapshots: pa.Table | None) -> dict[str, Decimal]:
-    if snapshots is None:
-        return {}
-    marked = snapshots.filter(pc.is_valid(snapshots.column("mark"))).sort_by("timestamp")
+def _last_marks(snapshots: pa.Table) -> dict[str, Decimal]:
+    marked = snapshots.filter(pc.is_valid(snapshots.column("mark")))
     symbols = marked.column("symbol").cast(pa.string()).to_pylist()
     return dict(zip(symbols, marked.column("mark").to_pylist(), strict=True))
 

@@ -1,4 +1,4 @@
-"""Where positions stood, kept: each look at them is a few rows of the running day of its venue."""
+"""Where positions stood, kept: each look at them is a few rows of the running hour of its venue."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from xetrade_core.accounting.days import day_table
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.lake.day_tables import append_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PLACES, POSITIONS
+from xetrade_core.lake.venue_hours import append_venue_hour
 from xetrade_core.monitor.view import PositionView
 from xetrade_core.positions.numbers import of_quanta, quanta
 
@@ -16,11 +16,14 @@ from xetrade_core.positions.numbers import of_quanta, quanta
 def keep_snapshot(store: ObjectStore, venue: str, at_ns: int, views: Sequence[PositionView]) -> int:
     """Add the positions of a venue as they stood at `at_ns`; how many rows the schema refused. Raises LakeError."""
     rows = day_table(POSITIONS.schema, [_record(at_ns, one) for one in views if one.venue == venue])
-    return append_day(store, POSITIONS, venue, at_ns, rows).rejected
+    return append_venue_hour(store, POSITIONS, venue, at_ns, rows).rejected
 
 
 def _record(at_ns: int, one: PositionView) -> dict[str, object]:
-    money = ("quantity", "entry", "mark", "notional", "unrealized", "realized", "fees", "funding", "net")
+    money = (
+        "quantity", "entry", "mark", "notional", "unrealized", "realized", "fees", "funding", "net", "liquidation",
+        "liquidation_distance",
+    )  # fmt: skip
     values = {name: getattr(one, name) for name in money}
     age_ns = None if one.mark_age_s is None else round(one.mark_age_s * NS_PER_S)
     return {

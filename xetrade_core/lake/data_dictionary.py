@@ -83,6 +83,7 @@ _FILES = {
     "part": "venue=V/symbol=S/date=YYYY-MM-DD/hour=HH/part",
     "segment": "venue=V/date=YYYY-MM-DD/hour=HH/START-END-WRITER",
     "symbol_hour": "symbol=S/date=YYYY-MM-DD/hour=HH/part",
+    "venue_hour": "venue=V/date=YYYY-MM-DD/hour=HH/part",
     "venue_day": "venue=V/date=YYYY-MM-DD/part",
     "day": "date=YYYY-MM-DD/part",
 }

@@ -87,7 +87,7 @@ class Dataset:
     grain: str
     description: str
     columns: tuple[Column, ...]
-    layout: Literal["part", "segment", "symbol_hour", "venue_day", "day"] = "part"
+    layout: Literal["part", "segment", "symbol_hour", "venue_hour", "venue_day", "day"] = "part"
     row_check: Callable[[pa.Table], Reasons] | None = field(default=None, repr=False)
 
     @cached_property

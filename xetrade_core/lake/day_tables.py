@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +21,10 @@ import pyarrow.compute as pc
 from xetrade_core.errors import LakeConflict, LakeError, ObjectNotFound, SchemaViolation
 from xetrade_core.lake import parquet
 from xetrade_core.lake.dataset import Dataset, Validated
-from xetrade_core.lake.layout import NS_PER_DAY, DayKey, day_key, day_prefix, day_start, parse_day_key
+from xetrade_core.lake.layout import NS_PER_DAY, DayKey, VenueHourKey, day_key, day_prefix, day_start, parse_day_key
 from xetrade_core.lake.store import ObjectStore
 
+T = TypeVar("T")
 _WRITERS = 8
 _ATTEMPTS = 5  # of adding rows to a day that others add to
 
@@ -92,12 +94,25 @@ def write_day(
 def append_day(store: ObjectStore, dataset: Dataset, venue: str | None, day_ns: int, table: pa.Table) -> WrittenDay:
     """Add rows to those of the day, whoever else adds some meanwhile. Raises what `write_day` does."""
     rows = dataset.conform(table)
-    for attempt in range(_ATTEMPTS):
+
+    def add() -> WrittenDay:
         version = day_version(store, dataset, venue, day_ns)
         held = read_day(store, dataset, venue, day_ns)
-        whole = rows if held is None else pa.concat_tables([held, rows.cast(held.schema)]).unify_dictionaries()
+        return write_day(store, dataset, venue, day_ns, added(held, rows), version=version)
+
+    return beside_others(add)
+
+
+def added(held: pa.Table | None, rows: pa.Table) -> pa.Table:
+    """Rows after those that are held."""
+    return rows if held is None else pa.concat_tables([held, rows.cast(held.schema)]).unify_dictionaries()
+
+
+def beside_others(add: Callable[[], T]) -> T:
+    """Read, add and write again while others do the same: who was too late begins anew. Raises LakeConflict."""
+    for attempt in range(_ATTEMPTS):
         try:
-            return write_day(store, dataset, venue, day_ns, whole, version=version)
+            return add()
         except LakeConflict:  # somebody else's rows: read them too
             if attempt + 1 == _ATTEMPTS:
                 raise
@@ -139,7 +154,7 @@ def _write(store: ObjectStore, dataset: Dataset, key: DayKey, checked: Validated
         name = hashlib.sha256(data).hexdigest()[:16]
         store.replace(str(DayKey(dataset.rejected_name, key.venue, key.day_ns, name)), data)
     good = parquet.to_bytes(checked.good)
-    changed = _put(store, key, good, version)
+    changed = put_if_unchanged(store, key, good, version)
     return WrittenDay(len(checked.good), len(checked.rejected), len(good), changed)
 
 
@@ -172,8 +187,10 @@ def _check_rows(dataset: Dataset, key: DayKey, table: pa.Table, count: int, days
         )
 
 
-def _put(store: ObjectStore, key: DayKey, data: bytes, etag: str | None) -> bool:
-    """Whether the object is another now. Raises LakeConflict."""
+def put_if_unchanged(store: ObjectStore, key: DayKey | VenueHourKey, data: bytes, etag: str | None) -> bool:
+    """Put a file in place of the one of that etag (None: where there is none); whether the object is another now.
+
+    Raises LakeConflict."""
     try:
         if etag is None:
             store.create(str(key), data)

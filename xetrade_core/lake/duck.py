@@ -31,10 +31,12 @@ from xetrade_core.lake.layout import (
     PartKey,
     SegmentKey,
     SymbolHourKey,
+    VenueHourKey,
     parse_day_key,
     parse_part_key,
     parse_segment_key,
     parse_symbol_hour_key,
+    parse_venue_hour_key,
 )
 from xetrade_core.lake.local_store import LocalStore
 from xetrade_core.lake.schemas import DATASETS
@@ -49,19 +51,37 @@ _PATH_NAMES = {
     "part": ("venue", "date", "hour"),
     "segment": ("venue", "date", "hour"),
     "symbol_hour": ("date", "hour"),
+    "venue_hour": (),
     "venue_day": ("venue", "date"),
     "day": ("date",),
 }
 _SYMBOL_IN_PATH = ("part", "symbol_hour")
 _HIVE_TYPES = {"venue": "VARCHAR", "symbol": "VARCHAR", "date": "DATE", "hour": "INTEGER"}
+# of what was kept by day once and is by hour now: its paths are of two kinds, so they are told from the rows
+_TOLD_BY_ROWS = (
+    '"exchange"::VARCHAR AS venue',
+    """("timestamp"::TIMESTAMPTZ AT TIME ZONE 'UTC')::DATE AS date""",
+    """extract(hour FROM "timestamp"::TIMESTAMPTZ AT TIME ZONE 'UTC')::INTEGER AS hour""",
+)
 # the inverse of symbol_slug; first match only
 _UNIVERSAL = "regexp_replace(regexp_replace(symbol, '-', '/'), '_', ':')"
 
 
-_PARSERS: dict[str, Callable[[str], PartKey | SegmentKey | SymbolHourKey | DayKey]] = {
+Place = PartKey | SegmentKey | SymbolHourKey | VenueHourKey | DayKey
+
+
+def _parse_hour_or_day(key: str) -> VenueHourKey | DayKey:
+    try:
+        return parse_venue_hour_key(key)
+    except LakeError:
+        return parse_day_key(key)
+
+
+_PARSERS: dict[str, Callable[[str], Place]] = {
     "part": parse_part_key,
     "segment": parse_segment_key,
     "symbol_hour": parse_symbol_hour_key,
+    "venue_hour": _parse_hour_or_day,
     "venue_day": parse_day_key,
     "day": parse_day_key,
 }
@@ -95,11 +115,14 @@ def _columns(dataset: Dataset, slug_in_path: bool) -> str:
             chosen.append(f'"{one.name}"::TIMESTAMPTZ AS "{one.name}"')
         else:
             chosen.append(f"{_UNIVERSAL} AS symbol" if one.name == "symbol" and slug_in_path else f'"{one.name}"')
-    return ", ".join([*chosen, *_PATH_NAMES[dataset.layout]])
+    told = _TOLD_BY_ROWS if dataset.layout == "venue_hour" else _PATH_NAMES[dataset.layout]
+    return ", ".join([*chosen, *told])
 
 
 def _local_source(store: LocalStore, dataset: Dataset) -> str:
     files = f"{store.root}/{dataset.name}/**/*.parquet".replace("'", "''")
+    if dataset.layout == "venue_hour":
+        return f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
     names = (*(("symbol",) if dataset.layout in _SYMBOL_IN_PATH else ()), *_PATH_NAMES[dataset.layout])
     types = ", ".join(f"'{name}': {_HIVE_TYPES[name]}" for name in names)
     return f"read_parquet('{files}', hive_partitioning = true, hive_types = {{{types}}})"
@@ -127,6 +150,8 @@ def _known_of(dataset: Dataset, key: str) -> pc.Expression | None:
         place = _PARSERS[dataset.layout](key)
     except (LakeError, ConfigError):
         return None
+    if dataset.layout == "venue_hour":
+        return pc.field("exchange") == place.venue if not isinstance(place, SymbolHourKey) else None
     start_ns = place.day_ns if isinstance(place, DayKey) else place.hour_ns
     moment = datetime.fromtimestamp(start_ns // NS_PER_S, UTC)
     known = pc.field("date") == pa.scalar(moment.date(), pa.date32())

@@ -18,6 +18,7 @@ from xetrade_core.lake.layout import (
     parse_part_key,
     parse_segment_key,
     parse_symbol_hour_key,
+    parse_venue_hour_key,
 )
 from xetrade_core.lake.schemas import DATASETS
 from xetrade_core.lake.store import ObjectInfo, ObjectStore
@@ -107,6 +108,9 @@ def _place(key: str) -> tuple[tuple[str, str, str], int, int] | None:
     with contextlib.suppress(LakeError, ConfigError):
         segment = parse_segment_key(key)
         return (segment.dataset, segment.venue, ""), segment.hour_ns, 1
+    with contextlib.suppress(LakeError):
+        of_venue = parse_venue_hour_key(key)
+        return (of_venue.dataset, of_venue.venue, ""), of_venue.hour_ns, 1
     with contextlib.suppress(LakeError):
         hour = parse_symbol_hour_key(key)
         return (hour.dataset, "", hour.symbol), hour.hour_ns, 1

@@ -3,7 +3,8 @@
 `<dataset>/venue=V/symbol=SLUG/date=YYYY-MM-DD/hour=HH/part.parquet` for what readers use (a "part"), and
 `<dataset>/venue=V/date=YYYY-MM-DD/hour=HH/<startns>-<endns>-<writer>.parquet` for what captures upload (a "segment").
 What is of one symbol across venues is `<dataset>/symbol=SLUG/date=YYYY-MM-DD/hour=HH/part.parquet`. What is of a day
-is `<dataset>/venue=V/date=YYYY-MM-DD/part.parquet`, all symbols of the venue in one file, and what is of no one venue
+is `<dataset>/venue=V/date=YYYY-MM-DD/part.parquet`, all symbols of the venue in one file, what is of an hour of a venue
+`<dataset>/venue=V/date=YYYY-MM-DD/hour=HH/part.parquet`, and what is of no one venue
 `<dataset>/date=YYYY-MM-DD/part.parquet`. Hours and days are UTC; every object belongs to exactly one.
 """
 
@@ -27,6 +28,7 @@ _SEGMENT = re.compile(
     rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/{_HOUR}/(?P<start>\d+)-(?P<end>\d+)-(?P<writer>[^/]+)\.parquet"
 )
 _SYMBOL_HOUR = re.compile(rf"(?P<dataset>\w+)/symbol=(?P<slug>[^/]+)/{_HOUR}/(?P<name>[^/]+)\.parquet")
+_VENUE_HOUR = re.compile(rf"(?P<dataset>\w+)/venue=(?P<venue>[^/]+)/{_HOUR}/(?P<name>[^/]+)\.parquet")
 _DAY = re.compile(
     r"(?P<dataset>\w+)/(?:venue=(?P<venue>[^/]+)/)?date=(?P<date>\d{4}-\d{2}-\d{2})/(?P<name>[^/]+)\.parquet"
 )
@@ -107,6 +109,19 @@ class DayKey:
         return f"{day_prefix(self.dataset, self.venue)}{day_path(self.day_ns)}/{self.name}.parquet"
 
 
+@dataclass(frozen=True, slots=True)
+class VenueHourKey:
+    """What the key of a file of one venue and hour says; `name` is `part` but for rejected rows."""
+
+    dataset: str
+    venue: str
+    hour_ns: int
+    name: str = "part"
+
+    def __str__(self) -> str:
+        return f"{venue_prefix(self.dataset, self.venue)}{hour_path(self.hour_ns)}/{self.name}.parquet"
+
+
 def part_key(dataset: str, venue: str, symbol: str, hour_ns: int) -> str:
     """The key of the compacted file of one symbol and hour; `hour_ns` may lie anywhere in the hour."""
     return str(PartKey(dataset, venue, symbol, hour_start(hour_ns)))
@@ -125,6 +140,11 @@ def symbol_hour_key(dataset: str, symbol: str, hour_ns: int) -> str:
 def day_key(dataset: str, venue: str | None, day_ns: int) -> str:
     """The key of the file of one venue and day, or of one day; `day_ns` may lie anywhere in the day."""
     return str(DayKey(dataset, venue, day_start(day_ns)))
+
+
+def venue_hour_key(dataset: str, venue: str, hour_ns: int) -> str:
+    """The key of the file of one venue and hour; `hour_ns` may lie anywhere in the hour."""
+    return str(VenueHourKey(dataset, venue, hour_start(hour_ns)))
 
 
 def parse_part_key(key: str) -> PartKey:
@@ -161,6 +181,14 @@ def parse_symbol_hour_key(key: str) -> SymbolHourKey:
         raise LakeError(f"{key} is not the key of a symbol's hour: expected dataset/symbol=/date=/hour=/part.parquet")
     hour_ns = _parse_hour(found["date"], found["hour"])
     return SymbolHourKey(found["dataset"], slug_symbol(found["slug"]), hour_ns, found["name"])
+
+
+def parse_venue_hour_key(key: str) -> VenueHourKey:
+    """The inverse of `venue_hour_key`; `LakeError` for any other key, a segment's included."""
+    found = _VENUE_HOUR.fullmatch(key)
+    if found is None or _SEGMENT.fullmatch(key) is not None:
+        raise LakeError(f"{key} is not the key of a venue's hour: expected dataset/venue=/date=/hour=/part.parquet")
+    return VenueHourKey(found["dataset"], found["venue"], _parse_hour(found["date"], found["hour"]), found["name"])
 
 
 def parse_day_key(key: str) -> DayKey:

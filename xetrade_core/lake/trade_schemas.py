@@ -212,7 +212,7 @@ POSITIONS = Dataset(
     "positions",
     "Positions",
     "venue, account, symbol, strategy, snapshot",
-    "Where positions stood whenever they were looked at, at the venue's mark; one file a venue and day.",
+    "Where positions stood whenever they were looked at, at the venue's mark; one file a venue and hour.",
     (
         Column("timestamp", TIMESTAMP, "When.", "ns UTC"),
         _EXCHANGE,
@@ -233,8 +233,11 @@ POSITIONS = Dataset(
         _money("funding", "Since the first fill.", _SETTLE_UNIT),
         _money("net", "realized - fees + funding + unrealized.", _SETTLE_UNIT, True),
         _SETTLE,
+        _money("liquidation", "Where the venue says that it would liquidate what the account holds of it.", _QUOTE,
+               True),
+        _money("liquidation_distance", "How far the mark is from there; 0 or less is past it.", "% of the mark", True),
     ),
-    layout="venue_day",
+    layout="venue_hour",
 )  # fmt: skip
 
 RECONCILIATIONS = Dataset(

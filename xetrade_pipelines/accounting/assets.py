@@ -1,4 +1,5 @@
-"""Assets: a venue's fills and funding payments of a day, what they made, and where positions stand (day x venue).
+"""Assets: a venue's orders, fills and funding payments of a day and what they made (day x venue), and where positions
+stand (hour x venue).
 
 A day can be made as often as one likes: fills come out of the order store by the venue's own time, and the same fills
 make the same rows, to the byte. What makes them is in `xetrade_core.accounting` and `xetrade_core.monitor`.
@@ -21,7 +22,7 @@ from xetrade_pipelines.accounting.reports import (
     profit_result,
 )
 from xetrade_pipelines.accounting.resources import AccountingResource
-from xetrade_pipelines.partitions import VenueDay, day_x_venue
+from xetrade_pipelines.partitions import VenueDay, VenueHour, day_x_venue, hour_x_venue
 from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
@@ -30,7 +31,7 @@ ORDERS_SPEC = dataset_spec(ORDERS, day_x_venue, GROUP)
 FILLS_SPEC = dataset_spec(FILLS, day_x_venue, GROUP)
 PAYMENTS_SPEC = dataset_spec(FUNDING_PAYMENTS, day_x_venue, GROUP)
 PNL_SPEC = dataset_spec(PNL_DAILY, day_x_venue, GROUP, deps=("fills", "funding_payments"))
-POSITIONS_SPEC = dataset_spec(POSITIONS, day_x_venue, GROUP, kinds=("rest",))
+POSITIONS_SPEC = dataset_spec(POSITIONS, hour_x_venue, GROUP, kinds=("rest",))
 ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 
@@ -69,10 +70,10 @@ def pnl_daily(
 def positions(
     context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource
 ) -> Iterator[Result]:
-    """Look at the venue's positions now, at its marks; a day that is over cannot be looked at."""
-    day = VenueDay.from_key(context.partition_key)
-    made = accounting.look(day, lake.store())
-    yield positions_result(made, day.venue, accounting.exposure_pictures(made).get(day.venue, {}))
+    """Look at the venue's positions now, at its marks; an hour that is over cannot be looked at."""
+    hour = VenueHour.from_key(context.partition_key)
+    made = accounting.look(hour, lake.store())
+    yield positions_result(made, hour.venue, accounting.exposure_pictures(made).get(hour.venue, {}))
 
 
 ASSETS = (orders, fills, funding_payments, pnl_daily, positions)

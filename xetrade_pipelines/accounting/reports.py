@@ -24,7 +24,7 @@ from xetrade_pipelines.accounting.checks import (
 )
 from xetrade_pipelines.events import Event, as_events
 from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
-from xetrade_pipelines.partitions import VenueDay
+from xetrade_pipelines.partitions import VenueDay, VenueHour
 
 Result = dg.MaterializeResult[None]
 #: rows of a table that the UI shows; all of them are in the lake
@@ -133,7 +133,7 @@ def booked_events(days: Iterable[BookedDay]) -> Iterator[Event]:
 
 
 def watched_events(made: Watched, pictures: dict[str, dict[str, bytes]]) -> Iterator[Event]:
-    """The last look of a session as events of the running day of each venue."""
+    """The last look of a session as events of the hour of each venue in which it was."""
     for venue in made.venues:
-        key = VenueDay.containing(venue, made.at_ns).key
+        key = VenueHour.containing(venue, made.at_ns).key
         yield from as_events(key, [positions_result(made, venue, pictures.get(venue, {}))])

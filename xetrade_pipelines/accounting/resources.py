@@ -35,7 +35,7 @@ from xetrade_core.monitor.view import exposures
 from xetrade_core.monitor.watch import Pace, Update
 from xetrade_core.plots import exposure_picture, profit_picture
 from xetrade_core.telemetry import Webhook, add_alarm_sink
-from xetrade_pipelines.partitions import DAY_NS, VenueDay
+from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour
 from xetrade_pipelines.resources import PICTURED_DAYS, ClockResource, SettingsResource
 
 
@@ -102,12 +102,12 @@ class AccountingResource(dg.ConfigurableResource[None]):
                 sinks.callback(add_alarm_sink(Webhook(url)))
             return watch_positions(settings, store, pace, SystemClock(), on_update, chosen, limits)
 
-    def look(self, day: VenueDay, store: ObjectStore) -> Watched:
-        """One look at a venue's positions, kept in the running day. Raises ConfigError for another day."""
-        running = VenueDay.containing(day.venue, self.clock.wall_ns())
-        if day != running:
-            raise ConfigError.of("partition", str(day.key), f"the running day, {running.key}: positions are of now")
-        return self.watch(store, interval_s=1.0, max_updates=1, venue=day.venue)
+    def look(self, hour: VenueHour, store: ObjectStore) -> Watched:
+        """One look at a venue's positions, kept in the running hour. Raises ConfigError for another hour."""
+        running = VenueHour.containing(hour.venue, self.clock.wall_ns())
+        if hour != running:
+            raise ConfigError.of("partition", str(hour.key), f"the running hour, {running.key}: positions are of now")
+        return self.watch(store, interval_s=1.0, max_updates=1, venue=hour.venue)
 
     def profit_pictures(self, made: DayProfit, store: ObjectStore) -> dict[str, bytes]:
         """The equity curve of the month before, and who made it, by settlement currency."""
