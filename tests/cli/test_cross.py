@@ -9,25 +9,16 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Ran
-from tests.support.desk import addresses
+from tests.support.desk import CROSS_SCENARIO, addresses, traded
 from tests.support.sim import Sim, sim_process
 
 Run = Callable[..., Ran]
-SCENARIO = """
-seed = 1
-[venues.binance]
-symbols = ["BTC/USDT"]
-[venues.binance.accounts.main]
-[venues.okx]
-symbols = ["BTC/USDT", "BTC/USDT:USDT"]
-[venues.okx.accounts.main]
-"""
 CROSS = ("cross", "--pair", "BTC-USDT", "--buy", "binance", "--sell", "okx", "--quantity", "0.01", "--max-loss", "20")
 
 
 @pytest.fixture(scope="module")
 def shared_sim() -> Iterator[Sim]:
-    with sim_process(SCENARIO) as running:
+    with sim_process(CROSS_SCENARIO) as running:
         yield running
 
 
@@ -43,12 +34,6 @@ def trade(answer: Run, sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, value in addresses(sim).items():
         monkeypatch.setenv(name, value)
     return answer
-
-
-def traded(sim: Sim, venue: str) -> Decimal:
-    """What the account has bought less what it has sold of spot BTC, by the venue's own trades."""
-    fills = [one for one in sim.account(venue)["fills"] if one["symbol"] == "BTC/USDT"]
-    return sum((Decimal(one["amount"]) * (1 if one["side"] == "buy" else -1) for one in fills), Decimal(0))
 
 
 def test_both_legs_are_planned_traded_once_and_told(trade: Run, sim: Sim) -> None:

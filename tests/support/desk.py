@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from tests.support.sim import Sim
 
 SCENARIO = """
@@ -34,3 +36,21 @@ def open_ids(sim: Sim, venue: str = "binance", account: str = "main") -> list[st
 def all_ids(sim: Sim, venue: str = "binance", account: str = "main") -> list[str]:
     """The client ids of everything that the venue ever took, each as often as it was taken."""
     return [order["client_id"] for order in sim.account(venue, account)["orders"]]
+
+
+#: two venues that the same pair is traded on
+CROSS_SCENARIO = """
+seed = 1
+[venues.binance]
+symbols = ["BTC/USDT"]
+[venues.binance.accounts.main]
+[venues.okx]
+symbols = ["BTC/USDT", "BTC/USDT:USDT"]
+[venues.okx.accounts.main]
+"""
+
+
+def traded(sim: Sim, venue: str, symbol: str = "BTC/USDT") -> Decimal:
+    """What the account has bought less what it has sold, by the venue's own trades."""
+    fills = [one for one in sim.account(venue)["fills"] if one["symbol"] == symbol]
+    return sum((Decimal(one["amount"]) * (1 if one["side"] == "buy" else -1) for one in fills), Decimal(0))

@@ -72,6 +72,8 @@ def test_of_many_that_claim_a_free_saga_one_has_it(sagas: CrossStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda name: sagas.claim("s", f"d{name}", 1, LONG), range(8)))
     assert sum(one is not None for one in got) == 1
+    assert sagas.undriven(LONG - 1) == []
+    assert sagas.undriven(LONG) == [sagas.saga("s")], "its driver is dead"
 
 
 def test_residuals_are_kept_by_currency_and_entries_for_ever(sagas: CrossStore) -> None:

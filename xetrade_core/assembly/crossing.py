@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 
@@ -34,6 +35,12 @@ class CrossOverview:
     sagas: list[Row]
     residuals: list[Row]
     totals: dict[str, str | None]
+
+
+def leg_request(where: str, pair: str, *, price: Decimal | None, slippage_bps: Decimal) -> LegRequest:
+    """A leg as people write it: `binance` or `binance/main`, and a pair in any spelling."""
+    venue, _, account = where.partition("/")
+    return LegRequest(venue=venue, account=account, symbol=pair, price=price, slippage_bps=slippage_bps)
 
 
 def cross_service(desk: TradingDesk, wait_s: float = WAIT_S) -> CrossService:

@@ -19,6 +19,8 @@ from xetrade_core.model.order_events import TradingState
 from xetrade_core.model.orders import Order, OrderState
 from xetrade_core.settings import Settings
 from xetrade_core.trading.client_ids import client_order_id
+from xetrade_core.trading.cross.saga import Saga
+from xetrade_core.trading.cross.store import CrossStore
 from xetrade_core.trading.overview import Row, cancel_all_row, order_row, timeline
 from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.requests import OrderRequest
@@ -158,7 +160,8 @@ def kill(
 
 
 def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[list[News], str]:
-    """What needs a person and was not told yet: orders in doubt for good, and halts. Returns the next cursor too.
+    """What needs a person and was not told yet: orders in doubt for good, cross-venue orders that nobody drives, and
+    halts. Returns the next cursor too.
 
     A store that does not exist yet has no news, and is not made for it. Raises ConfigError, StoreUnavailable.
     """
@@ -168,7 +171,8 @@ def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[
     told = set(json.loads(cursor)) if cursor else set()
     with open_reader(settings) as reader:
         doubtful = [order for order in reader.unsettled() if order.state is OrderState.NEEDS_OPERATOR]
-    found = [_doubt(order) for order in doubtful]
+        stranded = CrossStore(reader).undriven(clock.wall_ns())
+    found = [*map(_doubt, doubtful), *map(_stranded, stranded)]
     for row in risk_overview(settings, clock).states:
         if row["state"] != TradingState.ACTIVE.value:
             said = f"trading of {row['scope']} is {row['state']}, by {row['by']}" + (
@@ -184,6 +188,12 @@ def _doubt(order: Order) -> News:
     intent = order.intent
     said = f"order {order.client_id} on {intent.venue} needs an operator: {order.reason}; look it up on the venue"
     return News(order.client_id, "order_needs_operator", said, {"venue": intent.venue, "account": intent.account})
+
+
+def _stranded(saga: Saga) -> News:
+    why = f" ({saga.reason})" if saga.reason else ""
+    said = f"cross order {saga.key} is {saga.state.value} and nobody drives it{why}: `xetrade cross resume` goes on"
+    return News(f"cross {saga.key} {saga.state.value}", "cross_order_stranded", said, {"key": saga.key})
 
 
 def _named(settings: Settings, order_id: str, venue: str | None, account: str | None) -> Order:

@@ -196,15 +196,14 @@ def _request(
 
 
 def _leg(option: str, where: str, pair: str, price: str, slippage_bps: str) -> LegRequest:
-    from xetrade_core.trading.cross.request import SLIPPAGE_BPS, LegRequest
+    from xetrade_core.assembly.crossing import leg_request
+    from xetrade_core.trading.cross.request import SLIPPAGE_BPS
 
     if not pair:
         raise ConfigError("name the pair with --pair, or of each leg with --buy-pair and --sell-pair")
-    venue, _, account = where.partition("/")
-    return LegRequest(
-        venue=venue,
-        account=account,
-        symbol=pair,
+    return leg_request(
+        where,
+        pair,
         price=amount(price, f"{option}-price") if price else None,
         slippage_bps=amount(slippage_bps, "--slippage-bps") if slippage_bps else SLIPPAGE_BPS,
     )

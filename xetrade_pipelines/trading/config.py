@@ -49,6 +49,41 @@ class PlaceOrderConfig(dg.Config):
     )
 
 
+class CrossOrderConfig(dg.Config):
+    """Buy on one venue what is sold on another. A re-execution of the run goes on with it and never trades it twice."""
+
+    buy: str = Field(description="Where to buy: a venue id, or venue/account.")
+    sell: str = Field(description="Where to sell: a venue id, or venue/account.")
+    pair: str = Field(description=PAIR)
+    quantity: str = Field(
+        description='How much, in quotes: "0.01". Base currency, whatever a venue counts in; a multiple of both lots.'
+    )
+    max_loss: str = Field(
+        description='In quote currency, fees apart, in quotes: "20". No hedge is traded past it; the first leg is '
+        "traded back once hedging would be."
+    )
+    within_s: float = Field(
+        default=10.0, gt=0, le=3600, description="Seconds after which what is not hedged is traded back."
+    )
+    buy_pair: str = Field(default="", description="Where the bought one is called otherwise: BTC-USDT:USDT for a swap.")
+    sell_pair: str = Field(default="", description="Where the sold one is called otherwise.")
+    buy_price: str = Field(default="", description="Buy at no more, in quotes. Empty: by `slippage_bps`.")
+    sell_price: str = Field(default="", description="Sell at no less, in quotes. Empty: by `slippage_bps`.")
+    slippage_bps: str = Field(
+        default="10", description="Without a price: so many basis points from the touch when an order is sent."
+    )
+    strategy: str = Field(default="", description="Whose orders they are, for limits and positions.")
+    wait_s: float = Field(
+        default=120.0,
+        gt=0,
+        description="Seconds to wait for an order that nobody knows of. The run fails then; re-executed it goes on.",
+    )
+    key: str = Field(
+        default="",
+        description="Your name of this cross order: the same key never trades twice. Default: this run's root id.",
+    )
+
+
 class StressConfig(dg.Config):
     """Orders that rest far from the market and are cancelled at once, and the venues' word on it."""
 

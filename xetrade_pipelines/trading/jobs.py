@@ -1,4 +1,5 @@
-"""Jobs that trade, launched by a person: place, cancel, look up, and cancel everything. No schedule or sensor places.
+"""Jobs that trade, launched by a person: place, cancel, look up, trade on two venues at once, and cancel everything. No
+schedule or sensor places.
 
 An order's name is made of the run's *root* id, the step and the index, so that a re-execution of a run, whole or from
 its failure, finds the order that was placed before. Run and order fail together: what was refused, or nobody knows,
@@ -16,6 +17,7 @@ from xetrade_pipelines.events import Event
 from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.trading.config import (
     CancelAllConfig,
+    CrossOrderConfig,
     OrderConfig,
     OrderStatusConfig,
     PlaceOrderConfig,
@@ -23,6 +25,7 @@ from xetrade_pipelines.trading.config import (
     StressConfig,
 )
 from xetrade_pipelines.trading.reports import (
+    cross_metadata,
     kill_metadata,
     order_metadata,
     reconcile_metadata,
@@ -71,6 +74,15 @@ def cancel_all_op(context: dg.OpExecutionContext, config: CancelAllConfig, tradi
             allow_retries=False,
         )
     context.add_output_metadata(kill_metadata(killed))
+
+
+@dg.op(name="cross_order", out=dg.Out(dg.Nothing), tags=FINAL)
+def cross_op(context: dg.OpExecutionContext, config: CrossOrderConfig, trading: TradingResource) -> None:
+    """Buy on one venue and sell on another; fails unless all that filled is hedged."""
+    told, beside = trading.cross(config, key=config.key or context.run.root_run_id or context.run_id)
+    if told.problem is not None:
+        raise dg.Failure(told.problem, metadata=cross_metadata(told, beside), allow_retries=False)
+    context.add_output_metadata(cross_metadata(told, beside))
 
 
 @dg.op(name="stress_test", out=dg.Out(dg.Nothing), tags=FINAL)
@@ -128,6 +140,12 @@ def looked_up_order() -> None:
 
 
 @dg.graph
+def crossed_venues() -> None:
+    """One order on two venues."""
+    cross_op()
+
+
+@dg.graph
 def stressed_venues() -> None:
     """Many orders at once."""
     stress_op()
@@ -167,6 +185,13 @@ cancel_all = everything_cancelled.to_job(
     "with the venues. The run fails unless all of them say that nothing is open.",
     executor_def=dg.in_process_executor,
 )
+cross_order = crossed_venues.to_job(
+    name="cross_order",
+    description="Buy on one venue what is sold on another: both legs checked, the less liquid first, hedged for what "
+    "really filled, traded back past a loss or a time, the rest stated. The run fails unless all that filled is "
+    "hedged; re-executing it goes on with it and trades nothing twice.",
+    executor_def=dg.in_process_executor,
+)
 stress_test = stressed_venues.to_job(
     name="stress_test",
     description="Many clients place orders that rest far from the market and cancel each at once; afterwards the "
@@ -181,4 +206,4 @@ reconcile = compared_accounts.to_job(
     "a person.",
     executor_def=dg.in_process_executor,
 )
-JOBS = (place_order, cancel_order, order_status, cancel_all, stress_test, reconcile)
+JOBS = (place_order, cancel_order, order_status, cancel_all, cross_order, stress_test, reconcile)

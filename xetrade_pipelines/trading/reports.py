@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from xetrade_core.assembly.crossing import CrossOverview
 from xetrade_core.assembly.order_runs import Killed, OrderTold
 from xetrade_core.assembly.reconciling import Reconciled
 from xetrade_core.plots import NothingToDraw, latency_picture
+from xetrade_core.trading.cross.overview import SagaTold
 from xetrade_core.trading.stress.report import StressReport, VenueResult
 from xetrade_pipelines.events import Event, as_events
 from xetrade_pipelines.metadata import Metadata, markdown_table, picture, plotted
@@ -25,6 +27,23 @@ def order_metadata(told: OrderTold) -> Metadata:
     }
     rows = [{"what": name.replace("_", " "), "value": value} for name, value in told.order.items()]
     return {**named, "order": markdown_table(rows), "history": markdown_table(told.events)}
+
+
+def cross_metadata(told: SagaTold, beside: CrossOverview) -> Metadata:
+    """A cross-venue order: where it stands, its legs, orders and history; the newest of all, and the ledger."""
+    row, said = told.row, told.as_dict()
+    named = {
+        name: dg.MetadataValue.text(str(row[name] if row[name] is not None else "-"))
+        for name in ("key", "state", "filled", "hedged", "unwound", "unhedged", "result", "reason")
+    }
+    return {
+        **named,
+        **{name: markdown_table(said[name]) for name in ("legs", "orders", "fees")},  # type: ignore[arg-type]
+        "history": markdown_table(said["events"]),  # type: ignore[arg-type]
+        "residuals": markdown_table(beside.residuals),
+        "unhedged in all": markdown_table([{"currency": name, "amount": left} for name, left in beside.totals.items()]),
+        "newest cross orders": markdown_table(beside.sagas),
+    }
 
 
 def kill_metadata(killed: Killed) -> Metadata:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from xetrade_core.accounting.comparisons import keep_comparison
 from xetrade_core.assembly.accounts import plan_accounts
+from xetrade_core.assembly.crossing import CrossOverview, cross_overview, leg_request, start_cross
 from xetrade_core.assembly.order_runs import (
     Killed,
     News,
@@ -27,6 +28,8 @@ from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.model.orders import OrderType, Side, TimeInForce
+from xetrade_core.trading.cross.overview import SagaTold
+from xetrade_core.trading.cross.request import CrossRequest
 from xetrade_core.trading.reconciliation.plan import DAY_S, ReconcilePlan
 from xetrade_core.trading.requests import OrderRequest, Rounding
 from xetrade_core.trading.stress.plan import StressPlan
@@ -35,11 +38,15 @@ from xetrade_core.trading.stress.run import Progress
 from xetrade_pipelines.resources import SettingsResource
 from xetrade_pipelines.trading.config import (
     CancelAllConfig,
+    CrossOrderConfig,
     OrderConfig,
     PlaceOrderConfig,
     ReconcileConfig,
     StressConfig,
 )
+
+#: of the newest cross-venue orders, beside the one of a run
+CROSS_SHOWN = 20
 
 
 class TradingResource(dg.ConfigurableResource[None]):
@@ -79,6 +86,12 @@ class TradingResource(dg.ConfigurableResource[None]):
                 by=by,
                 reason=wanted.reason,
             )
+
+    def cross(self, wanted: CrossOrderConfig, *, key: str) -> tuple[SagaTold, CrossOverview]:
+        """Trade both legs of a cross-venue order, once for each key; and what stands beside it in the store."""
+        with self.settings.telling() as settings:
+            told = start_cross(settings, SystemClock(), _cross_request(wanted), key=key, wait_s=wanted.wait_s)
+            return told, cross_overview(settings, CROSS_SHOWN)
 
     def accounts(self) -> list[str]:
         """The accounts of the settings that can be traded; none where there are none."""
@@ -146,6 +159,30 @@ def _request(wanted: PlaceOrderConfig) -> OrderRequest:
         reduce_only=wanted.reduce_only,
         strategy=wanted.strategy,
         rounding=Rounding(wanted.rounding),
+    )
+
+
+def _cross_request(wanted: CrossOrderConfig) -> CrossRequest:
+    """The cross-venue order that a run's config asks for. Raises ConfigError."""
+    buy, sell = (
+        leg_request(
+            where,
+            pair or wanted.pair,
+            price=_number(f"{side}_price", price) if price else None,
+            slippage_bps=_number("slippage_bps", wanted.slippage_bps),
+        )
+        for side, where, pair, price in (
+            ("buy", wanted.buy, wanted.buy_pair, wanted.buy_price),
+            ("sell", wanted.sell, wanted.sell_pair, wanted.sell_price),
+        )
+    )
+    return CrossRequest(
+        buy=buy,
+        sell=sell,
+        quantity=_number("quantity", wanted.quantity),
+        max_loss=_number("max_loss", wanted.max_loss),
+        within_s=wanted.within_s,
+        strategy=wanted.strategy,
     )
 
 

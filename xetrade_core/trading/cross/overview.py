@@ -14,10 +14,12 @@ from xetrade_core.model.orders import ZERO, Fill, Order
 from xetrade_core.trading.cross.driver import valued
 from xetrade_core.trading.cross.legs import Leg
 from xetrade_core.trading.cross.saga import CrossEvent, Plan, Role, Saga
+from xetrade_core.trading.cross.states import CrossState
 from xetrade_core.trading.cross.store import CrossStore, Residual
 from xetrade_core.trading.overview import Row, instant, number
 from xetrade_core.trading.reader import OrderReader
 
+_ENDS = {CrossState.FAILED: "traded nothing", CrossState.UNWOUND: "was traded back"}
 #: digits of averages and results that were divided
 _PLACES = Decimal("1e-8")
 
@@ -183,6 +185,19 @@ class SagaTold:
     def row(self) -> Row:
         """Where it stands."""
         return saga_row(self.saga, self.orders.values())
+
+    @property
+    def problem(self) -> str | None:
+        """Why it is not hedged whole; None if it is."""
+        saga, key = self.saga, self.saga.key
+        if saga.state is CrossState.DONE:
+            return None
+        why = f": {saga.reason}" if saga.reason else ""
+        if not saga.state.over:
+            return f"cross order {key} is {saga.state.value}, and goes on with the same key{why}"
+        if saga.state is CrossState.RESIDUAL:
+            return f"cross order {key} left {self.row['unhedged']} {self.row['base']} unhedged{why}"
+        return f"cross order {key} is not hedged: it {_ENDS[saga.state]}{why}"
 
     def as_dict(self) -> dict[str, object]:
         """All of it, for JSON."""

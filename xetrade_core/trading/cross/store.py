@@ -138,6 +138,12 @@ class CrossStore:
         with self.reader.reading() as connection:
             return [_SAGA.decode(body) for body in connection.execute(query).scalars()][::-1]
 
+    def undriven(self, now_ns: int) -> list[Saga]:
+        """The sagas that are not over and that nobody drives: their process has let go of them, or is dead."""
+        query = select(CROSS_SAGAS.c.body).where(~CROSS_SAGAS.c.over & (CROSS_SAGAS.c.driven_until_ns <= now_ns))
+        with self.reader.reading() as connection:
+            return [_SAGA.decode(body) for body in connection.execute(query.order_by(CROSS_SAGAS.c.key)).scalars()]
+
     def events(self, key: str) -> list[CrossEvent]:
         """Everything that happened to a saga, in order; raises UnknownCross."""
         query = select(CROSS_EVENTS.c.body).where(CROSS_EVENTS.c.key == key).order_by(CROSS_EVENTS.c.version)
