@@ -13,6 +13,7 @@ from tests.trading.venue_double import Fault
 from tests.trading.world import World
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, Halted, OrderOutcomeUnknown
+from xetrade_core.model.accounts import Balance
 from xetrade_core.model.order_events import TradingState
 from xetrade_core.model.orders import Fill, Order, OrderState, ReportStatus, Side
 from xetrade_core.telemetry import add_alarm_sink
@@ -288,6 +289,25 @@ def test_a_balance_is_taken_once_as_it_is_and_then_only_trades_explain_it(world:
     assert "reconciliation_difference" in alarms
     accepted = run(world, ReconcilePlan(accept=True, by="ann", reason="a deposit"))
     assert what(only(accepted)) == (Subject.BALANCE, Kind.BALANCE, Outcome.ACCEPTED)
+    assert run(world).differences == ()
+
+
+def test_a_balance_that_moves_while_it_is_first_looked_at_is_taken_the_next_time(world: World) -> None:
+    world.double.held.update({"BTC": D(2), "USDT": D(100_000)})
+    placed(world)
+    asked, balances = 0, world.double.balances
+
+    async def traded_between_two_looks() -> tuple[Balance, ...]:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            world.double.trade(world.double.orders[0], D("0.01"))
+        return await balances()
+
+    world.double.balances = traded_between_two_looks  # type: ignore[method-assign]
+    run(world)
+    again = {(one.name, one.outcome) for one in run(world).differences if one.subject is Subject.BALANCE}
+    assert again == {("BTC", Outcome.OPENING), ("USDT", Outcome.OPENING)}
     assert run(world).differences == ()
 
 

@@ -117,7 +117,10 @@ async def _stands(
     new: list[Fill],
     symbol: str | None,
 ) -> tuple[int, list[Gap]]:
-    """How many were compared, and the gaps that every look found alike: a trade may be under way between two calls."""
+    """How many were compared, and the gaps that every look found alike: a trade may be under way between two calls.
+
+    Notes if an amount that nobody has taken the opening of yet has moved meanwhile.
+    """
     standing: set[Gap] | None = None
     count = 0
     for look in range(one.plan.looks):
@@ -134,6 +137,7 @@ async def _stands(
         found = set(gaps(there, made, opening, slack))
         count = len({*there, *made})
         standing = found if standing is None else standing & found
+        one.moving |= {gap.name for gap in found - standing if gap.expected is None}
         if not standing:
             return count, []
     return count, sorted(standing or (), key=lambda gap: gap.name)
@@ -146,8 +150,11 @@ def _all_fills(one: Round, new: list[Fill]) -> list[Fill]:
 
 
 async def take(one: Round) -> None:
-    """All of the account was looked at: from now on what has no opening had nothing."""
-    if not openings(one.store, one.venue, one.account.account).taken:
+    """All of the account was looked at: from now on what has no opening had nothing.
+
+    Not while an amount moves from look to look: it will have its opening once it stands still.
+    """
+    if not one.moving and not openings(one.store, one.venue, one.account.account).taken:
         await _open(one, None, reason="the account was looked at for the first time")
 
 

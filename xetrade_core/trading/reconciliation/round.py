@@ -29,6 +29,7 @@ class Round:
         self.differences: list[Difference] = []
         self.problems: list[str] = []
         self.in_flight: set[str] = set()
+        self.moving: set[str] = set()  # amounts without an opening that two looks found at different heights
         self._told: set[str] = set()
 
     @property
