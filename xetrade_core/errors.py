@@ -202,7 +202,11 @@ class CrossConflict(XETradeError):
         )
 
 
-class CrossBusy(XETradeError):
+class CrossNotOver(XETradeError):
+    """A cross-venue order was begun and is not over: its legs may be on their venues. It goes on with the same key."""
+
+
+class CrossBusy(CrossNotOver):
     """Another process drives that cross-venue order, or has taken it over."""
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.trading.cross_world import KEY, SWAP, CrossWorld
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
-from xetrade_core.errors import CrossBusy, CrossConflict, CrossRefused, InvalidOrder, NoAnswer
+from xetrade_core.errors import CrossBusy, CrossConflict, CrossNotOver, CrossRefused, InvalidOrder, NoAnswer
 from xetrade_core.model.instruments import InstrumentStatus
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
 from xetrade_core.model.orders import OrderState, Side
@@ -23,9 +23,9 @@ from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.cross.moves import Rules
 from xetrade_core.trading.cross.request import LegRequest
 from xetrade_core.trading.cross.saga import Role, Saga
-from xetrade_core.trading.cross.service import CrossService
+from xetrade_core.trading.cross.service import CrossService, settle
 from xetrade_core.trading.cross.states import CrossState
-from xetrade_core.trading.cross.store import CrossStore
+from xetrade_core.trading.cross.store import CrossStore, totals
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.policy import Policy
 from xetrade_core.venues.venue import RateRule
@@ -217,9 +217,15 @@ def test_what_neither_venue_takes_is_a_residual_with_its_reason(tmp_path: Path) 
     assert "worth less than 5, the smallest order on binance" in (saga.reason or "")
     assert [one["alarm"] for one in alarms] == ["cross_order_residual"]
     store = world.open()
-    [entry] = CrossStore(store).residuals()
-    store.close()
+    sagas = CrossStore(store)
+    [entry] = sagas.residuals()
     assert (entry.currency, entry.amount, entry.venue) == ("BTC", D("0.00005"), "binance")
+    settled = settle(sagas, KEY, by="op", reason="kept", at_ns=world.clock.wall_ns())
+    assert (settled.state, settled.position, totals(sagas.residuals())) == (saga.state, saga.position, {})
+    assert sagas.events(KEY)[-1].reason == "settled by op: kept"
+    with pytest.raises(InvalidOrder, match="one with something in the ledger"):
+        settle(sagas, KEY, by="op", reason="again", at_ns=world.clock.wall_ns())
+    store.close()
 
 
 def test_contracts_are_traded_back_reduce_only(tmp_path: Path) -> None:
@@ -319,6 +325,25 @@ def test_a_trade_after_the_end_is_found_and_stated(world: CrossWorld) -> None:
     assert (saga.state, saga.position) == (CrossState.RESIDUAL, D("0.003"))
     assert world.check() == saga
     assert world.run(lambda service: service.resume()) == []
+
+
+def test_what_stops_it_in_the_middle_says_that_it_goes_on_and_it_does(world: CrossWorld) -> None:
+    async def key_is_withdrawn(service: CrossService) -> None:
+        world.okx.silent = True
+        service.means = replace(service.means, ready=refuse)
+        await service.resume()
+
+    async def refuse(legs: object) -> None:
+        raise NoAnswer("okx lists nothing")
+
+    world.run(lambda service: service.start(world.request(), key=KEY), kill_at=24)
+    world.clock.continue_after_s(20)
+    with pytest.raises(CrossNotOver, match="okx lists nothing; `xetrade cross resume spread-1` goes on with it"):
+        world.run(key_is_withdrawn)
+    world.okx.silent = False
+    [saga] = world.run(lambda service: service.resume()) or []
+    assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
+    assert world.check() == saga
 
 
 # -- whose it is -----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from xetrade_core.trading.cross.moves import Rules
 from xetrade_core.trading.cross.overview import SagaTold, residual_rows, saga_row
 from xetrade_core.trading.cross.request import CrossRequest, LegRequest
 from xetrade_core.trading.cross.saga import Plan, Saga
-from xetrade_core.trading.cross.service import CrossService
+from xetrade_core.trading.cross.service import CrossService, settle
 from xetrade_core.trading.cross.store import CrossStore, totals
 from xetrade_core.trading.overview import Row, number
 from xetrade_core.venues.registry import venue as known_venue
@@ -102,6 +102,13 @@ def cross_told(settings: Settings, key: str) -> SagaTold:
     """A saga as the store has it. Raises UnknownCross, StoreUnavailable."""
     with open_reader(settings) as reader:
         return SagaTold(reader, CrossStore(reader).saga(key))
+
+
+def settle_cross(settings: Settings, clock: Clock, key: str, *, by: str, reason: str) -> SagaTold:
+    """Take what a saga left unhedged out of the ledger. Raises what `settle` does."""
+    with open_reader(settings) as reader:
+        saga = settle(CrossStore(reader), key, by=by, reason=reason, at_ns=clock.wall_ns())
+        return SagaTold(reader, saga)
 
 
 def cross_overview(settings: Settings, limit: int, *, unfinished: bool = False) -> CrossOverview:

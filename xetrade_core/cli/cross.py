@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xetrade_core.cli.desk import NOT_CLEAN, NOT_SETTLED, amount, show_rows
+from xetrade_core.cli.desk import NOT_CLEAN, NOT_SETTLED, ByOption, amount, show_rows, who
 from xetrade_core.cli.options import JsonOption, open_settings, seconds
 from xetrade_core.cli.output import emit_json, emit_text, say, working
 from xetrade_core.errors import ConfigError
@@ -175,6 +175,26 @@ def show(key: KeyArgument, as_json: JsonOption = False) -> None:
         said = told.as_dict()
         for title, name in (("orders", "orders"), ("ledger of residuals", "residuals"), ("history", "events")):
             show_rows(title, said[name])  # type: ignore[arg-type]
+
+
+@cross_app.command(name="settle")
+def settle_one(
+    key: KeyArgument,
+    reason: Annotated[str, typer.Option("--reason", help="How it was closed, or why it is kept.")],
+    by: ByOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Take what one left unhedged out of the ledger.
+
+    Once it is closed by hand, or is to be kept. Who said so, and why, stays in its history.
+
+    \b
+    xetrade cross settle spread-7 --reason "sold on the venue's page"
+    """
+    from xetrade_core.assembly.crossing import settle_cross
+    from xetrade_core.clock import SystemClock
+
+    _show(settle_cross(open_settings(), SystemClock(), key, by=who(by), reason=reason), as_json=as_json)
 
 
 def _request(

@@ -20,7 +20,7 @@ import typer.core
 import typer.exceptions
 
 from xetrade_core.cli.output import say
-from xetrade_core.errors import OrderOutcomeUnknown, XETradeError
+from xetrade_core.errors import CrossNotOver, OrderOutcomeUnknown, XETradeError
 
 #: modules of this package that add their commands to the application
 COMMANDS = (
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str]) -> int:
     except XETradeError as error:
         if debug:
             _traceback()
-        return _fail(str(error), NOT_KNOWN if isinstance(error, OrderOutcomeUnknown) else 2, as_json)
+        return _fail(str(error), NOT_KNOWN if isinstance(error, (OrderOutcomeUnknown, CrossNotOver)) else 2, as_json)
     except Exception as error:  # the last resort of the command line
         if debug:
             _traceback()

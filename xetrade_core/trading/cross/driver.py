@@ -17,6 +17,8 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import (
+    CrossBusy,
+    CrossNotOver,
     InvalidOrder,
     NotTrading,
     OrderError,
@@ -59,13 +61,22 @@ class CrossDriver:
     async def run(self) -> Saga:
         """Until it is over, or nobody knows of one of its orders for longer than patience.
 
-        Raises CrossBusy if another process has taken it, and what the store and `Means.ready` raise; nothing is lost.
+        Raises CrossBusy if another process has taken it, and CrossNotOver with what else stopped it (the store is away,
+        a key may not be used any more); nothing is lost.
         """
-        async with self._kept():
-            if not self.saga.state.over:
-                await self.means.ready([leg.name for leg in (self.saga.plan.first, self.saga.plan.hedge)])
-            while await self._step():
-                pass
+        try:
+            async with self._kept():
+                if not self.saga.state.over:
+                    await self.means.ready([leg.name for leg in (self.saga.plan.first, self.saga.plan.hedge)])
+                while await self._step():
+                    pass
+        except CrossBusy:
+            raise
+        except XETradeError as error:
+            key, state = self.saga.key, self.saga.state.value
+            raise CrossNotOver(
+                f"cross order {key} is {state} and was stopped: {error}; `xetrade cross resume {key}` goes on with it"
+            ) from error
         return self.saga
 
     async def _step(self) -> bool:
@@ -149,12 +160,14 @@ class CrossDriver:
                 await self._thaw()
                 return order
             waited_s = (self._now_ns - began_ns) / NS_PER_S
+            helpless = order.state is OrderState.NEEDS_OPERATOR or waited_s >= rules.patience_s
             if order.state in _IN_DOUBT:
-                await self._freeze(order)
+                if helpless or waited_s >= rules.rests_s:
+                    await self._freeze(order)
             else:
                 await self._thaw()
                 await self._ask(order, rests=waited_s >= rules.rests_s)
-            if order.state is OrderState.NEEDS_OPERATOR or waited_s >= rules.patience_s:
+            if helpless:
                 return None
             await self.means.clock.sleep(_POLLS_S[tries] if tries < len(_POLLS_S) else _POLL_S)
             tries += 1

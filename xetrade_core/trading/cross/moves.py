@@ -22,8 +22,9 @@ class Rules:
 
     `unwind_bps`: how far from the touch the first leg is traded back, one time more with every attempt. `lease_s`: so
     long after its driver died another may go on with it. `patience_s`: how long a caller waits for an order that nobody
-    knows of. `rests_s`: an order that should not rest and does is cancelled then. `pause_s`: between an order that
-    traded nothing and the next. `fresh_s`: so long after the plan the hedge is sent by the book of then, at once.
+    knows of. `rests_s`: an order that should not rest and does is cancelled then, and one in doubt freezes the saga.
+    `pause_s`: between an order that traded nothing and the next. `fresh_s`: so long after the plan the hedge is sent by
+    the book of then, at once.
     """
 
     hedge_attempts: int = 100

@@ -8,18 +8,37 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import CrossBusy, UnknownCross
+from xetrade_core.errors import CrossBusy, InvalidOrder, UnknownCross
 from xetrade_core.trading.cross.driver import CrossDriver, traded_late
 from xetrade_core.trading.cross.means import Means, together
 from xetrade_core.trading.cross.planning import make_plan
 from xetrade_core.trading.cross.request import CrossRequest, require_key, require_sense
 from xetrade_core.trading.cross.saga import CrossEvent, Plan, Saga
-from xetrade_core.trading.cross.states import CrossKind
-from xetrade_core.trading.cross.store import require_same
+from xetrade_core.trading.cross.states import CrossKind, CrossState
+from xetrade_core.trading.cross.store import CrossStore, require_same
 
 #: how far back `resume` looks whether orders of ended sagas have traded after all
 LATE_S = 86_400.0
 _LOOK_AGAIN_S = (0.25, 0.5, 1.0, 2.0)
+
+
+def settle(sagas: CrossStore, key: str, *, by: str, reason: str, at_ns: int) -> Saga:
+    """A person has closed what a saga left unhedged, or keeps it: it leaves the ledger, with who said so and why.
+
+    Raises UnknownCross; InvalidOrder if it left nothing; CrossBusy.
+    """
+    saga = sagas.saga(key)
+    if saga.state is not CrossState.RESIDUAL or not saga.booked:
+        raise InvalidOrder("cross order", key, "one with something in the ledger: `xetrade cross list` tells")
+    name = _new_name()
+    if sagas.claim(key, name, at_ns, at_ns + NS_PER_S) is None:
+        raise CrossBusy(f"cross order {key} is driven by another process")
+    said = f"settled by {by}: {reason}"
+    event = CrossEvent(kind=CrossKind.SETTLED, at_ns=at_ns, reason=said, residual=-saga.booked)
+    try:
+        return sagas.append(saga, event, name)
+    finally:
+        sagas.release(key, name)
 
 
 def _new_name() -> str:
@@ -45,7 +64,7 @@ class CrossService:
 
         Returns it over, or frozen where nobody knows of an order yet (`resume` goes on). Raises CrossRefused,
         InvalidOrder, UnknownSymbol, ConfigError and VenueUnavailable: nothing was sent; CrossConflict: the key names
-        another cross order; CrossBusy: another process drives it; StoreUnavailable.
+        another cross order; StoreUnavailable; CrossNotOver (CrossBusy: another process drives it) once it was begun.
         """
         require_key(key)
         require_sense(request)
@@ -60,7 +79,7 @@ class CrossService:
 
     async def resume(self, keys: Sequence[str] | None = None) -> list[Saga]:
         """Go on with these sagas, or with all that are not over, and look whether ended ones of the last day traded
-        late. Returns them as they stand then. Raises UnknownCross, CrossBusy, and what `CrossDriver.run` does."""
+        late. Returns them as they stand then. Raises UnknownCross, CrossNotOver, CrossBusy."""
         sagas = self.means.sagas
         if keys is not None:
             found = [await asyncio.to_thread(sagas.saga, key) for key in keys]

@@ -51,6 +51,7 @@ class CrossKind(StrEnum):
     HEDGED = "hedged"
     UNWOUND = "unwound"
     LEFT = "left"  # what is left can neither be hedged nor traded back
+    SETTLED = "settled"  # a person has closed it otherwise, or keeps it: it leaves the ledger
 
 
 BACK = None
@@ -91,7 +92,7 @@ TRANSITIONS: Mapping[CrossState | None, Mapping[CrossKind, CrossState | None]] =
         CrossState.FROZEN: {CrossKind.RESOLVED: BACK, CrossKind.LATE_FILL: CrossState.FROZEN},
         CrossState.DONE: _ENDED,
         CrossState.UNWOUND: _ENDED,
-        CrossState.RESIDUAL: _ENDED,
+        CrossState.RESIDUAL: _ENDED | {CrossKind.SETTLED: CrossState.RESIDUAL},
         CrossState.FAILED: _ENDED,
     }
 )
