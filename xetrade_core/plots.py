@@ -19,6 +19,8 @@ COLUMNS = ("timestamp", "synced", "bid_price", "bid_size", "ask_price", "ask_siz
 #: more points than pixels help nobody and cost seconds
 MOST_POINTS = 2000
 MOST_BARS = 12
+_LEAST_BARS = 6  # room is left for so many
+_MOST_DAYS_NAMED = 8
 
 
 class NothingToDraw(XETradeError):
@@ -94,10 +96,18 @@ def profit_picture(
     left.plot(np.asarray(days_ns, dtype="datetime64[ns]"), running, color=MID, marker=".")
     left.axhline(0, color="grey", linewidth=0.5)
     left.set_title(f"equity: running net, {currency}", fontsize=10)
+    left.set_xticks(*_day_ticks(days_ns))
     left.tick_params(axis="x", labelrotation=30, labelsize=8)
     _draw_bars(right, by_symbol)
     right.set_title(f"net by symbol, {currency}", fontsize=10)
     return _png(figure, title)
+
+
+def _day_ticks(days_ns: Sequence[int]) -> tuple[np.ndarray, list[str]]:
+    """Some of the days, evenly apart and the last among them, and what they are called."""
+    every = -(-len(days_ns) // _MOST_DAYS_NAMED)
+    chosen = np.asarray(days_ns[::-1][::every][::-1], dtype="datetime64[ns]")
+    return chosen, [str(day)[5:10] for day in chosen]
 
 
 def exposure_picture(
@@ -127,6 +137,7 @@ def _draw_bars(axes: Any, values: Mapping[str, float]) -> None:
     axes.barh(np.arange(len(names)), [shown[name] for name in names], color=colours)
     axes.axvline(0, color="grey", linewidth=0.5)
     axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(len(names) - 0.5 - max(len(names), _LEAST_BARS), len(names) - 0.5)  # a few bars are no walls
 
 
 def latency_picture(times_ms: Mapping[str, Sequence[float]], title: str) -> bytes:

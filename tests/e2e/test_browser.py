@@ -1,14 +1,29 @@
-"""The UI as a person uses it: launch, watch, stop, and look at lineage, partitions, checks and the picture."""
+"""The UI as a person uses it: launch, watch, stop, and look at lineage, partitions, checks and the picture; and the
+books of a desk, from its fills to the curve of its profit."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from decimal import Decimal
 
+import dagster as dg
 import pytest
 
 from tests.e2e.browser import Console, browser_page
 from tests.e2e.dagster_host import DagsterHost
+from tests.monitor.conftest import trading
 from tests.pipelines.deployment import clear_of_the_hour
+from xetrade_core.model.accounts import FundingPayment
+from xetrade_core.model.orders import Side
+from xetrade_core.settings import load_settings
+from xetrade_core.trading.fundings import add_fundings
+from xetrade_core.trading.store import OrderStore
+from xetrade_pipelines.accounting.assets import fills, funding_payments, pnl_daily, positions
+from xetrade_pipelines.definitions import default_resources
+from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment"), pytest.mark.timeout(300)]
 
@@ -102,6 +117,66 @@ def test_a_stress_test_from_launch_to_picture(console: Console, host: DagsterHos
     image.wait_for()
     assert image.evaluate("img => img.naturalWidth") > 800
     console.picture("stress")
+
+
+SWAP = "BTC/USDT:USDT"
+
+
+@pytest.fixture
+def booked(host: DagsterHost, console: Console, monkeypatch: pytest.MonkeyPatch) -> VenueDay:
+    """The books of a desk that trades since three days, made in the deployment's own instance."""
+    monkeypatch.chdir(host.home)
+    for name, value in host.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    today = VenueDay.containing("binanceusdm", time.time_ns())
+    with closing(OrderStore(settings.trading.store)) as store:
+        trade = trading(store)
+        for day in range(3):
+            at_ns = today.start_ns - day * DAY_NS
+            for strategy, amount, entry, left in (("maker", "0.5", "60000", 60_400), ("hedge", "2", "60100", 60_050)):
+                more = {"venue": "binanceusdm", "symbol": SWAP, "account": "desk", "strategy": strategy}
+                fee = {"fee": Decimal("7.5"), "fee_currency": "USDT"}
+                trade((amount, entry), at_ns=at_ns + 1, fee=fee, **more)
+                trade((amount, str(left + 100 * day)), at_ns=at_ns + 1000, fee=fee, side=Side.SELL, **more)
+            paid = FundingPayment("binanceusdm", "desk", SWAP, f"f{day}", Decimal("-1.25"), "USDT", at_ns + 500)
+            add_fundings(store, [paid])
+        trade(("0.25", "61000"), at_ns=today.start_ns + 5000, venue="binanceusdm", symbol=SWAP, account="desk")
+
+    def make() -> None:
+        hour = VenueHour.containing("binanceusdm", time.time_ns())
+        days = [VenueDay("binanceusdm", today.start_ns - day * DAY_NS) for day in (2, 1, 0)]
+        with dg.DagsterInstance.from_config(str(host.home)) as instance:
+            for assets, span in (([positions], hour), *(([fills, funding_payments, pnl_daily], day) for day in days)):
+                resources = default_resources(settings)
+                assert dg.materialize(assets, partition_key=span.key, instance=instance, resources=resources).success
+
+    with ThreadPoolExecutor(1) as apart:  # the browser's event loop runs on this thread
+        apart.submit(make).result()
+    return today
+
+
+def test_the_books_from_fills_to_the_curve(console: Console, booked: VenueDay) -> None:
+    console.open(
+        "/locations/xetrade/asset-groups/accounting/lineage", "orders", "fills", "funding_payments", "pnl_daily",
+        "positions", "4 / 4 Passed",
+    )  # fmt: skip
+    console.picture("books-lineage")
+    console.open("/assets/pnl_daily?view=lineage&lineageScope=upstream", "fills", "funding_payments", "pnl_daily")
+    console.picture("profit-lineage")
+    console.open("/assets/funding_payments?view=events", booked.key, "received_USDT", "-1.25")
+    console.picture("funding-payments")
+    console.open("/assets/pnl_daily?view=checks", "adds_up", "from_fills", "from_funding", "marked", "Passed")
+    console.picture("profit-checks")
+    for asset, texts in {"pnl_daily": (booked.key, "net_USDT"), "positions": ("open_positions",)}.items():
+        console.open(f"/assets/{asset}?view=events", *texts, "[Show Markdown]")
+        console.picture(f"{asset}-report")
+        console.page.get_by_text("[Show Markdown]").last.click()
+        image = console.page.locator("img[src^='data:image/png;base64,']")
+        image.wait_for()
+        assert image.evaluate("img => img.naturalWidth") > 800
+        console.picture(f"{asset}-picture")
+        console.page.keyboard.press("Escape")
 
 
 def test_what_starts_by_itself_is_listed_and_off(console: Console) -> None:

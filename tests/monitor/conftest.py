@@ -30,7 +30,12 @@ def store(tmp_path: Path) -> Iterator[OrderStore]:
 
 @pytest.fixture
 def trade(store: OrderStore) -> Trade:
-    """Place an order, have it acknowledged and filled: once for each (amount, price), a nanosecond apart."""
+    """See `trading`."""
+    return trading(store)
+
+
+def trading(store: OrderStore) -> Trade:
+    """What places an order, has it acknowledged and filled: once for each (amount, price), a nanosecond apart."""
     count = 0
 
     def make(*fills: tuple[str, str], at_ns: int = 1_000, fee: dict[str, Any] | None = None, **changes: Any) -> Intent:

@@ -105,12 +105,12 @@ def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> R
             "quantity": short_text(one.quantity),
             "entry": short_text(one.entry),
             "mark": short_text(one.mark),
-            "marked by": one.mark_kind,
-            "age s": one.mark_age_s,
             "unrealized": short_text(one.unrealized),
             "net": short_text(one.net),
             "in": one.settle,
-            "to liquidation %": short_text(one.liquidation_distance, 2),
+            "to liq. %": short_text(one.liquidation_distance, 2),
+            "marked by": one.mark_kind,
+            "age s": None if one.mark_age_s is None else round(one.mark_age_s, 1),
         }
         for one in views[:SHOWN]
     ]
