@@ -20,7 +20,9 @@ from xetrade_core.execution.streams.binance import BinanceUsdmStream
 from xetrade_core.execution.streams.stream import StreamState
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.accounts import Balance
-from xetrade_core.model.orders import Fill, OrderReport, OrderState, ReportStatus, Side
+from xetrade_core.model.order_events import EventKind, OrderEvent, Source
+from xetrade_core.model.orders import Fill, Order, OrderReport, OrderState, ReportStatus, Side
+from xetrade_core.trading.evidence import record_report
 from xetrade_core.trading.execution import OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
 from xetrade_core.trading.requests import OrderRequest
@@ -29,6 +31,7 @@ from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues.registry import venue as known_venue
 
 STREAMED = [Card("binance", "BTC/USDT", D("0.01234"), "BTC", "/api/v3/order", D(1)), *CARDS]
+ONE_EACH = list({card.venue: card for card in STREAMED}.values())
 
 
 class Following(Subject):
@@ -127,6 +130,47 @@ async def test_a_balance_that_a_trade_moves_is_told_as_it_is_listed(following: F
     assert (told.venue, told.account, told.total) == (card.venue, "main", listed.total)
     if told.free is None:
         assert card.venue in ("binanceusdm", "binancecoinm", "derive")
+
+
+@pytest.mark.parametrize("following", ONE_EACH, indirect=True, ids=lambda card: card.venue)
+async def test_events_that_come_twice_or_in_another_order_add_up_to_the_same(
+    following: Following, sim: Sim, tmp_path: Path
+) -> None:
+    """As the order store takes them: each trade once, and nothing that the table of states forbids."""
+    card = following.card
+    store = OrderStore(tmp_path / "orders.db")
+    for kind in ("event_doubled", "event_reordered"):
+        wanted, before = following.intent(), len(sim.injected(kind))
+        for event in (EventKind.INTENDED, EventKind.SUBMITTED):
+            first = OrderEvent(kind=event, at_ns=1, intent=wanted if event is EventKind.INTENDED else None)
+            store.do(lambda work, first=first, name=wanted.client_id: work.append(name, first))  # type: ignore[misc]
+        fault = sim.begin(kind=kind, venue=card.venue, for_=60)
+        placed = await following.client.place(wanted)
+        part = (wanted.amount * D("0.25")).quantize(D(1) if wanted.amount >= 10 else D("0.001"))
+        for amount in (str(part), str(part), None):
+            sim.fill(card.venue, placed.venue_order_id or "", amount)
+        await following.until(lambda made=placed, all=wanted: _traded(following, made.venue_order_id) == all.amount)  # type: ignore[misc]
+        await following.until(lambda all=wanted: ReportStatus.FILLED in following.statuses(all.client_id))  # type: ignore[misc]
+        sim.clear(fault)
+        order = _in_store(store, following.said, wanted.client_id, placed.venue_order_id)
+        assert (order.state, order.filled, order.illegal) == (OrderState.FILLED, wanted.amount, ())
+        assert order.fills_amount == wanted.amount
+        assert len(sim.injected(kind)) > before
+    store.close()
+
+
+def _in_store(store: OrderStore, told: list[Statement], name: str, order_id: str | None) -> Order:
+    """The order, once the store has heard what a stream told of it."""
+    for said in told:
+        if isinstance(said, Fill) and said.venue_order_id == order_id:
+            store.do(lambda work, said=said: work.add_fill(said, 2, Source.STREAM))  # type: ignore[misc]
+        elif isinstance(said, OrderReport) and said.client_id == name:
+            store.do(lambda work, said=said: record_report(work, name, said, Source.STREAM, 2))  # type: ignore[misc]
+    return store.order(name)
+
+
+def _traded(following: Following, order_id: str | None) -> Any:
+    return sum({one.trade_id: one.amount for one in following.fills(order_id)}.values())
 
 
 async def test_what_happens_while_the_stream_is_down_is_asked_for(following: Following, sim: Sim) -> None:

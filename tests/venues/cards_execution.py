@@ -1,7 +1,9 @@
-"""Acceptance cards 20 to 31, execution side: what each will show, and the facts of the venue that it stands on.
+"""Acceptance cards 20 to 31, execution side: what each shows, and the facts of the venue that it stands on.
 
-They are played once orders are placed: what is held here is that no venue of the registry lacks a fact that its card
-will need, so that a card fails for what the venue does and not for what was never said.
+They are played against the simulated venues in `tests/execution`: `test_cards.py` (20 to 22, 25 to 28, 30 and what is
+not known), `test_cards_limits.py` (24, 31, and a clock that is off) and `test_streams.py` (20 and 29, doubled and
+reordered events too); 23 by `tests/trading` as well. What is held here is that no venue of the registry lacks a fact
+that its card needs, so that a card fails for what the venue does and not for what was never said.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ SAFE_ID = "x0123456789abcdefghijklmnopqrst"  # a letter, then letters and digits
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A card to come: `shows` what, wherever `concerns` holds, out of the facts that `needs` asks for."""
+class Needing:
+    """A card: `shows` what, wherever `concerns` holds, out of the facts that `needs` asks for."""
 
     number: int
     shows: str
@@ -60,34 +62,34 @@ def _derivatives(venue: Venue) -> bool:
 
 
 CARDS = (
-    Planned(20, "a limit order rests, and is seen on the order stream and over REST under its client id", _named),
-    Planned(21, "an order is found by its client id, open and closed, or in its history by it", _named),
-    Planned(22, "a second order of the same client id is refused and known as that", _tells_duplicates, _enforced),
-    Planned(23, "silence, a 5xx, a cut or garbled reply: unknown, resolved by asking, never by sending again", _named),
-    Planned(
+    Needing(20, "a limit order rests, and is seen on the order stream and over REST under its client id", _named),
+    Needing(21, "an order is found by its client id, open and closed, or in its history by it", _named),
+    Needing(22, "a second order of the same client id is refused and known as that", _tells_duplicates, _enforced),
+    Needing(23, "silence, a 5xx, a cut or garbled reply: unknown, resolved by asking, never by sending again", _named),
+    Needing(
         24,
         "a refusal is told apart by raw code: no funds, bad price or amount; and the order was not taken",
         knows(ErrorKind.INSUFFICIENT_FUNDS, ErrorKind.ORDER_REJECTED),
     ),
-    Planned(25, "cancelled by id; cancelling what is gone says so", knows(ErrorKind.UNKNOWN_ORDER)),
-    Planned(26, "all orders are cancelled, in one call or one by one", offers(Capability.CANCEL_ALL)),
-    Planned(27, "post-only never takes", offers(Capability.POST_ONLY)),
-    Planned(28, "reduce-only never opens", offers(Capability.REDUCE_ONLY), _derivatives),
-    Planned(29, "each fill comes once, over a reconnect too, and gives the position", offers(Capability.TRADE_STREAM)),
-    Planned(30, "a wrong key is told apart from a refusal", knows(ErrorKind.AUTHENTICATION)),
-    Planned(31, "a rate limit stops orders, and cancels pass", lambda venue: venue.rest.budget.limit > 0),
+    Needing(25, "cancelled by id; cancelling what is gone says so", knows(ErrorKind.UNKNOWN_ORDER)),
+    Needing(26, "all orders are cancelled, in one call or one by one", offers(Capability.CANCEL_ALL)),
+    Needing(27, "post-only never takes", offers(Capability.POST_ONLY)),
+    Needing(28, "reduce-only never opens", offers(Capability.REDUCE_ONLY), _derivatives),
+    Needing(29, "each fill comes once, over a reconnect too, and gives the position", offers(Capability.TRADE_STREAM)),
+    Needing(30, "a wrong key is told apart from a refusal", knows(ErrorKind.AUTHENTICATION)),
+    Needing(31, "a rate limit stops orders, and cancels pass", lambda venue: venue.rest.budget.limit > 0),
 )
 PAIRS = [
-    pytest.param(venue, planned, id=f"{venue.id}-card-{planned.number}")
-    for planned in CARDS
+    pytest.param(venue, card, id=f"{venue.id}-card-{card.number}")
+    for card in CARDS
     for venue in LIVE
-    if planned.concerns(venue)
+    if card.concerns(venue)
 ]
 
 
-@pytest.mark.parametrize(("venue", "planned"), PAIRS)
-def test_the_facts_that_an_execution_card_needs_are_stated(venue: Venue, planned: Planned) -> None:
-    assert planned.needs(venue), f"card {planned.number} will show: {planned.shows}"
+@pytest.mark.parametrize(("venue", "card"), PAIRS)
+def test_the_facts_that_an_execution_card_needs_are_stated(venue: Venue, card: Needing) -> None:
+    assert card.needs(venue), f"card {card.number} shows: {card.shows}"
 
 
 @pytest.mark.parametrize("venue", LIVE, ids=lambda each: each.id)

@@ -67,7 +67,7 @@ class DeribitExecution(CcxtExecution):
 
     async def cancel(self, ref: OrderRef) -> OrderReport:
         """See Execution. An order of which only our name is known is looked up first."""
-        wanted: dict[str, object] = {"order_id": await self._venue_id(ref)}
+        wanted: dict[str, object] = {"order_id": await self._venue_id(ref, Priority.CANCEL)}
         row = await self._acting("cancel", "private_get_cancel", ref.symbol, wanted, priority=Priority.CANCEL)
         return self.read("cancel", lambda: self.canceled(row, ref))
 
@@ -88,7 +88,7 @@ class DeribitExecution(CcxtExecution):
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
         """See Execution. It keeps id and label; its flags are said again, as they are those of the new price."""
         flags = {name: value for name, value in self.order_params(intent).items() if name in _FLAGS}
-        wanted = {"order_id": await self._venue_id(ref), **flags, **_numbers(intent)}
+        wanted = {"order_id": await self._venue_id(ref, Priority.ORDER), **flags, **_numbers(intent)}
         row = await self._acting("amendment", "private_get_edit", ref.symbol, wanted)
         return self.read("amendment", lambda: self.amended(row["order"], intent))
 
@@ -112,11 +112,11 @@ class DeribitExecution(CcxtExecution):
         )
         return self.read(what, lambda: reply["result"])
 
-    async def _venue_id(self, ref: OrderRef) -> str:
+    async def _venue_id(self, ref: OrderRef, priority: Priority) -> str:
         """The venue's id of an order. Raises ErrorReply if it has none of our name."""
         if ref.venue_order_id is not None:
             return ref.venue_order_id
-        found = await self._labelled(ref)
+        found = await self._labelled(ref, priority)
         if found is None or found.venue_order_id is None:
             raise ErrorReply(_NO_SUCH_ORDER, f"deribit lists no order of the label {ref.client_id}")
         return found.venue_order_id
@@ -138,12 +138,12 @@ class DeribitExecution(CcxtExecution):
             return await self._in_history(ref)
         return self.read("order", lambda: self.report(reply["result"], ref.symbol))
 
-    async def _labelled(self, ref: OrderRef) -> OrderReport | None:
+    async def _labelled(self, ref: OrderRef, priority: Priority = Priority.ORDER) -> OrderReport | None:
         """The order of a label: an open one before one that has ended, the newest of several."""
         for method in ("get_order_state_by_label", "get_open_orders_by_label"):
             for currency in currencies_of(ref.symbol):
                 wanted: dict[str, object] = {"currency": currency, "label": ref.client_id}
-                rows = await self._rows(f"order of {ref.symbol}", method, wanted, ref.symbol)
+                rows = await self._rows(f"order of {ref.symbol}", method, wanted, ref.symbol, priority=priority)
                 mine = [report for name, report in rows if name == ref.symbol]
                 if mine:
                     return max(mine, key=lambda report: (report.status is ReportStatus.OPEN, report.exchange_ns or 0))
@@ -171,7 +171,14 @@ class DeribitExecution(CcxtExecution):
         return tuple(report for _, report in rows)
 
     async def _rows(
-        self, what: str, method: str, wanted: dict[str, object], symbol: str | None, *, named: bool = False
+        self,
+        what: str,
+        method: str,
+        wanted: dict[str, object],
+        symbol: str | None,
+        *,
+        named: bool = False,
+        priority: Priority = Priority.ORDER,
     ) -> list[tuple[str, OrderReport]]:
         """(symbol, report) of each order in a list; `named`: the instrument is a parameter."""
 
@@ -179,7 +186,7 @@ class DeribitExecution(CcxtExecution):
             of = _of(ccxt, symbol) if named and symbol is not None else {}
             return ccxt, await getattr(ccxt, f"private_get_{method}")({**of, **wanted})
 
-        ccxt, reply = await self.once(what, ask, symbol=symbol)
+        ccxt, reply = await self.once(what, ask, symbol=symbol, priority=priority)
 
         def rows() -> list[tuple[str, OrderReport]]:
             names = [(str(ccxt.safe_symbol(needed(row, "instrument_name"))), row) for row in reply["result"]]
