@@ -49,6 +49,7 @@ INTENT = Intent(
     price=D(30_000),
 )
 REF = OrderRef("BTC/TWD", "one", "87")
+ASKS = {"get": "find", "delete": "cancel"}
 
 
 def _read(rows: list[Any]) -> list[Fill]:
@@ -290,6 +291,21 @@ async def test_an_order_is_never_sent_on_to_a_second_place() -> None:
         with pytest.raises(NoReply):
             await client.place(INTENT)
     assert asked == ["POST /api/v3/wallet/spot/order"]
+
+
+@pytest.mark.parametrize("method", ["get", "delete", "post"])
+async def test_a_call_is_sent_once_when_the_connection_that_was_kept_is_lost(method: str) -> None:
+    """A second one would have the nonce of the first, which the venue may have acted upon."""
+
+    async def lose(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async with answering(**{method: lose}) as (client, asked):
+        with pytest.raises(NoReply):
+            await (client.place(INTENT) if method == "post" else getattr(client, ASKS[method])(REF))
+    assert len(asked) == 1
 
 
 async def test_what_the_venue_has_not_is_said_before_anything_is_sent() -> None:

@@ -53,7 +53,7 @@ class MaxCalls:
         """The reply to one call, as JSON. Raises NotSent, ErrorReply or NoReply."""
         with self._asking(priority):
             await self.set_clock(what)
-            with calling(Call(weight=1)) as call:
+            with calling(Call(weight=1, single=True)) as call:
                 try:
                     return await self._send(method, path, params, call)
                 except (XETradeError, aiohttp.ClientError, TimeoutError, ValueError, msgspec.MsgspecError) as error:
