@@ -30,11 +30,15 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+def settings_of(sim: Sim, folder: Path, *venues: str) -> Settings:
+    """The settings of a machine that knows these simulated venues."""
+    where: Any = {venue: {"rest_url": sim.url(venue).rest, "ws_url": sim.url(venue).ws} for venue in venues}
+    return Settings(venues=where, trading={"store": str(folder / "orders.db")})  # type: ignore[arg-type]
+
+
 @asynccontextmanager
 async def desk_on(sim: Sim, folder: Path, *venues: str) -> AsyncIterator[TradingDesk]:
-    where: Any = {venue: {"rest_url": sim.url(venue).rest, "ws_url": sim.url(venue).ws} for venue in venues}
-    settings = Settings(venues=where, trading={"store": str(folder / "orders.db")})  # type: ignore[arg-type]
-    async with open_desk(settings, SystemClock(), random.Random(1)) as desk:
+    async with open_desk(settings_of(sim, folder, *venues), SystemClock(), random.Random(1)) as desk:
         yield desk
 
 

@@ -19,8 +19,7 @@ async def bybit_fundings(execution: CcxtExecution, symbol: str, since_ns: int) -
     """See `fundings.fundings_since`; half a year at most."""
     what = f"funding payments of {symbol}"
     rows = await cast("BybitExecution", execution).executions(what, symbol, since_ns // NS_PER_MS, "Funding")
-    found = execution.read(what, lambda: [_payment(execution, row, symbol) for row in rows])
-    return tuple(sorted(found, key=lambda one: (one.at_ns, len(one.payment_id), one.payment_id)))
+    return execution.read(what, lambda: tuple(_payment(execution, row, symbol) for row in rows))
 
 
 def _payment(execution: CcxtExecution, row: Row, symbol: str) -> FundingPayment:

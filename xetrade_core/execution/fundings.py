@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +36,7 @@ async def fundings_since(execution: CcxtExecution, symbol: str, since_ns: int) -
     """
     own = _OWN.get(execution.rules.id)
     if own is not None:
-        return await own(execution, symbol, since_ns)
+        return _oldest_first(await own(execution, symbol, since_ns))
     found: dict[str, FundingPayment] = {}
     since_ms = since_ns // NS_PER_MS
     what = f"funding payments of {symbol}"
@@ -50,8 +50,12 @@ async def fundings_since(execution: CcxtExecution, symbol: str, since_ns: int) -
         new = {row.payment_id: row for row in rows if row.payment_id not in found}
         found |= new
         if len(page) < PAGE or not new:
-            return tuple(sorted(found.values(), key=lambda row: (row.at_ns, len(row.payment_id), row.payment_id)))
+            return _oldest_first(found.values())
         since_ms = max(row.at_ns for row in rows) // NS_PER_MS
+
+
+def _oldest_first(payments: Iterable[FundingPayment]) -> tuple[FundingPayment, ...]:
+    return tuple(sorted(payments, key=lambda row: (row.at_ns, len(row.payment_id), row.payment_id)))
 
 
 def _payment(execution: CcxtExecution, row: dict[str, Any], symbol: str) -> FundingPayment:
