@@ -1,4 +1,8 @@
-"""Margin, return on it, and liquidation prices: the venues' own numbers and the venues' own formulas."""
+"""Margin, return on it, and liquidation prices, by the formulas that venues publish.
+
+What a simulated venue says of where it liquidates, by a formula written apart, is held to ours in
+`tests/execution/test_cards.py`.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +41,12 @@ sides = st.sampled_from([1, -1])
     ],
     ids=["ETH in a cross wallet", "BTC in a cross wallet", "ETH isolated", "BTC isolated"],
 )
-def test_binance_usdm_as_its_page_computes_it(leg, unrealized, maintenance, expected):
-    """https://www.binance.com/en/support/faq/b3c689c1f50a44cabb3a84e663b81d93, a wallet of 1,535,443.01 USDT."""
+def test_binance_usdm_by_its_formula(leg, unrealized, maintenance, expected):
+    """The formula is Binance's: https://www.binance.com/en/support/faq/b3c689c1f50a44cabb3a84e663b81d93.
+
+    The positions, in a wallet of 1,535,443.01 USDT, and their prices are an example that other projects test the same
+    formula with; the page as it could be read (2026-11) has the formula and its terms, and not these numbers.
+    """
     found = liquidation_price(LINEAR, [leg], D("1535443.01"), unrealized, maintenance)
     assert found is not None
     assert round(found, 2) == D(expected)

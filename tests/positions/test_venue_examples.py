@@ -1,6 +1,8 @@
 """Worked examples that venues publish, each with its source: our arithmetic is theirs.
 
-A venue that rounds on the way (Bybit cuts 1/5000 - 1/5500 to eight digits) is met to the digits that it prints.
+Read in stored copies of these pages (2026-11). A venue that rounds on the way is met to the digits that it has right:
+Bybit rounds 1/5000 - 1/5500 up to eight digits and prints 0.01819, where 0.0181818.. is meant. Of the quanto contract
+the page has the formula and the multiplier, and the numbers are ours.
 """
 
 from __future__ import annotations
@@ -138,7 +140,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.source.split('/')[2]}: {example.title}")
-def test_the_venues_own_numbers_come_out(example: Example) -> None:
+def test_the_published_numbers_come_out(example: Example) -> None:
     [case], _ = read_cases(example.case, "example")
     found = Ledger(case).pnl()
     for name, value in example.expected.items():
