@@ -7,18 +7,20 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.execution.conftest import Open
 from tests.support.sim import Sim
+from xetrade_core.assembly.dead_man import counting_down
 from xetrade_core.assembly.following import follow_accounts
 from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError, NotSupported
 from xetrade_core.execution.clients import tradable_venues
-from xetrade_core.execution.dead_man import CountsDown, Fires, dead_man_of
+from xetrade_core.execution.dead_man import CountsDown, DeadMan, Fires, dead_man_of
 from xetrade_core.execution.streams import open_stream
 from xetrade_core.execution.streams.words import GuardedWords
 from xetrade_core.settings import Settings
@@ -97,3 +99,30 @@ async def test_accounts_without_any_switch_are_refused(sim: Sim, tmp_path: Path)
         with pytest.raises(NotSupported, match="Binance spot: no venue there cancels"):
             async with follow_accounts(desk, random.Random(1), silence_s=60):
                 pytest.fail("it must not begin")
+
+
+class Counting:
+    """A client that counts down; where `answers` is not set its venue never answers."""
+
+    dead_man = DeadMan(Fires.SILENCE, 0.01, 60)
+
+    def __init__(self, *, answers: bool) -> None:
+        self.answers = asyncio.Event()
+        self.told: list[float] = []
+        if answers:
+            self.answers.set()
+
+    async def count_down(self, symbol: str | None, within_s: float) -> None:
+        self.told.append(within_s)
+        await self.answers.wait()
+
+
+async def test_a_venue_that_does_not_answer_lets_no_switch_of_another_fire() -> None:
+    silent, good = Counting(answers=False), Counting(answers=True)
+    desk: Any = SimpleNamespace(clients={("a", "main"): silent, ("b", "main"): good}, clock=SystemClock())
+    async with counting_down(desk, 0.03):
+        try:
+            await until(lambda: len(good.told) > 3)
+        finally:
+            silent.answers.set()
+    assert (silent.told, good.told[-1], set(good.told)) == ([0.03, 0], 0, {0.03, 0})

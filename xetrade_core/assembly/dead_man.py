@@ -43,32 +43,36 @@ async def counting_down(desk: TradingDesk, within_s: float) -> AsyncIterator[Non
     """Keep the switches that count down armed while inside: of accounts, and of every symbol with orders at work."""
     clients = {name: one for name, one in desk.clients.items() if isinstance(one, CountsDown)}
     by_symbol = {name for name in clients if (switch := dead_man_of(desk.clients[name])) and switch.by_symbol}
-    armed: set[tuple[AccountName, str | None]] = {(name, None) for name in clients.keys() - by_symbol}
+    armed: dict[AccountName, set[str | None]] = {name: set() if name in by_symbol else {None} for name in clients}
 
-    async def beat() -> None:
-        for name in by_symbol:
-            working = await desk.orders.open_orders(venue=name[0], account=name[1])
-            armed.update((name, order.intent.symbol) for order in working)
-        for name, symbol in sorted(armed, key=str):
-            try:
-                await clients[name].count_down(symbol, within_s)
-            except ExecutionError as error:
-                _log.warning("dead_man_not_armed", account="/".join(name), symbol=symbol, error=str(error))
+    async def arm(name: AccountName, symbol: str | None) -> None:
+        try:
+            await clients[name].count_down(symbol, within_s)
+        except ExecutionError as error:
+            _log.warning("dead_man_not_armed", account="/".join(name), symbol=symbol, error=str(error))
 
-    async def keep_beating() -> None:
+    async def keep_beating(name: AccountName) -> None:
         while True:
             try:
-                await beat()
+                if name in by_symbol:
+                    working = await desk.orders.open_orders(venue=name[0], account=name[1])
+                    armed[name].update(order.intent.symbol for order in working)
+                await asyncio.gather(*(arm(name, symbol) for symbol in armed[name]))
             except XETradeError as error:  # the store is away: the venue counts on
-                _log.warning("dead_man_not_armed", error=str(error))
+                _log.warning("dead_man_not_armed", account="/".join(name), error=str(error))
             await desk.clock.sleep(within_s / _BEATS)
 
-    beating = asyncio.create_task(keep_beating())
+    # Each account on its own: a venue that does not answer must not let the switches of the others fire.
+    beating = [asyncio.create_task(keep_beating(name)) for name in clients]
     try:
         yield
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
-        for name, symbol in sorted(armed, key=str):
-            with contextlib.suppress(ExecutionError):
-                await clients[name].count_down(symbol, 0)
+        for task in beating:
+            task.cancel()
+        await asyncio.gather(*beating, return_exceptions=True)
+        await asyncio.gather(*(_disarm(clients[name], symbol) for name, symbols in armed.items() for symbol in symbols))
+
+
+async def _disarm(client: CountsDown, symbol: str | None) -> None:
+    with contextlib.suppress(ExecutionError):
+        await client.count_down(symbol, 0)
