@@ -66,6 +66,7 @@ def test_what_happens_to_an_order_is_told_and_in_the_store_at_once(
         order = placed(xetrade, sim)
         told = until(process.stdout, lambda row: row["kind"] == "order")
         assert (told["status"], told["ours"], told["order_id"]) == ("open", order["client_id"], order["order_id"])
+        assert (told["venue"], told["account"]) == ("binanceusdm", "main")
         sim.fill("binanceusdm", order["order_id"])
         fill = until(process.stdout, lambda row: row["kind"] == "fill")
         assert (fill["ours"], fill["quantity"], fill["side"]) == (order["client_id"], "0.01", "buy")

@@ -14,7 +14,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
-from xetrade_core.assembly.accounts import AccountPlan
+from xetrade_core.assembly.accounts import AccountName, AccountPlan
 from xetrade_core.assembly.dead_man import counting_down, switches
 from xetrade_core.assembly.trading import TradingDesk
 from xetrade_core.clock import NS_PER_S
@@ -26,20 +26,22 @@ from xetrade_core.model.orders import Fill, Order
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.overview import number
 
-#: gets each statement, and the order of ours that it is about as it stands then, if it is about one
-Heard = Callable[[Statement, Order | None], Awaitable[object]]
+#: gets whose account it is of, each statement, and the order of ours that it is about, as it stands then, if any
+Heard = Callable[[AccountName, Statement, Order | None], Awaitable[object]]
 
 
-def heard_row(said: Statement, order: Order | None) -> dict[str, str | None]:
+def heard_row(name: AccountName, said: Statement, order: Order | None) -> dict[str, str | None]:
     """A statement for people. `ours`: the client id of the order in the store that it is about; None if it is not in
     there, which the order of another program is not. A balance is about none."""
+    of = {"venue": name[0], "account": name[1]}
     if isinstance(said, Balance):
         told = {"currency": said.currency, "total": number(said.total), "free": number(said.free)}
-        return {"at": _instant(said.received_ns), "kind": "balance", **told}
+        return {"at": _instant(said.received_ns), "kind": "balance", **of, **told}
     ours = None if order is None else order.client_id
     row: dict[str, str | None] = {
         "at": _instant(said.exchange_ns) if said.exchange_ns else None,
         "kind": "fill" if isinstance(said, Fill) else "order",
+        **of,
         "pair": said.symbol,
         "client_id": ours or said.client_id,
         "order_id": said.venue_order_id,
@@ -57,7 +59,7 @@ def _instant(at_ns: int) -> str:
     return datetime.fromtimestamp(at_ns / NS_PER_S, UTC).isoformat(timespec="milliseconds")
 
 
-async def _nobody(said: Statement, order: Order | None) -> None:
+async def _nobody(name: AccountName, said: Statement, order: Order | None) -> None:
     """What hears unless somebody listens."""
 
 
@@ -94,7 +96,7 @@ def _stream(
 
     async def tell(said: Statement) -> None:
         order = None if isinstance(said, Balance) else await desk.orders.observe(venue, account, said)
-        await heard(said, order)
+        await heard(plan.name, said, order)
 
     async def working() -> list[OrderRef]:
         return [OrderRef.of(order) for order in await desk.orders.open_orders(venue=venue, account=account)]

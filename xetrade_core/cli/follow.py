@@ -15,6 +15,7 @@ from xetrade_core.cli.options import JsonOption, open_settings, seconds
 from xetrade_core.cli.output import count, emit_json, emit_text, say
 
 if TYPE_CHECKING:
+    from xetrade_core.assembly.accounts import AccountName
     from xetrade_core.assembly.reconciling import Reconciled
     from xetrade_core.assembly.trading import TradingDesk
     from xetrade_core.execution.streams import PrivateStream, Statement
@@ -63,8 +64,8 @@ def follow(
     silence_s = seconds(dead_man, "--dead-man") if dead_man else None
     every_s = None if reconciling in _WORDS else seconds(reconciling, "--reconcile")
 
-    async def heard(said: Statement, order: Order | None) -> None:
-        row = heard_row(said, order)
+    async def heard(name: AccountName, said: Statement, order: Order | None) -> None:
+        row = heard_row(name, said, order)
         if as_json:
             emit_json(row)
         else:
