@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.execution.conftest import Open, key_of
 from tests.execution.test_cards import CARDS, Card, D, Subject
 from tests.support.sim import Sim
-from xetrade_core.clock import SystemClock
+from xetrade_core.clock import ManualClock, SystemClock
 from xetrade_core.errors import NotSupported, VenueUnavailable
 from xetrade_core.execution.streams import PrivateStream, Statement, StreamOver, open_stream, streamed_venues
 from xetrade_core.execution.streams.binance import BinanceUsdmStream
@@ -253,6 +254,28 @@ async def test_a_full_queue_ends_the_connection_and_what_did_not_fit_is_asked_fo
         await subject.until(lambda: len({one.trade_id for one in subject.fills(placed.venue_order_id)}) == 3)
         assert stream.connects == 2 or stream.state is StreamState.CATCHING_UP
     await subject.flat()
+
+
+async def test_what_trades_while_a_gap_is_asked_for_is_in_the_next_gap() -> None:
+    clock, asked = ManualClock(wall_ns=10**18), list[int]()
+
+    class Slow:
+        async def fills_since(self, symbol: str, since_ns: int) -> tuple[()]:
+            asked.append(since_ns)
+            clock.advance(60)
+            return ()
+
+    async def nothing(*_: object) -> list[Any]:
+        return []
+
+    Slow.open_orders = Slow.balances = nothing  # type: ignore[attr-defined]
+    words: Any = SimpleNamespace(addresses=BinanceUsdmStream.addresses)
+    slow: Any = Slow()
+    stream = PrivateStream(words, slow, nothing, nothing, clock, random.Random(1), name="main", symbols=["A/B", "C/D"])
+    began_ns = clock.wall_ns()
+    for _ in range(2):
+        await stream._catch_up()
+    assert max(asked[2:]) <= began_ns < clock.wall_ns()
 
 
 async def test_a_venue_without_a_stream_is_named(opened: Open) -> None:

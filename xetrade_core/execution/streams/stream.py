@@ -127,7 +127,7 @@ class PrivateStream:
         task, self._task = self._task, None
         if task is not None:
             self._closing.set()
-            if self._guard_s is not None and self.state is StreamState.LIVE:
+            if self._guard_s is not None and self.state in (StreamState.CATCHING_UP, StreamState.LIVE):
                 await asyncio.wait({task}, timeout=_PARTING_S)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -299,7 +299,7 @@ class PrivateStream:
 
     async def _catch_up(self) -> None:
         """Ask for whatever may have happened while nobody listened."""
-        since_ns = self._heard_ns - _OVERLAP_NS
+        since_ns, asked_ns = self._heard_ns - _OVERLAP_NS, self._clock.wall_ns()
         believed = list(await self._working())
         try:
             open_now = await self._execution.open_orders(None)
@@ -318,4 +318,4 @@ class PrivateStream:
                 await self._pass_on(balance)
         except ExecutionError as error:
             raise VenueUnavailable(f"the gap of the stream of {self.name} cannot be closed: {error}") from None
-        self._heard_ns = self._clock.wall_ns()
+        self._heard_ns = asked_ns  # what traded while it was asked was not in every answer
