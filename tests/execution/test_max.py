@@ -319,6 +319,16 @@ async def test_what_the_venue_has_not_is_said_before_anything_is_sent() -> None:
     assert asked == []
 
 
+async def test_an_id_that_is_no_number_is_no_order_of_the_venues() -> None:
+    ref = OrderRef("BTC/TWD", None, "abc")
+    async with answering() as (client, asked):
+        assert await client.find(ref) is None
+        with pytest.raises(ErrorReply, match="max has no order 'abc'") as caught:
+            await client.cancel(ref)
+        assert client.is_unknown_order(caught.value)
+    assert asked == []
+
+
 async def test_a_refusal_keeps_the_venues_code_and_words() -> None:
     refusal = {"success": False, "error": {"code": 2018, "message": "not enough"}}
     for status in (400, 200):

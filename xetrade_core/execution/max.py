@@ -29,6 +29,7 @@ from xetrade_core.venues.venue import ErrorKind
 PAGE = 1000
 _SPOT = "/api/v3/wallet/spot"
 _ORDER = "/api/v3/order"
+_NO_SUCH_ORDER = "2004"
 _EARLIEST_MS = 1_512_950_400_000  # the least that the venue takes for a time
 _ASKED_AGAIN_S = (0.1, 0.2, 0.4)  # after these waits, as it may match an order after it has answered
 _FILTERS = ("order", "trade_update", "account")  # of the stream: trades come with their fees
@@ -214,8 +215,13 @@ def _wanted(intent: Intent) -> Words:
 
 
 def _named(ref: OrderRef) -> Words:
-    """The order's name: the venue's own where it is known, as ours may be another order's after a day."""
+    """The order's name: the venue's own where it is known, as ours may be another order's after a day.
+
+    Raises ErrorReply for an id that no order of the venue has: theirs are numbers.
+    """
     if ref.venue_order_id is not None:
+        if not (ref.venue_order_id.isascii() and ref.venue_order_id.isdigit()):
+            raise ErrorReply(_NO_SUCH_ORDER, f"max has no order {ref.venue_order_id!r}: its ids are numbers")
         return {"id": int(ref.venue_order_id)}
     return {"client_oid": ref.client_id or ""}
 
