@@ -1,4 +1,5 @@
-"""The profit of a venue's day out of the fills in the lake: streamed from the first on, in memory that does not grow.
+"""The profit of a venue's day out of the fills in the lake: streamed, in memory that does not grow; from the first on,
+or from what the day before was opened with, where that is kept (`openings`).
 
 Marks at the end of a day are the last that a snapshot of positions has recorded on it.
 """
@@ -6,7 +7,7 @@ Marks at the end of a day are the last that a snapshot of positions has recorded
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xetrade_core.accounting.export import totals
+from xetrade_core.accounting.openings import keep_opening, made_of, open_book
 from xetrade_core.errors import LakeError
 from xetrade_core.lake.day_tables import write_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
@@ -89,10 +91,23 @@ class _Sizes:
 
 
 def results(
-    store: ObjectStore, venue: str, marks: Marks, to_ns: int | None = None, sizes: _Sizes | None = None
+    store: ObjectStore,
+    venue: str,
+    marks: Marks,
+    to_ns: int | None = None,
+    sizes: _Sizes | None = None,
+    *,
+    opened: tuple[int, PositionBook] | None = None,
+    passing: tuple[int, Callable[[PositionBook], None]] | None = None,
 ) -> Iterator[DayResult]:
-    """Every day's results of a venue, from its first fill in the lake to the day before `to_ns` (None: to the last)."""
+    """Every day's results of a venue, from its first fill in the lake to the day before `to_ns` (None: to the last).
+
+    `opened`: begin with that day instead, and the positions that it began with. `passing`: what is told the positions
+    before the first event of that day or a later one.
+    """
     sizes = sizes or _Sizes()
+    from_ns, book = opened or (None, PositionBook(sizes.payout))
+    pass_ns, told = passing or (None, None)
 
     def fills(day_ns: int) -> Iterator[Event]:
         for row in read_fills(store, venue, day_ns, day_ns + NS_PER_DAY):
@@ -100,12 +115,18 @@ def results(
             yield row.fill, row.strategy
 
     def events() -> Iterator[Event]:
+        nonlocal told
         for day_ns in traded_days(store, venue):
-            if to_ns is None or day_ns < to_ns:
+            if told is not None and pass_ns is not None and day_ns >= pass_ns:
+                told(book)
+                told = None
+            if (from_ns is None or day_ns >= from_ns) and (to_ns is None or day_ns < to_ns):
                 payments: list[Event] = [(payment, "") for payment in read_payments(store, venue, day_ns)]
                 yield from heapq.merge(fills(day_ns), payments, key=_time) if payments else fills(day_ns)
+        if told is not None:
+            told(book)
 
-    yield from daily(events(), PositionBook(sizes.payout), marks, PLACES, to_ns)
+    yield from daily(events(), book, marks, PLACES, to_ns, from_ns)
 
 
 def _time(event: Event) -> int:
@@ -118,7 +139,15 @@ def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
     """Make and keep the results of a venue's day. Raises LakeError."""
     start_ns, sizes = day_start(day_ns), _Sizes()
     marks = snapshot_marks(store, (start_ns - NS_PER_DAY, start_ns))
-    found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes)
+    made = made_of(store, venue, start_ns)
+
+    def keep(book: PositionBook) -> None:
+        keep_opening(store, venue, start_ns, made, book, sizes.known)
+
+    # The day before, too: what its end was worth is the beginning of this one.
+    begun, book = start_ns - NS_PER_DAY, PositionBook(sizes.payout)
+    opened = (begun, book) if open_book(store, venue, begun, book, sizes.payout, sizes.known) else None
+    found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes, opened=opened, passing=(start_ns, keep))
     rows = tuple(row for row in found if row.day_ns == start_ns)
     written = write_day(store, PNL_DAILY, venue, start_ns, _table(rows, sizes))
     paid = totals(read_payments(store, venue, start_ns))

@@ -80,13 +80,21 @@ def day_of(event: Fill | FundingPayment) -> int:
 
 
 def daily(
-    events: Iterable[Event], book: PositionBook, marks: Marks, places: int = PLACES, until_ns: int | None = None
+    events: Iterable[Event],
+    book: PositionBook,
+    marks: Marks,
+    places: int = PLACES,
+    until_ns: int | None = None,
+    from_ns: int | None = None,
 ) -> Iterator[DayResult]:
     """A row for each day and holder that traded, was paid funding, or holds something at the day's end; by day, then
     by holder. `book` keeps the positions and may hold some already. Results have `places` digits after the point.
-    Days go on, without events too, up to `until_ns`; without it they end with the last event. Raises OutOfOrder.
+    Days go on, without events too, up to `until_ns`; without it they end with the last event. They begin with the first
+    event, or with the day of `from_ns`. Raises OutOfOrder.
     """
     days = _Days(book, marks, places)
+    if from_ns is not None:
+        yield from days.advance(from_ns)
     for event, strategy in events:
         day_ns = day_of(event)
         if day_ns != days.current:

@@ -195,3 +195,12 @@ def exact(payout: Payout, method: LotMethod = LotMethod.AVERAGE) -> Position[Fra
 def streamed(payout: Payout, method: LotMethod = LotMethod.AVERAGE) -> Position[Decimal]:
     """An empty position for many fills: to be used within `numbers.stream_context`."""
     return Position(payout, method, Decimal)
+
+
+def resumed(payout: Payout, state: tuple[Decimal, ...], fees_paid: dict[str, Decimal]) -> Position[Decimal]:
+    """A position by the average method that goes on from the `state` of another."""
+    position = streamed(payout)
+    lots = position._lots
+    lots.quantity, lots.basis, position.realized, position.fees, position.funding = state
+    position.fees_paid = dict(fees_paid)
+    return position

@@ -61,7 +61,7 @@ def funding_payments(
 def pnl_daily(
     context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource
 ) -> Iterator[Result]:
-    """Account for the day, from the first fill in the lake on."""
+    """Account for the day."""
     made = accounting.profit(VenueDay.from_key(context.partition_key), lake.store())
     yield profit_result(made, accounting.profit_pictures(made, lake.store()))
 
