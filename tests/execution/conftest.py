@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,10 @@ async def opened(sim: Sim) -> AsyncIterator[Open]:
             return client
 
         yield opens
+
+
+def unhurried(client: Any) -> Any:
+    """The client, whose calls wait for no rate of the venue: OKX's would for seconds."""
+    budget = getattr(client, "_calls", client)._client.transport.budget
+    budget.limit = budget.cancel_limit = 10**9
+    return client

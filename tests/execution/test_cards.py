@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.execution.conftest import Open, key_of
+from tests.execution.conftest import Open, key_of, unhurried
 from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.execution.clients import AccountClient
@@ -76,7 +76,7 @@ class Subject:
 
     def __init__(self, card: Card, opened: Open, sim: Sim) -> None:
         self.card, self.sim, self.opened = card, sim, opened
-        self.client: AccountClient = opened(card.venue)
+        self.client: AccountClient = unhurried(opened(card.venue))
 
     def intent(self, share: str | None = "0.97", **changes: Any) -> Intent:
         """A buy at a share of the best bid (None: at the market), of the card's amount."""

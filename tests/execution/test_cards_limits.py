@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.execution.conftest import Open
+from tests.execution.conftest import Open, unhurried
 from tests.execution.test_cards import CARDS, Card, D, Subject
 from tests.support.sim import Sim
 from xetrade_core.model.orders import Intent, ReportStatus
@@ -89,7 +89,7 @@ async def test_a_venue_that_turns_away_has_not_taken_it_and_says_until_when(subj
 async def test_a_clock_that_is_off_is_measured_again_and_never_widened(subject: Subject) -> None:
     venue = subject.card.venue
     subject.sim.begin(kind="clock", venue=venue, offset_s=-40, for_=60)
-    client: Any = subject.opened(venue)
+    client: Any = unhurried(subject.opened(venue))
     assert (await client.place(subject.intent())).status is ReportStatus.OPEN
     subject.sim.clear()
     found = await outcome(subject, client, subject.intent())

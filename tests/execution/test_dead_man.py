@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.execution.conftest import Open
+from tests.execution.conftest import Open, unhurried
 from tests.support.sim import Sim
 from xetrade_core.assembly.dead_man import counting_down
 from xetrade_core.assembly.following import follow_accounts
@@ -41,6 +41,8 @@ def settings_of(sim: Sim, folder: Path, *venues: str) -> Settings:
 @asynccontextmanager
 async def desk_on(sim: Sim, folder: Path, *venues: str) -> AsyncIterator[TradingDesk]:
     async with open_desk(settings_of(sim, folder, *venues), SystemClock(), random.Random(1)) as desk:
+        for client in desk.clients.values():
+            unhurried(client)
         yield desk
 
 
