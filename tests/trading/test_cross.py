@@ -163,6 +163,27 @@ def test_limits_and_halts_of_either_leg_stop_both(tmp_path: Path) -> None:
     assert limited.check() is None
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Limits(max_exposure=D(600)), "max_exposure of portfolio would be 999.4"),
+        (Limits(order_rate=RateRule(1, 60)), "order_rate of portfolio would be 2"),
+    ],
+)
+def test_limits_that_each_leg_alone_would_fit_are_held_to_both(limits: Limits, said: str, tmp_path: Path) -> None:
+    world = CrossWorld(tmp_path, limits=RiskLimits({Scope(ScopeKind.PORTFOLIO, ""): limits}))
+    with pytest.raises(CrossRefused, match=said) as refused:
+        world.start()
+    assert "binance/main" not in str(refused.value), "the first leg alone would fit"
+    assert world.check() is None
+
+
+def test_one_open_order_at_a_time_is_enough_for_both_legs(tmp_path: Path) -> None:
+    limits = Limits(max_open_orders=1, max_open_notional=D(600))
+    world = CrossWorld(tmp_path, limits=RiskLimits({Scope(ScopeKind.PORTFOLIO, ""): limits}))
+    assert ended(world).state is CrossState.DONE
+
+
 def halt(world: CrossWorld, venue: str, state: TradingState = TradingState.HALTED) -> None:
     store = world.open()
     store.control(ControlEvent(kind=ControlKind.TRADING_STATE, at_ns=1, by="op", venue=venue, state=state))
@@ -239,12 +260,13 @@ def test_contracts_are_traded_back_reduce_only(tmp_path: Path) -> None:
 
 
 def test_a_limit_stops_no_exit_and_a_refused_hedge_is_traded_back_at_once(tmp_path: Path) -> None:
-    """Each leg alone fits the limit, both do not; trading back would pass it too, and may."""
-    limits = RiskLimits({Scope(ScopeKind.PORTFOLIO, ""): Limits(order_rate=RateRule(1, 60))})
+    """Both legs fit the limit, a second order of the hedge does not; trading back would pass it too, and may."""
+    limits = RiskLimits({Scope(ScopeKind.PORTFOLIO, ""): Limits(order_rate=RateRule(2, 60))})
     world = CrossWorld(tmp_path, limits=limits)
+    world.okx.supply.append([D("0.004")])
     saga = ended(world)
     assert saga.state is CrossState.UNWOUND
-    assert "order_rate of portfolio would be 2, allowed is 1 in 60 s" in (saga.reason or "")
+    assert "order_rate of portfolio would be 3, allowed is 2 in 60 s" in (saga.reason or "")
 
 
 def test_after_a_halt_nothing_is_sent_and_what_is_open_is_stated(world: CrossWorld) -> None:

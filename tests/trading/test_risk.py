@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from decimal import Decimal
 from typing import Any
 
@@ -142,6 +143,17 @@ def test_where_the_venue_does_not_hold_to_reduce_only_an_exit_fits_what_is_held(
     assert check(risk, **exit_) is None
     risk.replace(None, order(1, reduce_only=True, side=Side.SELL))
     assert check(risk, **exit_) == Denial(f"reduce_only amount of {SYMBOL}", "0.01", "at most 0.005")
+
+
+def test_orders_in_turn_are_held_to_what_those_before_them_leave_and_nothing_is_left_behind() -> None:
+    risk = book(Limits(max_position=D("0.015")), SYMBOL_SCOPE)
+    risk.replace(None, order(1, amount=D("0.001")))
+    before = {scope: astuple(risk.usage(scope)) for scope in risk.scopes()}
+    turn = [(intent(index, side=side), True) for index, side in enumerate([Side.BUY, Side.BUY, Side.SELL], 10)]
+    for _ in range(2):
+        first, second, third = risk.check_in_turn(turn, NOW)
+        assert (first, second and second.asked, third) == (None, "0.021", None)
+        assert {scope: astuple(risk.usage(scope)) for scope in risk.scopes()} == before
 
 
 def state(value: TradingState, venue: str | None = None, symbol: str | None = None) -> ControlEvent:

@@ -10,15 +10,17 @@ Limits never stop a cancel or an exit (reduce-only); a halt stops every new orde
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import Halted, NotArmed, RiskDenied
 from xetrade_core.model.decimals import plain
 from xetrade_core.model.order_events import ControlEvent, TradingState
-from xetrade_core.model.orders import ZERO, Intent, OrderType, Side
+from xetrade_core.model.orders import ZERO, Fill, Intent, Order, OrderState, OrderType, Side
 from xetrade_core.trading.limits import Limits, Scope, ScopeKind
 from xetrade_core.trading.reservations import Reservations, Usage, line_of
 
@@ -72,6 +74,50 @@ class RiskBook(Reservations):
             if denial is not None:
                 return denial
         return None
+
+    def check_in_turn(self, intents: Iterable[tuple[Intent, bool]], now_ns: int) -> list[Denial | None]:
+        """As `check` of orders that follow each other: each is held to what is left once those before it have traded
+        whole, at the mark. The flag is `venue_reduces`."""
+        found: list[Denial | None] = []
+        undo: list[Callable[[], None]] = []
+        try:
+            for intent, venue_reduces in intents:
+                found.append(self.check(intent, now_ns, venue_reduces=venue_reduces))
+                if found[-1] is None:
+                    undo += self._suppose_traded(intent, now_ns)
+        finally:
+            for take_back in reversed(undo):
+                take_back()
+        return found
+
+    def _suppose_traded(self, intent: Intent, now_ns: int) -> tuple[Callable[[], None], Callable[[], None]]:
+        """Count an order as traded whole; gives what takes that back, the later half last."""
+        order = Order(
+            intent=intent,
+            state=OrderState.FILLED,
+            version=1,
+            amount=intent.amount,
+            reserve_price=intent.reserve_price,
+            updated_ns=now_ns,
+            filled=intent.amount,
+            sent=1,
+            sent_ns=now_ns,
+        )
+        fill = Fill(
+            venue=intent.venue,
+            account=intent.account,
+            symbol=intent.symbol,
+            trade_id=intent.client_id,
+            side=intent.side,
+            price=self._marks.price(intent.venue, intent.symbol, now_ns) or intent.reserve_price,
+            amount=intent.amount,
+            received_ns=now_ns,
+        )
+        line = line_of(intent)
+        before = self.holding(line)
+        self.replace(None, order)
+        self.hold(line, before.after(fill, intent.terms))
+        return partial(self.replace, order, None), partial(self.hold, line, before)
 
     def gate(self, intent: Intent, now_ns: int, more: Decimal = ZERO) -> Denial | None:
         """Why nothing may be sent there now, whatever the limits: halted, or not armed for `more` than is reserved."""

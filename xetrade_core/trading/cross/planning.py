@@ -8,7 +8,7 @@ What is wrong is told all at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import CrossRefused, InvalidOrder, XETradeError
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.instruments import Instrument
-from xetrade_core.model.orders import Side, TimeInForce
+from xetrade_core.model.orders import Intent, Side, TimeInForce
 from xetrade_core.model.quotes import BookSnapshot
 from xetrade_core.trading import asking
 from xetrade_core.trading.client_ids import client_order_id, require_valid
@@ -51,7 +51,9 @@ async def make_plan(means: Means, request: CrossRequest, key: str) -> Plan:
     for one in (buy, sell):
         one.problems += _grid_problems(one.leg, request.quantity)
         _check_depth(one, request.quantity)
-        one.problems += _order_problems(means, one, request, key)
+    first, hedge = (buy, sell) if buy.leg.depth <= sell.leg.depth else (sell, buy)
+    _check_orders(means, (first, hedge), request, key)
+    for one in (buy, sell):
         await _check_balance(means, one, request.quantity, unchecked)
     problems = [f"{one.leg.place}: {problem}" for one in (buy, sell) for problem in one.problems]
     expected = None
@@ -63,7 +65,6 @@ async def make_plan(means: Means, request: CrossRequest, key: str) -> Plan:
             )
     if problems or expected is None:
         raise CrossRefused("nothing was sent: " + "; ".join(problems))
-    first, hedge = (buy, sell) if buy.leg.depth <= sell.leg.depth else (sell, buy)
     base = Contract.currencies(first.leg.symbol)[0]
     return Plan(
         request=request,
@@ -132,21 +133,27 @@ def _check_depth(one: _Side, quantity: Decimal) -> None:
     one.leg = msgspec.structs.replace(one.leg, depth=depth, best=touch(one.book, one.leg.side), average=average)
 
 
-def _order_problems(means: Means, one: _Side, request: CrossRequest, key: str) -> Iterator[str]:
-    """What the order service would refuse: grid, minimums, maximums, limits, a halt, a missing arming."""
-    leg, now_ns = one.leg, means.clock.wall_ns()
-    account = means.account(leg.venue, leg.account)
-    asked = order_request(leg, leg.side, request.quantity / leg.size, one.bound, request.strategy)
-    intent = asking.intent_for(
-        asked, account, means.store.marks, client_id=client_order_id(key, leg.side.value), key=key, now_ns=now_ns
-    )
-    if isinstance(intent, XETradeError):
-        yield str(intent)
-        return
-    reduces = Capability.REDUCE_ONLY in account.venue.capabilities
-    denial = means.store.do(lambda work: work.risk.check(intent, now_ns, venue_reduces=reduces))
-    if denial is not None:
-        yield str(denial.to_error(intent.client_id))
+def _check_orders(means: Means, sides: Iterable[_Side], request: CrossRequest, key: str) -> None:
+    """Note what the order service would refuse: grid, minimums, maximums, limits, a halt, a missing arming. The second
+    order is held to what the limits leave once the first has traded: one leg alone is worse than none."""
+    now_ns = means.clock.wall_ns()
+    intents: list[tuple[_Side, Intent, bool]] = []
+    for one in sides:
+        leg = one.leg
+        account = means.account(leg.venue, leg.account)
+        asked = order_request(leg, leg.side, request.quantity / leg.size, one.bound, request.strategy)
+        intent = asking.intent_for(
+            asked, account, means.store.marks, client_id=client_order_id(key, leg.side.value), key=key, now_ns=now_ns
+        )
+        if isinstance(intent, XETradeError):
+            one.problems.append(str(intent))
+        else:
+            intents.append((one, intent, Capability.REDUCE_ONLY in account.venue.capabilities))
+    in_turn = [(intent, reduces) for _, intent, reduces in intents]
+    denials = means.store.do(lambda work: work.risk.check_in_turn(in_turn, now_ns))
+    for (one, intent, _), denial in zip(intents, denials, strict=True):
+        if denial is not None:
+            one.problems.append(str(denial.to_error(intent.client_id)))
 
 
 async def _check_balance(means: Means, one: _Side, quantity: Decimal, unchecked: list[str]) -> None:
