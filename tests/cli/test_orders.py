@@ -357,6 +357,14 @@ def test_an_order_without_an_answer_has_its_own_exit_code_and_is_found_again(tra
     assert all_ids(sim).count(client_id[1]) == 1
 
 
+def test_resuming_asks_what_became_of_an_order_that_was_left_resting(trade: Run, sim: Sim) -> None:
+    order = placed(trade)
+    sim.fill("binance", order["order_id"])
+    assert trade("status", "--order-id", order["client_id"], "--json").json["state"] == "open"
+    [row] = trade("orders", "resume", "--json").json
+    assert (row["state"], row["filled"], row["average_price"]) == ("filled", "0.001", "50000")
+
+
 def test_an_order_waits_for_a_venue_that_is_down(trade: Run, sim: Sim) -> None:
     placed(trade)  # what the venue lists is known from then on
     sim.begin(kind="refuse", venue="binance", for_=3)

@@ -30,6 +30,8 @@ async def until_asked(
             async with asyncio.timeout(left_s):
                 return await ask()
         except TimeoutError:
+            if left_s is None:
+                raise
             continue
         except VenueRefused:
             raise

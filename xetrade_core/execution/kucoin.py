@@ -36,6 +36,7 @@ class KucoinExecution(KucoinClient):
 
     trading = "Spot"
     fields = OrderFields("active", "dealSize", "lastUpdatedAt")
+    trade_history_s = _KEPT_MS / 1000
     dead_man = DeadMan(Fires.SILENCE, 5, 86_400)
 
     async def place(self, intent: Intent) -> OrderReport:

@@ -40,6 +40,7 @@ class KucoinFuturesExecution(KucoinClient):
 
     weights = MappingProxyType({"place": 2, "cancel": 1})
     trading = "Futures"
+    trade_history_s = _KEPT_MS / 1000
     fields = OrderFields("isActive", "filledSize", "updatedAt")
 
     def order_params(self, intent: Intent) -> dict[str, object]:
