@@ -35,6 +35,7 @@ from xetrade_core.settings_trading import (
     SCOPE,
     AccountSettings,
     LimitSettings,
+    MonitorSettings,
     TradingSettings,
 )
 
@@ -268,6 +269,7 @@ class Settings(BaseSettings):
     rates: RateSettings = RateSettings()
     reads: ReadSettings = ReadSettings()
     breakers: BreakerSettings = BreakerSettings()
+    monitor: MonitorSettings = MonitorSettings()
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()

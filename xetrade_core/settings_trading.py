@@ -93,6 +93,7 @@ class AccountSettings(Section):
 
 
 Amount = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Limit = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 
 
 class LimitSettings(Section):
@@ -114,4 +115,17 @@ class LimitSettings(Section):
     )
     max_daily_loss: Amount | None = Field(
         default=None, description="realized since 00:00 UTC plus unrealized; then only exits pass"
+    )
+
+
+class MonitorSettings(Section):
+    """What of positions is alarming wherever they are watched, unless the command or the run says otherwise: by
+    `xetrade monitor`, and by the job `monitor_positions`, which looks at them every five minutes."""
+
+    max_notional: Limit | None = Field(default=None, description="a position worth more, in its settlement currency")
+    max_drawdown: Limit | None = Field(
+        default=None, description="a net so far below the best that was seen while it was watched"
+    )
+    min_liquidation_distance: Limit | None = Field(
+        default=None, description="a mark nearer to the venue's liquidation price, in percent of the mark: `10`"
     )

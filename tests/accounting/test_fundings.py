@@ -177,8 +177,8 @@ def test_what_the_venue_holds_is_compared_with_what_our_fills_make(
     remove = add_alarm_sink(told.append)
     trade(("0.015", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="a")
     pace = Pace(interval_s=1, max_updates=1)
-    near = PositionLimits.of(min_liquidation_distance=30)  # 300 USDT back 1,200: liquidated a quarter lower
-    made = watch_positions(load_settings(), lake, pace, SystemClock(), limits=near)
+    monkeypatch.setenv("XETRADE_MONITOR__MIN_LIQUIDATION_DISTANCE", "30")  # 300 USDT back 1,200: a quarter lower
+    made = watch_positions(load_settings(), lake, pace, SystemClock())
     [row] = made.positions
     [said] = client_of(sim).fapiPrivateV3GetPositionRisk()
     assert row.liquidation == D(said["liquidationPrice"])
@@ -187,7 +187,9 @@ def test_what_the_venue_holds_is_compared_with_what_our_fills_make(
     assert made.mismatches == (f"binanceusdm/main {SYMBOL}: 0.015 here, 0.02 at the venue",)
     assert [one["alarm"] for one in told] == ["position_near_liquidation", "position_mismatch"]
     trade(("0.005", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="b")
-    assert watch_positions(load_settings(), lake, pace, SystemClock()).mismatches == ()
+    nearer = PositionLimits.of(min_liquidation_distance=5)
+    assert watch_positions(load_settings(), lake, pace, SystemClock(), limits=nearer).mismatches == ()
+    assert len(told) == 2  # the run's own limit counts
     only = Selection(strategy="a")
     assert watch_positions(load_settings(), lake, pace, SystemClock(), selection=only).compared == ()
     remove()

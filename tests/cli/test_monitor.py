@@ -60,6 +60,24 @@ def test_a_monitor_prints_a_line_of_json_an_update(ask: Run, trade: Trade) -> No
     assert [json.loads(line)["number"] for line in ran.out.splitlines()] == [1, 2, 3]
 
 
+def test_a_limit_of_the_settings_is_told_unless_the_command_has_another(
+    ask: Run, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(("0.5", "50000"))
+    monkeypatch.setenv("XETRADE_MONITOR__MAX_NOTIONAL", "1000")
+    once = ("monitor", "--max-updates", "1", "--json")
+    assert "BTC/USDT on binance main maker is worth" in ask(*once).err
+    assert "is worth" not in ask(*once, "--max-notional", "1000000").err
+
+
+def test_every_move_of_a_mark_is_a_line_where_that_is_asked_for(ask: Run, trade: Trade) -> None:
+    trade(("0.5", "50000"))
+    ran = ask("monitor", "--on-change", "--max-updates", "3", "--json")
+    marks = [json.loads(line)["positions"][0]["mark"] for line in ran.out.splitlines()]
+    assert len(marks) == 3
+    assert marks[0] != marks[1] != marks[2]
+
+
 def test_people_get_a_table(ask: Run, trade: Trade) -> None:
     trade(("0.5", "50000"), fee={"fee": _d("0.01"), "fee_currency": "BNB"})
     shown = ask("position").out
@@ -86,6 +104,7 @@ def test_nothing_to_show_is_said(ask: Run, trade: Trade) -> None:
         (("monitor", "--interval", "never"), "--interval = 'never' is not valid"),
         (("monitor", "--max-updates", "0"), "--max-updates"),
         (("position", "--store", "mysql://x/y"), "mysql"),
+        (("monitor", "--min-liquidation-distance", "0"), "--min-liquidation-distance = '0' is not valid"),
         (("position", "--store", "none.db"), "trading.store = 'none.db' is not valid: there is no order store yet"),
     ],
 )

@@ -146,6 +146,12 @@ class Watched:
         return tuple(sorted({one.venue for one in self.positions}))
 
 
+def usual_limits(settings: Settings) -> PositionLimits:
+    """What the settings say is alarming."""
+    said = settings.monitor
+    return PositionLimits(said.max_notional, said.max_drawdown, said.min_liquidation_distance)
+
+
 def watch_positions(
     settings: Settings,
     store: ObjectStore,
@@ -156,12 +162,12 @@ def watch_positions(
     limits: PositionLimits | None = None,
 ) -> Watched:
     """Watch the order store's positions for `pace.max_updates` updates, keep each look in the lake, and raise alarms of
-    what `limits` (default: of marks alone) do not allow.
+    what `limits`, or else those of the settings, do not allow.
 
     Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
     """
     with OrderReader(existing_store(settings)) as reader:
-        watchman = Watchman(limits or PositionLimits())
+        watchman = Watchman((limits or PositionLimits()).or_else(usual_limits(settings)))
         return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection(), watchman))
 
 

@@ -114,8 +114,9 @@ def monitor(
     the settings, or out of the order store. A live table on a terminal, one JSON object a line with --json. With
     --on-change the books of spot positions are followed, and marks of contracts asked for each second.
 
-    Alarms go to the log and to alerts.webhook_url: of the limits given, in settlement currency, of a liquidation that
-    is near, where the venue states its price to an account of the settings, and of marks that are old or missing.
+    Alarms go to the log and to alerts.webhook_url: of the limits given or set (monitor.*), in settlement currency, of
+    a liquidation that is near, where the venue states its price to an account of the settings, and of marks that are
+    old or missing.
 
     \b
     xetrade monitor --venue binance --pair BTC-USDT --order-id 12345 --interval 30 --max-updates 10
@@ -161,6 +162,7 @@ def _limit(text: str, option: str) -> Decimal | None:
 def _run(asked: Asked, pace: Pace, limits: PositionLimits | None, as_json: bool) -> None:
     """`limits`: where somebody is to be told of what they do not allow; None: nobody is."""
     from xetrade_core.assembly.accounting import existing_store
+    from xetrade_core.assembly.watching import usual_limits
     from xetrade_core.monitor.limits import Watchman
     from xetrade_core.trading.reader import OrderReader
 
@@ -168,7 +170,8 @@ def _run(asked: Asked, pace: Pace, limits: PositionLimits | None, as_json: bool)
     with OrderReader(existing_store(settings, asked.store)) as reader:
         _require_known(settings, reader, asked)
         order = _order(reader, asked)
-        screen = _Screen(order, as_json, None if limits is None else Watchman(limits))
+        watchman = None if limits is None else Watchman(limits.or_else(usual_limits(settings)))
+        screen = _Screen(order, as_json, watchman)
         asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, screen))
 
 

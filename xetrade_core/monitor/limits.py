@@ -29,6 +29,15 @@ class PositionLimits:
     min_liquidation_distance: Decimal | None = None
     fresh_marks: bool = True
 
+    def or_else(self, usual: PositionLimits) -> PositionLimits:
+        """These, and the usual ones where nothing is said here."""
+        return PositionLimits(
+            usual.max_notional if self.max_notional is None else self.max_notional,
+            usual.max_drawdown if self.max_drawdown is None else self.max_drawdown,
+            usual.min_liquidation_distance if self.min_liquidation_distance is None else self.min_liquidation_distance,
+            self.fresh_marks,
+        )
+
     @classmethod
     def of(
         cls,
