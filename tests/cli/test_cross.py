@@ -62,6 +62,15 @@ def test_both_legs_are_planned_traded_once_and_told(trade: Run, sim: Sim) -> Non
     assert "nothing is under way" in trade("cross", "resume").out
 
 
+def test_cancelling_all_of_one_venue_is_not_about_what_is_open_on_another(trade: Run) -> None:
+    order = ("--pair", "BTC-USDT", "--side", "buy", "--quantity", "0.001", "--price", "50000")
+    assert trade("place", "--venue", "okx", *order).code == 0
+    ran = trade("cancel", "--all", "--venue", "binance", "--json")
+    assert (ran.code, ran.json["clean"], ran.json["problems"]) == (0, True, {})
+    assert trade("halt", "--venue", "binance", "--pair", "BTC-USDT").code == 0
+    assert [row["venue"] for row in trade("orders", "--json").json] == ["okx"]
+
+
 def test_spot_is_hedged_by_a_swap_that_is_counted_in_contracts(trade: Run) -> None:
     ran = trade(*CROSS, "--sell-pair", "BTC-USDT:USDT", "--json")
     assert (ran.code, ran.json["state"]) == (0, "done"), ran.err
@@ -94,7 +103,7 @@ def test_a_leg_without_an_answer_freezes_it_and_resuming_hedges_it_once(
         ({"--quantity": "0.0100001", "--sell-pair": "BTC-USDT:USDT"}, "no multiple of 0.0001 BTC, its lot"),
         ({"--quantity": "500"}, "its book holds"),
         ({"--max-loss": "lots"}, "--max-loss"),
-        ({"--sell": "binance"}, "two different instruments"),
+        ({"--sell": "binance"}, "both are the same"),
         ({"--sell": "nasdaq"}, "nasdaq"),
         ({"--buy": ""}, "--buy is missing"),
     ],

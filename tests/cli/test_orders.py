@@ -88,6 +88,8 @@ def test_a_dry_run_sends_and_stores_nothing(trade: Run, sim: Sim) -> None:
     before = all_ids(sim)
     shown = trade("place", *LIMIT, "--dry-run").out
     assert "a simulated venue on this machine" in shown
+    for with_unit in ("0.001 BTC", "50000 USDT", "50 USD"):
+        assert f" {with_unit} " in shown
     assert "nothing was sent" in shown
     assert all_ids(sim) == before
     assert trade("orders", "--all", "--json").json == []
@@ -178,9 +180,9 @@ def test_an_order_is_named_beside_its_pair_or_the_venues_own_id_of_it(text: str,
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"--price": "50000.001"}, "price 50000.001 is not valid: a multiple of 0.01, or ask for rounding to fit"),
-        ({"--quantity": "0.0000001"}, "amount 0.0000001 is not valid: a multiple of 0.00001"),
-        ({"--quantity": "0.00001"}, "notional 0.50000 is not valid: at least 5"),
+        ({"--price": "50000.001"}, "price 50000.001 is not valid: a multiple of 0.01 USDT, or ask for rounding to fit"),
+        ({"--quantity": "0.0000001"}, "quantity 0.0000001 is not valid: a multiple of 0.00001 BTC"),
+        ({"--quantity": "0.00001"}, "notional 0.50000 is not valid: at least 5 USDT"),
         ({"--quantity": "-1"}, "--quantity = '-1' is not valid: a number above zero"),
         ({"--quantity": "much"}, "--quantity = 'much' is not valid: a number such as 0.001"),
         ({"--side": "long"}, "--side = 'long' is not valid: one of buy, sell"),

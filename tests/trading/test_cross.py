@@ -116,7 +116,7 @@ TWICE = LegRequest(venue="binance", account="main", symbol="BTC/USDT")
         ({"quantity": D(0)}, InvalidOrder, "quantity 0 is not valid: a number above zero"),
         ({"within_s": 0.0}, InvalidOrder, "within 0.0 is not valid"),
         ({"max_loss": D(-1)}, InvalidOrder, "max_loss -1 is not valid"),
-        ({"sell": TWICE}, InvalidOrder, "two different instruments, accounts or venues"),
+        ({"sell": TWICE}, InvalidOrder, "both are the same; give one another venue, account or pair"),
         ({"sell": LegRequest(venue="okx", account="main", symbol="ETH/USDT")}, InvalidOrder, "the same base and quote"),
         ({"buy": LegRequest(venue="binance", account="main", symbol="BTC/USDT", price=D(49_000))}, CrossRefused,
          "its book holds 0 BTC up to 49000"),

@@ -23,12 +23,12 @@ PRICING = Pricing(mark=D(50_000), rate=D(1))
     ("changes", "said"),
     [
         ({"price": D("50000.005")}, r"price 50000.005 is not valid: a multiple of 0.01"),
-        ({"amount": D("0.000015")}, r"amount 0.000015 is not valid: a multiple of 0.00001"),
-        ({"amount": D("9001")}, r"amount 9001 is not valid: at most 9000"),
-        ({"amount": D("0.00009")}, r"notional 4.50000 is not valid: at least 5"),
-        ({"amount": D("200"), "price": D(50_000)}, r"notional 10000000 is not valid: at most 9000000"),
-        ({"amount": D(0)}, r"amount 0 is not valid: a number above zero"),
-        ({"amount": D("NaN")}, r"amount NaN is not valid"),
+        ({"amount": D("0.000015")}, r"quantity 0.000015 is not valid: a multiple of 0.00001 BTC"),
+        ({"amount": D("9001")}, r"quantity 9001 is not valid: at most 9000 BTC"),
+        ({"amount": D("0.00009")}, r"notional 4.50000 is not valid: at least 5 USDT"),
+        ({"amount": D("200"), "price": D(50_000)}, r"notional 10000000 is not valid: at most 9000000 USDT"),
+        ({"amount": D(0)}, r"quantity 0 is not valid: a number above zero"),
+        ({"amount": D("NaN")}, r"quantity NaN is not valid"),
         ({"price": D("-1")}, r"price -1 is not valid"),
         ({"price": None}, r"price is missing: a limit order needs one"),
         ({"type": OrderType.MARKET}, r"price 50000 is not valid: a market order has none"),
@@ -45,7 +45,7 @@ def test_nothing_is_rounded_unless_asked() -> None:
     off = {"amount": D("0.0123456789"), "price": D("50000.017")}
     fitted = fit(request(**off, rounding=Rounding.FIT), SPOT, PRICING)
     assert fitted[:2] == (D("0.01234"), D("50000.02"))
-    with pytest.raises(InvalidOrder, match=r"amount 0.000001 is not valid: at least 0.00001"):
+    with pytest.raises(InvalidOrder, match=r"quantity 0.000001 is not valid: at least 0.00001"):
         fit(request(amount=D("0.000001"), rounding=Rounding.FIT), SPOT, PRICING)
 
 

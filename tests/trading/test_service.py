@@ -514,7 +514,7 @@ def test_a_cancel_also_ends_a_replacement_under_way(world: World) -> None:
     ("changes", "error", "said"),
     [
         ({"price": D("49000.001")}, InvalidOrder, "price 49000.001 is not valid: a multiple of 0.01"),
-        ({"price": D(50_000)}, InvalidOrder, "give another amount or another price"),
+        ({"price": D(50_000)}, InvalidOrder, "give another quantity or another price"),
         ({"amount": D(1)}, RiskDenied, "max_order_amount of portfolio would be 1, allowed is 0.5"),
     ],
 )

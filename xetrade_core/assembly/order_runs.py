@@ -154,7 +154,11 @@ def kill(
     if halt:
         halted = set_trading_state(settings, clock, TradingState.HALTED, venue=venue, pair=pair, by=by, reason=reason)
     reports, problems = run_with_desk(
-        settings, clock, lambda desk: desk.cancel_all(account=account, pair=pair), venue=venue, account=account
+        settings,
+        clock,
+        lambda desk: desk.cancel_all(venue=venue, account=account, pair=pair),
+        venue=venue,
+        account=account,
     )
     return Killed([cancel_all_row(report) for report in reports], problems, halted)
 

@@ -29,6 +29,7 @@ from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
+from xetrade_core.model.contracts import Contract
 from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState
 from xetrade_core.settings import Settings
 from xetrade_core.symbols.pairs import means
@@ -36,7 +37,7 @@ from xetrade_core.trading import asking
 from xetrade_core.trading.client_ids import client_order_id, require_valid
 from xetrade_core.trading.execution import ExecutionError, OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
-from xetrade_core.trading.overview import number
+from xetrade_core.trading.overview import number, unit_of
 from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.requests import OrderRequest
 from xetrade_core.trading.resuming import ask_about, left_behind
@@ -291,7 +292,7 @@ class TradingDesk:
 
 
 def preview_row(preview: Preview) -> dict[str, str | bool | None]:
-    """What would be sent, for people."""
+    """What would be sent, for people. `value` is in USD, the currency that limits are in."""
     intent, plan = preview.intent, preview.plan
     return {
         "to": f"{plan.venue.name}, {plan.where}",
@@ -301,7 +302,9 @@ def preview_row(preview: Preview) -> dict[str, str | bool | None]:
         "side": intent.side.value,
         "type": intent.type.value,
         "quantity": number(intent.amount),
+        "unit": unit_of(intent),
         "price": number(intent.price),
+        "currency": Contract.currencies(intent.symbol)[1],
         "value": number(intent.terms.value(intent.amount, intent.reserve_price)),
         "time_in_force": intent.time_in_force.value,
         "post_only": intent.post_only,

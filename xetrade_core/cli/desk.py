@@ -22,12 +22,19 @@ T = TypeVar("T")
 NOT_CLEAN, NOT_SETTLED = 1, 3
 _UNDECIDED = ("intent", "submitting", "unknown", "needs_operator")
 COLUMNS = (
-    "client_id", "order_id", "state", "venue", "account", "pair", "side", "type", "quantity", "price", "filled",
+    "client_id", "order_id", "state", "venue", "account", "pair", "side", "type", "quantity", "unit", "price", "filled",
     "average_price",
 )  # fmt: skip
-NUMBERS = (8, 9, 10, 11)
 
-OneVenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
+
+def _known(venue: str) -> str:
+    """A venue that there is, retired or not, or none; raises UnknownVenue."""
+    from xetrade_core.venues.registry import venue as known_venue
+
+    return known_venue(venue).id if venue else ""
+
+
+OneVenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.", callback=_known)]
 AccountOption = Annotated[
     str, typer.Option("--account", help="Account of the settings. Default: the venue's only one, or main.")
 ]
@@ -106,7 +113,10 @@ def cancel_everything(settings: Settings, venue: str, account: str, pair: str, *
     from xetrade_core.trading.overview import cancel_all_row
 
     reports, problems = with_desk(
-        settings, lambda desk: desk.cancel_all(account=account or None, pair=pair or None), venue=venue, account=account
+        settings,
+        lambda desk: desk.cancel_all(venue=venue or None, account=account or None, pair=pair or None),
+        venue=venue,
+        account=account,
     )
     rows = [cancel_all_row(report) for report in reports]
     clean = all(report.clean for report in reports) and not problems

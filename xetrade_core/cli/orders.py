@@ -167,6 +167,9 @@ def _show_preview(preview: Preview, *, as_json: bool) -> None:
     if as_json:
         emit_json(row)
         return
+    with_units = {"quantity": row.pop("unit"), "price": row.pop("currency"), "value": "USD"}
+    for name, unit in with_units.items():
+        row[name] = row[name] and f"{row[name]} {unit}"
     show_rows("would be sent", [{"what": name.replace("_", " "), "value": value} for name, value in row.items()])
     emit_text("nothing was sent")
 

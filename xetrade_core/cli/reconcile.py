@@ -59,7 +59,7 @@ def reconcile(
     from xetrade_core.trading.reconciliation.plan import DAY_S, ReconcilePlan
 
     if accept and not reason:
-        raise ConfigError.of("--reason", reason, "why what no trade explains is accepted")
+        raise ConfigError("--reason is missing: say why what no trade explains is accepted")
     window_s = seconds(since, "--since") if since else DAY_S
     plan = ReconcilePlan(
         grace_s=seconds(grace, "--grace"),

@@ -59,7 +59,7 @@ def stress(
     from xetrade_core.trading.stress.plan import CLIENTS, StressPlan
 
     settings = open_settings()
-    at_once = clients if clients is not None else min(CLIENTS, orders or CLIENTS)
+    at_once = clients if clients is not None else min(CLIENTS, max(orders or CLIENTS, 1))
     plan = StressPlan(
         clients=at_once,
         count=orders,

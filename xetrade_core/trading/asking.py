@@ -79,9 +79,9 @@ def amendment_for(
     )
     fitted = fit(request, _instrument(account, intent.symbol), pricing(marks, intent.venue, intent.symbol, now_ns))
     if fitted[:2] == (order.amount, order.price):
-        raise InvalidOrder("amendment", "without a change", "give another amount or another price")
+        raise InvalidOrder("amendment", "without a change", "give another quantity or another price")
     if fitted[0] <= order.filled:
-        raise InvalidOrder("amount", fitted[0], f"more than the {order.filled:f} that are filled")
+        raise InvalidOrder("quantity", fitted[0], f"more than the {order.filled:f} that are filled")
     native = account.venue.capabilities.get(Capability.AMEND) is Support.NATIVE
     successor = None if native else client_order_id(order.client_id, "replace", order.version)
     return OrderEvent(

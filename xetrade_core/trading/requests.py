@@ -11,6 +11,8 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from xetrade_core.errors import InvalidOrder, NotTrading
+from xetrade_core.model.contracts import Contract
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
 from xetrade_core.model.orders import Intent, OrderType, Side, Terms, TimeInForce
 
@@ -63,10 +65,11 @@ def fit(request: OrderRequest, instrument: Instrument, pricing: Pricing) -> tupl
     if instrument.status is not InstrumentStatus.TRADING:
         raise NotTrading(instrument.symbol, instrument.venue, instrument.status.value)
     _require_sense(request)
-    amount = _on_grid("amount", request.amount, instrument.lot, ROUND_DOWN, request)
+    amount = _on_grid("quantity", request.amount, instrument.lot, ROUND_DOWN, request, unit_of(instrument))
     price = request.price
     if price is not None:
-        price = _on_grid("price", price, instrument.price_tick, ROUND_HALF_EVEN, request)
+        quote = Contract.currencies(instrument.symbol)[1]
+        price = _on_grid("price", price, instrument.price_tick, ROUND_HALF_EVEN, request, quote)
     _require_bounds(amount, instrument, request)
     reserve = price if price is not None else _market_price(request, pricing)
     if not request.reduce_only:  # what is left of a position must be closable, however small: the venue decides
@@ -121,9 +124,14 @@ def is_inverse(instrument: Instrument) -> bool:
     return rest.partition(":")[2].partition("-")[0] == base
 
 
+def unit_of(instrument: Instrument) -> str:
+    """What amounts of an instrument count: `BTC`, `USD`, `contracts of 0.01 BTC`."""
+    return Contract(instrument.contract_size, is_inverse(instrument)).unit(instrument.symbol)
+
+
 def _require_sense(request: OrderRequest) -> None:
     """Whether the fields fit each other, whatever the venue."""
-    for name, value in (("amount", request.amount), ("price", request.price)):
+    for name, value in (("quantity", request.amount), ("price", request.price)):
         if value is not None and not (value.is_finite() and value > 0):
             raise InvalidOrder(name, value, "a number above zero")
     if request.type is OrderType.LIMIT and request.price is None:
@@ -137,8 +145,8 @@ def _require_sense(request: OrderRequest) -> None:
         raise InvalidOrder("time_in_force", request.time_in_force.value, "a post-only order rests: gtc")
 
 
-def _on_grid(name: str, value: Decimal, step: Decimal, rounding: str, request: OrderRequest) -> Decimal:
-    """`value` as a multiple of `step` (0: any), rounded only if the request says so."""
+def _on_grid(name: str, value: Decimal, step: Decimal, rounding: str, request: OrderRequest, unit: str) -> Decimal:
+    """`value` as a multiple of `step` (0: any), rounded only if the request says so. `unit`: what it counts."""
     if not step:
         return value
     steps = value / step
@@ -146,27 +154,28 @@ def _on_grid(name: str, value: Decimal, step: Decimal, rounding: str, request: O
     if whole == steps and whole * step == value:
         return value
     if request.rounding is Rounding.REFUSE:
-        raise InvalidOrder(name, value, f"a multiple of {step:f}, or ask for rounding to fit")
+        raise InvalidOrder(name, value, f"a multiple of {plain(step)} {unit}, or ask for rounding to fit")
     if not whole:
-        raise InvalidOrder(name, value, f"at least {step:f}")
+        raise InvalidOrder(name, value, f"at least {plain(step)} {unit}")
     return whole * step
 
 
 def _require_bounds(amount: Decimal, instrument: Instrument, request: OrderRequest) -> None:
     if instrument.min_amount is not None and amount < instrument.min_amount and not request.reduce_only:
-        raise InvalidOrder("amount", amount, f"at least {instrument.min_amount:f}")
+        raise InvalidOrder("quantity", amount, f"at least {plain(instrument.min_amount)} {unit_of(instrument)}")
     if instrument.max_amount is not None and amount > instrument.max_amount:
-        raise InvalidOrder("amount", amount, f"at most {instrument.max_amount:f}")
+        raise InvalidOrder("quantity", amount, f"at most {plain(instrument.max_amount)} {unit_of(instrument)}")
 
 
 def _require_notional(amount: Decimal, price: Decimal | None, instrument: Instrument) -> None:
     if price is None:
         return
     notional = Terms(instrument.contract_size, is_inverse(instrument)).value(amount, price)
+    quote = Contract.currencies(instrument.symbol)[1]
     if instrument.min_notional is not None and notional < instrument.min_notional:
-        raise InvalidOrder("notional", notional, f"at least {instrument.min_notional:f}")
+        raise InvalidOrder("notional", notional, f"at least {plain(instrument.min_notional)} {quote}")
     if instrument.max_notional is not None and notional > instrument.max_notional:
-        raise InvalidOrder("notional", notional, f"at most {instrument.max_notional:f}")
+        raise InvalidOrder("notional", notional, f"at most {plain(instrument.max_notional)} {quote}")
 
 
 def _market_price(request: OrderRequest, pricing: Pricing) -> Decimal:

@@ -74,11 +74,11 @@ def require_sense(request: CrossRequest) -> None:
         if not (leg.slippage_bps.is_finite() and 0 <= leg.slippage_bps < 10_000):
             raise InvalidOrder(f"{side.value} slippage", leg.slippage_bps, "0 up to 10,000 basis points")
     if request.buy.place == request.sell.place:
-        raise InvalidOrder("legs", request.buy.place, "two different instruments, accounts or venues")
+        raise InvalidOrder("leg", request.buy.place, "both are the same; give one another venue, account or pair")
     pairs = {_pair(request.leg(side).symbol) for side in Side}
     if len(pairs) > 1:
         raise InvalidOrder(
-            "legs", " and ".join(sorted(pairs)), "the same base and quote currency, so that one hedges the other"
+            "pair", " with ".join(sorted(pairs)), "the same base and quote currency in both legs, to hedge"
         )
 
 
