@@ -22,6 +22,7 @@ from xetrade_core.model.orders import Intent, Liquidity, OrderType, ReportStatus
 from xetrade_core.positions.margin import Leg, liquidation_price
 from xetrade_core.positions.payout import Payout
 from xetrade_core.simvenue.desk.margin import MAINTENANCE
+from xetrade_core.telemetry import redact_text
 from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
 from xetrade_core.trading.outcome import Outcome, classify
 from xetrade_core.venues.registry import venue as known_venue
@@ -371,14 +372,19 @@ async def test_an_order_that_fills_while_it_is_canceled_is_told_as_filled(subjec
     assert (found.status, found.filled) == (ReportStatus.FILLED, wanted.amount)
 
 
-async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apart(subject: Subject) -> None:
+async def test_a_wrong_secret_is_refused_and_a_key_that_can_withdraw_is_told_apart(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
     venue = subject.card.venue
-    canary = key_of(venue, "sim-main-key", "CANARY-secret-5ecre7")
+    canary = key_of(venue, "sim-main-key", "CANARY-secret-5ecre7", "CANARY-pass-5ecre7")
     wrong = subject.opened(venue, credentials=canary)
     with pytest.raises(ErrorReply) as caught:
         await wrong.place(subject.intent())
     assert subject.kind(caught.value) is ErrorKind.AUTHENTICATION
-    assert canary.secret not in repr(caught.value) + str(caught.value)
+    said = repr(caught.value) + str(caught.value) + repr(wrong) + caplog.text
+    for secret in filter(None, (canary.secret, canary.passphrase)):
+        bare = secret.removeprefix("0x")
+        assert bare not in said + redact_text(f"signed by {secret} or {bare}")
     (await subject.client.permissions()).require_safe(venue, "main")
     if not subject.card.offers(Capability.KEY_PERMISSIONS):
         assert await subject.client.permissions() == KeyPermissions()

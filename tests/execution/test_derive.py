@@ -64,6 +64,8 @@ def test_an_intent_has_one_nonce_for_ever_and_shares_it_with_no_other_of_its_mom
     [
         (Credentials("CANARY", PRIVATE, subaccount=1), "__API_KEY: for derive it is the address of the wallet"),
         (Credentials(WALLET, "CANARY", subaccount=1), "__SECRET: for derive it is the private key of a session key"),
+        (Credentials(WALLET, "0x" + "0" * 64, subaccount=1), "__SECRET: for derive it is the private key"),
+        (Credentials(WALLET, "f" * 64, subaccount=1), "__SECRET: for derive it is the private key"),
         (Credentials(WALLET, PRIVATE), "set XETRADE_ACCOUNTS__MAIN__SUBACCOUNT to its number"),
     ],
 )

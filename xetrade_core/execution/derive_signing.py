@@ -19,6 +19,8 @@ from xetrade_core.model.orders import Intent
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _PRIVATE_KEY = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
+#: the order of the curve secp256k1: a private key is a number below it (SEC 2, 2.4.1)
+_CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 _ACTION_TYPE = "4d7a9f27c403ff9c0f19bce61d76d82f9aa29f8d6d4b0c5474607d9770d1af17"
 _TRADE_MODULE = "0xB8D20c2B7a1Ad2EE33Bc50eF10876eD3035b5e7b"
 _DIGITS = 18  # after the point, in what is signed
@@ -31,7 +33,7 @@ def require_wallet(account: str, credentials: Credentials) -> None:
     prefix = f"XETRADE_ACCOUNTS__{account.upper()}"
     if not _ADDRESS.fullmatch(credentials.api_key):
         raise ConfigError(f"{prefix}__API_KEY: for derive it is the address of the wallet, 0x and 40 hex digits")
-    if not _PRIVATE_KEY.fullmatch(credentials.secret):
+    if not (_PRIVATE_KEY.fullmatch(credentials.secret) and 0 < int(credentials.secret, 16) < _CURVE_ORDER):
         raise ConfigError(f"{prefix}__SECRET: for derive it is the private key of a session key, 64 hex digits")
     if credentials.subaccount is None:
         raise ConfigError(f"account {account} on derive has no subaccount: set {prefix}__SUBACCOUNT to its number")
