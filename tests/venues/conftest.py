@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.feeds.harness import SCENARIO
 from tests.support.sim import Sim, sim_process
+from xetrade_core.clock import SystemClock
+from xetrade_core.venues.clients import ClientOptions, open_market_data
+from xetrade_core.venues.market_data import MarketData
 
 
 @pytest.fixture(scope="package")
@@ -20,3 +25,13 @@ def sim_of_cards() -> Iterator[Sim]:
 def sim(sim_of_cards: Sim) -> Iterator[Sim]:
     yield sim_of_cards
     sim_of_cards.clear()
+
+
+@asynccontextmanager
+async def client_of(sim: Sim, name: str) -> AsyncIterator[MarketData]:
+    """A client of a simulated venue; closed when left."""
+    client = open_market_data(name, ClientOptions(rest_url=sim.url(name).rest), SystemClock(), random.Random(1))
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
 
 from tests.support.sim import Sim, sim_process
-from xetrade_core.clock import NS_PER_S, SystemClock
+from tests.venues.conftest import client_of
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import NotSupported, UnknownSymbol
-from xetrade_core.venues.clients import ClientOptions, open_market_data
-from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venues
 from xetrade_core.venues.venue import VenueStatus
 
@@ -34,15 +31,6 @@ SCENARIO = "seed = 4\n" + "".join(
 def sim() -> Iterator[Sim]:
     with sim_process(SCENARIO + "[venues.binance]\nsymbols = ['BTC/USDT']\n") as running:
         yield running
-
-
-@asynccontextmanager
-async def client_of(sim: Sim, name: str) -> AsyncIterator[MarketData]:
-    client = open_market_data(name, ClientOptions(rest_url=sim.url(name).rest), SystemClock(), random.Random(1))
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
