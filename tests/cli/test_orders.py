@@ -306,6 +306,7 @@ def test_a_live_account_trades_only_while_it_is_armed(trade: Run) -> None:
     assert "unknown venue 'nowhere'" in trade("disarm", "--venue", "nowhere").error
     ended = trade("disarm", "--json")
     assert (ended.json, "disarmed binance/main" in ended.err) == ([], True)
+    assert "live orders may still trade: `xetrade cancel --all`, or `xetrade halt`, ends them" in ended.err
     assert "arm it first" in trade("place", *LIMIT, **LIVE).error
     assert trade("cancel", "--all", **LIVE).code == 0
 

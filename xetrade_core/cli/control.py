@@ -22,7 +22,7 @@ from xetrade_core.cli.desk import (
     with_desk,
 )
 from xetrade_core.cli.options import JsonOption, open_settings, seconds
-from xetrade_core.cli.output import emit_json, emit_text, say
+from xetrade_core.cli.output import count, emit_json, emit_text, say
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError
 
@@ -127,10 +127,13 @@ def disarm(
                         account=armed_account or None,
                     )
                 )
+        still = store.working(venue=venue or None, account=account or None)
     finally:
         store.close()
     asked = "/".join(filter(None, (venue, account))) or "any account"
     say(f"disarmed {', '.join(ended)}" if ended else f"nothing of {asked} was armed")
+    if live := sum(order.intent.live for order in still):
+        say(f"{count(live, 'live order')} may still trade: `xetrade cancel --all`, or `xetrade halt`, ends them")
     _show_armed(settings, as_json=as_json)
 
 
