@@ -24,6 +24,7 @@ from xetrade_core.venues.replies import is_json, raw_code, retry_after_s
 from xetrade_core.venues.venue import ErrorKind, Venue
 
 LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})  # 418: Binance's ban
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # those that aiohttp follows
 _SHOWN = 60
 _ERROR_BYTES = 16 * 1024  # an error fits; a longer body is an answer and is not searched for a code
 
@@ -33,7 +34,10 @@ class UnreadableReply(aiohttp.ClientPayloadError):
 
 
 class LostReply(aiohttp.ClientConnectionError):
-    """The connection was lost after a request that may not be sent again: none of the kinds that aiohttp repeats."""
+    """The connection was lost after a request that may not be sent again: none of the kinds that aiohttp repeats.
+
+    Or the venue answered with another address, where it may not be sent either, nor the key that is in it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Call:
     `weight` is what each request of the call costs, None where the client knows better (ccxt's own table of costs).
     `requests` is how many were begun, `unsent` how many of them found no connection: those the venue never saw.
     `single`: it acts, so that nothing below may send it again (aiohttp does that with a GET, a PUT or a DELETE whose
-    connection was lost).
+    connection was lost) or to another address.
     """
 
     weight: int | None = None
@@ -186,6 +190,8 @@ class Transport:
             if call.single:
                 raise LostReply(f"the connection was lost: {type(error).__name__}") from error
             raise
+        if call.single and reply.status in _REDIRECTS:
+            raise LostReply(f"it was to be sent to another address (status {reply.status})")
         header = self._rules.used_weight_header
         if header is not None and (used := reply.headers.get(header, "")).isdigit():
             self.budget.observe(int(used))
