@@ -24,6 +24,8 @@ from xetrade_core.execution.dead_man import CountsDown, DeadMan, Fires, dead_man
 from xetrade_core.execution.streams import open_stream
 from xetrade_core.execution.streams.words import GuardedWords
 from xetrade_core.settings import Settings
+from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.venue import Capability
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -56,6 +58,8 @@ async def test_a_client_that_states_a_switch_can_work_it(venue: str, opened: Ope
         pytest.skip("not simulated here")
     client = opened(venue)
     switch = dead_man_of(client)
+    if venue != "deribit":  # whose switch is of orders that were placed on the connection, and ours go over REST
+        assert (switch is not None) is (Capability.DEAD_MAN_SWITCH in known_venue(venue).capabilities)
     if switch is None:
         assert not isinstance(client, CountsDown)
     elif switch.fires is Fires.SILENCE:

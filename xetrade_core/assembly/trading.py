@@ -87,6 +87,7 @@ class TradingDesk:
     rng: random.Random
     policy: Policy
     _checked: set[AccountName] = field(default_factory=set)
+    _taken_up: set[AccountName] = field(default_factory=set)
 
     def plan(self, venue: str, account: str | None = None) -> AccountPlan:
         """The account that is meant on a venue: by name, or the only one there is, or `main`. Raises ConfigError."""
@@ -103,9 +104,9 @@ class TradingDesk:
     async def place(self, request: OrderRequest, *, key: str, step: str = "", index: int = 0) -> Order:
         """As `OrderService.place`, of an instrument in any spelling, once its key was looked at and its mark brought.
 
-        An order that may wait for its venue also waits until that can be asked what it lists. Raises what that raises,
-        WithdrawalAllowed, TradingNotAllowed, and VenueUnavailable where the venue could not be asked; nothing was sent
-        then.
+        The first order of an account also takes up what was left there. An order that may wait for its venue also waits
+        until that can be asked what it lists. Raises what that raises, WithdrawalAllowed, TradingNotAllowed, and
+        VenueUnavailable where the venue could not be asked; nothing was sent then.
         """
 
         async def ready() -> OrderRequest:
@@ -115,7 +116,8 @@ class TradingDesk:
             return wanted
 
         wanted = await until_asked(ready, request.expires_ns, self.clock, self.rng, self.policy.sending)
-        await self.take_up((wanted.venue, wanted.account))
+        if (name := (wanted.venue, wanted.account)) not in self._taken_up:
+            await self.take_up(name)
         return await self.orders.place(wanted, key=key, step=step, index=index)
 
     async def settle(self, order: Order, within_s: float = SETTLE_S) -> Order:
@@ -203,6 +205,7 @@ class TradingDesk:
 
         Only a few, that nobody can be at any more; `at_once`: all, whoever may be at them.
         """
+        self._taken_up.add(name)
         untouched_ns = 0 if at_once else round(self.policy.abandoned_s * NS_PER_S)
         found = await asyncio.to_thread(self.store.unsettled, venue=name[0], account=name[1])
         left = left_behind(found, self.clock.wall_ns(), untouched_ns)
