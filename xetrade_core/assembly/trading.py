@@ -23,25 +23,23 @@ from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan_accounts
 from xetrade_core.assembly.markets import Markets
 from xetrade_core.assembly.order_store import open_store
+from xetrade_core.assembly.preview import Preview
 from xetrade_core.assembly.waiting import until_asked
 from xetrade_core.capture.undisturbed import TRADING_TURN_S, undisturbed
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
-from xetrade_core.model.contracts import Contract
-from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState
+from xetrade_core.model.orders import Order, OrderReport, OrderState
 from xetrade_core.settings import Settings
 from xetrade_core.symbols.pairs import means
 from xetrade_core.trading import asking
 from xetrade_core.trading.client_ids import client_order_id, require_valid
 from xetrade_core.trading.execution import ExecutionError, OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
-from xetrade_core.trading.overview import number, unit_of
 from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.requests import OrderRequest
 from xetrade_core.trading.resuming import ask_about, left_behind
-from xetrade_core.trading.risk import Denial
 from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.sweep import CancelAllReport
@@ -52,15 +50,6 @@ from xetrade_core.venues.venue import Capability
 SETTLE_S = 5.0
 #: so many orders of earlier processes are gone on with beside a new one
 MOST_TAKEN_UP = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What an order would be, and why risk would deny it if it would."""
-
-    intent: Intent
-    plan: AccountPlan
-    denial: Denial | None
 
 
 class Resumed(NamedTuple):
@@ -292,29 +281,6 @@ class TradingDesk:
             return self.store.order(client_id).sent > 0
         except UnknownOrder:
             return False
-
-
-def preview_row(preview: Preview) -> dict[str, str | bool | None]:
-    """What would be sent, for people. `value` is in USD, the currency that limits are in."""
-    intent, plan = preview.intent, preview.plan
-    return {
-        "to": f"{plan.venue.name}, {plan.where}",
-        "account": plan.account,
-        "client_id": intent.client_id,
-        "pair": intent.symbol,
-        "side": intent.side.value,
-        "type": intent.type.value,
-        "quantity": number(intent.amount),
-        "unit": unit_of(intent),
-        "price": number(intent.price),
-        "currency": Contract.currencies(intent.symbol)[1],
-        "value": number(intent.terms.value(intent.amount, intent.reserve_price)),
-        "time_in_force": intent.time_in_force.value,
-        "post_only": intent.post_only,
-        "reduce_only": intent.reduce_only,
-        "strategy": intent.strategy or None,
-        "live": intent.live,
-    }
 
 
 @contextlib.asynccontextmanager

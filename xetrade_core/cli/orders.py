@@ -29,7 +29,8 @@ from xetrade_core.cli.quoting import PairOption
 from xetrade_core.errors import ConfigError, UnknownOrder
 
 if TYPE_CHECKING:
-    from xetrade_core.assembly.trading import Preview, TradingDesk
+    from xetrade_core.assembly.preview import Preview
+    from xetrade_core.assembly.trading import TradingDesk
     from xetrade_core.model.orders import Order
     from xetrade_core.settings import Settings
     from xetrade_core.trading.requests import OrderRequest
@@ -94,7 +95,7 @@ def place(
             return await desk.preview(request, key=chosen)
         return await desk.concluded(await desk.place(request, key=chosen))
 
-    from xetrade_core.assembly.trading import Preview
+    from xetrade_core.assembly.preview import Preview
     from xetrade_core.trading.client_ids import client_order_id
     from xetrade_core.trading.policy import Policy
 
@@ -159,7 +160,7 @@ def _show_settled(order: Order, *, as_json: bool) -> None:
 
 def _show_preview(preview: Preview, *, as_json: bool) -> None:
     """What would be sent; a denial is the command's error."""
-    from xetrade_core.assembly.trading import preview_row
+    from xetrade_core.assembly.preview import preview_row
 
     if preview.denial is not None:
         raise preview.denial.to_error(preview.intent.client_id)
