@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -29,12 +28,14 @@ from xetrade_core.errors import (
 from xetrade_core.model.orders import ZERO, Order, OrderState, Side
 from xetrade_core.telemetry import alarm
 from xetrade_core.trading.client_ids import client_order_id
+from xetrade_core.trading.cross.lease import Lease
 from xetrade_core.trading.cross.legs import touch
 from xetrade_core.trading.cross.means import Means
 from xetrade_core.trading.cross.moves import Seen, Send, Wait, next_move
 from xetrade_core.trading.cross.planning import order_request, step_of
 from xetrade_core.trading.cross.saga import Attempt, CrossEvent, Role, Saga
 from xetrade_core.trading.cross.states import CrossKind, CrossState
+from xetrade_core.trading.cross.worth import valued, worth
 from xetrade_core.trading.execution import ExecutionError
 from xetrade_core.trading.limits import Scope, ScopeKind
 from xetrade_core.trading.overview import number
@@ -57,6 +58,7 @@ class CrossDriver:
         self.means = means
         self.saga = saga
         self.name = name
+        self._lease = Lease(means, saga.key, name)
 
     async def run(self) -> Saga:
         """Until it is over, or nobody knows of one of its orders for longer than patience.
@@ -65,7 +67,7 @@ class CrossDriver:
         a key may not be used any more); nothing is lost.
         """
         try:
-            async with self._kept():
+            async with self._lease.kept():
                 if not self.saga.state.over:
                     await self.means.ready([leg.name for leg in (self.saga.plan.first, self.saga.plan.hedge)])
                 while await self._step():
@@ -120,7 +122,7 @@ class CrossDriver:
             if attempt.role is Role.FIRST and self._now_ns >= self.saga.plan.deadline_ns:
                 problem = "its time was over before it was sent"
             else:
-                await self._renew()  # whoever has taken the saga meanwhile places it, and not we
+                await self._lease.renew()  # whoever has taken the saga meanwhile places it, and not we
                 problem = await self._place(attempt)
                 order = await self._order(attempt)
         if order is None:
@@ -129,7 +131,7 @@ class CrossDriver:
         order = await self._known(attempt)
         if order is None:
             return False
-        await self._ended(attempt, order.filled, self._worth(attempt, order), order.state, order.reason)
+        await self._ended(attempt, order.filled, worth(self.saga, attempt, order), order.state, order.reason)
         return True
 
     async def _place(self, attempt: Attempt) -> str | None:
@@ -218,7 +220,7 @@ class CrossDriver:
             at_ns=self._now_ns,
             client_id=attempt.client_id,
             filled=order.filled,
-            value=self._worth(attempt, order),
+            value=worth(self.saga, attempt, order),
             ended=order.state,
             reason=f"order {attempt.client_id} traded {number(order.filled)} in all, after its end was told",
         )
@@ -281,9 +283,6 @@ class CrossDriver:
                 affordable /= sent[-1].price
         return Seen(best, affordable)
 
-    def _worth(self, attempt: Attempt, order: Order) -> Decimal:
-        return worth(self.saga, attempt, order)
-
     async def _closes(self, amount: Decimal) -> bool:
         """Whether our own fills say that the account holds what trading the first leg back would close: such an exit
         passes every limit. What the venue has not told of its trades yet is waited for, for a moment."""
@@ -317,58 +316,8 @@ class CrossDriver:
     def _now_ns(self) -> int:
         return self.means.clock.wall_ns()
 
-    @property
-    def _until_ns(self) -> int:
-        return self._now_ns + round(self.means.rules.lease_s * NS_PER_S)
-
     async def _append(self, event: CrossEvent) -> None:
         self.saga = await asyncio.to_thread(self.means.sagas.append, self.saga, event, self.name)
 
-    async def _renew(self) -> None:
-        await asyncio.to_thread(self.means.sagas.renew, self.saga.key, self.name, self._until_ns)
-
     async def _pause(self) -> None:
         await self.means.clock.sleep(self.means.rules.pause_s)
-
-    @contextlib.asynccontextmanager
-    async def _kept(self) -> AsyncIterator[None]:
-        """Keep the saga claimed meanwhile, and let go of it afterwards."""
-
-        async def keep() -> None:
-            while True:
-                await self.means.clock.sleep(self.means.rules.lease_s / 3)
-                with contextlib.suppress(XETradeError):  # the next entry is refused then, which says so
-                    await self._renew()
-
-        keeping = asyncio.ensure_future(keep())
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            with contextlib.suppress(XETradeError):
-                await asyncio.to_thread(self.means.sagas.release, self.saga.key, self.name)
-
-
-def worth(saga: Saga, attempt: Attempt, order: Order) -> Decimal:
-    """What an order paid or got (quote currency); at its limit where its venue has not told all of its trades."""
-    told = order.fills_value if order.fills_amount == order.filled else order.filled * attempt.price
-    return saga.leg(attempt.role).base(told)
-
-
-def valued(saga: Saga, orders: Iterable[Order]) -> Saga:
-    """The saga with the values that its orders have by now."""
-    by_id = {order.client_id: order for order in orders}
-    attempts = tuple(
-        msgspec.structs.replace(one, value=worth(saga, one, by_id[one.client_id]))
-        if one.filled and one.client_id in by_id
-        else one
-        for one in saga.attempts
-    )
-    return msgspec.structs.replace(saga, attempts=attempts)
-
-
-async def traded_late(means: Means, saga: Saga) -> bool:
-    """Whether an order of an ended saga has traded more than was recorded."""
-    recorded = {one.client_id: one.filled for one in saga.attempts}
-    orders = await asyncio.to_thread(means.store.orders, list(recorded))
-    return any(order.filled != recorded[order.client_id] for order in orders)

@@ -11,11 +11,11 @@ from decimal import Decimal
 
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.orders import ZERO, Fill, Order
-from xetrade_core.trading.cross.driver import valued
 from xetrade_core.trading.cross.legs import Leg
 from xetrade_core.trading.cross.saga import CrossEvent, Plan, Role, Saga
 from xetrade_core.trading.cross.states import CrossState
 from xetrade_core.trading.cross.store import CrossStore, Residual
+from xetrade_core.trading.cross.worth import valued
 from xetrade_core.trading.overview import Row, instant, number
 from xetrade_core.trading.reader import OrderReader
 

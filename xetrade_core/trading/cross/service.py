@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import CrossBusy, InvalidOrder, UnknownCross
-from xetrade_core.trading.cross.driver import CrossDriver, traded_late
+from xetrade_core.trading.cross.driver import CrossDriver
 from xetrade_core.trading.cross.means import Means, together
 from xetrade_core.trading.cross.planning import make_plan
 from xetrade_core.trading.cross.request import CrossRequest, require_key, require_sense
@@ -87,9 +87,15 @@ class CrossService:
             found = await asyncio.to_thread(lambda: sagas.sagas(unfinished=True))
             since_ns = self._now_ns - round(LATE_S * NS_PER_S)
             for saga in await asyncio.to_thread(lambda: sagas.sagas(from_ns=since_ns)):
-                if saga.state.over and await traded_late(self.means, saga):
+                if saga.state.over and await self._traded_late(saga):
                     found.append(saga)
         return await together(*(self._go_on(saga, self._new_name()) for saga in found))
+
+    async def _traded_late(self, saga: Saga) -> bool:
+        """Whether an order of an ended saga has traded more than was recorded."""
+        recorded = {one.client_id: one.filled for one in saga.attempts}
+        orders = await asyncio.to_thread(self.means.store.orders, list(recorded))
+        return any(order.filled != recorded[order.client_id] for order in orders)
 
     async def _begun(self, request: CrossRequest, key: str) -> Saga | None:
         with contextlib.suppress(UnknownCross):
