@@ -156,6 +156,14 @@ def test_a_filled_order_that_the_venue_has_at_a_larger_amount_can_trade_again_an
     assert apply(filled, smaller).order.state is OrderState.FILLED
 
 
+def test_a_refused_change_opens_no_filled_order_again_even_where_the_venue_filled_a_little_less() -> None:
+    order = order_in(EventKind.SUBMITTED, EventKind.ACCEPTED)
+    asked = apply(order, event(EventKind.AMEND_REQUESTED, amount=D("0.02"), price=D(50_000))).order
+    filled = apply(asked, event(EventKind.FILLED, source=Source.QUERY, filled=D("0.0099"))).order
+    refused = apply(filled, event(EventKind.AMEND_REFUSED, source=Source.REPLY))
+    assert (refused.order.state, refused.verdict) == (OrderState.FILLED, Verdict.CHANGED)
+
+
 def test_the_first_event_of_an_order_is_its_intent() -> None:
     with pytest.raises(ValueError, match="intended"):
         apply(None, event(EventKind.ACCEPTED))

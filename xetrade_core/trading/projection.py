@@ -61,7 +61,7 @@ def trigger_of(order: Order, event: OrderEvent) -> EventKind:
     filled = max(order.filled, event.filled or ZERO)
     if _settles(order, event):
         settled = event.amount if kind is EventKind.AMENDED and event.amount is not None else order.amount
-        if order.state is OrderState.FILLED and filled < settled:
+        if order.state is OrderState.FILLED and kind is EventKind.AMENDED and filled < settled:
             return EventKind.REOPENED
         return EventKind.FILLED if filled >= settled and order.state is not OrderState.CANCELED else kind
     if kind is EventKind.FILL and event.fill is not None:
