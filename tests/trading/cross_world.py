@@ -31,7 +31,7 @@ from xetrade_core.trading.cross.saga import Role, Saga, apply
 from xetrade_core.trading.cross.service import CrossService
 from xetrade_core.trading.cross.states import CrossState
 from xetrade_core.trading.cross.store import CrossStore, totals
-from xetrade_core.trading.execution import ErrorReply, TradingAccount
+from xetrade_core.trading.execution import ErrorReply, NoReply, TradingAccount
 from xetrade_core.trading.limits import RiskLimits
 from xetrade_core.trading.marks import Marks
 from xetrade_core.trading.policy import Policy
@@ -65,12 +65,13 @@ class MarketDouble(VenueDouble):
         self.instrument = instrument
         self.bid, self.ask, self.size = D(49_999), D(50_001), D(5)
         self.supply: deque[list[Decimal]] = deque()
-        self.silent = False
+        self.silent = self.hidden = False  # on the private side, on the public one
+        self.rests = False  # it does not take out what is left of an immediate order
         self.poor = False
         self.held = {"BTC": D(100), "USDT": D(10_000_000)}
 
     def book(self) -> BookSnapshot:
-        if self.silent:
+        if self.hidden:
             raise NoAnswer(f"{self.name} does not answer")
         contracts = float(self.size / self.instrument.contract_size)
         bids, asks = ((float(self.bid), contracts),), ((float(self.ask), contracts),)
@@ -81,6 +82,11 @@ class MarketDouble(VenueDouble):
         made = msgspec.structs.replace(super().trade(order, amount, price or best), venue=self.name)
         order.trades[-1] = made
         return made
+
+    async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
+        if self.silent:
+            raise NoReply(f"{self.name} does not answer")
+        return await super().open_orders(symbol)
 
     async def balances(self) -> Any:
         return () if self.silent else await super().balances()
@@ -95,7 +101,7 @@ class MarketDouble(VenueDouble):
             pieces = []
         super()._take(intent)
         order = self.orders[-1]
-        order.status = ReportStatus.CANCELED
+        order.status = ReportStatus.OPEN if self.rests else ReportStatus.CANCELED
         for piece in pieces:
             taken = min(piece, order.amount - order.filled)
             if taken > 0:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trading.cross_world import KEY, SWAP, CrossWorld
+from tests.trading.cross_world import KEY, SWAP, CrossWorld, MortalStore
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
 from xetrade_core.errors import CrossBusy, CrossConflict, CrossNotOver, CrossRefused, InvalidOrder, NoAnswer
@@ -22,9 +22,9 @@ from xetrade_core.model.orders import OrderState, Side
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.cross.moves import Rules
 from xetrade_core.trading.cross.request import LegRequest
-from xetrade_core.trading.cross.saga import Role, Saga
+from xetrade_core.trading.cross.saga import CrossEvent, Role, Saga
 from xetrade_core.trading.cross.service import CrossService, settle
-from xetrade_core.trading.cross.states import CrossState
+from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.store import CrossStore, totals
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.policy import Policy
@@ -85,6 +85,14 @@ def test_only_what_the_first_leg_filled_is_hedged_in_as_many_orders_as_it_takes(
     assert filled(saga) == [("first", D("0.0061")), *[("hedge", D(one)) for one in ("0.003", "0", "0.0031")]]
 
 
+def test_an_order_that_rests_where_it_should_not_is_cancelled_before_anything_else_is_sent(world: CrossWorld) -> None:
+    world.okx.rests = True
+    world.okx.supply.append([D("0.004")])
+    saga = ended(world)
+    assert filled(saga) == [("first", D("0.01")), ("hedge", D("0.004")), ("hedge", D("0.006"))]
+    assert world.okx.calls[:3] == ["place", "cancel", "place"]
+
+
 def test_nothing_filled_ends_it_without_a_hedge(world: CrossWorld) -> None:
     world.binance.supply.append([])
     saga = ended(world)
@@ -141,9 +149,13 @@ def test_everything_that_is_wrong_is_said_at_once(world: CrossWorld) -> None:
     assert "okx/main BTC/USDT: it needs 2.000001 BTC, and 0 is free" in said
 
 
-def test_a_venue_that_halts_the_instrument_or_gives_no_book_stops_both_legs(world: CrossWorld) -> None:
-    world.okx.silent = True
+def test_a_venue_that_does_not_answer_or_halts_the_instrument_stops_both_legs(world: CrossWorld) -> None:
+    world.okx.hidden = True
     with pytest.raises(NoAnswer, match="okx does not answer"):
+        world.start()
+    world.okx.hidden = False
+    world.okx.silent = True
+    with pytest.raises(CrossRefused, match="its orders cannot be asked for: okx does not answer"):
         world.start()
     world.okx.silent = False
     world.okx.instrument = replace(world.okx.instrument, status=InstrumentStatus.HALTED)
@@ -351,7 +363,6 @@ def test_a_trade_after_the_end_is_found_and_stated(world: CrossWorld) -> None:
 
 def test_what_stops_it_in_the_middle_says_that_it_goes_on_and_it_does(world: CrossWorld) -> None:
     async def key_is_withdrawn(service: CrossService) -> None:
-        world.okx.silent = True
         service.means = replace(service.means, ready=refuse)
         await service.resume()
 
@@ -362,7 +373,6 @@ def test_what_stops_it_in_the_middle_says_that_it_goes_on_and_it_does(world: Cro
     world.clock.continue_after_s(20)
     with pytest.raises(CrossNotOver, match="okx lists nothing; `xetrade cross resume spread-1` goes on with it"):
         world.run(key_is_withdrawn)
-    world.okx.silent = False
     [saga] = world.run(lambda service: service.resume()) or []
     assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
     assert world.check() == saga
@@ -389,6 +399,74 @@ def test_two_processes_cannot_drive_one_saga_and_a_dead_driver_is_waited_for(wor
     [saga] = world.run(lambda service: service.resume()) or []
     assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
     assert world.check() == saga
+
+
+def begun_and_not_sent(world: CrossWorld) -> None:
+    """A process that has fixed the first order, and is killed before the order service hears of it."""
+
+    class Dying(MortalStore):
+        def renew(self, key: str, driver: str, until_ns: int) -> None:
+            raise NoAnswer("killed")
+
+    async def die(service: CrossService) -> None:
+        service.means = replace(service.means, sagas=Dying(service.means.store, durable=False))
+        with pytest.raises(CrossNotOver):
+            await service.start(world.request(), key=KEY)
+
+    world.run(die)
+    store = world.open()
+    assert CrossStore(store).saga(KEY).state is CrossState.FIRST_SENT
+    assert store.updated(0, 2**62) == []
+    store.close()
+
+
+def test_a_first_order_that_was_not_sent_is_sent_in_time_and_never_later(world: CrossWorld, tmp_path: Path) -> None:
+    begun_and_not_sent(world)
+    [saga] = world.run(lambda service: service.resume()) or []
+    assert (saga.state, world.check()) == (CrossState.DONE, saga)
+    (tmp_path / "late").mkdir()
+    late = CrossWorld(tmp_path / "late")
+    begun_and_not_sent(late)
+    late.clock.continue_after_s(100)
+    [saga] = late.run(lambda service: service.resume()) or []
+    assert (saga.state, late.binance.orders, late.check()) == (CrossState.FAILED, [], saga)
+
+
+def test_a_driver_that_has_lost_its_saga_sends_nothing(world: CrossWorld) -> None:
+    class Stolen(MortalStore):
+        def append(self, saga: Saga, event: CrossEvent, driver: str) -> Saga:
+            after = super().append(saga, event, driver)
+            assert self.claim(KEY, "another", 2**62, 2**62 + 1) is not None
+            return after
+
+    async def lose(service: CrossService) -> None:
+        service.means = replace(service.means, sagas=Stolen(service.means.store, durable=False))
+        await service.start(world.request(), key=KEY)
+
+    with pytest.raises(CrossBusy):
+        world.run(lose)
+    assert world.binance.orders == []
+
+
+def test_what_was_frozen_when_its_driver_died_goes_on_once_it_is_known(world: CrossWorld) -> None:
+    world.okx.supply.append([D("0.004")])
+
+    class Freezing(MortalStore):
+        def append(self, saga: Saga, event: CrossEvent, driver: str) -> Saga:
+            after = super().append(saga, event, driver)
+            if event.kind is CrossKind.HEDGE_OVER:
+                super().append(after, CrossEvent(kind=CrossKind.FROZEN, at_ns=event.at_ns), driver)
+                raise NoAnswer("killed")
+            return after
+
+    async def freeze(service: CrossService) -> None:
+        service.means = replace(service.means, sagas=Freezing(service.means.store, durable=False))
+        with pytest.raises(CrossNotOver):
+            await service.start(world.request(), key=KEY)
+
+    world.run(freeze)
+    [saga] = world.run(lambda service: service.resume()) or []
+    assert (saga.state, world.check()) == (CrossState.DONE, saga)
 
 
 # -- whatever happens ------------------------------------------------------------------------------------------------
