@@ -25,3 +25,11 @@ def store(store_url: str) -> Iterator[OrderStore]:
     opened = OrderStore(store_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database without orders, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "orders.db"
+    OrderStore(path).close()
+    return path

@@ -150,14 +150,6 @@ def check(world: World, scenario: Scenario) -> None:
         store.close()
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database without orders, to be copied."""
-    folder = tmp_path_factory.mktemp("empty")
-    World(folder).open().close()
-    return folder / "orders.db"
-
-
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_at_any_await_nothing_is_lost_and_nothing_doubled(name: str, tmp_path: Path, empty_store: Path) -> None:
     scenario = SCENARIOS[name]

@@ -476,13 +476,6 @@ CONTRACTS = st.lists(st.lists(st.integers(1, 12).map(Decimal), max_size=3), max_
 FAULTS = st.lists(st.sampled_from([Fault.NONE, *Fault]), max_size=4)
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("empty")
-    CrossWorld(folder).open().close()
-    return folder / "orders.db"
-
-
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_for_any_fills_and_faults_what_the_first_leg_filled_is_hedged_traded_back_or_stated(

@@ -68,14 +68,6 @@ async def recover(service: CrossService, world: CrossWorld) -> None:
         await service.start(world.request(), key=KEY)
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database without orders, to be copied."""
-    folder = tmp_path_factory.mktemp("empty")
-    CrossWorld(folder).open().close()
-    return folder / "orders.db"
-
-
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_killed_at_any_await_both_legs_are_accounted_for(name: str, tmp_path: Path, empty_store: Path) -> None:
     scenario = SCENARIOS[name]

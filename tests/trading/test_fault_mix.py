@@ -10,17 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.trading.mixing import mix, total
-from tests.trading.world import World
 
 SEEDS, PARTS = 300, 3
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database without orders, to be copied."""
-    folder = tmp_path_factory.mktemp("empty")
-    World(folder).open().close()
-    return folder / "orders.db"
 
 
 @pytest.mark.parametrize("part", range(PARTS))

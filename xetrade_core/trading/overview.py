@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.contracts import Contract
@@ -71,20 +72,31 @@ def report_row(report: OrderReport, venue: str) -> Row:
 
 def timeline(events: Iterable[OrderEvent]) -> list[Row]:
     """What happened to an order, entry by entry, with the milliseconds since the first."""
-    rows: list[Row] = []
+    return [
+        {
+            **at,
+            "event": event.kind.value if event.legal else f"{event.kind.value} (contradicts its state)",
+            "source": event.source.value,
+            "what": _what(event) or None,
+        }
+        for event, at in timed(events)
+    ]
+
+
+class _At(Protocol):
+    @property
+    def at_ns(self) -> int: ...
+
+
+A = TypeVar("A", bound=_At)
+
+
+def timed(entries: Iterable[A]) -> Iterator[tuple[A, Row]]:
+    """Each entry of a history with its time, and the milliseconds since the first."""
     began_ns: int | None = None
-    for event in events:
-        began_ns = event.at_ns if began_ns is None else began_ns
-        rows.append(
-            {
-                "time": instant(event.at_ns),
-                "after_ms": round((event.at_ns - began_ns) / 1e6),
-                "event": event.kind.value if event.legal else f"{event.kind.value} (contradicts its state)",
-                "source": event.source.value,
-                "what": _what(event) or None,
-            }
-        )
-    return rows
+    for entry in entries:
+        began_ns = entry.at_ns if began_ns is None else began_ns
+        yield entry, {"time": instant(entry.at_ns), "after_ms": round((entry.at_ns - began_ns) / 1e6)}
 
 
 def _what(event: OrderEvent) -> str:

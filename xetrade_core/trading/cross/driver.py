@@ -8,11 +8,8 @@ order of which nobody knows freezes the saga: nothing else is sent until the ven
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 from decimal import Decimal
-
-import msgspec
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import (
@@ -21,24 +18,20 @@ from xetrade_core.errors import (
     InvalidOrder,
     NotTrading,
     OrderError,
-    UnknownOrder,
     UnknownSymbol,
     XETradeError,
 )
-from xetrade_core.model.orders import ZERO, Order, OrderState, Side
-from xetrade_core.telemetry import alarm
+from xetrade_core.model.orders import ZERO, OrderState, Side
 from xetrade_core.trading.client_ids import client_order_id
-from xetrade_core.trading.cross.lease import Lease
+from xetrade_core.trading.cross.claimed import Claimed
+from xetrade_core.trading.cross.following import hear_late_fills, known, tell_residual, thaw
 from xetrade_core.trading.cross.legs import touch
-from xetrade_core.trading.cross.means import Means
 from xetrade_core.trading.cross.moves import Seen, Send, Wait, next_move
 from xetrade_core.trading.cross.planning import order_request, step_of
 from xetrade_core.trading.cross.saga import Attempt, CrossEvent, Role, Saga
 from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.worth import valued, worth
-from xetrade_core.trading.execution import ExecutionError
 from xetrade_core.trading.limits import Scope, ScopeKind
-from xetrade_core.trading.overview import number
 
 _BEGUN = {
     Role.FIRST: CrossKind.FIRST_BEGUN,
@@ -46,19 +39,12 @@ _BEGUN = {
     Role.UNWIND: CrossKind.UNWIND_BEGUN,
 }
 _OVER = {Role.FIRST: CrossKind.FIRST_OVER, Role.HEDGE: CrossKind.HEDGE_OVER, Role.UNWIND: CrossKind.UNWIND_OVER}
-_IN_DOUBT = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERATOR)
-_POLLS_S = (0.05, 0.1, 0.2, 0.4)
-_POLL_S = 1.0
+#: how often, and how long, trades that the venue has not told yet are waited for before trading back
+_TELLS, _TELL_S = 4, 0.4
 
 
-class CrossDriver:
-    """One saga under way in this process, which has claimed it as `name`."""
-
-    def __init__(self, means: Means, saga: Saga, name: str) -> None:
-        self.means = means
-        self.saga = saga
-        self.name = name
-        self._lease = Lease(means, saga.key, name)
+class CrossDriver(Claimed):
+    """One saga under way in this process."""
 
     async def run(self) -> Saga:
         """Until it is over, or nobody knows of one of its orders for longer than patience.
@@ -67,7 +53,7 @@ class CrossDriver:
         a key may not be used any more); nothing is lost.
         """
         try:
-            async with self._lease.kept():
+            async with self.lease.kept():
                 if not self.saga.state.over:
                     await self.means.ready([leg.name for leg in (self.saga.plan.first, self.saga.plan.hedge)])
                 while await self._step():
@@ -83,22 +69,22 @@ class CrossDriver:
 
     async def _step(self) -> bool:
         """One thing; whether there may be another to do."""
-        if not await self._hear_late_fills() or self.saga.state.over:
+        if not await hear_late_fills(self) or self.saga.state.over:
             return False
         if (attempt := self.saga.open_attempt) is not None:
             return await self._conclude(attempt)
-        await self._thaw()
-        orders, seen = await self._orders(), await self._look()
+        await thaw(self)
+        orders, seen = await self.orders(), await self._look()
         seen = replace(seen, estimated=any(order.fills_missing for order in orders.values()))
-        move = next_move(valued(self.saga, orders.values()), self._now_ns, seen, self.means.rules)
+        move = next_move(valued(self.saga, orders.values()), self.now_ns, seen, self.means.rules)
         if isinstance(move, Wait):
-            await self._pause()
+            await self.pause()
         elif isinstance(move, Send):
             await self._begin(move)
         else:
-            await self._append(move)
+            await self.append(move)
             if move.kind is CrossKind.LEFT:
-                self._tell_residual()
+                tell_residual(self)
         return True
 
     # -- orders --------------------------------------------------------------------------------------------------
@@ -112,23 +98,23 @@ class CrossDriver:
             price=move.price,
             reduce_only=move.role is Role.UNWIND and await self._closes(move.amount),
         )
-        await self._append(CrossEvent(kind=_BEGUN[move.role], at_ns=self._now_ns, attempt=attempt))
+        await self.append(CrossEvent(kind=_BEGUN[move.role], at_ns=self.now_ns, attempt=attempt))
 
     async def _conclude(self, attempt: Attempt) -> bool:
         """Place the order that was begun, unless it was, and follow it to its end; False if that is not in sight."""
         problem = None
-        order = await self._order(attempt)
+        order = await self.order(attempt)
         if order is None:
-            if attempt.role is Role.FIRST and self._now_ns >= self.saga.plan.deadline_ns:
+            if attempt.role is Role.FIRST and self.now_ns >= self.saga.plan.deadline_ns:
                 problem = "its time was over before it was sent"
             else:
-                await self._lease.renew()  # whoever has taken the saga meanwhile places it, and not we
+                await self.lease.renew()  # whoever has taken the saga meanwhile places it, and not we
                 problem = await self._place(attempt)
-                order = await self._order(attempt)
+                order = await self.order(attempt)
         if order is None:
             await self._ended(attempt, ZERO, ZERO, None, problem)
             return True
-        order = await self._known(attempt)
+        order = await known(self, attempt)
         if order is None:
             return False
         await self._ended(attempt, order.filled, worth(self.saga, attempt, order), order.state, order.reason)
@@ -151,116 +137,20 @@ class CrossDriver:
             return str(error)
         return None
 
-    async def _known(self, attempt: Attempt) -> Order | None:
-        """The order once it has ended; None if nobody knows for longer than patience, or only a person can tell."""
-        orders, rules, began_ns = self.means.orders, self.means.rules, self._now_ns
-        await orders.follow(attempt.client_id)
-        tries = 0
-        while True:
-            order = await orders.status(attempt.client_id)
-            if not order.state.working:
-                await self._thaw()
-                return order
-            waited_s = (self._now_ns - began_ns) / NS_PER_S
-            helpless = order.state is OrderState.NEEDS_OPERATOR or waited_s >= rules.patience_s
-            if order.state in _IN_DOUBT:
-                if helpless or waited_s >= rules.rests_s:
-                    await self._freeze(order)
-            else:
-                await self._thaw()
-                await self._ask(order, rests=waited_s >= rules.rests_s)
-            if helpless:
-                return None
-            await self.means.clock.sleep(_POLLS_S[tries] if tries < len(_POLLS_S) else _POLL_S)
-            tries += 1
-
-    async def _ask(self, order: Order, *, rests: bool) -> None:
-        """Ask the venue about an order that it has acknowledged; one that rests, and should not, is cancelled."""
-        with contextlib.suppress(OrderError, ExecutionError):
-            order = await self.means.orders.status(order.client_id, refresh=True)
-            if rests and order.state.working and not order.cancel_requested:
-                await self.means.orders.cancel(order.client_id)
-
     async def _ended(
         self, attempt: Attempt, filled: Decimal, value: Decimal, state: OrderState | None, reason: str | None
     ) -> None:
         empty = attempt.role is Role.FIRST and not filled
         event = CrossEvent(
             kind=CrossKind.FIRST_EMPTY if empty else _OVER[attempt.role],
-            at_ns=self._now_ns,
+            at_ns=self.now_ns,
             client_id=attempt.client_id,
             filled=filled,
             value=value,
             ended=state,
             reason=reason,
         )
-        await self._append(event)
-
-    # -- what becomes known --------------------------------------------------------------------------------------
-
-    async def _hear_late_fills(self) -> bool:
-        """Take what orders traded after their end was recorded; False if one of them is in doubt again."""
-        orders = await self._orders()
-        for attempt in self.saga.attempts:
-            if attempt.filled is None:
-                continue
-            order = orders.get(attempt.client_id)
-            if order is not None and order.state.working and not self.saga.state.over:
-                order = await self._known(attempt)
-                if order is None:
-                    return False
-            if order is None or order.filled == attempt.filled:
-                continue
-            await self._late(attempt, order)
-        return True
-
-    async def _late(self, attempt: Attempt, order: Order) -> None:
-        event = CrossEvent(
-            kind=CrossKind.LATE_FILL,
-            at_ns=self._now_ns,
-            client_id=attempt.client_id,
-            filled=order.filled,
-            value=worth(self.saga, attempt, order),
-            ended=order.state,
-            reason=f"order {attempt.client_id} traded {number(order.filled)} in all, after its end was told",
-        )
-        if not self.saga.state.over:
-            await self._append(event)
-            return
-        role, saga = attempt.role, self.saga
-        more = saga.leg(role).base(order.filled - (attempt.filled or ZERO))
-        change = more * saga.side(role).sign
-        await self._append(msgspec.structs.replace(event, residual=change))
-        self._tell_residual()
-
-    async def _freeze(self, order: Order) -> None:
-        if self.saga.state is CrossState.FROZEN:
-            return
-        why = order.reason or "its venue has not told whether it took it"
-        reason = f"order {order.client_id} on {order.intent.venue} is {order.state.value}: {why}"
-        await self._append(
-            CrossEvent(kind=CrossKind.FROZEN, at_ns=self._now_ns, client_id=order.client_id, reason=reason)
-        )
-        alarm(
-            "cross_order_frozen",
-            f"cross order {self.saga.key}: {reason}; nothing more is sent until that is known",
-            venue=order.intent.venue,
-            symbol=order.intent.symbol,
-            order=order.client_id,
-        )
-
-    async def _thaw(self) -> None:
-        if self.saga.state is CrossState.FROZEN:
-            await self._append(CrossEvent(kind=CrossKind.RESOLVED, at_ns=self._now_ns, reason=""))
-
-    def _tell_residual(self) -> None:
-        leg, position = self.saga.plan.first, self.saga.position
-        alarm(
-            "cross_order_residual",
-            f"cross order {self.saga.key}: {number(position)} is unhedged on {leg.place}: {self.saga.reason}",
-            venue=leg.venue,
-            symbol=leg.symbol,
-        )
+        await self.append(event)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -271,10 +161,10 @@ class CrossDriver:
             return Seen()
         role = Role.HEDGE if saga.state is CrossState.HEDGING else Role.UNWIND
         leg, sent, side = saga.leg(role), saga.of(role), saga.side(role)
-        if role is Role.HEDGE and not sent and self._now_ns - saga.created_ns < self.means.rules.fresh_s * NS_PER_S:
+        if role is Role.HEDGE and not sent and self.now_ns - saga.created_ns < self.means.rules.fresh_s * NS_PER_S:
             return Seen(leg.best)  # asking for the book again would leave the first leg alone for longer
         if sent and not sent[-1].filled and not sent[-1].refused:
-            await self._pause()
+            await self.pause()
         best = touch(await self.means.book(leg), side)
         affordable = None
         if role is Role.UNWIND and leg.spot and sent and sent[-1].refused:
@@ -286,38 +176,11 @@ class CrossDriver:
     async def _closes(self, amount: Decimal) -> bool:
         """Whether our own fills say that the account holds what trading the first leg back would close: such an exit
         passes every limit. What the venue has not told of its trades yet is waited for, for a moment."""
-        for _ in _POLLS_S:
-            if not any(order.fills_missing for order in (await self._orders()).values()):
+        for _ in range(_TELLS):
+            if not any(order.fills_missing for order in (await self.orders()).values()):
                 break
-            await self.means.clock.sleep(_POLLS_S[-1])
+            await self.means.clock.sleep(_TELL_S)
         leg, side = self.saga.plan.first, self.saga.side(Role.UNWIND)
         scope = Scope(ScopeKind.HELD, f"{leg.venue}/{leg.account} {leg.symbol}")
         held = await asyncio.to_thread(lambda: self.means.store.do(lambda work: work.risk.usage(scope).held))
         return -held * side.sign >= amount
-
-    async def _order(self, attempt: Attempt) -> Order | None:
-        """The order as the store has it; None if it was never made."""
-        try:
-            return await self.means.orders.status(attempt.client_id)
-        except UnknownOrder:
-            return None
-
-    async def _orders(self) -> dict[str, Order]:
-        """Those of its orders that were made, by client id."""
-        ids = [one.client_id for one in self.saga.attempts]
-        if not ids:
-            return {}
-        found = await asyncio.to_thread(self.means.store.orders, ids)
-        return {order.client_id: order for order in found}
-
-    # -- the store and the clock ---------------------------------------------------------------------------------
-
-    @property
-    def _now_ns(self) -> int:
-        return self.means.clock.wall_ns()
-
-    async def _append(self, event: CrossEvent) -> None:
-        self.saga = await asyncio.to_thread(self.means.sagas.append, self.saga, event, self.name)
-
-    async def _pause(self) -> None:
-        await self.means.clock.sleep(self.means.rules.pause_s)

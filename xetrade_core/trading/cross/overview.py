@@ -16,7 +16,7 @@ from xetrade_core.trading.cross.saga import CrossEvent, Plan, Role, Saga
 from xetrade_core.trading.cross.states import CrossState
 from xetrade_core.trading.cross.store import CrossStore, Residual
 from xetrade_core.trading.cross.worth import valued
-from xetrade_core.trading.overview import Row, instant, number
+from xetrade_core.trading.overview import Row, instant, number, timed
 from xetrade_core.trading.reader import OrderReader
 
 _ENDS = {CrossState.FAILED: "traded nothing", CrossState.UNWOUND: "was traded back"}
@@ -116,19 +116,7 @@ def fee_rows(fills: Iterable[Fill]) -> list[Row]:
 
 def history(events: Iterable[CrossEvent]) -> list[Row]:
     """What happened to a saga, entry by entry, with the milliseconds since the first."""
-    rows: list[Row] = []
-    began_ns: int | None = None
-    for event in events:
-        began_ns = event.at_ns if began_ns is None else began_ns
-        rows.append(
-            {
-                "time": instant(event.at_ns),
-                "after_ms": round((event.at_ns - began_ns) / 1e6),
-                "event": event.kind.value,
-                "what": _what(event) or None,
-            }
-        )
-    return rows
+    return [{**at, "event": event.kind.value, "what": _what(event) or None} for event, at in timed(events)]
 
 
 def plan_rows(plan: Plan) -> list[Row]:

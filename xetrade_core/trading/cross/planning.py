@@ -126,9 +126,9 @@ def _check_depth(one: _Side, quantity: Decimal) -> None:
     depth = depth_within(one.book, one.leg, one.bound)
     average = average_price(one.book, one.leg, one.bound, quantity)
     if average is None:
-        base = Contract.currencies(one.leg.symbol)[0]
+        base, reach = Contract.currencies(one.leg.symbol)[0], "up to" if one.leg.side is Side.BUY else "down to"
         one.problems.append(
-            f"its book holds {number(depth)} {base} up to {number(one.bound)}, and {number(quantity)} is asked"
+            f"its book holds {number(depth)} {base} {reach} {number(one.bound)}, and {number(quantity)} is asked"
         )
     one.leg = msgspec.structs.replace(one.leg, depth=depth, best=touch(one.book, one.leg.side), average=average)
 
