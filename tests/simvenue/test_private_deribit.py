@@ -25,7 +25,7 @@ from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.model.orders import Intent, OrderType, ReportStatus, Side
 from xetrade_core.simvenue import SimConfig, SimServer, VenueConfig, ccxt_config
 from xetrade_core.simvenue.dialects import deribit_private
-from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, NoReply, NotSent, OrderRef
 from xetrade_core.venues.clients import ClientOptions
 
 __all__ = ["no_faults_left"]
@@ -312,6 +312,10 @@ async def test_what_is_no_longer_recent_is_found_in_the_history(monkeypatch: pyt
                 assert found is not None
                 assert found.status is status
                 assert await client.find(OrderRef(INVERSE, None, found.venue_order_id)) == found
+            assert await client.find(OrderRef(INVERSE, "nobody", None)) is None
+            monkeypatch.setattr("xetrade_core.execution.deribit._HISTORY_PAGES", 2)
+            with pytest.raises(NoReply, match="more ended ones"):
+                await client.find(OrderRef(INVERSE, "old0", None))
             day_ns = 86_400 * NS_PER_S
             assert await client.fills_since(INVERSE, time.time_ns() - day_ns // 2) == ()
             fills = await client.fills_since(INVERSE, time.time_ns() - day_ns)

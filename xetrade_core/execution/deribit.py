@@ -29,7 +29,7 @@ from xetrade_core.model.orders import (
     ReportStatus,
     Side,
 )
-from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, NoReply, NotSent, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
@@ -150,6 +150,7 @@ class DeribitExecution(CcxtExecution):
         return await self._in_history(ref)
 
     async def _in_history(self, ref: OrderRef) -> OrderReport | None:
+        """Among those that have ended. Raises NoReply if there are too many: what was not seen may be there."""
         for page in range(_HISTORY_PAGES):
             wanted = {"count": PAGE, "offset": page * PAGE, "include_unfilled": "true", "historical": "true"}
             rows = await self._rows(
@@ -161,8 +162,8 @@ class DeribitExecution(CcxtExecution):
                 ):
                     return report
             if len(rows) < PAGE:
-                break
-        return None
+                return None
+        raise NoReply(f"order of {ref.symbol}: {self.rules.id} has more ended ones than are looked through")
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution."""
