@@ -230,6 +230,15 @@ def test_no_hedge_is_traded_past_the_loss_and_the_first_leg_is_traded_back(world
     assert saga.base(Role.HEDGE) == 0
 
 
+def test_a_venue_that_is_down_is_waited_for_to_trade_back_on(world: CrossWorld) -> None:
+    world.fail(world.okx, "place", Fault.REFUSED)
+    world.fail(world.binance, "place", Fault.NONE, *[Fault.NO_CONNECTION] * 20)
+    saga = ended(world)
+    assert saga.state is CrossState.UNWOUND
+    assert [one.unsent for one in saga.of(Role.UNWIND)] == [True] * 20 + [False]
+    assert len({one.price for one in saga.of(Role.UNWIND)}) == 1, "only what the venue had is asked for more of"
+
+
 def test_what_the_hedge_cannot_count_is_traded_back(tmp_path: Path) -> None:
     world = swapped(tmp_path)
     world.binance.supply.append([D("0.0045")])

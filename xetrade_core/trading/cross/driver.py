@@ -21,7 +21,7 @@ from xetrade_core.errors import (
     UnknownSymbol,
     XETradeError,
 )
-from xetrade_core.model.orders import ZERO, OrderState, Side
+from xetrade_core.model.orders import ZERO, Order, OrderState, Side
 from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.cross.claimed import Claimed
 from xetrade_core.trading.cross.following import hear_late_fills, known, tell_residual, thaw
@@ -112,12 +112,12 @@ class CrossDriver(Claimed):
                 problem = await self._place(attempt)
                 order = await self.order(attempt)
         if order is None:
-            await self._ended(attempt, ZERO, ZERO, None, problem)
+            await self._ended(attempt, None, problem)
             return True
         order = await known(self, attempt)
         if order is None:
             return False
-        await self._ended(attempt, order.filled, worth(self.saga, attempt, order), order.state, order.reason)
+        await self._ended(attempt, order, order.reason)
         return True
 
     async def _place(self, attempt: Attempt) -> str | None:
@@ -137,17 +137,18 @@ class CrossDriver(Claimed):
             return str(error)
         return None
 
-    async def _ended(
-        self, attempt: Attempt, filled: Decimal, value: Decimal, state: OrderState | None, reason: str | None
-    ) -> None:
+    async def _ended(self, attempt: Attempt, order: Order | None, reason: str | None) -> None:
+        """Commit what an order came to; without one, why there is none."""
+        filled = ZERO if order is None else order.filled
         empty = attempt.role is Role.FIRST and not filled
         event = CrossEvent(
             kind=CrossKind.FIRST_EMPTY if empty else _OVER[attempt.role],
             at_ns=self.now_ns,
             client_id=attempt.client_id,
             filled=filled,
-            value=value,
-            ended=state,
+            value=ZERO if order is None else worth(self.saga, attempt, order),
+            ended=None if order is None else order.state,
+            unsent=order is not None and order.state is OrderState.EXPIRED and not order.sent,
             reason=reason,
         )
         await self.append(event)

@@ -6,6 +6,7 @@ may another order go.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,6 +21,7 @@ from xetrade_core.trading.overview import number
 class Rules:
     """How a saga is driven. Times in seconds.
 
+    `unsent_attempts`: so often a venue that cannot be reached is tried to trade back on, beside the `unwind_attempts`.
     `unwind_bps`: how far from the touch the first leg is traded back, one time more with every attempt. `lease_s`: so
     long after its driver died another may go on with it. `patience_s`: how long a caller waits for an order that nobody
     knows of. `rests_s`: an order that should not rest and does is cancelled then, and one in doubt freezes the saga.
@@ -29,6 +31,7 @@ class Rules:
 
     hedge_attempts: int = 100
     unwind_attempts: int = 8
+    unsent_attempts: int = 240
     unwind_bps: Decimal = Decimal(50)
     pause_s: float = 0.5
     rests_s: float = 2.0
@@ -104,7 +107,7 @@ def _hedge(saga: Saga, now_ns: int, seen: Seen, rules: Rules) -> Move:
         return _give_up(now_ns, f"the hedge was refused: {sent[-1].reason}")
     if now_ns >= saga.plan.deadline_ns:
         return _give_up(now_ns, f"{number(left)} not hedged within {saga.plan.request.within_s:g} s")
-    if len(sent) >= rules.hedge_attempts:
+    if _reached(sent) >= rules.hedge_attempts:
         return _give_up(now_ns, f"{number(left)} not hedged by {len(sent)} orders")
     best, most = seen.best, loss_bound(saga, left)
     if best is not None and beyond(best, most, leg.side):
@@ -124,11 +127,12 @@ def _hedge(saga: Saga, now_ns: int, seen: Seen, rules: Rules) -> Move:
 
 def _unwind(saga: Saga, now_ns: int, seen: Seen, rules: Rules) -> Move:
     leg, side, left, sent = saga.plan.first, saga.side(Role.UNWIND), saga.unhedged, saga.of(Role.UNWIND)
-    if len(sent) >= rules.unwind_attempts:
+    reached = _reached(sent)
+    if reached >= rules.unwind_attempts or len(sent) - reached >= rules.unsent_attempts:
         return _left(saga, now_ns, f"not traded back by {len(sent)} orders: {sent[-1].reason or 'nothing to take'}")
     paid = saga.value(Role.FIRST) / saga.base(Role.FIRST)
     best = paid if seen.best is None else seen.best
-    price = leg.on_tick(away(best, rules.unwind_bps * (len(sent) + 1), side), side)
+    price = leg.on_tick(away(best, rules.unwind_bps * (reached + 1), side), side)
     amount = leg.amount(left)
     if sent and sent[-1].refused:
         amount = leg.amount(min(left, seen.affordable)) if seen.affordable is not None else ZERO
@@ -137,6 +141,11 @@ def _unwind(saga: Saga, now_ns: int, seen: Seen, rules: Rules) -> Move:
     if (why := leg.too_small(amount, price, exit_of_contracts=not leg.spot)) is not None:
         return _left(saga, now_ns, f"cannot be traded back: {why}")
     return Send(Role.UNWIND, len(sent), amount, price)
+
+
+def _reached(sent: Sequence[Attempt]) -> int:
+    """How many of some orders have reached their venue."""
+    return sum(not one.unsent for one in sent)
 
 
 def _asks_less(amount: Decimal, refused: Attempt) -> bool:

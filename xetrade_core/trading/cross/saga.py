@@ -47,7 +47,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One order of a saga: the `index`-th of its role. `filled` is None until it has ended.
 
     `ended` is the order's state then; None where there is no such order, as it could not be made. `value` is what was
-    paid or got for it (quote currency), at its limit where the venue had not told the trades yet.
+    paid or got for it (quote currency), at its limit where the venue had not told the trades yet. `unsent`: its venue
+    could not be reached.
     """
 
     role: Role
@@ -59,6 +60,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     filled: Decimal | None = None
     value: Decimal = ZERO
     ended: OrderState | None = None
+    unsent: bool = False
     reason: str | None = None
 
     @property
@@ -82,6 +84,7 @@ class CrossEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     filled: Decimal | None = None
     value: Decimal = ZERO
     ended: OrderState | None = None
+    unsent: bool = False
     reason: str | None = None
     residual: Decimal | None = None
 
@@ -181,7 +184,9 @@ def _attempts(saga: Saga, event: CrossEvent) -> tuple[Attempt, ...]:
     if event.client_id is None or event.filled is None:
         return saga.attempts
     return tuple(
-        msgspec.structs.replace(one, filled=event.filled, value=event.value, ended=event.ended, reason=event.reason)
+        msgspec.structs.replace(
+            one, filled=event.filled, value=event.value, ended=event.ended, unsent=event.unsent, reason=event.reason
+        )
         if one.client_id == event.client_id
         else one
         for one in saga.attempts
