@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal as D
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from xetrade_core.market_data.marks import Mark, MarkKind
 from xetrade_core.monitor.accounts import Stated
-from xetrade_core.monitor.limits import PositionLimits, Watchman
+from xetrade_core.monitor.limits import PositionLimits, Watchman, mismatch
 from xetrade_core.monitor.view import totals, view
 from xetrade_core.monitor.watch import Update
 from xetrade_core.positions.book import Holder
@@ -97,3 +98,12 @@ def test_what_no_venue_says_is_not_alarming(stated: Stated | None) -> None:
     limits = PositionLimits(min_liquidation_distance=D(10))
     assert Watchman(limits).look(at("100", stated=stated)) == []
     assert Watchman(PositionLimits()).look(at("100", stated=Stated(D(4), D(99)))) == []
+
+
+def test_a_difference_to_the_venue_is_told_once_whatever_its_numbers(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits())
+    for words in ("1 here, 2 at the venue", "1 here, 3 at the venue"):
+        watchman.look(replace(at("100"), mismatches=(f"okx/main BTC/USDT:USDT: {words}",)))
+    watchman.tell(mismatch("okx/main BTC/USDT:USDT: 1 here, 4 at the venue"))
+    assert kinds(told) == ["position_mismatch"]
+    assert told[0]["message"].startswith("okx/main BTC/USDT:USDT: 1 here, 2 at the venue: compare")

@@ -24,15 +24,14 @@ from xetrade_core.lake.store import ObjectStore
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.live_mids import LiveMids
 from xetrade_core.market_data.marks import MarkSource
-from xetrade_core.model.orders import ZERO, Fill
-from xetrade_core.monitor.accounts import AccountSource
+from xetrade_core.model.orders import Fill
+from xetrade_core.monitor.accounts import AccountSource, by_symbol
+from xetrade_core.monitor.comparing import differences, in_words
 from xetrade_core.monitor.ledger import FillLedger, Selection
-from xetrade_core.monitor.limits import PositionLimits, Watchman
+from xetrade_core.monitor.limits import PositionLimits, Watchman, mismatch
 from xetrade_core.monitor.view import PositionView, Total
 from xetrade_core.monitor.watch import Pace, Update, Watch
-from xetrade_core.positions.numbers import short_text
 from xetrade_core.settings import Settings
-from xetrade_core.telemetry import alarm
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.reader import OrderReader
 from xetrade_core.venues.registry import venue as known_venue
@@ -64,7 +63,8 @@ async def open_watch(
     """Watch a selection of the order store's positions; ends when left.
 
     Accounts that the settings name, and have a key, are asked what the venue holds for them; and their private streams
-    are followed, unless it is one look only, so that their fills are seen as they happen.
+    are followed, unless it is one look only, so that their fills are seen as they happen: of those that have traded,
+    or of all if none has.
     """
     async with AsyncExitStack() as opened:
         plans = [
@@ -82,8 +82,9 @@ async def open_watch(
         ledger = FillLedger(reader, selection)
         watch = Watch(ledger, marks, pace, clock, AccountSource(clients, clock, pace.accounts_every_s))
         streams = []
-        for plan in plans:
-            if not pace.once and plan.venue.id in streamed_venues():
+        traded = await asyncio.to_thread(reader.accounts)
+        for plan in [] if pace.once else plans:
+            if plan.venue.id in streamed_venues() and (plan.name in traded or not traded):
                 stream = _stream(plan, clients[plan.name], watch, reader, clock, rng)
                 streams.append(await opened.enter_async_context(stream))
         mids = await opened.enter_async_context(LiveMids(access, watch.remark)) if pace.on_change else None
@@ -196,8 +197,8 @@ async def _watch(
             compared, mismatches = await _compare(opened)
     assert last is not None  # the first update is always made
     fill_less = await asyncio.to_thread(_fill_less, reader)
-    for mismatch in mismatches:
-        alarm("position_mismatch", f"{mismatch}: compare orders and fills with the venue; xetrade orders resume")
+    for words in mismatches:
+        watchman.tell(mismatch(words))
     return Watched(
         last.number, last.at_ns, last.positions, last.totals, last.failures, rejected, fill_less, compared, mismatches
     )
@@ -214,17 +215,12 @@ async def _compare(opened: OpenWatch) -> tuple[tuple[str, ...], tuple[str, ...]]
         if known_venue(account[0]).funding is None:
             continue  # spot has no positions
         try:
-            theirs = {one.symbol: one.amount for one in await client.positions()}
+            theirs = {symbol: one.amount for symbol, one in by_symbol(await client.positions()).items()}
         except XETradeError:
             continue
         await asyncio.to_thread(opened.ledger.refresh)
-        ours = opened.ledger.amounts(*account)
-        name = "/".join(account)
-        compared.append(name)
-        for symbol in sorted({*theirs, *ours}):
-            here, there = ours.get(symbol, ZERO), theirs.get(symbol, ZERO)
-            if ":" in symbol and here != there:
-                mismatches.append(f"{name} {symbol}: {short_text(here, 18)} here, {short_text(there, 18)} at the venue")
+        compared.append("/".join(account))
+        mismatches += in_words(account, differences(opened.ledger.amounts(*account), theirs))
     return tuple(compared), tuple(mismatches)
 
 

@@ -279,6 +279,7 @@ def _fields(update: Update, order: Order | None) -> dict[str, Any]:
         "ahead": update.ahead,
         "positions": [_texts(row) for row in update.positions],
         "totals": [_texts(total) for total in update.totals],
+        "mismatches": list(update.mismatches),
         "failures": [{"venue": failure.venue, "reason": failure.reason} for failure in update.failures],
     }
     if order is not None:
@@ -323,7 +324,8 @@ def _summary(update: Update, order: Order | None) -> str:
     apart = sorted({currency for row in update.positions for currency in row.unvalued})
     fees = f"; fees in {', '.join(apart)} are not in it" if apart else ""
     ahead = f"; {update.ahead} fills are not in the order store yet" if update.ahead else ""
-    return f"{', '.join(sums)}{fees}{ahead}"
+    differ = "".join(f"\n{one}" for one in update.mismatches)
+    return f"{', '.join(sums)}{fees}{ahead}{differ}"
 
 
 def add_to(app: typer.Typer) -> None:

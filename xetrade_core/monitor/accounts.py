@@ -43,7 +43,10 @@ NOTHING = Stated(Decimal(0), None)
 
 
 class AccountSource:
-    """Asks for the positions of accounts, each at most every `every_s` seconds. Closing is the clients' owner's."""
+    """Asks for the positions of accounts, each at most every `every_s` seconds. Closing is the clients' owner's.
+
+    `answers` counts how often each account was told of.
+    """
 
     def __init__(self, clients: Mapping[AccountName, Execution], clock: Clock, every_s: float = 5.0) -> None:
         self._clients = clients
@@ -52,11 +55,16 @@ class AccountSource:
         self._asked_ns: dict[AccountName, int] = {}
         self._stated: dict[AccountName, dict[str, Stated]] = {}
         self._failures: dict[AccountName, Failure] = {}
+        self.answers: dict[AccountName, int] = {}
 
     def of(self, venue: str, account: str, symbol: str) -> Stated | None:
         """What was said last; None for an account that was not asked, or has never answered."""
         said = self._stated.get((venue, account))
         return None if said is None else said.get(symbol, NOTHING)
+
+    def amounts(self, name: AccountName) -> dict[str, Decimal]:
+        """What was said last that an account holds, by symbol; what is flat is left out."""
+        return {symbol: one.amount for symbol, one in self._stated.get(name, {}).items() if one.amount}
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -79,6 +87,7 @@ class AccountSource:
         try:
             async with asyncio.timeout(deadline_s):
                 self._stated[name] = by_symbol(await self._clients[name].positions())
+            self.answers[name] = self.answers.get(name, 0) + 1
             self._failures.pop(name, None)
         except TimeoutError:
             said = VenueUnavailable(f"{venue} did not tell the positions of {account} within {deadline_s:g} s")

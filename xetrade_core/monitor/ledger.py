@@ -120,14 +120,19 @@ class FillLedger:
         """How many fills are counted that the store has not got yet."""
         return len(self._ahead)
 
-    def amounts(self, venue: str, account: str) -> dict[str, Decimal]:
+    @property
+    def whole_accounts(self) -> bool:
+        """Whether nothing of the accounts in it is left out."""
+        return self._selection.whole_accounts
+
+    def amounts(self, venue: str, account: str, *, told: bool = False) -> dict[str, Decimal]:
         """What the store says that an account holds of each contract, all strategies together; what is flat is left
-        out, and what the store has not got yet."""
+        out. With `told` also what venues have told and the store has not got yet."""
         held: dict[str, list[Decimal]] = {}
         for holder, position in self.book.positions.items():
             if (holder.venue, holder.account) == (venue, account):
                 held.setdefault(holder.symbol, []).append(position.quantity)
-        for fill, _ in self._ahead.values():
+        for fill, _ in () if told else self._ahead.values():
             if (fill.venue, fill.account) == (venue, account):
                 held.setdefault(fill.symbol, []).append(-fill.amount if fill.side is Side.BUY else fill.amount)
         return {symbol: total for symbol, parts in held.items() if (total := exact_sum(parts))}

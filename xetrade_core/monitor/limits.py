@@ -1,5 +1,5 @@
 """What is alarming about positions: too large, too far below their best, too near to where the venue liquidates them,
-marked by prices that are old or missing.
+marked by prices that are old or missing, or another at the venue than our fills make them.
 
 An alarm is told when it begins and not again until it has ended; what ends is told in the log.
 """
@@ -62,6 +62,12 @@ class Alarming:
     message: str
 
 
+def mismatch(words: str) -> Alarming:
+    """Of a position that the venue says is another, as `comparing.in_words` says it."""
+    about = words.rpartition(": ")[0]
+    return Alarming("position_mismatch", about, f"{words}: compare orders and fills with the venue; xetrade reconcile")
+
+
 class Watchman:
     """Looks at each update and tells what has become alarming."""
 
@@ -70,15 +76,21 @@ class Watchman:
         self._best: dict[str, Decimal] = {}
         self._told: set[tuple[str, str]] = set()
 
+    def tell(self, found: Alarming) -> None:
+        """Tell of one thing, unless it was told already."""
+        if (found.kind, found.about) not in self._told:
+            alarm(found.kind, found.message)
+            self._told.add((found.kind, found.about))
+
     def look(self, update: Update) -> list[Alarming]:
         """What is alarming now, of which that is told which was not before."""
         found = [
             *self._sizes(update), *self._drawdowns(update), *self._liquidations(update), *self._marks(update),
+            *map(mismatch, update.mismatches),
         ]  # fmt: skip
         now = {(one.kind, one.about) for one in found}
         for one in found:
-            if (one.kind, one.about) not in self._told:
-                alarm(one.kind, one.message)
+            self.tell(one)
         for kind, about in sorted(self._told - now):
             _log.info("no longer alarming", alarm=kind, about=about)
         self._told = now

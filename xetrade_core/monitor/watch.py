@@ -17,6 +17,7 @@ from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.marks import Instrumented, Mark, MarkSource
 from xetrade_core.model.orders import Fill
 from xetrade_core.monitor.accounts import AccountName, AccountSource
+from xetrade_core.monitor.comparing import Comparison
 from xetrade_core.monitor.ledger import FillLedger, UnknownSize
 from xetrade_core.monitor.view import PositionView, Total, Views, totals
 
@@ -51,7 +52,8 @@ class Pace:
 @dataclass(frozen=True, slots=True)
 class Update:
     """Where everything stands at `at_ns`. `fills` came in since the last one, of which `ahead` are not in the order
-    store yet, or of those before; `failures` are venues that did not answer."""
+    store yet, or of those before; `failures` are venues that did not answer. `mismatches` are contracts of which a
+    venue says, twice in a row, that an account holds another amount than our fills make."""
 
     number: int
     at_ns: int
@@ -60,6 +62,7 @@ class Update:
     totals: tuple[Total, ...]
     failures: tuple[Failure, ...]
     ahead: int = 0
+    mismatches: tuple[str, ...] = ()
 
 
 class Watch:
@@ -73,6 +76,7 @@ class Watch:
         self._pace = pace
         self._clock = clock
         self._accounts = accounts or AccountSource({}, clock)
+        self._comparison = Comparison(ledger, self._accounts)
         self._marks: dict[Instrumented, Mark] = {}
         self._views = Views(pace.stale_after_s)
         self._failures: tuple[Failure, ...] = ()
@@ -242,6 +246,7 @@ class Watch:
 
     def _update(self, fills: int) -> Update:
         self._number += 1
+        self._comparison.look()
         self._moved, self._shown_ns = False, self._clock.monotonic_ns()
         now_ns, book = self._clock.wall_ns(), self._ledger.book
         rows = tuple(
@@ -256,7 +261,10 @@ class Watch:
             for holder, position in sorted(self._ledger.positions.items())
             if position.quantity or self._pace.flat
         )
-        return Update(self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures, self._ledger.ahead)
+        return Update(
+            self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures, self._ledger.ahead,
+            self._comparison.mismatches,
+        )  # fmt: skip
 
 
 async def _until(stop: asyncio.Event) -> None:
