@@ -34,6 +34,9 @@ from xetrade_core.trading.execution import ErrorReply, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
+#: the kinds of executions that change a position at a price: trades, and those that the venue makes for the account
+#: when it deleverages or liquidates (bybit-exchange.github.io/docs/v5/enum, "execType")
+TRADED = frozenset({"Trade", "AdlTrade", "BustTrade", "BlockTrade"})
 WEEK_MS = 7 * 86_400_000  # the most that a call for history spans
 #: shares of the 600 requests in 5 s of an address, so that an account's own limits hold too: 50 reads a second
 _READ_WEIGHT, _CANCEL_ALL_WEIGHT = 2, 12
@@ -212,16 +215,19 @@ class BybitExecution(CcxtExecution):
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution."""
-        return [{"info": row} for row in await self.executions(f"trades of {symbol}", symbol, since_ms, "Trade")]
+        rows = await self.executions(f"trades of {symbol}", symbol, since_ms)
+        return [{"info": row} for row in rows if row.get("execType") in TRADED]
 
-    async def executions(self, what: str, symbol: str, since_ms: int, kind: str) -> list[Row]:
-        """The account's executions of a kind (Trade, Funding, ...), a week at a time, each in pages. Raises
+    async def executions(self, what: str, symbol: str, since_ms: int, kind: str | None = None) -> list[Row]:
+        """The account's executions, of all kinds or one (Funding, ...), a week at a time, each in pages. Raises
         ExecutionError."""
         now_ms = self.clock.wall_ns() // NS_PER_MS
         found: list[Row] = []
         start = max(since_ms, now_ms - round(self.trade_history_s * 1000))
         while start <= now_ms:
-            span = {"startTime": start, "endTime": start + WEEK_MS - 1, "execType": kind, "limit": PAGE}
+            span: dict[str, object] = {"startTime": start, "endTime": start + WEEK_MS - 1, "limit": PAGE}
+            if kind is not None:
+                span["execType"] = kind
             rows = await self._all_pages(what, "private_get_v5_execution_list", symbol, span)
             found += [row for _, row in rows]
             start += WEEK_MS

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
-from xetrade_core.execution.bybit import PROTECTED, BybitExecution
+from xetrade_core.execution.bybit import PROTECTED, TRADED, BybitExecution
 from xetrade_core.execution.raw import needed
 from xetrade_core.execution.streams.words import AccountWords, Addresses, Statement, StreamRefused, decoded
 
@@ -50,7 +50,7 @@ class BybitStream(AccountWords[BybitExecution]):
         return (_topics("unsubscribe"),)
 
     def read(self, frame: bytes) -> Sequence[Statement]:
-        """See StreamWords. Fundings and liquidation fees are executions too, and no trades."""
+        """See StreamWords. Fundings are executions too, and no trades."""
         body = decoded(frame)
         topic = body.get("topic")
         if topic == "wallet":
@@ -63,7 +63,7 @@ class BybitStream(AccountWords[BybitExecution]):
             symbol = self.symbol(needed(row, "symbol"), "spot" if row["category"] == "spot" else "contract")
             if topic == "order":
                 said.append(self.execution.report(row, symbol))
-            elif row["execType"] == "Trade":
+            elif row["execType"] in TRADED:
                 said.append(self.execution.fill(row, symbol))
         return said
 
