@@ -14,6 +14,7 @@ import pytest
 
 from tests.execution.conftest import Open, unhurried
 from tests.support.sim import Sim
+from xetrade_core.assembly import dead_man
 from xetrade_core.assembly.dead_man import counting_down
 from xetrade_core.assembly.following import follow_accounts
 from xetrade_core.assembly.trading import TradingDesk, open_desk
@@ -24,6 +25,7 @@ from xetrade_core.execution.dead_man import CountsDown, DeadMan, Fires, dead_man
 from xetrade_core.execution.streams import open_stream
 from xetrade_core.execution.streams.words import GuardedWords
 from xetrade_core.settings import Settings
+from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.venues.registry import venue as known_venue
 from xetrade_core.venues.venue import Capability
 
@@ -91,6 +93,22 @@ async def test_a_lost_stream_of_bybit_starts_the_time_and_the_next_one_stops_it(
         sim.clear(refused)
         await until(lambda: sim.account("bybit")["dead_man"] == {})
         await stream.live(10)
+
+
+async def test_a_switch_that_cannot_be_told_alarms_once_and_works_again(
+    sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    remove = add_alarm_sink(lambda body: told.append(body["alarm"]))
+    monkeypatch.setattr(dead_man, "_BEATS", 100)
+    sim.begin(kind="rest_error", venue="okx", path="cancel-all-after", status=503, variant="before", for_=60)
+    async with desk_on(sim, tmp_path, "okx") as desk, counting_down(desk, 10):
+        await until(lambda: bool(told))
+        await asyncio.sleep(0.3)
+        sim.clear()
+        await until(lambda: "" in sim.account("okx")["dead_man"])
+    remove()
+    assert told == ["dead_man_not_armed"]
 
 
 async def test_a_time_that_a_venue_does_not_take_is_refused_with_what_it_takes(sim: Sim, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from xetrade_core.assembly.accounts import AccountName
 from xetrade_core.assembly.trading import TradingDesk
 from xetrade_core.errors import NotSupported, XETradeError
 from xetrade_core.execution.dead_man import CountsDown, DeadMan, dead_man_of
+from xetrade_core.telemetry import alarm
 from xetrade_core.trading.execution import ExecutionError
 
 _log = structlog.get_logger(__name__)
@@ -44,12 +45,16 @@ async def counting_down(desk: TradingDesk, within_s: float) -> AsyncIterator[Non
     clients = {name: one for name, one in desk.clients.items() if isinstance(one, CountsDown)}
     by_symbol = {name for name in clients if (switch := dead_man_of(desk.clients[name])) and switch.by_symbol}
     armed: dict[AccountName, set[str | None]] = {name: set() if name in by_symbol else {None} for name in clients}
+    failing: set[tuple[AccountName, str | None]] = set()
 
     async def arm(name: AccountName, symbol: str | None) -> None:
         try:
             await clients[name].count_down(symbol, within_s)
+            failing.discard((name, symbol))
         except ExecutionError as error:
-            _log.warning("dead_man_not_armed", account="/".join(name), symbol=symbol, error=str(error))
+            if (name, symbol) not in failing:  # once, until it works again
+                failing.add((name, symbol))
+                _tell_unarmed(name, symbol, error)
 
     async def keep_beating(name: AccountName) -> None:
         while True:
@@ -59,7 +64,7 @@ async def counting_down(desk: TradingDesk, within_s: float) -> AsyncIterator[Non
                     armed[name].update(order.intent.symbol for order in working)
                 await asyncio.gather(*(arm(name, symbol) for symbol in armed[name]))
             except XETradeError as error:  # the store is away: the venue counts on
-                _log.warning("dead_man_not_armed", account="/".join(name), error=str(error))
+                _log.warning("dead_man_not_told", account="/".join(name), error=str(error))
             await desk.clock.sleep(within_s / _BEATS)
 
     # Each account on its own: a venue that does not answer must not let the switches of the others fire.
@@ -76,3 +81,15 @@ async def counting_down(desk: TradingDesk, within_s: float) -> AsyncIterator[Non
 async def _disarm(client: CountsDown, symbol: str | None) -> None:
     with contextlib.suppress(ExecutionError):
         await client.count_down(symbol, 0)
+
+
+def _tell_unarmed(name: AccountName, symbol: str | None, error: ExecutionError) -> None:
+    what = "/".join(name) + (f" {symbol}" if symbol else "")
+    alarm(
+        "dead_man_not_armed",
+        f"the dead-man switch of {what} could not be told that we live: {error}; what rests may be canceled, or not be "
+        "protected",
+        venue=name[0],
+        account=name[1],
+        symbol=symbol,
+    )
