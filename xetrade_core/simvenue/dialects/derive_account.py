@@ -8,11 +8,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.model.decimals import plain
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
 from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, liquidation_price, margin, mark_price
 from xetrade_core.simvenue.dialects.derive_listings import kind_of
 from xetrade_core.simvenue.dialects.derive_replies import Row
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 CASH = "USDC"

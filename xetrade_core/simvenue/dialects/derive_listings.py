@@ -6,10 +6,10 @@ import hashlib
 from datetime import UTC, datetime, time
 from decimal import Decimal
 
-from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.dialects.base import Request
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.funding import DAY_MS, FundingCurve, number
 from xetrade_core.simvenue.listing import Listing, day_of
 from xetrade_core.simvenue.market import Market

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.model.decimals import plain
 from xetrade_core.simvenue.desk import (
     Cause,
     DeskFill,
@@ -26,6 +25,7 @@ from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.dialects.derive_listings import kind_of, price_band
 from xetrade_core.simvenue.dialects.derive_replies import DeriveRefused, Row, invalid
 from xetrade_core.simvenue.dialects.derive_signed import Action, number_of
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 

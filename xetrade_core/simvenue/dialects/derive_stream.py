@@ -12,13 +12,13 @@ from decimal import Decimal
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.model.decimals import plain
 from xetrade_core.simvenue.desk import Desk, DeskEvent, LedgerChanged, OrderChanged, PositionSide, TimeInForce
 from xetrade_core.simvenue.dialects.base import PrivateMessage, Session
 from xetrade_core.simvenue.dialects.derive_orders import trade_row
 from xetrade_core.simvenue.dialects.derive_private import DerivePrivate
 from xetrade_core.simvenue.dialects.derive_replies import DeriveRefused, Row
 from xetrade_core.simvenue.dialects.derive_signed import Caller
+from xetrade_core.simvenue.dialects.numbers import plain
 
 _CHANNELS = ("orders", "trades", "balances")
 _AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.model.decimals import plain
 from xetrade_core.simvenue.desk import Account, Desk, DeskFill, DeskOrder, DeskRefusal, RefusalKind
 from xetrade_core.simvenue.dialects.base import Handler, Request
 from xetrade_core.simvenue.dialects.kucoin_replies import KucoinRefused, Row
 from xetrade_core.simvenue.dialects.kucoin_signed import SignedCalls, authenticate, key_row
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 Routes = Mapping[tuple[str, str], Handler]

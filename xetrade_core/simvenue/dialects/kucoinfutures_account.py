@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.model.decimals import plain
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
 from xetrade_core.simvenue.desk.margin import (
     MAINTENANCE,
@@ -22,6 +21,7 @@ from xetrade_core.simvenue.desk.margin import (
 )
 from xetrade_core.simvenue.dialects.kucoin_replies import Row
 from xetrade_core.simvenue.dialects.kucoinfutures_orders import CROSS, ONE_WAY, currency_code
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 _EIGHT = Decimal("0.00000001")

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.model.decimals import plain
 from xetrade_core.simvenue.desk import Account, Desk, PositionSide
 from xetrade_core.simvenue.desk.margin import Bound, bound, dollars, liquidation_price, margin, mark_price
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.dialects.okx_listings import instrument_type
 from xetrade_core.simvenue.dialects.okx_replies import Row
 from xetrade_core.simvenue.market import Market

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.desk.margin import mark_price
+from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 _TYPES = {MarketType.SPOT: "SPOT", MarketType.SWAP: "SWAP"}
