@@ -28,7 +28,7 @@ from xetrade_core.errors import (
     UnknownOrder,
 )
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
-from xetrade_core.model.orders import Order, OrderState, OrderType, ReportStatus, TimeInForce
+from xetrade_core.model.orders import Order, OrderState, OrderType, ReportStatus, Side, TimeInForce
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
@@ -445,6 +445,28 @@ def test_an_amendment_in_place_is_done_once_whatever_its_reply_was(tmp_path: Pat
         == (there.amount, there.price, False)
         == (D("0.02"), D(49_000), False)
     )
+
+
+def test_an_exit_on_spot_fits_what_is_held_placed_or_changed_whatever_the_venue_offers_of_contracts(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND, Capability.REDUCE_ONLY)
+    exit_ = {"side": Side.SELL, "reduce_only": True, "price": D(51_000)}
+
+    async def program(service: OrderService) -> None:
+        await place(service)
+        await service.observe("binance", "main", world.double.trade(world.double.orders[0], D("0.01")))
+        with pytest.raises(RiskDenied, match=r"reduce_only amount of BTC/USDT would be 0\.02, .* at most 0\.01"):
+            await service.place(request(**exit_, amount=D("0.02")), key="too much")
+        order = await service.place(request(**exit_), key="exit")
+        await service.observe("binance", "main", world.double.trade(world.double.orders[1], D("0.004")))
+        with pytest.raises(RiskDenied, match=r"would be 0\.007, .* at most 0\.006"):
+            await service.amend(order.client_id, amount=D("0.011"))
+        dearer = await service.amend(order.client_id, price=D(52_000))
+        assert (dearer.amount, dearer.price) == (D("0.01"), D(52_000))
+        await service.settled()
+
+    world.run(program)
 
 
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_REPLY, Fault.LATE])

@@ -34,6 +34,7 @@ from xetrade_core.model.orders import Order, OrderReport, OrderState
 from xetrade_core.settings import Settings
 from xetrade_core.symbols.pairs import means
 from xetrade_core.trading import asking
+from xetrade_core.trading.beginning import holds_exits
 from xetrade_core.trading.client_ids import client_order_id, require_valid
 from xetrade_core.trading.execution import ExecutionError, OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
@@ -44,7 +45,6 @@ from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.sweep import CancelAllReport
 from xetrade_core.venues.clients import open_market_data
-from xetrade_core.venues.venue import Capability
 
 #: how long a process that ends waits for the fills of its last order
 SETTLE_S = 5.0
@@ -143,7 +143,7 @@ class TradingDesk:
         intent = asking.intent_for(wanted, account, self.store.marks, client_id=client_id, key=key, now_ns=now_ns)
         if isinstance(intent, XETradeError):
             raise intent
-        reduces = Capability.REDUCE_ONLY in account.venue.capabilities
+        reduces = holds_exits(account.venue, intent.symbol)
         denial = self.store.do(lambda work: work.risk.check(intent, now_ns, venue_reduces=reduces))
         return Preview(intent, self.plan(*name), denial)
 

@@ -118,13 +118,15 @@ def request_cancel(transaction: Transaction, client_id: str, now_ns: int) -> Ord
     return transaction.append(client_id, OrderEvent(kind=EventKind.CANCEL_REQUESTED, at_ns=now_ns)).order
 
 
-def request_amendment(transaction: Transaction, client_id: str, event: OrderEvent) -> Order | Denial:
+def request_amendment(
+    transaction: Transaction, client_id: str, event: OrderEvent, *, venue_reduces: bool
+) -> Order | Denial:
     """Commit that a change is wanted, if risk allows the order as it would be. Raises UnknownOrder, AmendRefused."""
     order = known(transaction, client_id)
     if order.amending or order.cancel_requested or order.state not in (OrderState.OPEN, OrderState.PARTIALLY_FILLED):
         state = "being changed" if order.amending else order.state.value
         raise AmendRefused(client_id, None, f"it is {state}: only an order that rests can be changed")
-    denial = transaction.check_amendment(order, event)
+    denial = transaction.check_amendment(order, event, venue_reduces=venue_reduces)
     if denial is not None:
         return denial
     order = transaction.append(client_id, event).order

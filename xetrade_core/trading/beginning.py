@@ -9,7 +9,7 @@ from xetrade_core.model.order_events import EventKind, OrderEvent
 from xetrade_core.model.orders import Intent, Order, OrderState
 from xetrade_core.trading.risk import Denial
 from xetrade_core.trading.transaction import Transaction
-from xetrade_core.venues.venue import Capability
+from xetrade_core.venues.venue import Capability, Venue
 
 if TYPE_CHECKING:
     from xetrade_core.trading.desk import Desk
@@ -37,8 +37,7 @@ async def begin(desk: Desk, intent: Intent | XETradeError, client_id: str | None
     assert name is not None
     reduces = False
     if isinstance(intent, Intent):
-        venue = desk.account(intent.venue, intent.account).venue
-        reduces = Capability.REDUCE_ONLY in venue.capabilities
+        reduces = holds_exits(desk.account(intent.venue, intent.account).venue, intent.symbol)
 
     def work(transaction: Transaction) -> Begun:
         existing = transaction.order(name)
@@ -60,6 +59,11 @@ async def begin(desk: Desk, intent: Intent | XETradeError, client_id: str | None
         return Begun(transaction.append(name, denied_event(denial, now_ns)).order, False, denial)
 
     return await desk.journal.write(work)
+
+
+def holds_exits(venue: Venue, symbol: str) -> bool:
+    """Whether the venue itself holds a reduce-only order to the position. On spot none does: there is no position."""
+    return Capability.REDUCE_ONLY in venue.capabilities and ":" in symbol
 
 
 def denied_event(denial: Denial, now_ns: int) -> OrderEvent:

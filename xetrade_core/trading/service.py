@@ -127,8 +127,9 @@ class OrderService:
         event = asking.amendment_for(
             before, account, self._store.marks, amount=amount, price=price, now_ns=self._now_ns
         )
+        reduces = beginning.holds_exits(account.venue, before.intent.symbol)
         denial_or_order = await self._desk.journal.write(
-            lambda transaction: asking.request_amendment(transaction, client_id, event)
+            lambda transaction: asking.request_amendment(transaction, client_id, event, venue_reduces=reduces)
         )
         if isinstance(denial_or_order, Denial):
             raise denial_or_order.to_error(client_id)

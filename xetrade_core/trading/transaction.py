@@ -157,13 +157,18 @@ class Transaction:
         self._undo.append(lambda: self._fills.pop(fill.identity))
         return None if owner is None else self.append(owner, _fill_event(fill, at_ns, source))
 
-    def check_amendment(self, order: Order, event: OrderEvent) -> Denial | None:
-        """Why risk would not have the order with the amount and price of `event`; None if it may be changed so."""
+    def check_amendment(self, order: Order, event: OrderEvent, *, venue_reduces: bool) -> Denial | None:
+        """Why risk would not have the order with the amount and price of `event`; None if it may be changed so.
+
+        Of an exit what is not filled yet counts: the rest has left the position already.
+        """
         changes = {"amount": event.amount, "price": event.price, "reserve_price": event.reserve_price}
         wanted = msgspec.structs.replace(order.intent, **changes)
+        if wanted.reduce_only:
+            wanted = msgspec.structs.replace(wanted, amount=wanted.amount - order.filled)
         self.risk.replace(order, None)
         try:
-            return self.risk.check(wanted, event.at_ns, venue_reduces=True)
+            return self.risk.check(wanted, event.at_ns, venue_reduces=venue_reduces)
         finally:
             self.risk.replace(None, order)
 

@@ -21,6 +21,7 @@ from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.orders import Intent, Side, TimeInForce
 from xetrade_core.model.quotes import BookSnapshot
 from xetrade_core.trading import asking
+from xetrade_core.trading.beginning import holds_exits
 from xetrade_core.trading.client_ids import client_order_id, require_valid
 from xetrade_core.trading.cross.legs import Leg, average_price, depth_within, tighter, touch
 from xetrade_core.trading.cross.means import ASK_S, Means, together
@@ -29,7 +30,6 @@ from xetrade_core.trading.cross.saga import Plan, Role
 from xetrade_core.trading.execution import TradingAccount
 from xetrade_core.trading.overview import number
 from xetrade_core.trading.requests import OrderRequest
-from xetrade_core.venues.venue import Capability
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ def _check_orders(means: Means, sides: Iterable[_Side], request: CrossRequest, k
         if isinstance(intent, XETradeError):
             one.problems.append(str(intent))
         else:
-            intents.append((one, intent, Capability.REDUCE_ONLY in account.venue.capabilities))
+            intents.append((one, intent, holds_exits(account.venue, intent.symbol)))
     in_turn = [(intent, reduces) for _, intent, reduces in intents]
     denials = means.store.do(lambda work: work.risk.check_in_turn(in_turn, now_ns))
     for (one, intent, _), denial in zip(intents, denials, strict=True):
