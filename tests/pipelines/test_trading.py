@@ -121,7 +121,11 @@ def test_a_refused_order_fails_its_run_with_one_clear_line(
     [failure] = [event for event in denied.all_events if event.is_step_failure]
     assert "max_open_notional of portfolio would be 50, allowed is 10" in str(failure.step_failure_data.error)
     wrong = dg.execute_job(job("place_order"), instance, config("place_order", **{**ORDER, "pair": "XYZ-USDT"}))
-    assert not wrong.success
+    [failure] = [event for event in wrong.all_events if event.is_step_failure]
+    error = failure.step_failure_data.error
+    assert error is not None
+    assert "unknown symbol 'XYZ-USDT' on binance: it lists 2 instruments" in error.message
+    assert "xetrade_core" not in "".join(error.stack)
     assert all_ids(sim) == before
 
 

@@ -49,11 +49,11 @@ def check(risk: RiskBook, *, venue_reduces: bool = True, **changes: Any) -> Deni
 @pytest.mark.parametrize(
     ("limits", "changes", "asked", "allowed"),
     [
-        ({"max_order_amount": D("0.005")}, {}, "0.01", "0.005"),
-        ({"max_order_notional": D(499)}, {}, "500", "499"),
+        ({"max_order_amount": D("0.005")}, {}, "0.01", "0.005 BTC"),
+        ({"max_order_notional": D(499)}, {}, "500", "499 USD"),
         ({"max_open_orders": 1}, {}, "2", "1"),
-        ({"max_open_notional": D(999)}, {}, "1000", "999"),
-        ({"max_exposure": D(999)}, {}, "1000", "999"),
+        ({"max_open_notional": D(999)}, {}, "1000", "999 USD"),
+        ({"max_exposure": D(999)}, {}, "1000", "999 USD"),
         ({"order_rate": RateRule(1, 10)}, {}, "2", "1 in 10 s"),
         ({"price_band": D("0.01")}, {"price": D(50_501)}, "50501", "at most 50500 (mark 50000)"),
         ({"price_band": D("0.01")}, {"price": D(49_499), "side": Side.SELL}, "49499", "at least 49500 (mark 50000)"),
@@ -76,7 +76,7 @@ def test_a_position_counts_with_every_open_order_of_its_side() -> None:
     risk.hold(line_of(intent()), Holding(D("0.01"), D(50_000)))
     risk.replace(None, order())
     assert check(risk) is None
-    assert check(risk, amount=D("0.011")) == Denial(f"max_position of symbol binance {SYMBOL}", "0.031", "0.03")
+    assert check(risk, amount=D("0.011")) == Denial(f"max_position of symbol binance {SYMBOL}", "0.031", "0.03 BTC")
     assert check(risk, side=Side.SELL, amount=D("0.04")) is None
     assert check(risk, side=Side.SELL, amount=D("0.041")) is not None
 
@@ -183,7 +183,8 @@ def arm(**changes: Any) -> ControlEvent:
 def test_live_orders_need_an_arming_that_lasts_and_reaches() -> None:
     risk = book()
     assert check(risk, live=False) is None
-    for control, allowed in ((None, "none: arm it first"), (arm(expires_ns=NOW), "none: its arming expired")):
+    unarmed = "none: arm it first, with `xetrade arm --venue binance --account main`"
+    for control, allowed in ((None, unarmed), (arm(expires_ns=NOW), "none: its arming expired")):
         if control is not None:
             risk.control(control)
         denial = check(risk, live=True)
@@ -192,7 +193,7 @@ def test_live_orders_need_an_arming_that_lasts_and_reaches() -> None:
     risk.control(arm())
     risk.replace(None, order(0, live=True))
     assert check(risk, live=True) is None
-    beyond = Denial("armed notional of binance/main", "1050", "1000", NotArmed)
+    beyond = Denial("armed notional of binance/main", "1050", "1000 USD", NotArmed)
     assert check(risk, live=True, amount=D("0.011")) == beyond
     assert check(risk, live=True, amount=D("0.011"), reduce_only=True) is None
     risk.control(ControlEvent(kind=ControlKind.DISARMED, at_ns=NOW, by="op", venue="binance", account="main"))
@@ -218,7 +219,7 @@ def test_a_days_loss_stops_new_orders_until_the_day_is_over() -> None:
     assert check(risk) is None
     day = NOW // NS_PER_DAY
     risk.hold(line_of(intent()), Holding(D("0.009"), D(50_000), day, D(-10)))
-    assert check(risk) == Denial("max_daily_loss of portfolio", "100", "less than 100")
+    assert check(risk) == Denial("max_daily_loss of portfolio", "100", "less than 100 USD")
     risk.hold(line_of(intent()), Holding(D("0.009"), D(50_000), day - 1, D(-10)))
     assert check(risk) is None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xetrade_core.assembly.accounts import AccountPlan
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.orders import Intent
-from xetrade_core.trading.overview import number, unit_of
+from xetrade_core.trading.overview import number
 from xetrade_core.trading.risk import Denial
 
 
@@ -31,7 +31,7 @@ def preview_row(preview: Preview) -> dict[str, str | bool | None]:
         "side": intent.side.value,
         "type": intent.type.value,
         "quantity": number(intent.amount),
-        "unit": unit_of(intent),
+        "unit": intent.unit,
         "price": number(intent.price),
         "currency": Contract.currencies(intent.symbol)[1],
         "value": number(intent.terms.value(intent.amount, intent.reserve_price)),

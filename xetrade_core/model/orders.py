@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
+from xetrade_core.model.contracts import Contract
+
 ZERO = Decimal(0)
 
 
@@ -109,6 +111,11 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     terms: Terms = Terms()
     key: str = ""
     replaces: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What its amounts count: `BTC`, `USD`, `contracts of 0.01 BTC`."""
+        return Contract(self.terms.size, self.terms.inverse).unit(self.symbol)
 
 
 class Liquidity(StrEnum):

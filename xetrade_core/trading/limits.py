@@ -12,6 +12,12 @@ from typing import NamedTuple
 from xetrade_core.errors import ConfigError
 from xetrade_core.venues.venue import RateRule
 
+#: what limits and armings count money in
+CURRENCY = "USD"
+IN_MONEY = frozenset({"max_order_notional", "max_open_notional", "max_exposure", "max_daily_loss"})
+#: in units of an instrument's lot
+IN_LOTS = frozenset({"max_order_amount", "max_position"})
+
 
 class ScopeKind(StrEnum):
     """Whom a limit concerns."""

@@ -10,10 +10,9 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.model.contracts import Contract
 from xetrade_core.model.decimals import plain
 from xetrade_core.model.order_events import ControlEvent, OrderEvent
-from xetrade_core.model.orders import Intent, Order, OrderReport
+from xetrade_core.model.orders import Order, OrderReport
 from xetrade_core.trading.limits import Limits, Scope, ScopeKind
 from xetrade_core.trading.risk import RiskBook
 from xetrade_core.trading.sweep import CancelAllReport
@@ -34,7 +33,7 @@ def order_row(order: Order) -> Row:
         "side": intent.side.value,
         "type": intent.type.value,
         "quantity": number(order.amount),
-        "unit": unit_of(intent),
+        "unit": intent.unit,
         "price": number(order.price),
         "filled": number(order.filled),
         "average_price": number(order.average_price),
@@ -49,11 +48,6 @@ def order_row(order: Order) -> Row:
         "code": order.code,
         "reason": order.reason,
     }
-
-
-def unit_of(intent: Intent) -> str:
-    """What the quantities of an order count: `BTC`, `USD`, `contracts of 0.01 BTC`."""
-    return Contract(intent.terms.size, intent.terms.inverse).unit(intent.symbol)
 
 
 def report_row(report: OrderReport, venue: str) -> Row:

@@ -21,7 +21,7 @@ from xetrade_core.errors import Halted, NotArmed, RiskDenied
 from xetrade_core.model.decimals import plain
 from xetrade_core.model.order_events import ControlEvent, TradingState
 from xetrade_core.model.orders import ZERO, Fill, Intent, Order, OrderState, OrderType, Side
-from xetrade_core.trading.limits import Limits, Scope, ScopeKind
+from xetrade_core.trading.limits import CURRENCY, IN_LOTS, IN_MONEY, Limits, Scope, ScopeKind
 from xetrade_core.trading.reservations import Reservations, Usage, line_of
 
 
@@ -144,7 +144,8 @@ class RiskBook(Reservations):
         )
         for name, would_be, allowed in asked:
             if allowed is not None and would_be > allowed:
-                return Denial(f"{name} of {scope}", _plain(would_be), _plain(allowed))
+                unit = CURRENCY if name in IN_MONEY else intent.unit if name in IN_LOTS else ""
+                return Denial(f"{name} of {scope}", _plain(would_be), f"{_plain(allowed)} {unit}".rstrip())
         if limits.order_rate is not None:
             since_ns = now_ns - round(limits.order_rate.window_s * NS_PER_S)
             count = len(usage.sent_ns) - bisect_left(usage.sent_ns, since_ns) + 1
@@ -156,7 +157,9 @@ class RiskBook(Reservations):
         if limits.max_daily_loss is not None:
             loss = -self.day_result(scope, now_ns)
             if loss >= limits.max_daily_loss > 0 or (loss > 0 and not limits.max_daily_loss):
-                return Denial(f"max_daily_loss of {scope}", _plain(loss), f"less than {_plain(limits.max_daily_loss)}")
+                return Denial(
+                    f"max_daily_loss of {scope}", _plain(loss), f"less than {_plain(limits.max_daily_loss)} {CURRENCY}"
+                )
         return None
 
     def _check_band(self, scope: Scope, band: Decimal, intent: Intent, now_ns: int) -> Denial | None:
@@ -175,7 +178,12 @@ class RiskBook(Reservations):
     def _check_arm(self, intent: Intent, now_ns: int, more: Decimal) -> Denial | None:
         arm = self._arms.get((intent.venue, intent.account)) or self._arms.get((intent.venue, ""))
         if arm is None:
-            return Denial(f"live orders on {intent.venue}/{intent.account}", "1", "none: arm it first", NotArmed)
+            return Denial(
+                f"live orders on {intent.venue}/{intent.account}",
+                "1",
+                f"none: arm it first, with `xetrade arm --venue {intent.venue} --account {intent.account}`",
+                NotArmed,
+            )
         record = arm.record
         if record.expires_ns is not None and now_ns >= record.expires_ns:
             return Denial(f"live orders on {intent.venue}/{intent.account}", "1", "none: its arming expired", NotArmed)
@@ -184,7 +192,7 @@ class RiskBook(Reservations):
             return Denial(
                 f"armed notional of {intent.venue}/{intent.account}",
                 _plain(used),
-                _plain(record.notional_cap),
+                f"{_plain(record.notional_cap)} {CURRENCY}",
                 NotArmed,
             )
         return None

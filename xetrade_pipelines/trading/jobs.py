@@ -8,10 +8,12 @@ https://docs.dagster.io/guides/build/jobs/op-jobs
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
+import contextlib
 from collections.abc import Iterator
 
 import dagster as dg
 
+from xetrade_core.errors import XETradeError
 from xetrade_core.trading.stress.run import StressProgress
 from xetrade_pipelines.events import Event
 from xetrade_pipelines.resources import LakeResource
@@ -25,11 +27,14 @@ from xetrade_pipelines.trading.config import (
     StressConfig,
 )
 from xetrade_pipelines.trading.reports import (
+    cross_line,
     cross_metadata,
     kill_metadata,
+    order_line,
     order_metadata,
     reconcile_metadata,
     reconciliation_events,
+    stress_lines,
     stress_metadata,
 )
 from xetrade_pipelines.trading.resources import TradingResource
@@ -38,50 +43,71 @@ FINAL = {"kind": "order"}
 PROGRESS_S = 5.0
 
 
+@contextlib.contextmanager
+def one_line() -> Iterator[None]:
+    """What the core refuses fails the run with its line, as on the command line: no traceback tells more."""
+    try:
+        yield
+    except XETradeError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+
+
 @dg.op(name="place_order", out=dg.Out(dg.Nothing), tags=FINAL)
 def place_op(context: dg.OpExecutionContext, config: PlaceOrderConfig, trading: TradingResource) -> None:
     """Place one order and tell what the venue said."""
     key = config.key or context.run.root_run_id or context.run_id
-    told = trading.place(config, key=key, step=str(context.op_handle))
+    with one_line():
+        told = trading.place(config, key=key, step=str(context.op_handle))
     if told.problem is not None:
         raise dg.Failure(told.problem, metadata=order_metadata(told), allow_retries=False)
+    context.log.info(order_line(told))
     context.add_output_metadata(order_metadata(told))
 
 
 @dg.op(name="cancel_order", out=dg.Out(dg.Nothing), tags=FINAL)
 def cancel_op(context: dg.OpExecutionContext, config: OrderConfig, trading: TradingResource) -> None:
     """Cancel one order and follow it to its end; a fill may have been faster."""
-    told = trading.cancel(config)
+    with one_line():
+        told = trading.cancel(config)
     if told.problem is not None:
         raise dg.Failure(told.problem, metadata=order_metadata(told), allow_retries=False)
+    context.log.info(order_line(told))
     context.add_output_metadata(order_metadata(told))
 
 
 @dg.op(name="order_status", out=dg.Out(dg.Nothing), tags=FINAL)
 def status_op(context: dg.OpExecutionContext, config: OrderStatusConfig, trading: TradingResource) -> None:
     """Tell where an order stands and what happened to it."""
-    context.add_output_metadata(order_metadata(trading.status(config, refresh=config.refresh)))
+    with one_line():
+        told = trading.status(config, refresh=config.refresh)
+    context.log.info(order_line(told))
+    context.add_output_metadata(order_metadata(told))
 
 
 @dg.op(name="cancel_all", out=dg.Out(dg.Nothing), tags=FINAL)
 def cancel_all_op(context: dg.OpExecutionContext, config: CancelAllConfig, trading: TradingResource) -> None:
     """The kill switch: halt, cancel everything, ask the venues what is left."""
-    killed = trading.kill(config, by=f"run {context.run_id}")
+    with one_line():
+        killed = trading.kill(config, by=f"run {context.run_id}")
     if not killed.clean:
         raise dg.Failure(
             "not everything is known to be closed: look at the venues",
             metadata=kill_metadata(killed),
             allow_retries=False,
         )
+    asked = ", ".join("/".join((str(row["venue"]), str(row["account"]))) for row in killed.accounts)
+    context.log.info(f"nothing is open on {asked}")
     context.add_output_metadata(kill_metadata(killed))
 
 
 @dg.op(name="cross_order", out=dg.Out(dg.Nothing), tags=FINAL)
 def cross_op(context: dg.OpExecutionContext, config: CrossOrderConfig, trading: TradingResource) -> None:
     """Buy on one venue and sell on another; fails unless all that filled is hedged."""
-    told, beside = trading.cross(config, key=config.key or context.run.root_run_id or context.run_id)
+    with one_line():
+        told, beside = trading.cross(config, key=config.key or context.run.root_run_id or context.run_id)
     if told.problem is not None:
         raise dg.Failure(told.problem, metadata=cross_metadata(told, beside), allow_retries=False)
+    context.log.info(cross_line(told))
     context.add_output_metadata(cross_metadata(told, beside))
 
 
@@ -97,7 +123,10 @@ def stress_op(context: dg.OpExecutionContext, config: StressConfig, trading: Tra
             of = "" if progress.orders is None else f" of {progress.orders}"
             context.log.info(f"{progress.ended}{of} orders placed and cancelled, {progress.failed} failed")
 
-    report = trading.stress(config, key=context.run.root_run_id or context.run_id, told=tell)
+    with one_line():
+        report = trading.stress(config, key=context.run.root_run_id or context.run_id, told=tell)
+    for line in stress_lines(report):
+        context.log.info(line)
     if not report.passed:
         what = "orders failed" if report.accounted else "not every order is accounted for: look at the proof"
         raise dg.Failure(what, metadata=stress_metadata(report), allow_retries=False)
@@ -106,10 +135,13 @@ def stress_op(context: dg.OpExecutionContext, config: StressConfig, trading: Tra
 
 @dg.op(name="reconcile", out=dg.Out(dg.Nothing), tags={"kind": "check"})
 def reconcile_op(
-    config: ReconcileConfig, trading: TradingResource, lake: LakeResource
+    context: dg.OpExecutionContext, config: ReconcileConfig, trading: TradingResource, lake: LakeResource
 ) -> Iterator[Event | dg.Output[None]]:
     """Hold the order store against the venues, and keep what was found; fails while something needs a person."""
-    found = trading.reconcile(config)
+    with one_line():
+        found = trading.reconcile(config)
+    for row in found.rows():
+        context.log.info(", ".join(f"{name} {value}" for name, value in row.items() if value is not None))
     if not config.dry_run:
         yield from reconciliation_events(found, trading.keep(found, lake.store()))
     if not found.clean:

@@ -19,6 +19,41 @@ from xetrade_pipelines.partitions import VenueDay, day_x_venue
 Result = dg.MaterializeResult[None]
 
 
+def order_line(told: OrderTold) -> str:
+    """An order in a line of the log, for who runs a job without the UI."""
+    row = told.order
+    price = f" at {row['price']}" if row["price"] else ""
+    traded = f", filled {row['filled']}" + (f" at {row['average_price']}" if row["average_price"] else "")
+    return (
+        f"order {row['client_id']} ({row['venue']}: {row['order_id'] or 'no id'}) is {row['state']}: {row['side']} "
+        f"{row['quantity']} {row['pair']}{price} in {row['unit']}{traded}"
+    )
+
+
+def cross_line(told: SagaTold) -> str:
+    """A cross-venue order in a line of the log."""
+    row = told.row
+    said = ", ".join(f"{name} {row[name]}" for name in ("filled", "hedged", "unwound", "unhedged"))
+    return f"{row['key']} is {row['state']}: {said} {row['base']}, result {row['result']} {row['quote']} without fees"
+
+
+def stress_lines(report: StressReport) -> Iterator[str]:
+    """What came of a stress test in lines of the log: each venue, each cause of failure, each venue's word."""
+    for one in report.venues:
+        times = "".join(
+            f", {name} p50 {at.p50_ms:.1f} ms p99 {at.p99_ms:.1f} ms"
+            for name, at in (("place", one.place), ("ack", one.ack), ("cancel", one.cancel))
+            if at is not None
+        )
+        ended = f"{one.canceled} canceled, {one.filled} filled, {one.failed} failed, {one.unknown} unknown"
+        yield f"{one.venue}: {one.orders} orders, {ended}{times}"
+    for cause, many in report.total.causes.items():
+        yield f"{many} x {cause}"
+    for proof in report.proofs:
+        where = f"{proof.venue}/{proof.account}"
+        yield f"{where}: {'nothing open, lost or doubled' if proof.clean else 'NOT everything is accounted for'}"
+
+
 def order_metadata(told: OrderTold) -> Metadata:
     """An order: what it is called and where it stands, all of it as a table, its history as another."""
     named = {
