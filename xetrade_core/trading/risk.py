@@ -197,9 +197,13 @@ class RiskBook(Reservations):
             )
         return None
 
+    def closable(self, venue: str, account: str, symbol: str, side: Side) -> Decimal:
+        """How much an order of that side could close of what our own fills say is held, beside the exits at work."""
+        usage = self._usage[Scope(ScopeKind.HELD, f"{venue}/{account} {symbol}")]
+        return max(-usage.held * side.sign - usage.exits, ZERO)
+
     def _check_exit(self, intent: Intent) -> Denial | None:
-        usage = self._usage[Scope(ScopeKind.HELD, f"{intent.venue}/{intent.account} {intent.symbol}")]
-        closable = max(-usage.held * intent.side.sign - usage.exits, ZERO)
+        closable = self.closable(intent.venue, intent.account, intent.symbol, intent.side)
         if intent.amount <= closable:
             return None
         return Denial(f"reduce_only amount of {intent.symbol}", _plain(intent.amount), f"at most {_plain(closable)}")

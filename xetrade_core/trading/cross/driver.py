@@ -31,7 +31,6 @@ from xetrade_core.trading.cross.planning import order_request, step_of
 from xetrade_core.trading.cross.saga import Attempt, CrossEvent, Role, Saga
 from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.worth import valued, worth
-from xetrade_core.trading.limits import Scope, ScopeKind
 
 _BEGUN = {
     Role.FIRST: CrossKind.FIRST_BEGUN,
@@ -182,6 +181,7 @@ class CrossDriver(Claimed):
                 break
             await self.means.clock.sleep(_TELL_S)
         leg, side = self.saga.plan.first, self.saga.side(Role.UNWIND)
-        scope = Scope(ScopeKind.HELD, f"{leg.venue}/{leg.account} {leg.symbol}")
-        held = await asyncio.to_thread(lambda: self.means.store.do(lambda work: work.risk.usage(scope).held))
-        return -held * side.sign >= amount
+        closable = await asyncio.to_thread(
+            lambda: self.means.store.do(lambda work: work.risk.closable(*leg.name, side))
+        )
+        return closable >= amount
