@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from dataclasses import replace
@@ -408,6 +409,15 @@ def test_two_processes_cannot_drive_one_saga_and_a_dead_driver_is_waited_for(wor
     [saga] = world.run(lambda service: service.resume()) or []
     assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
     assert world.check() == saga
+
+
+def test_the_same_asked_for_twice_at_once_is_traded_once(world: CrossWorld) -> None:
+    async def twice(service: CrossService) -> list[Saga]:
+        return await asyncio.gather(*(service.start(world.request(), key=KEY) for _ in range(2)))
+
+    first, second = world.run(twice) or []
+    assert first == second == world.check()
+    assert len(world.binance.orders) == len(world.okx.orders) == 1
 
 
 def begun_and_not_sent(world: CrossWorld) -> None:

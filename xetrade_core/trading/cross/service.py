@@ -68,14 +68,17 @@ class CrossService:
         """
         require_key(key)
         require_sense(request)
-        saga, name = await self._begun(request, key), self._new_name()
-        if saga is not None:
-            require_same(saga, request)
-            return await self._go_on(saga, name)
-        plan = await make_plan(self.means, request, key)
-        planned = CrossEvent(kind=CrossKind.PLANNED, at_ns=self._now_ns, plan=plan)
-        saga = await asyncio.to_thread(self.means.sagas.begin, key, planned, name, self._until_ns)
-        return await CrossDriver(self.means, saga, name).run()
+        sagas, name = self.means.sagas, self._new_name()
+        saga = await self._begun(key)
+        if saga is None:
+            plan = await make_plan(self.means, request, key)
+            planned = CrossEvent(kind=CrossKind.PLANNED, at_ns=self._now_ns, plan=plan)
+            try:
+                saga = await asyncio.to_thread(sagas.begin, key, planned, name, self._until_ns)
+            except CrossBusy:  # another was faster by the time of a plan
+                saga = await asyncio.to_thread(sagas.saga, key)
+        require_same(saga, request)
+        return await self._go_on(saga, name)
 
     async def resume(self, keys: Sequence[str] | None = None) -> list[Saga]:
         """Go on with these sagas, or with all that are not over, and look whether ended ones of the last day traded
@@ -97,7 +100,7 @@ class CrossService:
         orders = await asyncio.to_thread(self.means.store.orders, list(recorded))
         return any(order.filled != recorded[order.client_id] for order in orders)
 
-    async def _begun(self, request: CrossRequest, key: str) -> Saga | None:
+    async def _begun(self, key: str) -> Saga | None:
         with contextlib.suppress(UnknownCross):
             return await asyncio.to_thread(self.means.sagas.saga, key)
         return None
