@@ -6,7 +6,7 @@ import asyncio
 from decimal import Decimal as D
 from typing import Any
 
-from xetrade_core.clock import NS_PER_S, SystemClock
+from xetrade_core.clock import NS_PER_S, ManualClock, SystemClock
 from xetrade_core.execution.streams.trades_due import TradesDue
 from xetrade_core.execution.streams.words import TradeToAskFor
 from xetrade_core.model.orders import Fill, Side
@@ -73,3 +73,21 @@ async def test_trades_are_asked_for_together_and_others_are_not_told() -> None:
     assert await told_by(venue, "1", "2") == ["1", "2"]
     assert {symbol for symbol, _ in venue.asked} == {"BTC/USDT"}
     assert all(since_ns < AT_NS for _, since_ns in venue.asked)
+
+
+async def test_a_trade_that_is_never_listed_is_given_up_after_an_hour() -> None:
+    venue, clock = Lists([fill("other")]), ManualClock()
+
+    async def tell(one: Fill) -> None:
+        raise AssertionError(one)
+
+    due = TradesDue(venue, clock, tell)  # type: ignore[arg-type]
+    due.add(TradeToAskFor("BTC/USDT", "lost", AT_NS))
+    running = asyncio.create_task(due.run())
+    before = -1
+    while before < len(venue.asked):
+        before = len(venue.asked)
+        for _ in range(10):
+            await asyncio.sleep(0)
+    running.cancel()
+    assert 3600 <= clock.monotonic_ns() / NS_PER_S <= 3620
