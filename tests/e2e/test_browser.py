@@ -159,7 +159,7 @@ def booked(host: DagsterHost, console: Console, monkeypatch: pytest.MonkeyPatch)
 def test_the_books_from_fills_to_the_curve(console: Console, booked: VenueDay) -> None:
     console.open(
         "/locations/xetrade/asset-groups/accounting/lineage", "orders", "fills", "funding_payments", "pnl_daily",
-        "positions", "4 / 4 Passed",
+        "positions", "5 / 5 Passed",
     )  # fmt: skip
     console.picture("books-lineage")
     console.open("/assets/pnl_daily?view=lineage&lineageScope=upstream", "fills", "funding_payments", "pnl_daily")

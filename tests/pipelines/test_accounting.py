@@ -32,6 +32,9 @@ __all__ = ["trade"]
 pytestmark = pytest.mark.xdist_group("simulated venues")
 
 
+POSITION_CHECKS = ("rows_valid", "marked", "within_limits", "have_fills", "equal_the_venues")
+
+
 def today(venue: str = "binance") -> VenueDay:
     return VenueDay.containing(venue, ClockResource().wall_ns())
 
@@ -130,12 +133,22 @@ def test_positions_are_looked_at_now_at_the_venues_mark(venues: Sim, lake_store:
     trade(("0.5", "50000"), at_ns=today().start_ns)
     looked = materialize(positions, this_hour())
     assert looked.success
-    assert verdicts(looked) == {"rows_valid": True, "marked": True, "have_fills": True, "equal_the_venues": True}
+    assert verdicts(looked) == dict.fromkeys(POSITION_CHECKS, True)
     [row] = looks(lake_store)
     assert (row["side"], row["quantity"], row["mark_kind"]) == ("long", D("0.5"), "mid")
     [materialization] = looked.asset_materializations_for_node("positions")
     assert "data:image/png" in str(materialization.metadata["picture_USDT"].value)
     assert not materialize(positions, VenueHour("binance", this_hour().start_ns - HOUR_NS)).success
+
+
+def test_a_limit_that_is_passed_is_a_check_that_warns(
+    venues: Sim, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(("0.5", "50000"), at_ns=today().start_ns)
+    monkeypatch.setenv("XETRADE_MONITOR__MAX_NOTIONAL", "1000")
+    looked = materialize(positions, this_hour())
+    assert looked.success
+    assert verdicts(looked) == dict.fromkeys(POSITION_CHECKS, True) | {"within_limits": False}
 
 
 def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
@@ -144,7 +157,7 @@ def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
     trade(("0.5", "50000"), at_ns=today().start_ns)
     result = run(monitor_positions, {"interval_s": 0.05, "max_updates": 3})
     assert result.success
-    assert verdicts(result) == {"rows_valid": True, "marked": True, "have_fills": True, "equal_the_venues": True}
+    assert verdicts(result) == dict.fromkeys(POSITION_CHECKS, True)
     assert len(looks(lake_store)) == 3
     booked = run(account_days)
     assert booked.success

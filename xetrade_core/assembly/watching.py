@@ -28,7 +28,7 @@ from xetrade_core.model.orders import Fill
 from xetrade_core.monitor.accounts import AccountSource, by_symbol
 from xetrade_core.monitor.comparing import differences, in_words
 from xetrade_core.monitor.ledger import FillLedger, Selection
-from xetrade_core.monitor.limits import PositionLimits, Watchman, mismatch
+from xetrade_core.monitor.limits import Alarming, PositionLimits, Watchman, mismatch
 from xetrade_core.monitor.view import PositionView, Total
 from xetrade_core.monitor.watch import Pace, Update, Watch
 from xetrade_core.settings import Settings
@@ -125,6 +125,7 @@ class Watched:
 
     `fill_less` are holdings of the order store that no fill explains. `compared` are the accounts whose venue told what
     it holds for them, `mismatches` where that is another amount than ours: `binanceusdm/main BTC/USDT:USDT: ...`.
+    `alarming` is what the last look found so.
     """
 
     updates: int
@@ -136,6 +137,7 @@ class Watched:
     fill_less: tuple[str, ...]
     compared: tuple[str, ...] = ()
     mismatches: tuple[str, ...] = ()
+    alarming: tuple[Alarming, ...] = ()
 
     def of_venue(self, venue: str) -> tuple[PositionView, ...]:
         """The positions on one venue."""
@@ -183,6 +185,7 @@ async def _watch(
     watchman: Watchman,
 ) -> Watched:
     last: Update | None = None
+    alarming: tuple[Alarming, ...] = ()
     rejected = 0
     compared: tuple[str, ...] = ()
     mismatches: tuple[str, ...] = ()
@@ -191,7 +194,7 @@ async def _watch(
             last = update
             for venue in sorted({one.venue for one in update.positions}):
                 rejected += await asyncio.to_thread(keep_snapshot, store, venue, update.at_ns, update.positions)
-            watchman.look(update)
+            alarming = tuple(watchman.look(update))
             on_update(update)
         if selection.whole_accounts:
             compared, mismatches = await _compare(opened)
@@ -200,7 +203,16 @@ async def _watch(
     for words in mismatches:
         watchman.tell(mismatch(words))
     return Watched(
-        last.number, last.at_ns, last.positions, last.totals, last.failures, rejected, fill_less, compared, mismatches
+        last.number,
+        last.at_ns,
+        last.positions,
+        last.totals,
+        last.failures,
+        rejected,
+        fill_less,
+        compared,
+        mismatches,
+        alarming,
     )
 
 

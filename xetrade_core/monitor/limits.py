@@ -15,6 +15,8 @@ from xetrade_core.positions.numbers import short_text, stream_context
 from xetrade_core.telemetry import alarm, get_logger
 
 _log = get_logger("monitor")
+#: what passes a limit of `PositionLimits`
+BEYOND_LIMITS = ("position_too_large", "position_drawdown", "position_near_liquidation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,12 @@ class PositionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Alarming:
-    """One thing that is wrong; `kind` and `about` say which, `message` what to do."""
+    """One thing that is wrong; `kind` and `about` say which, `message` what to do. `venue`: where, if it is of one."""
 
     kind: str
     about: str
     message: str
+    venue: str = ""
 
 
 def mismatch(words: str) -> Alarming:
@@ -106,6 +109,7 @@ class Watchman:
                 _name(row),
                 f"{_name(row)} is worth {short_text(row.notional)} {row.settle}, allowed is {most:f}: "
                 "reduce it, or raise the limit",
+                row.venue,
             )
             for row in update.positions
             if row.notional is not None and row.notional > most
@@ -142,7 +146,7 @@ class Watchman:
                 f"{about} is {short_text(distance, 2)} % from where the venue liquidates it ({prices}), allowed is "
                 f"{least:f} %: reduce it, or add margin"
             )
-            found[about] = Alarming("position_near_liquidation", about, message)
+            found[about] = Alarming("position_near_liquidation", about, message, row.venue)
         return list(found.values())
 
     def _marks(self, update: Update) -> list[Alarming]:

@@ -14,6 +14,7 @@ from xetrade_core.accounting.days import DayProfit
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.accounting.order_export import ExportedOrders
 from xetrade_core.assembly.watching import Watched
+from xetrade_core.monitor.limits import BEYOND_LIMITS
 from xetrade_pipelines.partitions import day_x_venue, hour_x_venue
 
 #: examples that a check names
@@ -42,13 +43,16 @@ PNL_FROM_FILLS = _spec("pnl_daily", "from_fills", "The rows count as many fills 
 PNL_FROM_FUNDING = _spec("pnl_daily", "from_funding", "The rows' funding is what the day's funding payments come to.")
 POSITIONS_VALID = _spec("positions", "rows_valid", "Every row fits the schema; none had to be rejected.", blocking=True)
 POSITIONS_MARKED = _spec("positions", "marked", "Every open position has a mark that is not too old (warns only).")
+POSITIONS_WITHIN = _spec(
+    "positions", "within_limits", "Size, drawdown and distance to liquidation are as the settings allow (warns only)."
+)
 POSITIONS_HAVE_FILLS = _spec("positions", "have_fills", "No holding of the order store is without a fill.")
 POSITIONS_EQUAL = _spec("positions", "equal_the_venues", "The venue holds what our fills make, where it can be asked.")
 ORDERS_SPECS = (ORDERS_VALID, ORDERS_WHOLE, ORDERS_LEGAL, ORDERS_FILLED)
 FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_CLAIMED)
 PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_SETTLED)
 PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_FROM_FILLS, PNL_FROM_FUNDING)
-POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_HAVE_FILLS, POSITIONS_EQUAL)
+POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_WITHIN, POSITIONS_HAVE_FILLS, POSITIONS_EQUAL)
 
 
 def _result(
@@ -118,10 +122,12 @@ def position_checks(made: Watched, venue: str) -> list[dg.AssetCheckResult]:
     rejected = [f"{made.rejected} rows"] if made.rejected else []
     differ = [line for line in made.mismatches if line.startswith(f"{venue}/")]
     asked = [name for name in made.compared if name.startswith(f"{venue}/")]
+    beyond = [one.message for one in made.alarming if one.kind in BEYOND_LIMITS and one.venue in ("", venue)]
     without = [name for name in made.fill_less if name.startswith(f"{venue} ")]
     return [
         _result(POSITIONS_VALID, rejected, f"{made.rejected} rows rejected"),
         _result(POSITIONS_MARKED, unmarked, f"{len(unmarked)} of {len(rows)} positions without a mark", warns=True),
+        _result(POSITIONS_WITHIN, beyond, f"{len(beyond)} limits passed", warns=True),
         _result(POSITIONS_HAVE_FILLS, without, f"{len(without)} holdings without a fill"),
         _result(POSITIONS_EQUAL, differ, f"{len(differ)} differences; asked: {', '.join(asked) or 'no account'}"),
     ]

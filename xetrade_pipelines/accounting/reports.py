@@ -14,6 +14,7 @@ from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.accounting.order_export import ExportedOrders
 from xetrade_core.assembly.accounting import BookedDay
 from xetrade_core.assembly.watching import Watched
+from xetrade_core.monitor.view import totals
 from xetrade_core.positions.numbers import short_text
 from xetrade_pipelines.accounting.checks import (
     fills_checks,
@@ -114,10 +115,14 @@ def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> R
         }
         for one in views[:SHOWN]
     ]
+    numbers = {f"net_{one.settle}": float(one.net) for one in totals(views) if one.net is not None}
+    distances = [one.liquidation_distance for one in views if one.liquidation_distance is not None]
+    if distances:
+        numbers["nearest_liquidation_percent"] = float(min(distances))
     metadata: Metadata = {
         "updates": dg.MetadataValue.int(made.updates),
         "positions": markdown_table(rows),
-        **plotted(venue, {"open_positions": sum(bool(one.quantity) for one in views)}),
+        **plotted(venue, {"open_positions": sum(bool(one.quantity) for one in views), **numbers}),
         **{f"picture_{settle}": picture(f"exposure in {settle}", png) for settle, png in pictures.items()},
     }
     return Result("positions", metadata=metadata, check_results=position_checks(made, venue))
