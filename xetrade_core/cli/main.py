@@ -11,7 +11,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from typing import Annotated, NoReturn
 
@@ -136,12 +137,18 @@ for _module in COMMANDS:
     import_module(f"xetrade_core.cli.{_module}").add_to(app)
 
 
+@cache
+def _command() -> Callable[..., object]:
+    """All commands with their options: looking at every function's takes longer than most of them do."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name); returns the exit code and lets no exception out."""
     as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
         # `--debug` works wherever it stands on the line
-        outcome = app([argument for argument in arguments if argument != "--debug"], standalone_mode=False)
+        outcome = _command()([argument for argument in arguments if argument != "--debug"], standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except typer.Exit as leave:
         return leave.exit_code
