@@ -37,7 +37,7 @@ def following(sim: Sim, directory: Path, *more: str) -> Iterator[subprocess.Pope
     with subprocess.Popen(
         [sys.executable, "-m", "xetrade_core.cli", "orders", "follow", "--json", *more],
         cwd=directory,
-        env=clean_environment(**addresses(sim), PYTHONUNBUFFERED="1"),
+        env=clean_environment(**addresses(sim)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -73,7 +73,11 @@ def test_what_happens_to_an_order_is_told_and_in_the_store_at_once(
         until(process.stdout, lambda row: row.get("status") == "filled")
         stored = xetrade("orders", "show", order["client_id"], "--json", **addresses(sim)).json
         assert (stored["state"], stored["filled"]) == ("filled", "0.01")
-    assert process.returncode == 0
+        assert process.stdout is not None
+        process.stdout.close()
+        another = placed(xetrade, sim)
+        assert process.wait(10) == 0, "nobody reads any more"
+    assert xetrade("cancel", "--order-id", another["client_id"], **addresses(sim)).code == 0
 
 
 @pytest.mark.slow

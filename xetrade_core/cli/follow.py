@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,17 +65,22 @@ def follow(
     silence_s = seconds(dead_man, "--dead-man") if dead_man else None
     every_s = None if reconciling in _WORDS else seconds(reconciling, "--reconcile")
 
+    stop = asyncio.Event()
+
     async def heard(name: AccountName, said: Statement, order: Order | None) -> None:
         row = heard_row(name, said, order)
-        if as_json:
-            emit_json(row)
-        else:
-            emit_text("  ".join(str(value) for value in row.values() if value is not None))
+        try:
+            if as_json:
+                emit_json(row)
+            else:
+                emit_text("  ".join(str(value) for value in row.values() if value is not None))
+            sys.stdout.flush()  # whoever reads it through a pipe shall have it now
+        except OSError:  # nobody reads any more; what was told is in the store
+            stop.set()
 
     async def work(desk: TradingDesk) -> None:
         import random
 
-        stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as opened:
@@ -116,6 +122,7 @@ def _tell(found: Reconciled, *, as_json: bool) -> None:
             emit_json({"kind": "difference", **row})
         else:
             emit_text("  ".join(("difference", *filter(None, row.values()))))
+    sys.stdout.flush()
     for report in found.accounts:
         left = sum(not one.explained for one in report.differences)
         said = f"{count(left, 'difference')} to look at" if left else "; ".join(report.problems) or "everything agrees"
