@@ -278,6 +278,36 @@ async def test_what_trades_while_a_gap_is_asked_for_is_in_the_next_gap() -> None
     assert max(asked[2:]) <= began_ns < clock.wall_ns()
 
 
+async def test_an_order_without_the_venues_id_is_asked_for_beside_open_ones_that_nobody_has_named() -> None:
+    asked: list[OrderRef] = []
+
+    class Venue:
+        async def open_orders(self, symbol: str | None) -> list[OrderReport]:
+            return [OrderReport(symbol="A/B", status=ReportStatus.OPEN, venue_order_id="by hand")]
+
+        async def find(self, ref: OrderRef) -> None:
+            asked.append(ref)
+
+        async def fills_since(self, symbol: str, since_ns: int) -> tuple[()]:
+            return ()
+
+        async def balances(self) -> tuple[()]:
+            return ()
+
+    doubtful = OrderRef("A/B", "ours", None)
+
+    async def working() -> list[OrderRef]:
+        return [doubtful]
+
+    async def tell(said: Statement) -> None:
+        return
+
+    words: Any = SimpleNamespace(addresses=BinanceUsdmStream.addresses)
+    venue: Any = Venue()
+    await PrivateStream(words, venue, tell, working, ManualClock(), random.Random(1), name="main")._catch_up()
+    assert asked == [doubtful]
+
+
 async def test_a_venue_without_a_stream_is_named(opened: Open) -> None:
     client = opened("binance")
     assert set(streamed_venues()) >= {"binance", "binanceusdm", "binancecoinm", "bybit"}

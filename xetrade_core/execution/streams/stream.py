@@ -305,7 +305,7 @@ class PrivateStream:
             open_now = await self._execution.open_orders(None)
             for report in open_now:
                 await self._pass_on(report)
-            there = {report.client_id for report in open_now} | {report.venue_order_id for report in open_now}
+            there = {name for report in open_now for name in (report.client_id, report.venue_order_id) if name}
             for ref in believed:
                 if ref.client_id not in there and ref.venue_order_id not in there:
                     found = await self._execution.find(ref)
