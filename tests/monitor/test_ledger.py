@@ -224,6 +224,14 @@ def test_the_amounts_of_an_account_are_those_of_the_store(store: OrderStore, tra
     assert ledger.amounts("binanceusdm", "main") == {SWAP: D(2)}
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A migrated database without orders, to be written many times."""
+    path = tmp_path_factory.mktemp("empty") / "orders.db"
+    OrderStore(path).close()
+    return path.read_bytes()
+
+
 FILLS = [
     heard(f"{n}", f"{1 + n % 3}", f"{100 + 7 * n}", at_ns=1_000 * (n // 2), side=Side.SELL if n % 2 else Side.BUY)
     for n in range(8)
@@ -235,9 +243,16 @@ FILLS = [
 @example([(1, "heard"), (0, "committed"), (0, "glance"), (1, "committed")])
 @given(st.lists(st.tuples(st.sampled_from(range(8)), st.sampled_from(["heard", "committed", "look", "glance"]))))
 def test_in_whatever_order_fills_are_heard_and_committed_the_positions_are_those_of_the_store(
-    steps: list[tuple[int, str]],
+    empty_store: bytes, steps: list[tuple[int, str]]
 ) -> None:
-    with TemporaryDirectory() as root, closing(OrderStore(Path(root) / "orders.db")) as store:
+    with TemporaryDirectory() as root:
+        path = Path(root) / "orders.db"
+        path.write_bytes(empty_store)
+        check_in_any_order(OrderStore(path), steps)
+
+
+def check_in_any_order(opened: OrderStore, steps: list[tuple[int, str]]) -> None:
+    with closing(opened) as store:
         ledger = FillLedger(store)
         ledger.sizes["binance", "BTC/USDT"] = D(1)
         for number, what in steps:
