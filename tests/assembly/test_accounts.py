@@ -70,8 +70,10 @@ def test_a_wallets_simulated_key_is_made_of_the_documented_one_and_its_subaccoun
     credentials = only(here).credentials
     assert list(credentials) == [f"0x{hashed[0][:40]}", hashed[1]]
     assert credentials.subaccount == int(hashed[0][40:46], 16)
-    own = settings("paper", here=False, main={"venue": "derive", "subaccount": 7, **KEY})
-    assert (list(only(own).credentials), only(own).credentials.subaccount) == (["a key", "a secret"], 7)
+    key = {"api_key": f"0x{hashed[0][:40]}", "secret": hashed[1]}
+    own = settings("paper", here=False, main={"venue": "derive", "subaccount": 7, **key})
+    assert (list(only(own).credentials), only(own).credentials.subaccount) == ([*key.values()], 7)
+    assert "has no subaccount" in refusal(settings("paper", here=False, main={"venue": "derive", **key}))
 
 
 def test_an_account_marked_live_is_not_live_in_another_mode() -> None:
@@ -110,6 +112,8 @@ def test_only_simulated_mode_has_keys_of_its_own() -> None:
     assert said == "account main has no key: set XETRADE_ACCOUNTS__MAIN__API_KEY and XETRADE_ACCOUNTS__MAIN__SECRET"
     half = refusal(settings("paper", main={"venue": "binance", "api_key": "k"}))
     assert half == "account main has no key: set XETRADE_ACCOUNTS__MAIN__SECRET"
+    okx = load_settings(trading={"mode": "live"}, accounts={"main": {"venue": "okx", "live": True, **KEY}})
+    assert refusal(okx).endswith("no passphrase, which its venue wants: set XETRADE_ACCOUNTS__MAIN__PASSPHRASE")
 
 
 def test_the_stream_may_not_lead_elsewhere_than_the_calls() -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from xetrade_core.assembly import client_options
 from xetrade_core.errors import ConfigError, NotSupported, XETradeError
-from xetrade_core.execution.clients import signs_with_wallet, tradable_venues
+from xetrade_core.execution.clients import require_key, signs_with_wallet, tradable_venues
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.settings import Settings
@@ -179,10 +179,12 @@ def _plan(settings: Settings, venue: Venue, name: str, own: AccountSettings) -> 
     else:
         options, where = _on_testnet(venue, name, urls.rest_url, mode, options), "the venue's testnet"
         ws_url = None  # the testnet's own
+    credentials = _simulated_key(venue, name) if mode is TradingMode.SIMULATED else _key(name, own)
+    require_key(venue.id, name, credentials)
     return AccountPlan(
         venue=venue,
         account=name,
-        credentials=_simulated_key(venue, name) if mode is TradingMode.SIMULATED else _key(name, own),
+        credentials=credentials,
         options=options,
         ws_url=ws_url,
         live=live,

@@ -73,7 +73,7 @@ def follow(
             if as_json:
                 emit_json(row)
             else:
-                emit_text("  ".join(str(value) for value in row.values() if value is not None))
+                emit_text(_line(row))
             sys.stdout.flush()  # whoever reads it through a pipe shall have it now
         except OSError:  # nobody reads any more; what was told is in the store
             stop.set()
@@ -98,6 +98,21 @@ def follow(
                 await asyncio.wait_for(stop.wait(), lasting_s)
 
     with_desk(open_settings(), work, venue=venue, account=account)
+
+
+def _line(row: dict[str, str | None]) -> str:
+    """A word of a venue for people: when, of which account, what."""
+    kind, where = row["kind"], f"{row['venue']}/{row['account']}"
+    if kind == "balance":
+        said = f"{row['currency']} total {row['total']}" + (f", free {row['free']}" if row["free"] else "")
+    elif kind == "fill":
+        fee = f", fee {row['fee']} {row['fee_currency']}" if row["fee"] else ""
+        said = f"{row['side']} {row['quantity']} at {row['price']}{fee} (trade {row['trade_id']})"
+    else:
+        price = f" at {row['price']}" if row["price"] else ""
+        said = f"{row['status']}: {row['quantity']}{price}, filled {row['filled']}"
+    named = " ".join(filter(None, (row.get("pair"), row.get("client_id") or row.get("order_id"))))
+    return "  ".join(filter(None, (row["at"], kind, where, named, said)))
 
 
 async def _all_live(streams: tuple[PrivateStream, ...], within_s: float) -> None:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from xetrade_core.trading.reader import OrderReader
 
 COLUMNS = (
-    "venue", "account", "pair", "strategy", "side", "quantity", "entry", "mark", "is", "age s", "unrealized", "fees",
-    "funding", "net", "in", "to liq. %",
+    "venue", "account", "pair", "strategy", "side", "quantity", "unit", "entry", "mark", "is", "age s", "unrealized",
+    "fees", "funding", "net", "in", "to liq. %",
 )  # fmt: skip
-NUMBERS = (5, 6, 7, 9, 10, 11, 12, 13, 15)
+NUMBERS = (5, 7, 8, 10, 11, 12, 13, 14, 16)
 
 VenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
 AccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
@@ -301,7 +301,8 @@ def _table(update: Update) -> Any:
 def _row(row: PositionView) -> tuple[str, ...]:
     age = "-" if row.mark_age_s is None else f"{max(row.mark_age_s, 0):.1f}{' stale' if row.mark_stale else ''}"
     return (
-        row.venue, row.account, row.symbol, row.strategy or "-", row.side, _text(row.quantity), _text(row.entry),
+        row.venue, row.account, row.symbol, row.strategy or "-", row.side, _text(row.quantity), row.unit,
+        _text(row.entry),
         _text(row.mark), row.mark_kind or "-", age, _text(row.unrealized), _text(row.fees), _text(row.funding),
         _text(row.net), row.settle, _text(row.liquidation_distance, 2),
     )  # fmt: skip

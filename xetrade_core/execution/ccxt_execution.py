@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
-from xetrade_core.errors import XETradeError
+from xetrade_core.errors import ConfigError, XETradeError
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.dead_man import DeadMan
 from xetrade_core.execution.permissions import KeyPermissions
@@ -51,6 +51,8 @@ class CcxtExecution(ABC):
     weights: ClassVar[Mapping[str, int]] = MappingProxyType({})
     #: whether an account is a wallet's: the key is its address, the secret a private key
     wallet: ClassVar[bool] = False
+    #: whether a key has a passphrase
+    passphrased: ClassVar[bool] = False
 
     def __init__(
         self, client: CcxtMarketData, account: str, credentials: Credentials, clock: Clock, *, wait_s: float = 5.0
@@ -70,7 +72,11 @@ class CcxtExecution(ABC):
     @classmethod
     def require_key(cls, account: str, credentials: Credentials) -> None:
         """Raises ConfigError for a key of a shape that the venue has not."""
-        return
+        if cls.passphrased and not credentials.passphrase:
+            raise ConfigError(
+                f"account {account} has no passphrase, which its venue wants: set "
+                f"XETRADE_ACCOUNTS__{account.upper()}__PASSPHRASE"
+            )
 
     # -- Execution -----------------------------------------------------------------------------------------------------
 

@@ -80,6 +80,12 @@ def signs_with_wallet(venue_id: str) -> bool:
     return kind is not None and kind.wallet
 
 
+def require_key(venue_id: str, account: str, credentials: Credentials) -> None:
+    """Raises ConfigError for a key of a shape that the venue has not."""
+    if venue_id in CCXT_CLIENTS:
+        CCXT_CLIENTS[venue_id].require_key(account, credentials)
+
+
 def open_execution(
     venue_id: str, account: str, credentials: Credentials, options: ClientOptions, clock: Clock, rng: random.Random
 ) -> AccountClient:
@@ -93,7 +99,7 @@ def open_execution(
         return own(open_client(venue_id, options, clock, rng), account, credentials, options, clock)
     if kind is None:
         raise NotSupported(f"orders cannot be placed on {venue.name}: only on {', '.join(tradable_venues())}")
-    kind.require_key(account, credentials)
+    require_key(venue_id, account, credentials)
     client = open_client(venue_id, options, clock, rng)
     assert isinstance(client, CcxtMarketData)
     return kind(client, account, credentials, clock)

@@ -48,6 +48,7 @@ class OrderFields:
 class KucoinClient(CcxtExecution):
     """The subclasses are the markets. `trading` is what the venue calls the permission to trade there."""
 
+    passphrased = True
     trading: ClassVar[str]
     fields: ClassVar[OrderFields]
 

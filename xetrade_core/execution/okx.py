@@ -52,6 +52,7 @@ _EXPIRED = {"13": "nobody to fill all of it", "14": "nobody to trade with at onc
 class OkxExecution(CcxtExecution):
     """Orders of an account in net mode; swaps are on cross margin."""
 
+    passphrased = True
     trade_history_s = 90 * 86_400.0  # so far back the venue tells them
     dead_man = DeadMan(Fires.SILENCE, 10, 120)
 

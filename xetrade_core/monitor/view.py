@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
 from xetrade_core.market_data.marks import Mark, MarkKind
+from xetrade_core.model.contracts import Contract
 from xetrade_core.monitor.accounts import Stated
 from xetrade_core.positions.book import Holder
 from xetrade_core.positions.numbers import exact_sum, reported, stream_context
+from xetrade_core.positions.payout import Payout
 from xetrade_core.positions.position import Position
+from xetrade_core.symbols.parts import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class PositionView:
     is older than allowed, so what is reckoned with it may not hold; without a mark all of that is None. `liquidation`
     is where the venue says that it would liquidate what the account holds of the symbol, all strategies together, and
     `liquidation_distance` how far the mark is from there, in percent of the mark; None where nobody says. `unvalued`
-    are fees in currencies whose value is not known; they are in none of the numbers.
+    are fees in currencies whose value is not known; they are in none of the numbers. `unit` is what `quantity` counts:
+    `BTC`, `USD`, `contracts of 0.01 BTC`.
     """
 
     venue: str
@@ -46,6 +50,7 @@ class PositionView:
     liquidation: Decimal | None = None
     liquidation_distance: Decimal | None = None
     unvalued: dict[str, Decimal] = field(default_factory=dict)
+    unit: str = ""
 
 
 def view(
@@ -84,7 +89,15 @@ def view(
         liquidation=None if stated is None else stated.liquidation,
         liquidation_distance=None if stated is None else stated.distance(price),
         unvalued=dict(unvalued or {}),
+        unit=_unit(position.payout, holder.symbol),
     )
+
+
+def _unit(payout: Payout, symbol: str) -> str:
+    """What a quantity counts. A quanto's multiplier is of no currency that is traded."""
+    if payout.style is Style.QUANTO:
+        return "contracts"
+    return Contract(payout.multiplier, payout.style is Style.INVERSE).unit(symbol)
 
 
 class Views:

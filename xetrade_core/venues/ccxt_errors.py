@@ -13,6 +13,7 @@ from xetrade_core.venues.transport import LIMITED, Call, UnreadableReply
 from xetrade_core.venues.venue import ErrorKind, Venue
 
 _SHOWN = 200
+_SILENT = {"ExchangeNotAvailable": "cannot be reached", "RequestTimeout": "no answer in time"}
 _QUERY = re.compile(r"\?\S*")
 _RETRYABLE = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.CLOCK, ErrorKind.OUTCOME_UNKNOWN})
 
@@ -60,4 +61,5 @@ def _said(error: Exception, call: Call) -> str:
     marks = [f"status {call.status}"] if call.status is not None and call.status != 200 else []
     marks += [f"code {call.code}"] if call.code is not None else []
     facts = f" ({', '.join(marks)})" if marks else ""
-    return type(error).__name__ + facts + (f": {text}" if text else "")
+    name = type(error).__name__
+    return (_SILENT.get(name, name) if call.status is None else name) + facts + (f": {text}" if text else "")
