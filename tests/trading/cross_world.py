@@ -6,7 +6,7 @@ import asyncio
 import random
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -108,6 +108,15 @@ class MarketDouble(VenueDouble):
                 self.trade(order, taken)
         return order.report()
 
+    def fail_next(self, what: str, faults: Iterable[Fault]) -> None:
+        """What goes wrong with the next calls of that kind."""
+        self.faults[what].extend(faults)
+
+    def forget_faults(self) -> None:
+        """Nothing goes wrong any more."""
+        for queue in self.faults.values():
+            queue.clear()
+
     def net(self) -> Decimal:
         """What was bought less what was sold, in base currency."""
         sums = (trade.amount * trade.side.sign for order in self.orders for trade in order.trades)
@@ -158,26 +167,36 @@ class CrossWorld:
         store = self.open()
 
         async def life() -> T:
-            accounts = [
-                TradingAccount(replace(venue(), id=one.name), "main", one, {one.instrument.symbol: one.instrument})
-                for one in self.doubles
-            ]
-            for one in self.doubles:
-                store.marks.set(one.name, one.instrument.symbol, D(50_000), self.clock.wall_ns())
-            service = OrderService(
-                store, InlineJournal(store), accounts, clock=self.clock, rng=random.Random(1), policy=self.policy
-            )
-            async with service:
-                by_name = {(one.venue.id, one.account): one for one in accounts}
-                sagas = MortalStore(store, durable=False)
-                means = Means(service, store, sagas, by_name, self.book, self.clock, rules=self.rules)
-                return await program(CrossService(means, new_name=lambda: f"driver-{next(self._names)}"))
+            async with self.orders(store) as orders:
+                return await program(self.service(store, orders))
 
         try:
             result, self.steps = run(life, self.clock, kill_at=kill_at)
         finally:
             store.close()
         return result
+
+    def accounts(self) -> dict[tuple[str, str], TradingAccount]:
+        """Both accounts."""
+        return {
+            (one.name, "main"): TradingAccount(
+                replace(venue(), id=one.name), "main", one, {one.instrument.symbol: one.instrument}
+            )
+            for one in self.doubles
+        }
+
+    def orders(self, store: OrderStore) -> OrderService:
+        """Their orders, as one process has them."""
+        for one in self.doubles:
+            store.marks.set(one.name, one.instrument.symbol, D(50_000), self.clock.wall_ns())
+        accounts, rng = self.accounts().values(), random.Random(1)
+        return OrderService(store, InlineJournal(store), accounts, clock=self.clock, rng=rng, policy=self.policy)
+
+    def service(self, store: OrderStore, orders: OrderService) -> CrossService:
+        """Its cross-venue orders."""
+        sagas = MortalStore(store, durable=False)
+        means = Means(orders, store, sagas, self.accounts(), self.book, self.clock, rules=self.rules)
+        return CrossService(means, new_name=lambda: f"driver-{next(self._names)}")
 
     async def book(self, name: str, symbol: str) -> BookSnapshot:
         await asyncio.sleep(0)
@@ -191,7 +210,7 @@ class CrossWorld:
         return self.run(lambda service: service.start(self.request(**changes), key=KEY))
 
     def fail(self, double: MarketDouble, what: str, *faults: Fault) -> None:
-        double.faults[what].extend(faults)
+        double.fail_next(what, faults)
 
     def left_behind(self) -> object:
         """All that a process leaves when it dies: what is in the database, and what the venues know."""

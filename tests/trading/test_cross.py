@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.trading.cross_mixing import cross
 from tests.trading.cross_world import KEY, SWAP, CrossWorld, MortalStore
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
@@ -522,3 +523,11 @@ def test_for_any_fills_and_faults_what_the_first_leg_filled_is_hedged_traded_bac
     world.run(lambda service: service.resume())
     world.check(thorough=False)
     shutil.rmtree(folder)
+
+
+def test_seeded_lives_with_rivals_and_moving_markets_end_accounted_for(tmp_path: Path, empty_store: Path) -> None:
+    """The first of those that `make faults` lives through."""
+    found = [cross(seed, tmp_path / f"seed{seed}", empty_store) for seed in range(20)]
+    assert [one.problem for one in found if one.problem is not None] == []
+    assert {one.ended for one in found} >= {"done", "unwound", "failed"}, "the seeds go through something"
+    assert sum(one.kills for one in found) > 3
