@@ -114,16 +114,16 @@ def test_impossible_rows_are_refused_with_their_reasons(local_store: ObjectStore
 
 def test_another_runs_rows_are_merged_and_not_undone(local_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody writes the day after it was read and before it is written."""
-    real, raced = day_tables._put, []
+    real, raced = day_tables.put_if_unchanged, []
 
     def put(store: ObjectStore, key: object, data: bytes, etag: str | None) -> bool:
         if not raced:
             raced.append(True)
-            monkeypatch.setattr(day_tables, "_put", real)
+            monkeypatch.setattr(day_tables, "put_if_unchanged", real)
             store_fundings(local_store, VENUE, [funding(0)], NOW)
         return real(store, key, data, etag)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(day_tables, "_put", put)
+    monkeypatch.setattr(day_tables, "put_if_unchanged", put)
     stored = store_fundings(local_store, VENUE, [funding(1)], NOW)
     assert stored.new == 1
     assert len(rows(local_store, "rate")) == 2
@@ -133,7 +133,7 @@ def test_a_day_that_never_comes_to_rest_is_an_error(local_store: ObjectStore, mo
     def put(*_: object) -> bool:
         raise LakeConflict("changed")
 
-    monkeypatch.setattr(day_tables, "_put", put)
+    monkeypatch.setattr(day_tables, "put_if_unchanged", put)
     with pytest.raises(LakeConflict, match="1 days are being written by other runs"):
         store_fundings(local_store, VENUE, [funding(0)], NOW)
 
