@@ -52,6 +52,10 @@ def test_both_legs_are_planned_traded_once_and_told(trade: Run, sim: Sim) -> Non
         Decimal(row["average_price"]) * Decimal("0.01") * (1 if row["side"] == "sell" else -1)
         for row in first.json["legs"]
     )
+    assert {row["leg"]: row["venue"] for row in first.json["fills"]} == {
+        row["leg"]: row["venue"] for row in first.json["legs"]
+    }
+    assert sum(Decimal(row["quantity"]) for row in first.json["fills"]) == Decimal("0.02")
     again = trade(*CROSS, "--key", "spread-1", "--json")
     assert (again.code, again.json["orders"]) == (0, first.json["orders"])
     assert (traded(sim, "binance"), traded(sim, "okx")) == after

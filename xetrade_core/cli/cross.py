@@ -173,7 +173,12 @@ def show(key: KeyArgument, as_json: JsonOption = False) -> None:
     _show(told, as_json=as_json)
     if not as_json:
         said = told.as_dict()
-        for title, name in (("orders", "orders"), ("ledger of residuals", "residuals"), ("history", "events")):
+        for title, name in (
+            ("orders", "orders"),
+            ("fills", "fills"),
+            ("ledger of residuals", "residuals"),
+            ("history", "events"),
+        ):
             show_rows(title, said[name])  # type: ignore[arg-type]
 
 

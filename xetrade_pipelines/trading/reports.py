@@ -73,7 +73,7 @@ def cross_metadata(told: SagaTold, beside: CrossOverview) -> Metadata:
     }
     return {
         **named,
-        **{name: markdown_table(said[name]) for name in ("legs", "orders", "fees")},  # type: ignore[arg-type]
+        **{name: markdown_table(said[name]) for name in ("legs", "orders", "fills", "fees")},  # type: ignore[arg-type]
         "history": markdown_table(said["events"]),  # type: ignore[arg-type]
         "residuals": markdown_table(beside.residuals),
         "unhedged in all": markdown_table([{"currency": name, "amount": left} for name, left in beside.totals.items()]),

@@ -104,6 +104,24 @@ def order_rows(saga: Saga, orders: Mapping[str, Order]) -> list[Row]:
     return rows
 
 
+def fill_rows(saga: Saga, fills: Iterable[Fill]) -> list[Row]:
+    """Every trade, by its time at the venue; quantities in base currency."""
+    roles = {one.client_id: one.role for one in saga.attempts}
+    return [
+        {
+            "time": instant(fill.exchange_ns or fill.received_ns),
+            "leg": (role := roles[fill.client_id or ""]).value,
+            "venue": fill.venue,
+            "side": fill.side.value,
+            "quantity": number(saga.leg(role).base(fill.amount)),
+            "price": number(fill.price),
+            "fee": None if fill.fee is None else f"{number(fill.fee)} {fill.fee_currency}",
+            "trade_id": fill.trade_id,
+        }
+        for fill in sorted(fills, key=lambda one: one.exchange_ns or one.received_ns)
+    ]
+
+
 def fee_rows(fills: Iterable[Fill]) -> list[Row]:
     """What was paid in fees, by venue and currency."""
     sums: dict[tuple[str, str], Decimal] = {}
@@ -193,6 +211,7 @@ class SagaTold:
             **self.row,
             "legs": leg_rows(self.saga, self.orders.values()),
             "orders": order_rows(self.saga, self.orders),
+            "fills": fill_rows(self.saga, self.fills),
             "fees": fee_rows(self.fills),
             "residuals": residual_rows(self.residuals),
             "plan": plan_row(self.saga.plan, self.saga.key) | {"legs": plan_rows(self.saga.plan)},
