@@ -13,6 +13,7 @@ from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.bybit import TRADED, BybitExecution
 from xetrade_core.execution.streams.bybit import BybitStream
 from xetrade_core.model.orders import Fill
+from xetrade_core.trading.execution import NoReply
 
 SWAP = next(card for card in CARDS if card.venue == "bybit" and card.symbol == "BTC/USDT:USDT")
 KINDS = ("Trade", "AdlTrade", "BustTrade", "BlockTrade", "Funding", "SessionSettlePnL")
@@ -40,3 +41,10 @@ async def test_what_the_venue_liquidates_is_a_trade_of_the_account_and_a_funding
     assert {one.trade_id for one in heard if isinstance(one, Fill)} == TRADED
     monkeypatch.undo()
     await subject.flat()
+
+
+async def test_a_wallet_that_is_not_in_the_reply_is_a_reply_that_says_nothing(opened: Open) -> None:
+    client = opened("bybit")
+    assert isinstance(client, BybitExecution)
+    with pytest.raises(NoReply, match="the balances that bybit answered cannot be read"):
+        client.read("balances", lambda: tuple(client.held({"list": []}, 1)))

@@ -314,7 +314,7 @@ class CcxtExecution(ABC):
         """What a reply says; NoReply if it cannot be read: the order may live all the same."""
         try:
             return work()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise NoReply(f"the {what} that {self.rules.id} answered cannot be read: {error}") from None
 
     async def _ready(self, what: str, symbol: str | None) -> Any:

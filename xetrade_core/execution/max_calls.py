@@ -94,7 +94,7 @@ class MaxCalls:
         """What a reply says; NoReply if it cannot be read: an order may live all the same."""
         try:
             return work()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise NoReply(f"the {what} that {self.rules.id} answered cannot be read: {error}") from None
 
     async def close(self) -> None:

@@ -266,7 +266,7 @@ class PrivateStream:
     async def _hear(self, received_ns: int, frame: bytes) -> None:
         try:
             said = self._words.read(frame)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             # Nobody knows what it was: only asking tells.
             self.unreadable += 1
             raise VenueUnavailable(f"the private stream of {self.name} cannot be read: {error}") from None
