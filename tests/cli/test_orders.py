@@ -13,9 +13,14 @@ import pytest
 from tests.cli.conftest import Ran
 from tests.support.desk import SCENARIO, addresses, all_ids, open_ids
 from tests.support.sim import Sim, sim_process
+from tests.trading.samples import event, intent
 from xetrade_core.assembly.trading import TradingDesk
+from xetrade_core.cli import output
+from xetrade_core.cli.desk import show_orders
 from xetrade_core.cli.options import symbol_fits
+from xetrade_core.model.order_events import EventKind
 from xetrade_core.model.orders import Order
+from xetrade_core.trading.projection import apply
 
 Run = Callable[..., Ran]
 LIMIT = ("--venue", "binance", "--pair", "BTC-USDT", "--side", "buy", "--quantity", "0.001", "--price", "50000")
@@ -130,6 +135,8 @@ def test_an_order_is_amended_by_replacing_it_where_the_venue_cannot(trade: Run, 
     assert (changed["state"], changed["price"]) == ("open", "49900")
     assert changed["client_id"] != order["client_id"]
     assert order["client_id"] not in open_ids(sim)
+    history = trade("orders", "show", order["client_id"], "--json").json["events"]
+    assert history[-1]["what"] == f"{changed['client_id']} takes its place"
 
 
 def test_orders_are_listed_and_the_store_verifies_itself(trade: Run) -> None:
@@ -490,3 +497,14 @@ def test_an_order_that_is_nowhere_is_named_with_where_it_was_looked_for(trade: R
     named = ("--venue", "binance", "--pair", "BTC-USDT", "--order-id", "555")
     expected = "unknown order '555': no order of that id is in the order store, and binance has none such"
     assert trade(command, *named).error == f"error: {expected}"
+
+
+def test_an_order_has_its_ids_and_numbers_in_one_piece_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = apply(None, event(EventKind.INTENDED, intent=intent(1, client_id="x" * 30))).order
+    monkeypatch.setattr(output, "WIDTH", 80)
+    show_orders("", [order], as_json=False, one=True)
+    shown = capsys.readouterr().out
+    for whole in ("x" * 30, "buy 0.01 BTC at 50000, limit", "BTC/USDT on binance/main", "filled 0"):
+        assert whole in shown

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from xetrade_core.cli.output import emit_json, emit_table, emit_text, say
+from xetrade_core.cli.output import emit_json, emit_table, emit_text, has_room, say
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +98,25 @@ def show_orders(title: str, orders: list[Order], *, as_json: bool, one: bool = F
         emit_json(rows[0] if one else rows)
         return
     columns = [*COLUMNS, "reason"] if any(row["reason"] for row in rows) else list(COLUMNS)
-    emit_table(title, [name.replace("_", " ") for name in columns], [[row[name] for name in columns] for row in rows])
+    cells = [[row[name] for name in columns] for row in rows]
+    if has_room(columns, cells):
+        emit_table(title, [name.replace("_", " ") for name in columns], cells)
+    else:
+        emit_table(title, ("client id", "state", "order"), [_short(row) for row in rows])
+
+
+def _short(row: Mapping[str, object]) -> tuple[str, str, str]:
+    """An order where there is no room for its columns: ids and numbers in one piece, the rest in words."""
+    price = f" at {row['price']}" if row["price"] else ""
+    average = f" at {row['average_price']}" if row["average_price"] else ""
+    said = [
+        f"{row['side']} {row['quantity']} {row['unit']}{price}, {row['type']}",
+        f"{row['pair']} on {row['venue']}/{row['account']}",
+        f"order {row['order_id']}" if row["order_id"] else "",
+        f"filled {row['filled']}{average}",
+        str(row["reason"] or ""),
+    ]
+    return str(row["client_id"]), str(row["state"]), "\n".join(filter(None, said))
 
 
 def show_rows(title: str, rows: list[Any]) -> None:

@@ -105,6 +105,12 @@ def table(
     return made
 
 
+def has_room(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
+    """Whether a table fits on the terminal with every cell in one line."""
+    widths = _widths(columns, [[cell_text(cell) for cell in row] for row in rows])
+    return sum(max(width, len(name)) + 3 for width, name in zip(widths, columns, strict=True)) <= console().width
+
+
 def _is_number(cell: object) -> bool:
     return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 

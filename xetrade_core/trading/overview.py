@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.decimals import plain
-from xetrade_core.model.order_events import ControlEvent, OrderEvent
+from xetrade_core.model.order_events import ControlEvent, EventKind, OrderEvent
 from xetrade_core.model.orders import Order, OrderReport
 from xetrade_core.trading.limits import Limits, Scope, ScopeKind
 from xetrade_core.trading.risk import RiskBook
@@ -66,15 +66,20 @@ def report_row(report: OrderReport, venue: str) -> Row:
 
 def timeline(events: Iterable[OrderEvent]) -> list[Row]:
     """What happened to an order, entry by entry, with the milliseconds since the first."""
-    return [
-        {
-            **at,
-            "event": event.kind.value if event.legal else f"{event.kind.value} (contradicts its state)",
-            "source": event.source.value,
-            "what": _what(event) or None,
-        }
-        for event, at in timed(events)
-    ]
+    rows: list[Row] = []
+    successor: str | None = None
+    for event, at in timed(events):
+        successor = event.successor or successor
+        replaced = event.kind is EventKind.AMENDED and successor is not None
+        rows.append(
+            {
+                **at,
+                "event": event.kind.value if event.legal else f"{event.kind.value} (contradicts its state)",
+                "source": event.source.value,
+                "what": f"{successor} takes its place" if replaced else _what(event) or None,
+            }
+        )
+    return rows
 
 
 class _At(Protocol):
