@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.execution.conftest import Open, key_of
 from tests.execution.test_cards import CARDS, D, Subject, hour_ago
@@ -74,6 +75,13 @@ async def test_a_key_of_another_shape_is_one_clear_line(opened: Open, credential
         opened("derive", credentials=credentials)
     assert "CANARY" not in str(caught.value)
     assert PRIVATE not in str(caught.value)
+
+
+async def test_an_exit_of_spot_is_an_order_like_any_other_as_there_is_no_position(subject: Subject) -> None:
+    client: Any = subject.client
+    leaves = replace(intent("out", 1), reduce_only=True)
+    assert client.order_params(leaves)["reduce_only"] is True
+    assert "reduce_only" not in client.order_params(replace(leaves, symbol="BTC/USDC"))
 
 
 async def test_an_order_that_cannot_be_priced_is_certainly_not_sent(subject: Subject, sim: Sim) -> None:

@@ -117,7 +117,7 @@ class DeriveExecution(CcxtExecution):
             params["time_in_force"] = "post_only"
         elif intent.type is OrderType.LIMIT or intent.time_in_force is TimeInForce.FOK:
             params["time_in_force"] = intent.time_in_force.value
-        if intent.reduce_only:
+        if intent.reduce_only and ":" in intent.symbol:
             params["reduce_only"] = True
         return params
 
