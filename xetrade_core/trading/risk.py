@@ -115,8 +115,9 @@ class RiskBook(Reservations):
         )
         line = line_of(intent)
         before = self.holding(line)
+        after = before.after(fill, intent.terms)  # what may fail comes before anything is counted
         self.replace(None, order)
-        self.hold(line, before.after(fill, intent.terms))
+        self.hold(line, after)
         return partial(self.replace, order, None), partial(self.hold, line, before)
 
     def gate(self, intent: Intent, now_ns: int, more: Decimal = ZERO) -> Denial | None:
