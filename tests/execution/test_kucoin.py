@@ -60,6 +60,15 @@ async def test_the_reply_to_a_cancel_of_spot_says_what_had_traded(opened: Open, 
     assert (canceled.status, canceled.filled) == (ReportStatus.CANCELED, D("0.005"))
 
 
+async def test_an_order_of_futures_is_asked_for_by_the_venues_name_which_lasts_longer(opened: Open, sim: Sim) -> None:
+    subject = Subject(SWAP, opened, sim)
+    placed = await subject.client.place(subject.intent())
+    found = await subject.client.find(OrderRef(SWAP.symbol, "forgotten", placed.venue_order_id))
+    assert found is not None
+    assert (found.client_id, found.status) == (placed.client_id, ReportStatus.OPEN)
+    await subject.client.cancel_all(None)
+
+
 async def test_a_trade_that_both_lists_of_futures_tell_is_one(opened: Open, sim: Sim) -> None:
     subject = Subject(SWAP, opened, sim)
     placed = await subject.client.place(subject.intent(None))

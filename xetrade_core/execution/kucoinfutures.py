@@ -106,11 +106,11 @@ class KucoinFuturesExecution(KucoinClient):
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
         """See Execution. By our name the venue finds an order for seven days, by its own for three months."""
-        by = "byclientoid" if ref.client_id is not None else "orderid"
+        by, named = "byclientoid", self.names(ref)
+        if ref.venue_order_id is not None:
+            by, named = "orderid", {"orderId": ref.venue_order_id}
         return await self.found(
-            ref,
-            lambda ccxt: getattr(ccxt, f"futuresprivate_get_orders_{by}")(self.names(ref)),
-            weight=_READ_WEIGHT,
+            ref, lambda ccxt: getattr(ccxt, f"futuresprivate_get_orders_{by}")(named), weight=_READ_WEIGHT
         )
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
