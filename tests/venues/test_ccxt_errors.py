@@ -108,3 +108,10 @@ def test_no_query_and_no_secret_is_kept() -> None:
 
 def test_a_long_page_of_html_is_cut() -> None:
     assert len(str(ours(ccxt.ExchangeNotAvailable("binance " + "<html> " * 500), 502))) < 300
+
+
+def test_of_a_body_only_the_venues_words_are_told() -> None:
+    body = '{"jsonrpc":"2.0","error":{"message":"system_maintenance","code":11051},"usIn":0,"testnet":false}'
+    assert str(ours(ccxt.OnMaintenance(f"deribit {body}"), 503)).endswith(
+        "OnMaintenance (status 503): system_maintenance"
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from xetrade_core.model.decimals import plain
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -39,7 +41,7 @@ class Contract:
         """What sizes of `symbol` count, in words: `BTC`, `contracts of 0.001 BTC`, `contracts of 100 USD`, `USD`."""
         base, _, quote = symbol.partition(":")[0].partition("/")
         currency = quote if self.inverse else base
-        return currency if self.size == 1 else f"contracts of {self.size:f} {currency}"
+        return currency if self.size == 1 else f"contracts of {plain(self.size)} {currency}"
 
     def base(self, price: float, size: float) -> float:
         """What `size` is in base currency at `price`."""

@@ -11,6 +11,7 @@ from xetrade_core.errors import NotSupported, RateLimited, UnknownSymbol, VenueR
 from xetrade_core.telemetry import redact_text
 from xetrade_core.venues.transport import LIMITED, Call, UnreadableReply
 from xetrade_core.venues.venue import ErrorKind, Venue
+from xetrade_core.venues.words import venue_words
 
 _SHOWN = 200
 _SILENT = {"ExchangeNotAvailable": "cannot be reached", "RequestTimeout": "no answer in time"}
@@ -57,7 +58,8 @@ def _said(error: Exception, call: Call) -> str:
     """What went wrong in a few words, without the query of any URL and without a known secret."""
     if isinstance(error.__cause__, UnreadableReply):
         error = error.__cause__
-    text = redact_text(_QUERY.sub("", " ".join(str(error).split())))[:_SHOWN].strip()
+    words = venue_words(str(error)) if "{" in str(error) else None
+    text = redact_text(_QUERY.sub("", " ".join((words or str(error)).split())))[:_SHOWN].strip()
     marks = [f"status {call.status}"] if call.status is not None and call.status != 200 else []
     marks += [f"code {call.code}"] if call.code is not None else []
     facts = f" ({', '.join(marks)})" if marks else ""
