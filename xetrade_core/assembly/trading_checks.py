@@ -88,7 +88,7 @@ async def check_account(plan: AccountPlan, settings: Settings, clock: Clock, rng
         return Check(name, State.FAIL, found, str(error))
     if abs(offset.offset_s) >= SKEW_WARN_S:
         state = State.FAIL if abs(offset.offset_s) >= SKEW_FAIL_S else State.WARN
-        return Check(name, state, found, "let NTP keep the clock: requests are signed with the time")
+        return Check(name, state, found, "let NTP keep the clock; until then orders are signed with the venue's time")
     return Check(name, State.OK, found)
 
 
@@ -105,8 +105,11 @@ async def _ask(plan: AccountPlan, clock: Clock, rng: random.Random) -> tuple[Key
 
 
 def _in_words(permissions: KeyPermissions) -> str:
-    known = {True: "can", False: "cannot", None: "nobody says whether it can"}
-    return f"its key {known[permissions.trade]} trade, {known[permissions.withdraw]} withdraw"
+    may = {"trade": permissions.trade, "withdraw": permissions.withdraw}
+    told = [f"{'can' if allowed else 'cannot'} {what}" for what, allowed in may.items() if allowed is not None]
+    untold = " or ".join(what for what, allowed in may.items() if allowed is None)
+    said = [f"its key {', '.join(told)}"] if told else []
+    return "; ".join(said + ([f"the venue does not tell whether its key can {untold}"] if untold else []))
 
 
 def _skew(offset: ClockOffset) -> str:

@@ -140,12 +140,13 @@ def disarm(
 def _show_armed(settings: Settings, *, as_json: bool) -> None:
     from xetrade_core.assembly.order_store import risk_overview
     from xetrade_core.clock import SystemClock
+    from xetrade_core.trading.limits import CURRENCY
 
     rows = [row for row in risk_overview(settings, SystemClock()).arms if row["armed"]]
     if as_json:
         emit_json(rows)
     elif rows:
-        show_rows("armed", rows)
+        show_rows(f"armed, money in {CURRENCY}", rows)
     else:
         emit_text("nothing is armed")
 
@@ -241,6 +242,7 @@ def risk(as_json: JsonOption = False) -> None:
     """
     from xetrade_core.assembly.order_store import risk_overview
     from xetrade_core.clock import SystemClock
+    from xetrade_core.trading.limits import CURRENCY
 
     settings = open_settings()
     found = risk_overview(settings, SystemClock())
@@ -248,14 +250,14 @@ def risk(as_json: JsonOption = False) -> None:
         emit_json(found)
         return
     show_rows(
-        f"mode {found.mode}",
+        f"mode {found.mode}, money in {CURRENCY}",
         [
             {"scope": one.scope, "limit": one.limit, "used": one.used, "allowed": one.allowed or "not limited"}
             for one in found.limits
         ],
     )
     show_rows("stopped", [row for row in found.states if row["state"] != "active"])
-    show_rows("armed", [row for row in found.arms if row["armed"]])
+    show_rows(f"armed, money in {CURRENCY}", [row for row in found.arms if row["armed"]])
 
 
 def add_to(app: typer.Typer) -> None:

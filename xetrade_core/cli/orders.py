@@ -161,6 +161,7 @@ def _show_settled(order: Order, *, as_json: bool) -> None:
 def _show_preview(preview: Preview, *, as_json: bool) -> None:
     """What would be sent; a denial is the command's error."""
     from xetrade_core.assembly.preview import preview_row
+    from xetrade_core.trading.limits import CURRENCY
 
     if preview.denial is not None:
         raise preview.denial.to_error(preview.intent.client_id)
@@ -168,7 +169,7 @@ def _show_preview(preview: Preview, *, as_json: bool) -> None:
     if as_json:
         emit_json(row)
         return
-    with_units = {"quantity": row.pop("unit"), "price": row.pop("currency"), "value": "USD"}
+    with_units = {"quantity": row.pop("unit"), "price": row.pop("currency"), "value": CURRENCY}
     for name, unit in with_units.items():
         row[name] = row[name] and f"{row[name]} {unit}"
     show_rows("would be sent", [{"what": name.replace("_", " "), "value": value} for name, value in row.items()])
