@@ -123,6 +123,25 @@ def test_an_order_reserves_until_the_venue_has_told_its_end(kinds: tuple[EventKi
     assert risk.usage(PORTFOLIO).notional == 500 * reserved
 
 
+@pytest.mark.parametrize("kinds", [(EventKind.FILLED,), (EventKind.CANCELED,), (EventKind.PARTLY_FILLED,)])
+def test_what_has_traded_counts_for_the_position_until_its_fills_are_told(kinds: tuple[EventKind, ...]) -> None:
+    risk = book(Limits(max_position=D("0.01")), SYMBOL_SCOPE)
+    working = order(1, EventKind.ACCEPTED)
+    risk.replace(None, working)
+    (kind,) = kinds
+    traded = apply(working, event(kind, NOW, filled=D("0.004"))).order
+    risk.replace(working, traded)
+    denied = check(risk, amount=D("0.007"))
+    assert denied is not None
+    assert denied.limit == "max_position of symbol binance BTC/USDT"
+    told = fill("t1", "0.004")
+    after = apply(traded, event(EventKind.FILL, NOW, fill=told)).order
+    risk.replace(traded, after)
+    risk.hold(line_of(after.intent), Holding().after(told, after.intent.terms))
+    usage = risk.usage(SYMBOL_SCOPE)
+    assert (usage.held + usage.buys, usage.orders) == (after.fills_amount + after.at_stake, int(after.state.working))
+
+
 def test_exits_pass_every_limit_and_a_reducing_state() -> None:
     tight = Limits(max_open_orders=0, max_exposure=D(0), max_order_notional=D(0), price_band=D(0), max_daily_loss=D(0))
     risk = book(tight, mark=None)

@@ -225,6 +225,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return max(max(self.amount, self.next_amount or ZERO) - self.filled, ZERO)
 
     @property
+    def untold(self) -> Decimal:
+        """What its venue says is filled and its fills do not tell yet: no holding has it."""
+        return max(self.filled - self.fills_amount, ZERO)
+
+    @property
+    def at_stake(self) -> Decimal:
+        """What it may still change a holding by: what can still trade, and what has traded and is not told yet."""
+        return self.untold + (self.remaining if self.state.working else ZERO)
+
+    @property
     def average_price(self) -> Decimal | None:
         """Volume-weighted over its fills; None while there is none."""
         return self.fills_value / self.fills_amount if self.fills_amount else None

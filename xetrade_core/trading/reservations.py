@@ -1,7 +1,7 @@
 """What is reserved and what is held: the memory that risk decides by, kept equal to the order store.
 
-Every order that may be on the venue counts, those in flight, unknown or waiting for an operator too, and every fill.
-Each change is told as before and after, so that taking it back is telling it the other way round.
+Every order that may be on the venue counts, those in flight, unknown or waiting for an operator too, and every fill. What
+a venue says has traded, and its fills do not tell yet, counts for the position as what can still trade does. Each change is told as before and after, so that taking it back is telling it the other way round.
 """
 
 from __future__ import annotations
@@ -185,29 +185,30 @@ class Reservations:
 
     def _count(self, order: Order, sign: int) -> None:
         self.count_armed(order, sign)
-        if not order.state.working:
+        working = order.state.working
+        if not (working or order.untold):
             return
-        intent, remaining = order.intent, order.remaining * sign
-        value, state = reserved_value(order) * sign, self._line(line_of(intent))
+        intent, at_stake, state = order.intent, order.at_stake * sign, self._line(line_of(order.intent))
+        orders, value = (sign, reserved_value(order) * sign) if working else (0, ZERO)
         before = state.exposure()
         if not intent.reduce_only:
             unit = intent.terms.value(Decimal(1), _dearer_price(order))
             state.unit = max(state.unit, unit) if state.buys or state.sells or state.holding.amount else unit
             if intent.side is Side.BUY:
-                state.buys += remaining
+                state.buys += at_stake
             else:
-                state.sells += remaining
+                state.sells += at_stake
         change = state.exposure() - before
         for usage in state.usages.values():
-            usage.orders += sign
+            usage.orders += orders
             usage.notional += value
             usage.exposure += change
             if intent.reduce_only:
-                usage.exits += remaining
+                usage.exits += at_stake
             elif intent.side is Side.BUY:
-                usage.buys += remaining
+                usage.buys += at_stake
             else:
-                usage.sells += remaining
+                usage.sells += at_stake
 
     def count_armed(self, order: Order, sign: int = 1) -> None:
         """Count what an order trades, or may still trade, against the cap of the arming it was placed under."""
@@ -231,6 +232,7 @@ def _counts_alike(old: Order, new: Order) -> bool:
     return (
         old.state.working == new.state.working
         and old.filled == new.filled
+        and old.fills_amount == new.fills_amount
         and old.amount == new.amount
         and old.next_amount == new.next_amount
         and old.reserve_price == new.reserve_price

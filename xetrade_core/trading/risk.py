@@ -100,6 +100,7 @@ class RiskBook(Reservations):
             reserve_price=intent.reserve_price,
             updated_ns=now_ns,
             filled=intent.amount,
+            fills_amount=intent.amount,
             sent=1,
             sent_ns=now_ns,
         )

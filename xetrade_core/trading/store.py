@@ -44,11 +44,13 @@ _NEWER = (
 
 
 class Memory:
-    """What a writer keeps between transactions: the working orders, and risk. Equal to the store up to `last_seq`."""
+    """What a writer keeps between transactions: the orders that weigh (they can still trade, or their fills are not all
+    told), and risk. Equal to the store up to `last_seq`.
+    """
 
     def __init__(self, limits: RiskLimits, marks: Marks) -> None:
         self.last_seq = 0
-        self.working: dict[str, Order] = {}
+        self.weighing: dict[str, Order] = {}
         self.venue_ids: dict[tuple[str, str, str], str] = {}
         self.risk = RiskBook(limits, marks)
 
@@ -57,12 +59,12 @@ class Memory:
         self.risk.replace(before, after)
         if before is not None and before.venue_order_id is not None:
             self.venue_ids.pop((before.intent.venue, before.intent.account, before.venue_order_id), None)
-        if after is not None and after.state.working:
-            self.working[after.client_id] = after
+        if after is not None and (after.state.working or after.untold):
+            self.weighing[after.client_id] = after
             if after.venue_order_id is not None:
                 self.venue_ids[(after.intent.venue, after.intent.account, after.venue_order_id)] = after.client_id
         elif (gone := before or after) is not None:
-            self.working.pop(gone.client_id, None)
+            self.weighing.pop(gone.client_id, None)
 
 
 class OrderStore(OrderReader):
@@ -175,8 +177,8 @@ class OrderStore(OrderReader):
         bodies = connection.execute(select(ORDERS.c.body).where(ORDERS.c.client_id.in_(changed))).scalars()
         orders = [records.read_order(body) for body in bodies]
         for order in orders:
-            before = memory.working.get(order.client_id)
-            if before is not None or order.state.working or order.client_id in new:
+            before = memory.weighing.get(order.client_id)
+            if before is not None or order.state.working or order.untold or order.client_id in new:
                 memory.put(before, order)
         _read_holdings(connection, memory, {line_of(order.intent) for order in orders if order.filled})
         if any(row.kind == ControlKind.ARMED for row in rows) or any(order.intent.live for order in orders):

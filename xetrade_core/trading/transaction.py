@@ -106,11 +106,11 @@ class Transaction:
 
     def working(self) -> tuple[Order, ...]:
         """Every order that can still trade, as far as we know."""
-        return tuple(self._memory.working.values())
+        return tuple(order for order in self._memory.weighing.values() if order.state.working)
 
     def order(self, client_id: str) -> Order | None:
         """The order of that client id."""
-        order = self._memory.working.get(client_id)
+        order = self._memory.weighing.get(client_id)
         if order is not None:
             return order
         if client_id not in self._seen:
