@@ -1,7 +1,8 @@
 """What is reserved and what is held: the memory that risk decides by, kept equal to the order store.
 
-Every order that may be on the venue counts, those in flight, unknown or waiting for an operator too, and every fill. What
-a venue says has traded, and its fills do not tell yet, counts for the position as what can still trade does. Each change is told as before and after, so that taking it back is telling it the other way round.
+Every order that may be on the venue counts, those in flight, unknown or waiting for an operator too, and every fill.
+What a venue says has traded, and its fills do not tell yet, counts for the position as what can still trade does. Each
+change is told as before and after, so that taking it back is telling it the other way round.
 """
 
 from __future__ import annotations
