@@ -128,7 +128,8 @@ def stress_op(context: dg.OpExecutionContext, config: StressConfig, trading: Tra
     for line in stress_lines(report):
         context.log.info(line)
     if not report.passed:
-        what = "orders failed" if report.accounted else "not every order is accounted for: look at the proof"
+        causes = "; ".join(f"{many} x {cause}" for cause, many in report.total.causes.items())
+        what = f"orders failed: {causes}" if report.accounted else "not every order is accounted for: look at the proof"
         raise dg.Failure(what, metadata=stress_metadata(report), allow_retries=False)
     context.add_output_metadata(stress_metadata(report))
 
@@ -141,7 +142,7 @@ def reconcile_op(
     with one_line():
         found = trading.reconcile(config)
     for row in found.rows():
-        context.log.info(", ".join(f"{name} {value}" for name, value in row.items() if value is not None))
+        context.log.info(", ".join(f"{name} {value}" for name, value in row.items() if value))
     if not config.dry_run:
         yield from reconciliation_events(found, trading.keep(found, lake.store()))
     if not found.clean:
