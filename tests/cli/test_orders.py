@@ -336,6 +336,9 @@ def test_a_key_that_may_too_much_or_too_little_is_not_used(trade: Run, sim: Sim,
     assert ran.code == 2
     assert says in ran.error
     assert all_ids(sim, account=account) == []
+    both = {f"XETRADE_ACCOUNTS__{name}__VENUE": "binance" for name in ("RICH", "READER")}
+    unsaid = trade("place", *LIMIT, **both).error
+    assert "say which account of binance is meant: there is binance/rich, binance/reader" in unsaid
 
 
 def test_orders_never_leave_the_machine_in_simulated_mode(trade: Run) -> None:
