@@ -11,7 +11,6 @@ is `<dataset>/venue=V/date=YYYY-MM-DD/part.parquet`, all symbols of the venue in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -239,9 +238,9 @@ def day_path(ns: int) -> str:
     return hour_path(ns).partition("/")[0]
 
 
-def hours_between(start_ns: int, end_ns: int) -> Iterator[int]:
+def hours_between(start_ns: int, end_ns: int) -> range:
     """The start of every hour that shares a moment with [start_ns, end_ns)."""
-    yield from range(hour_start(start_ns), end_ns, NS_PER_HOUR)
+    return range(hour_start(start_ns), end_ns, NS_PER_HOUR)
 
 
 def _parse_hour(date: str, hour: str) -> int:

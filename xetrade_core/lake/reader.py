@@ -10,7 +10,7 @@ merged yet come from the segments, each second once, by the same rule that compa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -152,12 +152,12 @@ class Lake:
     ) -> pa.Table:
         first, last = _range(start, end)
         chosen = _chosen(dataset, columns)
-        hours = list(hours_between(first, last))
+        hours = hours_between(first, last)
         for attempt in range(1, _ATTEMPTS + 1):
             # Segments are looked for before files: what compaction moves meanwhile is then seen twice, never missed.
             loose = self._by_hour(segments, venue, None, hours) if segments is not None else {}
             parts = self._by_hour(dataset, venue, symbol, hours)
-            wanted = [hour for hour in hours if hour in loose or hour in parts]
+            wanted = sorted({*loose, *parts})
 
             def read(hour: int, loose: dict[int, list[str]] = loose, parts: dict[int, list[str]] = parts) -> pa.Table:
                 return self._read_hour(
@@ -205,15 +205,14 @@ class Lake:
             table = parquet.read(file, f"{self.store.uri}/{key}", columns, filters)
         return table.replace_schema_metadata(None)
 
-    def _by_hour(self, dataset: Dataset, venue: str, symbol: str | None, hours: Iterable[int]) -> dict[int, list[str]]:
+    def _by_hour(self, dataset: Dataset, venue: str, symbol: str | None, hours: range) -> dict[int, list[str]]:
         """Keys of the dataset's objects by hour."""
         prefix = symbol_prefix(dataset.name, venue, symbol) if symbol is not None else venue_prefix(dataset.name, venue)
         keys: dict[int, list[str]] = {}
-        wanted = set(hours)
-        for scope in _scopes(wanted):
+        for scope in _scopes(hours):
             for info in self.store.list(f"{prefix}{scope}"):
                 hour = _hour_of(info.key)
-                if hour in wanted:
+                if hour is not None and hour in hours:
                     keys.setdefault(hour, []).append(info.key)
         return keys
 
@@ -264,10 +263,10 @@ def _within(dataset: Dataset, table: pa.Table, time_column: str, span: tuple[int
     return table.filter(pc.and_(pc.greater_equal(times, span[0]), pc.less(times, span[1])))
 
 
-def _scopes(hours: set[int]) -> Iterator[str]:
+def _scopes(hours: range) -> Iterator[str]:
     """Prefixes that cover `hours`: an hour's own where a day has one, else the day's; of many days, all there is."""
     by_day: dict[str, list[int]] = {}
-    for hour in sorted(hours):
+    for hour in hours[: (_DAYS_LISTED_APART + 1) * 24]:
         by_day.setdefault(hour_path(hour).partition("/")[0], []).append(hour)
     if len(by_day) > _DAYS_LISTED_APART:
         yield ""
