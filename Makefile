@@ -14,8 +14,8 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 COMPILE := pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
-# Two cores are the smallest machine we know of; tests that must have the machine to themselves share an xdist group.
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+# Three workers keep two cores busy, the smallest machine we know of: the longest tests wait for processes and venues.
+PYTEST_ARGS ?= -n 3 --dist loadgroup
 UP_ARGS ?=
 
 help: ## what there is to make

@@ -23,7 +23,7 @@ symbols = ["BTC/USDT:USDT"]
 symbols = ["BTC/USDT:USDT"]
 [venues.okx.accounts.main]
 """
-SOON = ("--grace", "0.05s", "--json")
+SOON = ("--grace", "0.001s", "--json")
 
 
 @pytest.fixture(scope="module")

@@ -64,8 +64,8 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
     """Two runs of consecutive windows, as consecutive hours are: the second connects and waits meanwhile."""
     clear_of_the_hour(60)
     host.start()
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)
-    bounds = [(start + timedelta(seconds=6 * n)).isoformat() for n in range(3)]
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
+    bounds = [(start + timedelta(seconds=4 * n)).isoformat() for n in range(3)]
     runs = [
         host.launch(
             "capture_l2",
@@ -84,8 +84,8 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
     first_ns = int(start.timestamp()) * NS_PER_S
     for venue, symbol in (("okx", "ETH/USDT"), ("binance", "SOL/USDT")):
         rows = lake.read_l2(venue, symbol, *lately())
-        assert times(rows) == [first_ns + n * NS_PER_S for n in range(12)]
-        assert rows.column("synced").to_pylist() == [True] * 12
+        assert times(rows) == [first_ns + n * NS_PER_S for n in range(8)]
+        assert rows.column("synced").to_pylist() == [True] * 8
     coverage = [host.check_evaluations(run) for run in runs]
     assert [sorted(set(one.values())) for one in coverage] == [[True], [True]]
 
