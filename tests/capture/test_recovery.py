@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -32,11 +33,17 @@ async def crash(rig: Rig, tmp_path: Path, seconds: float = 1.0, **changes: objec
     running = await rig.start(session)
     await asyncio.sleep(seconds)
     dead = tmp_path / "dead"
-    shutil.copytree(rig.spool, dead)
+    shutil.copytree(rig.spool, dead, copy_function=copy_if_there)
     killed_ns = rig.clock.wall_ns()
     session.request_stop()
     await running
     return dead, killed_ns
+
+
+def copy_if_there(source: str, target: str) -> None:
+    """A file that is written beside another and takes its place may be gone by now."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def killed_at_zero(

@@ -16,7 +16,7 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.reader import Lake
 from xetrade_core.lake.store import open_store
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dagster deployment"), pytest.mark.timeout(300)]
 
 CAPTURE = """
 ops:
@@ -64,7 +64,9 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
     """Two runs of consecutive windows, as consecutive hours are: the second connects and waits meanwhile."""
     clear_of_the_hour(60)
     host.start()
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(
+        seconds=45
+    )  # a busy machine starts two runs until then
     bounds = [(start + timedelta(seconds=4 * n)).isoformat() for n in range(3)]
     runs = [
         host.launch(
@@ -80,7 +82,7 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
         )
         for low, high in pairwise(bounds)
     ]
-    assert [host.wait_for_status(run, "SUCCESS", "FAILURE") for run in runs] == ["SUCCESS", "SUCCESS"]
+    assert [host.wait_for_status(run, "SUCCESS", "FAILURE", timeout_s=100) for run in runs] == ["SUCCESS", "SUCCESS"]
     first_ns = int(start.timestamp()) * NS_PER_S
     for venue, symbol in (("okx", "ETH/USDT"), ("binance", "SOL/USDT")):
         rows = lake.read_l2(venue, symbol, *lately())
@@ -100,10 +102,10 @@ def test_a_stopped_run_seals_uploads_and_reports_what_it_has(
         "capture_l2",
         {"ops": {"capture_l2": {"config": {"venues": {"binanceusdm": ["ETH/USDT:USDT"]}, "duration_s": 600}}}},
     )
-    host.wait_for_status(run, "STARTED", timeout_s=20)
+    host.wait_for_status(run, "STARTED", timeout_s=60)
     store = open_store(lake_root, s3_server.options())
     while not any(store.list("l2_segments/venue=binanceusdm/")):  # those of the tests above are compacted
-        assert time.monotonic() - begun < 40
+        assert time.monotonic() - begun < 90
         time.sleep(0.5)
     host.terminate(run)
     assert host.wait_for_status(run, "CANCELED", "FAILURE", "SUCCESS") == "CANCELED"
