@@ -76,9 +76,10 @@ async def test_a_fill_is_seen_within_a_tenth_of_a_second_of_the_venues_own_strea
             if update.number > 1:
                 took.append((time.time_ns() - min(heard)) / 1e9)
                 heard.clear()
-            if order is None or order.done():
+            if order is not None:
+                await order  # its fill may be told before its reply is read
+            if update.number < pace.max_updates:
                 order = asyncio.ensure_future(asyncio.to_thread(client.create_order, SWAP, "market", "buy", 1))
-        await order
     assert update.ahead > 0
     assert min(took) < 0.1, took  # the best of five: the machine may be busy
 
