@@ -25,7 +25,6 @@ from xetrade_core.venues.venue import ErrorKind, Venue
 LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})  # 418: Binance's ban
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # those that aiohttp follows
 _SHOWN = 60
-_SHOWN_FOR_NS = 100_000_000  # metrics are read by the second; setting them for each of many replies is for nobody
 _ERROR_BYTES = 16 * 1024  # an error fits; a longer body is an answer and is not searched for a code
 
 
@@ -156,7 +155,6 @@ class Transport:
         self._json_only = json_only
         self._session: aiohttp.ClientSession | None = None
         name = self._rules.name
-        self._shown_ns = -_SHOWN_FOR_NS  # when they were last shown; not yet
         self._shown = None if name is None else (METRICS.budget_used.labels(name), METRICS.budget_paused.labels(name))
 
     async def __aenter__(self) -> Self:
@@ -227,7 +225,6 @@ class Transport:
         if limited or reply.status in self._rules.bans:
             call.retry_after_s = self._silent_s(reply)
             self.budget.pause(call.retry_after_s)
-            self._shown_ns = -_SHOWN_FOR_NS  # a pause is shown at once
 
     def _silent_s(self, reply: aiohttp.ClientResponse) -> float:
         """How long to be silent; where it is not stated, until whatever was counted has left the window."""
@@ -235,9 +232,7 @@ class Transport:
         return self._rules.bans.get(reply.status, self.budget.rule.window_s) if seconds is None else seconds
 
     def _publish(self) -> None:
-        now_ns = self._clock.monotonic_ns()
-        if self._shown is not None and now_ns >= self._shown_ns + _SHOWN_FOR_NS:
-            self._shown_ns = now_ns
+        if self._shown is not None:
             used, paused = self._shown
             used.set(self.budget.used())
             paused.set(self.budget.paused_s())
