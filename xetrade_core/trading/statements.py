@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy.exc import DBAPIError
 
-Statement = Select[Any] | Insert | Update | Delete
+Statement = Select[Any] | Insert | Update
 Row = Mapping[str, object]
 
 
@@ -36,14 +37,17 @@ class Prepared:
         connection.exec_driver_sql(words.sql, values)
 
     def rows(self, connection: Connection, row: Row) -> Sequence[Sequence[Any]]:
-        """What it selects. The driver is asked itself; if that fails it is asked by SQLAlchemy, whose errors tell."""
+        """What it selects. The driver is asked itself; an error of its comes as SQLAlchemy's."""
         words = self._of(connection.dialect)
         values: Any = row if words.positions is None else words.positions(row)
-        driver: Any = connection.connection.driver_connection
+        dialect, driver = connection.dialect, connection.connection.driver_connection
+        assert driver is not None
         try:
             found: Sequence[Sequence[Any]] = driver.execute(words.sql, values).fetchall()
-        except connection.dialect.loaded_dbapi.Error:
-            return connection.exec_driver_sql(words.sql, values).all()
+        except dialect.loaded_dbapi.Error as error:
+            lost = dialect.is_disconnect(error, driver, None)
+            kind: Any = dialect.loaded_dbapi.Error
+            raise DBAPIError.instance(words.sql, values, error, kind, connection_invalidated=lost) from error
         return found
 
     def _of(self, dialect: Dialect) -> _Words:
