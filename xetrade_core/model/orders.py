@@ -245,9 +245,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.next_amount is not None
 
     @property
+    def weighs(self) -> bool:
+        """Whether it may still change a holding."""
+        return self.state.working or self.fills_missing
+
+    @property
     def unsettled(self) -> bool:
         """Whether something is left to be done for it: it can trade, is to be replaced, or lacks fills."""
-        return self.state.working or self.amending or self.fills_missing
+        return self.weighs or self.amending
 
     @property
     def fills_missing(self) -> bool:

@@ -186,11 +186,10 @@ class Reservations:
 
     def _count(self, order: Order, sign: int) -> None:
         self.count_armed(order, sign)
-        working = order.state.working
-        if not (working or order.untold):
+        if not order.weighs:
             return
         intent, at_stake, state = order.intent, order.at_stake * sign, self._line(line_of(order.intent))
-        orders, value = (sign, reserved_value(order) * sign) if working else (0, ZERO)
+        orders, value = (sign, reserved_value(order) * sign) if order.state.working else (0, ZERO)
         before = state.exposure()
         if not intent.reduce_only:
             unit = intent.terms.value(Decimal(1), _dearer_price(order))

@@ -59,7 +59,7 @@ class Memory:
         self.risk.replace(before, after)
         if before is not None and before.venue_order_id is not None:
             self.venue_ids.pop((before.intent.venue, before.intent.account, before.venue_order_id), None)
-        if after is not None and (after.state.working or after.untold):
+        if after is not None and after.weighs:
             self.weighing[after.client_id] = after
             if after.venue_order_id is not None:
                 self.venue_ids[(after.intent.venue, after.intent.account, after.venue_order_id)] = after.client_id
@@ -178,7 +178,7 @@ class OrderStore(OrderReader):
         orders = [records.read_order(body) for body in bodies]
         for order in orders:
             before = memory.weighing.get(order.client_id)
-            if before is not None or order.state.working or order.untold or order.client_id in new:
+            if before is not None or order.weighs or order.client_id in new:
                 memory.put(before, order)
         _read_holdings(connection, memory, {line_of(order.intent) for order in orders if order.filled})
         if any(row.kind == ControlKind.ARMED for row in rows) or any(order.intent.live for order in orders):
