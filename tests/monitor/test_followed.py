@@ -106,3 +106,4 @@ async def test_a_fill_that_happened_while_nobody_listened_is_found_and_a_lost_st
                 cut = True
             elif held == D(there["quantity"]) and stream.connects == 2:
                 stop.set()
+    assert (cut, stream.connects) == (True, 2)

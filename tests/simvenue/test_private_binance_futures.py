@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.simvenue.refusals import refused_with
 from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.simvenue import ccxt_config
 
@@ -95,11 +96,7 @@ def client(sim: Sim, request: pytest.FixtureRequest) -> Iterator[Client]:
 
 def refused(call: Callable[[], Any], code: int) -> None:
     """The call fails with an error of ccxt that quotes the venue's code."""
-    import ccxt
-
-    with pytest.raises(ccxt.BaseError) as caught:
-        call()
-    assert f'"code":{code},' in str(caught.value)
+    refused_with(call, f'"code":{code},')
 
 
 def test_an_order_is_placed_queried_by_both_ids_listed_and_canceled(client: Client) -> None:

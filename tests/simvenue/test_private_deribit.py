@@ -15,6 +15,7 @@ import pytest
 
 from tests.simvenue.conftest import run, simulate
 from tests.simvenue.listener import Listener
+from tests.simvenue.refusals import refused_with
 from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.clock import NS_PER_S, SystemClock
 from xetrade_core.execution import deribit_fundings
@@ -84,11 +85,7 @@ def client(sim: Sim, request: pytest.FixtureRequest) -> Client:
 
 def refused(call: Callable[[], Any], code: str) -> None:
     """The call fails, and ccxt quotes the venue's code."""
-    import ccxt
-
-    with pytest.raises(ccxt.BaseError) as caught:
-        call()
-    assert f'"code":{code}' in str(caught.value)
+    refused_with(call, f'"code":{code}')
 
 
 def test_an_order_is_placed_found_by_id_and_label_listed_changed_and_canceled(client: Client) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.simvenue.refusals import refused_with
 from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.simvenue import ccxt_config
 from xetrade_core.simvenue.dialects.derive_signed import private_key_of, subaccount_of, wallet_of
@@ -74,11 +75,7 @@ def client(sim: Sim, request: pytest.FixtureRequest) -> Client:
 
 def refused(call: Callable[[], Any], code: int) -> None:
     """The call fails, and ccxt quotes the venue's code."""
-    import ccxt
-
-    with pytest.raises(ccxt.BaseError) as caught:
-        call()
-    assert f'"code":{code},' in str(caught.value).replace(" ", "")
+    refused_with(call, f'"code":{code},')
 
 
 def test_the_hash_and_the_signer_are_those_of_the_venues_own_signing_package() -> None:

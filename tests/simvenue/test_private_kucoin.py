@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.simvenue.refusals import refused_with
 from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.clock import SystemClock
 from xetrade_core.execution import kucoin_fundings
@@ -80,12 +81,7 @@ def client(sim: Sim, request: pytest.FixtureRequest) -> Client:
 
 def refused(call: Callable[[], Any], code: str, words: str = "") -> None:
     """The call fails, and ccxt quotes the venue's code."""
-    import ccxt
-
-    with pytest.raises(ccxt.BaseError) as caught:
-        call()
-    assert f'"{code}"' in str(caught.value)
-    assert words in str(caught.value)
+    refused_with(call, f'"{code}"', words)
 
 
 def test_an_order_is_placed_queried_by_both_ids_listed_and_canceled(client: Client) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.simvenue.refusals import refused_with
 from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.simvenue import ccxt_config
 
@@ -67,11 +68,7 @@ def client(sim: Sim, request: pytest.FixtureRequest) -> Client:
 
 def refused(call: Callable[[], Any], code: str) -> None:
     """The call fails, and ccxt quotes the venue's code."""
-    import ccxt
-
-    with pytest.raises(ccxt.BaseError) as caught:
-        call()
-    assert f'"{code}"' in str(caught.value)
+    refused_with(call, f'"{code}"')
 
 
 def test_an_order_is_placed_queried_by_both_ids_listed_changed_and_canceled(client: Client) -> None:
