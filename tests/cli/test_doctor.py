@@ -69,7 +69,8 @@ async def test_a_wrong_venue_clock_is_seen(tmp_path: Path) -> None:
     from xetrade_core.assembly import venue_client
     from xetrade_core.checkup import check_machine
     from xetrade_core.lake.store import open_store
-    from xetrade_core.settings import Settings, VenueSettings
+    from xetrade_core.settings import Settings
+    from xetrade_core.settings_sections import VenueSettings
 
     slow = Fault(kind="clock", venue="binance", offset_s=9.0)
     async with SimServer(SimConfig(venues={"binance": VenueConfig(symbols=1)}, faults=(slow,))) as sim:

@@ -21,7 +21,8 @@ from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.polling import PolledBooks, PollingFeed, open_polling_feed
 from xetrade_core.lake.store import open_store
 from xetrade_core.model.book_events import GapCause
-from xetrade_core.settings import Settings, VenueSettings
+from xetrade_core.settings import Settings
+from xetrade_core.settings_sections import VenueSettings
 from xetrade_core.simvenue import ccxt_config
 from xetrade_core.venues.backoff import Backoff
 

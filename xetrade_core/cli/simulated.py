@@ -57,7 +57,7 @@ def simulator(arguments: Sequence[str]) -> Iterator[Simulated]:
 @contextlib.contextmanager
 def simulated_venues(settings: Settings, venues: Sequence[str], pairs: Sequence[str]) -> Iterator[Settings]:
     """`settings` with these venues simulated, listing these pairs."""
-    from xetrade_core.settings import VenueSettings
+    from xetrade_core.settings_sections import VenueSettings
 
     with simulator(["--venues", ",".join(venues), "--symbols", ",".join(pairs)]) as simulated:
         pointed = {
