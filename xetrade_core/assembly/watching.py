@@ -26,7 +26,7 @@ from xetrade_core.market_data.live_mids import LiveMids
 from xetrade_core.market_data.marks import MarkSource
 from xetrade_core.model.orders import Fill
 from xetrade_core.monitor.accounts import AccountSource, by_symbol
-from xetrade_core.monitor.comparing import differences, in_words
+from xetrade_core.monitor.comparing import Apart, differences, found_twice, in_words
 from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.limits import Alarming, PositionLimits, Watchman, mismatch
 from xetrade_core.monitor.view import PositionView, Total
@@ -219,7 +219,7 @@ async def _watch(
 async def _compare(opened: OpenWatch) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What venues hold for the accounts of the settings in contracts, beside what our fills make.
 
-    The accounts that told, and where they differ; an account that does not tell is left alone.
+    The accounts that told, and where two statements in a row differ alike; an account that does not tell is left alone.
     """
     compared: list[str] = []
     mismatches: list[str] = []
@@ -227,13 +227,20 @@ async def _compare(opened: OpenWatch) -> tuple[tuple[str, ...], tuple[str, ...]]
         if known_venue(account[0]).funding is None:
             continue  # spot has no positions
         try:
-            theirs = {symbol: one.amount for symbol, one in by_symbol(await client.positions()).items()}
+            apart = await _apart(opened, account, client)
+            if apart:
+                apart = found_twice(apart, await _apart(opened, account, client))
         except XETradeError:
             continue
-        await asyncio.to_thread(opened.ledger.refresh)
         compared.append("/".join(account))
-        mismatches += in_words(account, differences(opened.ledger.amounts(*account), theirs))
+        mismatches += in_words(account, apart)
     return tuple(compared), tuple(mismatches)
+
+
+async def _apart(opened: OpenWatch, account: AccountName, client: AccountClient) -> Apart:
+    theirs = {symbol: one.amount for symbol, one in by_symbol(await client.positions()).items()}
+    await asyncio.to_thread(opened.ledger.refresh)
+    return differences(opened.ledger.amounts(*account), theirs)
 
 
 def _fill_less(reader: OrderReader) -> tuple[str, ...]:

@@ -24,6 +24,11 @@ def differences(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> A
     return {symbol: both[symbol] for symbol in sorted(both) if ":" in symbol and both[symbol][0] != both[symbol][1]}
 
 
+def found_twice(before: Apart, now: Apart) -> Apart:
+    """What two statements in a row found with the very same numbers."""
+    return {symbol: both for symbol, both in now.items() if before.get(symbol) == both}
+
+
 def in_words(name: AccountName, apart: Apart) -> list[str]:
     """`binanceusdm/main BTC/USDT:USDT: 0.015 here, 0.02 at the venue`."""
     return [
@@ -55,7 +60,6 @@ class Comparison:
             if self._compared.get(name) != count:
                 self._compared[name] = count
                 now = differences(self._ledger.amounts(*name, told=True), self._accounts.amounts(name))
-                before = self._last.get(name, {})
+                stands = found_twice(self._last.get(name, {}), now)
                 self._last[name] = now
-                stands = {symbol: both for symbol, both in now.items() if before.get(symbol) == both}
                 self._mismatches[name] = tuple(in_words(name, stands))
