@@ -40,11 +40,16 @@ def environment(
     return variables
 
 
-def clear_of_the_hour(seconds: float) -> None:
-    """Wait for the next hour if this one ends within `seconds`: a recording that crosses it has two partitions."""
+def clear_of_the_hour(seconds: float) -> float:
+    """Wait for the next hour if this one ends within `seconds`: a recording that crosses it has two partitions.
+
+    The seconds that are left of the hour then.
+    """
     left = 3600 - time.time() % 3600
     if left < seconds:
         time.sleep(left + 0.1)
+        return 3600 - time.time() % 3600
+    return left
 
 
 def lately() -> tuple[str, str]:
