@@ -86,7 +86,7 @@ def _fill_store(store: OrderStore) -> None:
     """An order and a fill for each position."""
     pairs = [_traded(number) for number in range(POSITIONS)]
     with store.engine.begin() as connection:
-        connection.execute(insert(ORDERS), [records.order_row(order) for order, _ in pairs])
+        connection.execute(insert(ORDERS), [records.order_row(seq, order) for seq, (order, _) in enumerate(pairs, 1)])
         connection.execute(insert(FILLS), [records.fill_row(fill) for _, fill in pairs])
 
 

@@ -203,16 +203,17 @@ def _fill_store(store: OrderStore, count: int) -> int:
         orders, fills = [], []
         for index in range(start, min(start + CHUNK, count)):
             order: Order | None = None
+            first = seq + 1
             for event in _life(index, working=index >= count - 1000):
                 step = apply(order, event)
                 order, seq = step.order, seq + 1
-                events.append(records.event_row(seq, order.client_id, order.version, step.event))
+                events.append(records.event_row(seq, first, order.client_id, order.version, step.event))
                 if event.fill is not None:
                     fills.append(records.fill_row(event.fill))
                     line, terms = line_of(order.intent), order.intent.terms
                     holdings[line] = holdings.get(line, Holding()).after(event.fill, terms)
             assert order is not None
-            orders.append(records.order_row(order))
+            orders.append(records.order_row(first, order))
         with store.engine.begin() as connection:
             for table, rows in ((EVENTS, events), (ORDERS, orders), (FILLS, fills)):
                 if rows:

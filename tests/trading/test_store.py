@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import RowMapping, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.support.postgres import new_database
@@ -21,7 +24,7 @@ from xetrade_core.trading.database import MIGRATIONS
 from xetrade_core.trading.evidence import record_report
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.rebuild import rebuild
-from xetrade_core.trading.schema import METADATA, REVISION
+from xetrade_core.trading.schema import EVENTS, METADATA, ORDERS, REVISION
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.transaction import Transaction
 
@@ -144,6 +147,42 @@ def test_the_migrations_make_the_tables_that_the_code_uses(store: OrderStore) ->
     assert scripts.get_current_head() == REVISION
 
 
+def test_a_store_of_before_orders_went_by_a_number_keeps_all_of_it(store_url: str, tmp_path: Path) -> None:
+    """Revision 0004 writes every event once more, with the number of its order beside it."""
+    with OrderStore(tmp_path / "now.db") as now:
+        for index in range(3):
+            now.do(lambda transaction, index=index: place(transaction, index))
+        now.do(lambda transaction: acknowledge(transaction, 1))
+        now.control(halt())
+        histories = {order.client_id: now.events(order.client_id) for order in now.unsettled()}
+        with now.reading() as connection:
+            rows = {table.name: connection.execute(select(table)).mappings().all() for table in (EVENTS, ORDERS)}
+    make_revision(store_url, "0003", {"events": (rows["events"], "order_seq"), "orders": (rows["orders"], "seq")})
+    with OrderStore(store_url) as store:
+        assert {order.client_id: store.events(order.client_id) for order in store.unsettled()} == histories
+        assert rebuild(store).clean
+        store.do(lambda transaction: acknowledge(transaction, 2))
+        assert store.events(intent(2).client_id)[:-1] == histories[intent(2).client_id]
+        assert rebuild(store).clean
+        with pytest.raises(DBAPIError, match="only ever appended"), store.engine.begin() as connection:
+            connection.execute(text("DELETE FROM events"))
+
+
+def make_revision(url: str, revision: str, content: dict[str, tuple[Sequence[RowMapping], str]]) -> None:
+    """A database as an earlier version made it: rows of today by table, without the column that they had not yet."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for table, (rows, missing) in content.items():
+            names = [name for name in rows[0] if name != missing]
+            values = ", ".join(f":{name}" for name in names)
+            connection.execute(text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})"), list(rows))
+    engine.dispose()
+
+
 def test_every_decimal_keeps_its_last_digit(store: OrderStore) -> None:
     exact = fill("t1", "0.000000000000000001", "123456789012.000000000000000001", fee=D("-0.1"))
     store.do(lambda transaction: transaction.add_fill(exact, 3, Source.STREAM))
@@ -176,7 +215,9 @@ def test_a_row_without_events_is_found_and_removed(store: OrderStore) -> None:
     store.do(place)
     with store.engine.begin() as connection:
         copied = "version, state, unsettled, venue, account, symbol, strategy, created_ns, updated_ns, body"
-        connection.execute(text(f"INSERT INTO orders (client_id, {copied}) SELECT 'zzz', {copied} FROM orders"))
+        connection.execute(
+            text(f"INSERT INTO orders (seq, client_id, {copied}) SELECT 99, 'zzz', {copied} FROM orders")
+        )
     assert rebuild(store).differing == ("zzz",)
     rebuild(store, repair=True)
     assert rebuild(store).clean

@@ -127,7 +127,8 @@ class OrderReader:
 
     def events(self, client_id: str) -> list[OrderEvent]:
         """Everything that happened to an order, in order; raises UnknownOrder."""
-        query = select(EVENTS.c.body).where(EVENTS.c.client_id == client_id).order_by(EVENTS.c.version)
+        same = (EVENTS.c.order_seq == ORDERS.c.seq) & (ORDERS.c.client_id == client_id)
+        query = select(EVENTS.c.body).where(same).order_by(EVENTS.c.version)
         with self.reading() as connection:
             found = [records.read_event(body) for body in connection.execute(query).scalars()]
         if not found:

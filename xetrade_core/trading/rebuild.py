@@ -52,27 +52,27 @@ class RebuildReport:
 def rebuild(store: OrderStore, *, repair: bool = False, progress: Callable[[int], None] | None = None) -> RebuildReport:
     """Sum up every order from its events and compare; `repair` writes what differs. `progress` hears of orders done."""
     counts = {"orders": 0, "events": 0, "illegal": 0}
-    different: list[str] = []
+    different: list[tuple[int, str]] = []
     filled: dict[str, tuple[Line, Terms]] = {}
     with store.reading(snapshot=True) as connection:
         stored = _stored_rows(connection)
         row = next(stored, None)
-        for order, length in _orders(connection):
+        for seq, order, length in _orders(connection):
             counts["orders"] += 1
             counts["events"] += length
             counts["illegal"] += len(order.illegal)
-            while row is not None and row["client_id"] < order.client_id:  # a row without events
-                different.append(row["client_id"])
+            while row is not None and row["seq"] < seq:  # a row without events
+                different.append((row["seq"], row["client_id"]))
                 row = next(stored, None)
-            if row is None or row != records.order_row(order):
-                different.append(order.client_id)
-            if row is not None and row["client_id"] == order.client_id:
+            if row is None or row != records.order_row(seq, order):
+                different.append((seq, order.client_id))
+            if row is not None and row["seq"] == seq:
                 row = next(stored, None)
             if order.fills_amount:
                 filled[order.client_id] = (line_of(order.intent), order.intent.terms)
             if progress is not None and counts["orders"] % _CHUNK == 0:
                 progress(counts["orders"])
-        different += [left["client_id"] for left in ([row, *stored] if row is not None else [])]
+        different += [(left["seq"], left["client_id"]) for left in ([row, *stored] if row is not None else [])]
         holdings, fills = _holdings(connection, filled)
         wrong = _differing_holdings(connection, holdings)
         owned = select(func.count()).select_from(FILLS).where(FILLS.c.client_id.is_not(None))
@@ -82,38 +82,38 @@ def rebuild(store: OrderStore, *, repair: bool = False, progress: Callable[[int]
     return RebuildReport(
         **counts,
         different=len(different),
-        differing=tuple(different[:_NAMED]),
+        differing=tuple(client_id for _, client_id in different[:_NAMED]),
         holdings=len(wrong),
         fills_off=fills_off,
         repaired=repair,
     )
 
 
-def order_from_events(connection: Connection, client_id: str) -> Order | None:
-    """One order, summed up; None if nothing ever happened to it."""
-    bodies = select(EVENTS.c.body).where(EVENTS.c.client_id == client_id).order_by(EVENTS.c.version)
+def order_from_events(connection: Connection, seq: int) -> Order | None:
+    """The order whose first event is `seq`, summed up; None if there is none."""
+    bodies = select(EVENTS.c.body).where(EVENTS.c.order_seq == seq).order_by(EVENTS.c.version)
     order: Order | None = None
     for body in connection.execute(bodies).scalars():
         order = replay(order, records.read_event(body))
     return order
 
 
-def _orders(connection: Connection) -> Iterator[tuple[Order, int]]:
-    """Every order from its events, with their number, by client id."""
-    query = select(EVENTS.c.client_id, EVENTS.c.body).where(EVENTS.c.client_id.is_not(None))
-    rows = _streamed(connection, query.order_by(EVENTS.c.client_id, EVENTS.c.version))
-    for _, events in groupby(rows, key=lambda row: row[0]):
+def _orders(connection: Connection) -> Iterator[tuple[int, Order, int]]:
+    """The number of its first event, the order, and the number of its events; of every order, as they were made."""
+    query = select(EVENTS.c.order_seq, EVENTS.c.body).where(EVENTS.c.order_seq.is_not(None))
+    rows = _streamed(connection, query.order_by(EVENTS.c.order_seq, EVENTS.c.version))
+    for seq, events in groupby(rows, key=lambda row: row[0]):
         order, length = None, 0
         for _, body in events:
             order = replay(order, records.read_event(body))
             length += 1
         assert order is not None
-        yield order, length
+        yield seq, order, length
 
 
 def _stored_rows(connection: Connection) -> Iterator[dict[str, Any]]:
     names = [column.name for column in ORDERS.columns]
-    for row in _streamed(connection, select(ORDERS).order_by(ORDERS.c.client_id)):
+    for row in _streamed(connection, select(ORDERS).order_by(ORDERS.c.seq)):
         yield dict(zip(names, row, strict=True))
 
 
@@ -141,15 +141,17 @@ def _differing_holdings(connection: Connection, right: dict[Line, Holding]) -> d
     return wrong | dict.fromkeys(rows.keys() - right.keys())
 
 
-def _repair(store: OrderStore, different: list[str], holdings: dict[Line, Holding | None]) -> None:
+def _repair(store: OrderStore, different: list[tuple[int, str]], holdings: dict[Line, Holding | None]) -> None:
     """Write what the events say, a chunk a transaction; orders first, as holdings are read through them."""
 
-    def orders(names: list[str]) -> Callable[[Connection], None]:
+    def orders(keys: list[tuple[int, str]]) -> Callable[[Connection], None]:
+        seqs, names = zip(*keys, strict=True)
+
         def work(connection: Connection) -> None:
-            connection.execute(delete(ORDERS).where(ORDERS.c.client_id.in_(names)))
-            found = [order for name in names if (order := order_from_events(connection, name)) is not None]
+            connection.execute(delete(ORDERS).where(ORDERS.c.seq.in_(seqs) | ORDERS.c.client_id.in_(names)))
+            found = {seq: order for seq in seqs if (order := order_from_events(connection, seq)) is not None}
             if found:
-                connection.execute(insert(ORDERS), [records.order_row(order) for order in found])
+                connection.execute(insert(ORDERS), [records.order_row(seq, order) for seq, order in found.items()])
 
         return work
 

@@ -23,10 +23,11 @@ def _body(value: msgspec.Struct) -> str:
     return _ENCODE(value).decode()
 
 
-def event_row(seq: int, client_id: str | None, version: int | None, event: OrderEvent | ControlEvent) -> dict[str, Any]:
-    """One entry of the log; an event of no order has neither client id nor version."""
+def event_row(seq: int, order_seq: int, client_id: str, version: int, event: OrderEvent) -> dict[str, Any]:
+    """One entry of the log about an order, whose first entry is `order_seq`."""
     return {
         "seq": seq,
+        "order_seq": order_seq,
         "client_id": client_id,
         "version": version,
         "kind": event.kind.value,
@@ -35,10 +36,24 @@ def event_row(seq: int, client_id: str | None, version: int | None, event: Order
     }
 
 
-def order_row(order: Order) -> dict[str, Any]:
-    """The projection's row."""
+def control_row(seq: int, event: ControlEvent) -> dict[str, Any]:
+    """One entry of the log about no order."""
+    return {
+        "seq": seq,
+        "order_seq": None,
+        "client_id": None,
+        "version": None,
+        "kind": event.kind.value,
+        "at_ns": event.at_ns,
+        "body": _body(event),
+    }
+
+
+def order_row(seq: int, order: Order) -> dict[str, Any]:
+    """The projection's row of an order whose first entry in the log is `seq`."""
     intent = order.intent
     return {
+        "seq": seq,
         "client_id": intent.client_id,
         "version": order.version,
         "state": order.state.value,
@@ -52,6 +67,29 @@ def order_row(order: Order) -> dict[str, Any]:
         "updated_ns": order.updated_ns,
         "body": _body(order),
     }
+
+
+def order_change(seq: int, before: Order, after: Order) -> dict[str, Any]:
+    """The columns of the projection's row that differ; `key` is which row.
+
+    What stays is not written again: each index over a column that is written is rewritten, too.
+    """
+    if after.intent is not before.intent:  # asked for anew, after it had ended without having reached the venue
+        row = order_row(seq, after)
+        row["key"] = row.pop("seq")
+        return row
+    row = {
+        "key": seq,
+        "version": after.version,
+        "state": after.state.value,
+        "updated_ns": after.updated_ns,
+        "body": _body(after),
+    }
+    if after.unsettled is not before.unsettled:
+        row["unsettled"] = after.unsettled
+    if after.venue_order_id != before.venue_order_id:
+        row["venue_order_id"] = after.venue_order_id
+    return row
 
 
 def fill_row(fill: Fill) -> dict[str, Any]:

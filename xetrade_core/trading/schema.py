@@ -3,6 +3,9 @@
 `events` is the truth and only ever grows: its `seq` has no holes, so two writers that did not take turns collide on it
 and one of them tries again. `orders` and `holdings` are projections that `rebuild` makes anew from the events. `body`
 holds the whole value as JSON; the columns beside it are what is searched by.
+
+An order goes by the `seq` of its first event: what belongs to it then lies where the newest rows are. Client ids are
+hashes; an index by them alone touches another page for every event of every order.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from sqlalchemy import (
 )
 
 #: the newest step of trading/migrations
-REVISION = "0003"
+REVISION = "0004"
 METADATA = MetaData()
 
 
@@ -48,22 +51,26 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+_SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+
 EVENTS = Table(
     "events",
     METADATA,
-    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
-    Column("client_id", String(31)),  # null: an operator's word that concerns no order
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=False),
+    Column("order_seq", BigInteger),  # of the order's first event; null: an operator's word that concerns no order
+    Column("client_id", String(31)),
     Column("version", Integer),
     Column("kind", String(32), nullable=False),
     Column("at_ns", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
-    UniqueConstraint("client_id", "version", name="events_of_an_order"),
+    UniqueConstraint("order_seq", "version", name="events_of_an_order"),
 )
 
 ORDERS = Table(
     "orders",
     METADATA,
-    Column("client_id", String(31), primary_key=True),
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=False),  # of its first event
+    Column("client_id", String(31), nullable=False),
     Column("version", Integer, nullable=False),
     Column("state", String(24), nullable=False),
     Column("unsettled", Boolean, nullable=False),
@@ -75,6 +82,7 @@ ORDERS = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("updated_ns", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
+    UniqueConstraint("client_id", name="orders_client_id"),
 )
 Index("orders_unsettled", ORDERS.c.unsettled, sqlite_where=text("unsettled"), postgresql_where=text("unsettled"))
 Index("orders_by_venue_id", ORDERS.c.venue_order_id, ORDERS.c.venue, ORDERS.c.account)

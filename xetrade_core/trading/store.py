@@ -51,20 +51,24 @@ class Memory:
     def __init__(self, limits: RiskLimits, marks: Marks) -> None:
         self.last_seq = 0
         self.weighing: dict[str, Order] = {}
+        self.seqs: dict[str, int] = {}  # of the first events of those of them that were written here
         self.venue_ids: dict[tuple[str, str, str], str] = {}
         self.risk = RiskBook(limits, marks)
 
-    def put(self, before: Order | None, after: Order | None) -> None:
-        """An order changed from `before` to `after` (None: it is not there)."""
+    def put(self, before: Order | None, after: Order | None, seq: int | None = None) -> None:
+        """An order changed from `before` to `after` (None: it is not there). `seq` is that of its first event."""
         self.risk.replace(before, after)
         if before is not None and before.venue_order_id is not None:
             self.venue_ids.pop((before.intent.venue, before.intent.account, before.venue_order_id), None)
         if after is not None and after.weighs:
             self.weighing[after.client_id] = after
+            if seq is not None:
+                self.seqs[after.client_id] = seq
             if after.venue_order_id is not None:
                 self.venue_ids[(after.intent.venue, after.intent.account, after.venue_order_id)] = after.client_id
         elif (gone := before or after) is not None:
             self.weighing.pop(gone.client_id, None)
+            self.seqs.pop(gone.client_id, None)
 
 
 class OrderStore(OrderReader):

@@ -2,12 +2,14 @@
 
 Everything is decided in memory and written at the end in a few statements. Each change leaves behind how it is undone,
 so that work that fails leaves nothing, and a transaction that the database refuses can be tried again from the start.
+That is never said with the transaction itself: it would be a circle of objects, which only the garbage collector frees,
+and that stops the event loop for milliseconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
@@ -29,11 +31,6 @@ _NEW_EVENT = Prepared(insert(EVENTS))
 _NEW_ORDER = Prepared(insert(ORDERS))
 _NEW_FILL = insert(FILLS)
 _NEW_HOLDING = insert(HOLDINGS)
-_CHANGED_ORDER = Prepared(
-    update(ORDERS)
-    .where(ORDERS.c.client_id == bindparam("key"))
-    .values({column.name: bindparam(column.name) for column in ORDERS.columns if column.name != "client_id"})
-)
 _CHANGED_HOLDING = (
     update(HOLDINGS)
     .where(
@@ -54,6 +51,7 @@ _CLAIMED = (
     )
     .values(client_id=bindparam("owner"))
 )
+_SEQ = Prepared(select(ORDERS.c.seq).where(ORDERS.c.client_id == bindparam("key")))
 _ORDER = Prepared(select(ORDERS.c.body).where(ORDERS.c.client_id == bindparam("key")))
 _BY_VENUE_ID = select(ORDERS.c.body).where(
     ORDERS.c.venue_order_id == bindparam("id"),
@@ -84,11 +82,11 @@ class Transaction:
     def __init__(self, memory: Memory, connection: Connection) -> None:
         self._memory = memory
         self._connection = connection
-        self._undo: list[Callable[[], object]] = []
+        self._undo: list[tuple[Any, ...]] = []  # what takes a change back, and what it is given
         self._seen: dict[str, Order | None] = {}
         self._events: list[dict[str, object]] = []
-        self._created: dict[str, None] = {}
-        self._changed: dict[str, None] = {}
+        self._created: dict[str, int] = {}  # with the number of their first event
+        self._changed: dict[str, tuple[int, Order]] = {}  # likewise, and as they are in the database
         self._fills: dict[tuple[str, str, str, str], Fill] = {}
         self._claimed: dict[tuple[str, str, str, str], str] = {}
         self._holdings: dict[Line, None] = {}
@@ -133,11 +131,14 @@ class Transaction:
         step = apply(before, event)
         if step.verdict in (Verdict.UNCHANGED, Verdict.ILLEGAL_AGAIN):
             return step
-        self._log(client_id, step.order.version, step.event)
-        self._put(before, step.order)
+        memory = self._memory
+        seq = memory.last_seq + 1 if before is None else self._seq(client_id)
+        row = records.event_row(memory.last_seq + 1, seq, client_id, step.order.version, step.event)
+        self._log(row)
+        self._put(seq, before, step.order)
         if step.verdict is not Verdict.CHANGED:
             self.alerts.append(Alert(step.order, step.event, step.verdict))
-            self._undo.append(self.alerts.pop)
+            self._undo.append((self.alerts.pop,))
         if event.fill is not None and step.verdict is not Verdict.ILLEGAL:
             self._hold(step.order, event.fill)
         if step.order.venue_order_id is not None and (before is None or before.venue_order_id is None):
@@ -154,7 +155,7 @@ class Transaction:
         owner = None if order is None else order.client_id
         fill = msgspec.structs.replace(fill, client_id=owner)
         self._fills[fill.identity] = fill
-        self._undo.append(lambda: self._fills.pop(fill.identity))
+        self._undo.append((self._fills.pop, fill.identity))
         return None if owner is None else self.append(owner, _fill_event(fill, at_ns, source))
 
     def check_amendment(self, order: Order, event: OrderEvent, *, venue_reduces: bool) -> Denial | None:
@@ -174,8 +175,8 @@ class Transaction:
 
     def control(self, event: ControlEvent) -> None:
         """Record an operator's word; it holds from now on."""
-        self._log(None, None, event)
-        self._undo.append(self.risk.control(event))
+        self._log(records.control_row(self._memory.last_seq + 1, event))
+        self._undo.append((self.risk.control(event),))
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 
@@ -186,7 +187,8 @@ class Transaction:
     def undo(self, mark: int = 0) -> None:
         """Take back everything since `mark`."""
         while len(self._undo) > mark:
-            self._undo.pop()()
+            work, *given = self._undo.pop()
+            work(*given)
 
     def write(self) -> None:
         """Write everything to the database; the commit is the caller's."""
@@ -195,10 +197,15 @@ class Transaction:
         if self._events:
             _NEW_EVENT.many(connection, self._events)
         if self._created:
-            _NEW_ORDER.many(connection, [records.order_row(self._now(name)) for name in self._created])
-        changed = [name for name in self._changed if name not in self._created]
-        if changed:
-            _CHANGED_ORDER.many(connection, [records.order_row(self._now(name)) | {"key": name} for name in changed])
+            _NEW_ORDER.many(
+                connection, [records.order_row(seq, self._now(name)) for name, seq in self._created.items()]
+            )
+        changed: dict[tuple[str, ...], list[dict[str, object]]] = {}
+        for name, (seq, before) in self._changed.items():
+            row = records.order_change(seq, before, self._now(name))
+            changed.setdefault(tuple(row), []).append(row)
+        for columns, rows in changed.items():
+            _changing(columns).many(connection, rows)
         if self._fills:
             execute(_NEW_FILL, [records.fill_row(fill) for fill in self._fills.values()])
         for identity, owner in self._claimed.items():
@@ -214,40 +221,40 @@ class Transaction:
         assert order is not None
         return order
 
-    def _log(self, client_id: str | None, version: int | None, event: OrderEvent | ControlEvent) -> None:
-        memory = self._memory
+    def _seq(self, client_id: str) -> int:
+        """The number of the first event of an order that there is."""
+        seq = self._created.get(client_id) or self._memory.seqs.get(client_id)
+        if seq is None and client_id in self._changed:
+            seq = self._changed[client_id][0]
+        if seq is None:
+            [[seq]] = _SEQ.rows(self._connection, {"key": client_id})
+        return seq
+
+    def _log(self, row: dict[str, object]) -> None:
+        memory, events = self._memory, self._events
         memory.last_seq += 1
-        self._events.append(records.event_row(memory.last_seq, client_id, version, event))
+        events.append(row)
+        self._undo.append((_unlog, memory, events))
 
-        def undo() -> None:
-            memory.last_seq -= 1
-            self._events.pop()
-
-        self._undo.append(undo)
-
-    def _put(self, before: Order | None, after: Order) -> None:
+    def _put(self, seq: int, before: Order | None, after: Order) -> None:
         """Make `after` the order, in memory and in risk."""
-        memory, client_id = self._memory, after.client_id
-        touched = self._created if before is None else self._changed
-        fresh = client_id not in touched
-        touched[client_id] = None
-        memory.put(before, after)
-        self._seen[client_id] = after
-
-        def undo() -> None:
-            memory.put(after, before)
-            self._seen[client_id] = before
-            if fresh:
-                del touched[client_id]
-
-        self._undo.append(undo)
+        memory, seen, client_id = self._memory, self._seen, after.client_id
+        if before is None:
+            self._created[client_id] = seq
+            self._undo.append((self._created.pop, client_id))
+        elif client_id not in self._created and client_id not in self._changed:
+            self._changed[client_id] = (seq, before)
+            self._undo.append((self._changed.pop, client_id))
+        self._undo.append((_unput, memory, seen, seq, before, after))
+        memory.put(before, after, seq)
+        seen[client_id] = after
 
     def _hold(self, order: Order, fill: Fill) -> None:
         line = line_of(order.intent)
         before: Holding = self.risk.holding(line)
         self.risk.hold(line, before.after(fill, order.intent.terms))
         self._holdings[line] = None
-        self._undo.append(lambda: self.risk.hold(line, before))
+        self._undo.append((self.risk.hold, line, before))
 
     def _knows(self, fill: Fill) -> bool:
         if fill.identity in self._fills:
@@ -266,12 +273,32 @@ class Transaction:
             owned = msgspec.structs.replace(fill, client_id=order.client_id)
             if fill.identity in self._fills:
                 self._fills[fill.identity] = owned
-                self._undo.append(lambda fill=fill: self._fills.__setitem__(fill.identity, fill))  # type: ignore[misc]
+                self._undo.append((self._fills.__setitem__, fill.identity, fill))
             else:
                 self._claimed[fill.identity] = order.client_id
-                self._undo.append(lambda fill=fill: self._claimed.pop(fill.identity))  # type: ignore[misc]
+                self._undo.append((self._claimed.pop, fill.identity))
             step = self.append(order.client_id, _fill_event(owned, event.at_ns, event.source))
         return step
+
+
+@cache
+def _changing(columns: tuple[str, ...]) -> Prepared:
+    """The statement that writes those columns of the order whose first event is `key`."""
+    return Prepared(
+        update(ORDERS)
+        .where(ORDERS.c.seq == bindparam("key"))
+        .values({name: bindparam(name) for name in columns if name != "key"})
+    )
+
+
+def _unlog(memory: Memory, events: list[dict[str, object]]) -> None:
+    memory.last_seq -= 1
+    events.pop()
+
+
+def _unput(memory: Memory, seen: dict[str, Order | None], seq: int, before: Order | None, after: Order) -> None:
+    memory.put(after, before, seq)
+    seen[after.client_id] = before
 
 
 def _fill_event(fill: Fill, at_ns: int, source: Source) -> OrderEvent:
