@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.order_store import LIMITS
 from benchmarks.report import Measurement
 from benchmarks.simulated import simulated
-from xetrade_core.capture.undisturbed import undisturbed
+from xetrade_core.capture.undisturbed import YOUNG_OF_ORDERS, undisturbed
 from xetrade_core.clock import SystemClock
 from xetrade_core.execution.clients import open_execution
 from xetrade_core.execution.credentials import Credentials
@@ -67,7 +67,7 @@ async def _measure(url: str, folder: Path, rounds: int) -> list[Measurement]:
     bare = _bare(url)
     try:
         async with OrderService(store, journal, [account], clock=clock, rng=rng) as service:
-            with undisturbed():  # as a desk is that trades; good for both
+            with undisturbed(YOUNG_OF_ORDERS):  # as a desk is that trades; good for both
                 return await _compare(_ours(service), _theirs(bare), rounds)
     finally:
         await bare.close()

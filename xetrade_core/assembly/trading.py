@@ -25,7 +25,7 @@ from xetrade_core.assembly.markets import Markets
 from xetrade_core.assembly.order_store import open_store
 from xetrade_core.assembly.preview import Preview
 from xetrade_core.assembly.waiting import until_asked
-from xetrade_core.capture.undisturbed import undisturbed
+from xetrade_core.capture.undisturbed import YOUNG_OF_ORDERS, undisturbed
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
@@ -322,5 +322,5 @@ async def open_desk(
         policy = policy or Policy(patience_s=settings.trading.patience_s)
         orders = OrderService(store, journal, accounts.values(), clock=clock, rng=rng, policy=policy)
         await opened.enter_async_context(orders)
-        opened.enter_context(undisturbed())
+        opened.enter_context(undisturbed(YOUNG_OF_ORDERS))
         yield TradingDesk(plans, store, orders, markets, clients, accounts, clock, rng, policy)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.venues.query_text import quick
 from xetrade_core.venues.transport import Transport, current_call
 from xetrade_core.venues.venue import Venue
 
@@ -58,6 +59,7 @@ def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, test
         base = venue.endpoints(testnet=testnet, rest_url=rest_url).rest
         exchange.urls["api"] = moved_urls(exchange.urls["api"], base)
     exchange.throttler = BudgetThrottle(transport, exchange.rateLimit)
+    exchange.urlencode = quick(exchange.urlencode)
     return exchange
 
 
