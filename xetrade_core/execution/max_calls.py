@@ -122,7 +122,7 @@ class MaxCalls:
             params=query(params, nonce) if reading else None,
             data=None if reading else json_body(params, nonce),
             headers=signed_headers(self._key, path, params, nonce),
-            timeout=self._client.timeout,
+            timeout=self._client.transport.connecting,
             allow_redirects=False,  # an order is never sent to a second place
         ) as reply:
             body = await reply.read()

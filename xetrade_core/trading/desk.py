@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError
 from xetrade_core.model.orders import Fill, Order, OrderReport
+from xetrade_core.time_bound import TimeBound
 from xetrade_core.trading.execution import NoReply, OrderRef, TradingAccount
 from xetrade_core.trading.journal import Journal
 from xetrade_core.trading.patience import Patience
@@ -38,6 +38,7 @@ class Desk:
         self.policy = policy
         self.patience = Patience(clock, policy.patience_s)
         self.launch = launch
+        self._in_time = TimeBound(policy.call_timeout_s)
 
     def account(self, venue: str, account: str) -> TradingAccount:
         """The account, or ConfigError with those there are."""
@@ -53,12 +54,11 @@ class Desk:
 
     async def call(self, awaitable: Awaitable[T]) -> T | Exception:
         """One call of a client, once, bounded in time: what it returned, or what it raised."""
-        limit_s = self.policy.call_timeout_s
         try:
-            async with asyncio.timeout(limit_s):
+            with self._in_time():
                 return await awaitable
         except TimeoutError:
-            return NoReply(f"no reply within {limit_s:g} s")
+            return NoReply(f"no reply within {self._in_time.seconds:g} s")
         except Exception as error:
             return error
 

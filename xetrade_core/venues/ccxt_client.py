@@ -55,7 +55,6 @@ class CcxtMarketData:
         *,
         rest_url: str | None = None,
         testnet: bool = False,
-        timeout_s: float = 10.0,
         lists: MarketLists | None = None,
     ) -> None:
         """`rest_url` replaces the host of every REST URL of ccxt's. `lists` keeps the venue's markets for a day. Needs
@@ -65,7 +64,7 @@ class CcxtMarketData:
         self.rules = venue
         self.transport = transport
         self._clock = clock
-        self._exchange = ccxt_exchange(venue, transport, rest_url, testnet, timeout_s)
+        self._exchange = ccxt_exchange(venue, transport, rest_url, testnet)
         self._lists = lists
         self._intervals: tuple[int, dict[str, float | None]] = (-1, {})  # kept until then (monotonic), by symbol
         self._listing = asyncio.Lock()

@@ -35,7 +35,40 @@ class BudgetThrottle:
         await self._transport.acquire(weight if call.weight is None else call.weight)
 
 
-def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, testnet: bool, timeout_s: float) -> Any:
+class CcxtSession:
+    """The session as ccxt uses it. ccxt states three times for each request, which are three timers of the event loop;
+    `Transport` bounds the whole with one for all, so of them only the one for connecting is left.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._session = transport.session
+        self._connecting = transport.connecting
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def get(self, url: Any, **given: Any) -> Any:
+        """See aiohttp.ClientSession."""
+        given["timeout"] = self._connecting
+        return self._session.get(url, **given)
+
+    def post(self, url: Any, **given: Any) -> Any:
+        """See aiohttp.ClientSession."""
+        given["timeout"] = self._connecting
+        return self._session.post(url, **given)
+
+    def put(self, url: Any, **given: Any) -> Any:
+        """See aiohttp.ClientSession."""
+        given["timeout"] = self._connecting
+        return self._session.put(url, **given)
+
+    def delete(self, url: Any, **given: Any) -> Any:
+        """See aiohttp.ClientSession."""
+        given["timeout"] = self._connecting
+        return self._session.delete(url, **given)
+
+
+def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, testnet: bool) -> Any:
     """The unmodified class of ccxt for a venue, on our connections and our budget, without retries of its own.
 
     `rest_url`, else the testnet's, replaces the host of every REST URL. Lists of currencies are not loaded: that is a
@@ -45,8 +78,7 @@ def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, test
 
     config: dict[str, Any] = {
         "enableRateLimit": True,  # so that it asks the throttle
-        "session": transport.session,
-        "timeout": round(timeout_s * 1000),
+        "session": CcxtSession(transport),
         "timeout_on_exit": 0,  # it waits for connections to close, which are not its own
         "has": {"fetchCurrencies": False},
         "options": {"maxRetriesOnFailure": 0, **_market_options(venue)},

@@ -57,7 +57,7 @@ ClientFactory = Callable[[Venue, Transport, ClientOptions, Clock, random.Random]
 
 
 def _max(venue: Venue, transport: Transport, options: ClientOptions, clock: Clock, rng: random.Random) -> MaxMarketData:
-    return MaxMarketData(venue, transport, clock, rest_url=options.rest_url, timeout_s=options.timeout_s)
+    return MaxMarketData(venue, transport, clock, rest_url=options.rest_url)
 
 
 #: clients of our own, by venue id: for venues that ccxt does not know
@@ -82,7 +82,7 @@ def open_client(venue_id: str, options: ClientOptions, clock: Clock, rng: random
     venue = known_venue(venue_id).require_live()
     endpoints = venue.endpoints(testnet=options.testnet, rest_url=options.rest_url)
     budget = options.budget or rest_budget(venue, endpoints, options.sharing, clock)
-    transport = Transport(budget, clock, HostRules.of(venue))
+    transport = Transport(budget, clock, HostRules.of(venue), within_s=options.timeout_s)
     if (own := OWN_CLIENTS.get(venue_id)) is not None:
         return own(venue, transport, options, clock, rng)
     if venue.ccxt_class is None:
@@ -93,6 +93,5 @@ def open_client(venue_id: str, options: ClientOptions, clock: Clock, rng: random
         clock,
         rest_url=options.rest_url,
         testnet=options.testnet,
-        timeout_s=options.timeout_s,
         lists=MarketLists(venue_id, urlsplit(endpoints.rest).netloc, options.lists, clock) if options.lists else None,
     )

@@ -49,11 +49,10 @@ class RestClient:
         self.budget = budget
         self._clock = clock
         self._rng = rng
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._backoff = backoff or Backoff(base_s=0.2, cap_s=5.0)
-        self._transport = Transport(budget, clock, rules, json_only=False)
+        self._transport = Transport(budget, clock, rules, json_only=False, within_s=timeout_s)
         self._breakers = breakers
 
     async def __aenter__(self) -> Self:
@@ -108,7 +107,7 @@ class RestClient:
                     params=request.params,
                     data=request.body or None,
                     headers=_JSON if request.body else None,
-                    timeout=self._timeout,
+                    timeout=self._transport.connecting,
                 ) as reply:
                     body = await reply.read()
             _raise_for(reply.status, call, url, body)

@@ -58,14 +58,11 @@ _TICKERS = msgspec.json.Decoder(list[_Ticker], strict=False)
 class MaxMarketData:
     """`MarketData` of MAX. The first call that needs them loads its markets. The transport is closed with it."""
 
-    def __init__(
-        self, venue: Venue, transport: Transport, clock: Clock, *, rest_url: str | None = None, timeout_s: float = 10.0
-    ) -> None:
+    def __init__(self, venue: Venue, transport: Transport, clock: Clock, *, rest_url: str | None = None) -> None:
         self.venue = venue.id
         self.transport = transport
         self.rules = venue
         self.base_url = venue.endpoints(rest_url=rest_url).rest
-        self.timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._clock = clock
         self._ids: dict[str, str] = {}  # venue ids by universal symbol
 
@@ -161,12 +158,14 @@ class MaxMarketData:
         with calling(call):
             await self.transport.acquire(request.weight)
             try:
-                async with self.transport.session.get(url, params=request.params, timeout=self.timeout) as reply:
+                async with self.transport.session.get(
+                    url, params=request.params, timeout=self.transport.connecting
+                ) as reply:
                     body = await reply.read()
                     self._raise_for(reply.status, call, url, body)
                     return body
             except TimeoutError:
-                raise VenueUnavailable(f"{url} did not answer within {self.timeout.total:g} s") from None
+                raise VenueUnavailable(f"{url} did not answer within {self.transport.within_s:g} s") from None
             except UnreadableReply as error:
                 raise VenueUnavailable(f"{url} answered {error}") from None
             except aiohttp.ClientError as error:

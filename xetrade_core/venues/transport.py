@@ -17,6 +17,7 @@ import aiohttp
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.telemetry import METRICS
+from xetrade_core.time_bound import TimeBound
 from xetrade_core.venues.budget import Priority, WeightBudget
 from xetrade_core.venues.connections import pooled_session, release
 from xetrade_core.venues.replies import is_json, raw_code, retry_after_s
@@ -146,13 +147,26 @@ class Transport:
     """A client's way to one host: shared connections, the budget, and an eye on every reply."""
 
     def __init__(
-        self, budget: WeightBudget, clock: Clock, rules: HostRules | None = None, *, json_only: bool = True
+        self,
+        budget: WeightBudget,
+        clock: Clock,
+        rules: HostRules | None = None,
+        *,
+        json_only: bool = True,
+        within_s: float = 10.0,
     ) -> None:
-        """`json_only`: a 200 that is not JSON is an UnreadableReply; else its reader is the judge."""
+        """`json_only`: a 200 that is not JSON is an UnreadableReply; else its reader is the judge. `within_s`: so long
+        may a request take, from the connection to the last byte of the reply; then it is a TimeoutError.
+        """
         self.budget = budget
         self._clock = clock
         self._rules = rules or HostRules()
         self._json_only = json_only
+        self.within_s = within_s
+        self._in_time = TimeBound(within_s)
+        #: what a request is to be given: the rest is bounded here. A connection that takes half of the time is none, so
+        #: that it is certain that nothing was sent.
+        self.connecting = aiohttp.ClientTimeout(total=None, sock_connect=within_s / 2)
         self._session: aiohttp.ClientSession | None = None
         name = self._rules.name
         self._shown = None if name is None else (METRICS.budget_used.labels(name), METRICS.budget_paused.labels(name))
@@ -196,8 +210,9 @@ class Transport:
         call = current_call()
         call.requests += 1
         try:
-            reply = await handler(request)
-            body = await reply.read()
+            with self._in_time():
+                reply = await handler(request)
+                body = await reply.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             call.unsent += 1
             raise
