@@ -2,7 +2,8 @@
 
 Ours is everything: the intent on the disk, risk checked and reserved, the venue's budget, the reply read from its raw
 rows, every event stored. Bare is the same class of ccxt alone, with its rate limiter off, which keeps nothing. Both
-sign, send and parse over loopback. Rounds take turns, so that a busy machine slows both.
+sign, send and parse over loopback. Rounds take turns, so that a busy machine slows both, and each of ours is held
+against the one of bare ccxt beside it: the ratio is the median of theirs.
 """
 
 from __future__ import annotations
@@ -51,12 +52,13 @@ Order = Callable[[int], Awaitable[float]]
 def run(quick: bool = False) -> list[Measurement]:
     """All measurements; `quick` takes one round."""
     with simulated(SCENARIO) as venues, tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_measure(venues[VENUE]["rest"], Path(folder), rounds=1 if quick else 7))
+        return asyncio.run(_measure(venues[VENUE]["rest"], Path(folder), rounds=1 if quick else 25))
 
 
 async def _measure(url: str, folder: Path, rounds: int) -> list[Measurement]:
     clock, rng = SystemClock(), random.Random(1)
-    options = ClientOptions(rest_url=url, budget=WeightBudget(RateRule(10**9, 60), clock))
+    ample = WeightBudget(RateRule(10**9, 3600), clock)  # ccxt counts a call as a share of the window
+    options = ClientOptions(rest_url=url, budget=ample)
     data = open_client(VENUE, options, clock, rng)
     listed = {one.symbol: one for one in await data.instruments()}
     await data.close()
@@ -92,7 +94,8 @@ async def _compare(ours: Order, theirs: Order, rounds: int) -> list[Measurement]
                 alone[name] += placed
                 many[name].append(rate)
     cost_ms = 1000 * (statistics.median(alone["ours"]) - statistics.median(alone["bare"]))
-    best = {name: max(rates) for name, rates in many.items()}
+    ratio = statistics.median(one / other for one, other in zip(many["ours"], many["bare"], strict=True))
+    rate = {name: statistics.median(rates) for name, rates in many.items()}
     return [
         Measurement(
             "placing an order, above bare ccxt, p50",
@@ -105,13 +108,13 @@ async def _compare(ours: Order, theirs: Order, rounds: int) -> list[Measurement]
         ),
         Measurement(
             f"orders placed and cancelled by {CLIENTS} clients at once",
-            best["ours"],
+            rate["ours"],
             "/s",
             "at least 0.7x",
-            best["ours"] / best["bare"] >= 0.7,
-            best["ours"] / best["bare"],
-            f"bare ccxt: {best['bare']:,.0f}/s",
-            note="the simulated venue has the other core; each the best of its rounds",
+            ratio >= 0.7,
+            ratio,
+            f"bare ccxt: {rate['bare']:,.0f}/s",
+            note=f"the simulated venue has the other core; medians of {rounds} rounds that take turns",
         ),
     ]
 

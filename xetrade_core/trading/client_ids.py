@@ -9,7 +9,6 @@ every venue takes: Binance 36, OKX 32 alphanumeric, Bybit 36, KuCoin 40, MAX 36.
 from __future__ import annotations
 
 import re
-from base64 import b32hexencode
 from hashlib import blake2b
 
 from xetrade_core.errors import ConfigError, NotSupported
@@ -19,7 +18,7 @@ MAX_LENGTH = 31
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 _BYTES = 18
 _LENGTH = -(-_BYTES * 8 // 5)
-_GROUP = 5  # bytes, of eight digits
+_PAIRS = tuple(low + high for high in _DIGITS for low in _DIGITS)
 _PREFIX = "x"
 
 
@@ -32,8 +31,11 @@ def client_order_id(root: str, step: str = "", index: int = 0) -> str:
     parts = (root.encode(), step.encode(), str(index).encode())
     named = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     number = blake2b(named, digest_size=_BYTES, person=b"xetrade order").digest()
-    digits = b32hexencode(bytes(-len(number) % _GROUP) + number).decode().lower()
-    return _PREFIX + digits[: -_LENGTH - 1 : -1]  # the last digit first
+    bits, pairs = int.from_bytes(number, "big"), []
+    for _ in range(0, _LENGTH, 2):
+        pairs.append(_PAIRS[bits & 1023])
+        bits >>= 10
+    return _PREFIX + "".join(pairs)[:_LENGTH]  # the last digit first
 
 
 def is_ours(client_id: str) -> bool:

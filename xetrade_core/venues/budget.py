@@ -64,10 +64,10 @@ class WeightBudget:
         ceiling = self.cancel_limit if priority is Priority.CANCEL else self.limit
         if weight > ceiling:
             raise ConfigError.of("weight", weight, f"at most {ceiling}, the whole budget of a window")
-        if within_s is not None and (paused_s := self.paused_s()) > within_s:
-            raise _too_late(paused_s)
         if not self._waiting and not self._spending.take(weight, ceiling):
             return
+        if within_s is not None and (paused_s := self.paused_s()) > within_s:
+            raise _too_late(paused_s)
         deadline_ns = None if within_s is None else self._clock.monotonic_ns() + round(within_s * NS_PER_S)
         ticket = (int(priority), next(self._order), asyncio.Event())
         heapq.heappush(self._waiting, ticket)

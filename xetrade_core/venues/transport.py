@@ -6,6 +6,7 @@ the status, the headers and the raw error code before any library has an opinion
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from xetrade_core.venues.venue import ErrorKind, Venue
 LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})  # 418: Binance's ban
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # those that aiohttp follows
 _SHOWN = 60
+_PUBLISH_AFTER_S, _PUBLISH_AGAIN_S = 0.25, 5.0
 _ERROR_BYTES = 16 * 1024  # an error fits; a longer body is an answer and is not searched for a code
 
 
@@ -168,6 +170,7 @@ class Transport:
         #: that it is certain that nothing was sent.
         self.connecting = aiohttp.ClientTimeout(total=None, sock_connect=within_s / 2)
         self._session: aiohttp.ClientSession | None = None
+        self._publishing: asyncio.TimerHandle | None = None
         name = self._rules.name
         self._shown = None if name is None else (METRICS.budget_used.labels(name), METRICS.budget_paused.labels(name))
 
@@ -201,6 +204,9 @@ class Transport:
     async def close(self) -> None:
         """Close the connections; a later use opens new ones."""
         session, self._session = self._session, None
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publish()
         if session is not None:
             await release(session)
 
@@ -227,7 +233,8 @@ class Transport:
             self.budget.observe(int(used))
         if reply.status >= HTTPStatus.BAD_REQUEST or len(body) <= _ERROR_BYTES:
             self._note(reply, body)
-        self._publish()
+        if self._shown is not None and self._publishing is None:
+            self._publishing = asyncio.get_running_loop().call_later(_PUBLISH_AFTER_S, self._publish)
         if self._json_only and reply.status == HTTPStatus.OK and not is_json(body):
             raise UnreadableReply(f"{len(body)} bytes that are not JSON: {body[:_SHOWN]!r}")
         return reply
@@ -247,7 +254,12 @@ class Transport:
         return self._rules.bans.get(reply.status, self.budget.rule.window_s) if seconds is None else seconds
 
     def _publish(self) -> None:
-        if self._shown is not None:
-            used, paused = self._shown
-            used.set(self.budget.used())
-            paused.set(self.budget.paused_s())
+        """Show what the budget has come to: once for all requests of a moment, and until nothing of it is spent."""
+        self._publishing = None
+        if self._shown is None:
+            return
+        spent, paused_s = self.budget.used(), self.budget.paused_s()
+        for gauge, value in zip(self._shown, (spent, paused_s), strict=True):
+            gauge.set(value)
+        if (spent or paused_s) and self._session is not None:
+            self._publishing = asyncio.get_running_loop().call_later(_PUBLISH_AGAIN_S, self._publish)
