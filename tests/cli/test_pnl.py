@@ -97,6 +97,18 @@ def test_a_table_is_for_people_with_a_row_a_side_in_hedge_mode(answer: Run, file
     assert "give one with --mark" in shown
 
 
+def test_where_the_terminal_is_narrow_a_case_has_a_line_a_number(
+    answer: Run, file, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = answer("pnl", file([{**CASE, "name": "worked"}, CASE])).out.splitlines()
+    assert [lines[0], lines[10]] == ["worked", "case 2"]
+    assert dict(line.rsplit(maxsplit=1) for line in lines[1:10]) == {
+        "  quantity": "1", "  avg entry": "100", "  realized": "0", "  fees": "0.1", "  net of fees": "-0.1",
+        "  unrealized": "1", "  funding": "-0.01", "  net": "0.89", "  in": "USDT",
+    }  # fmt: skip
+
+
 def test_a_pipe_is_read(answer: Run, file, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

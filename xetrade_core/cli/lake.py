@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xetrade_core.cli.options import JsonOption, LakeOption, moment, open_settings
-from xetrade_core.cli.output import console, count, emit_json, emit_table, emit_text, say
+from xetrade_core.cli.output import console, count, emit_json, emit_table, emit_text, one_below_the_other, say
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ def _show(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     if not rows or sum(widths) <= console().width:
         emit_table("", columns, rows, _short)
         return
-    name_width = max(map(len, columns))
-    for number, row in enumerate(texts, 1):
-        emit_text(f"row {number}")
-        for name, cell in zip(columns, row, strict=True):
-            emit_text(f"  {name:<{name_width}}  {cell}")
+    emit_text(one_below_the_other(columns, texts, (f"row {number}" for number in range(1, len(texts) + 1))))
 
 
 def _short(cell: Any) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from xetrade_core.cli.options import JsonOption, moment, open_settings, seconds, symbol_fits
-from xetrade_core.cli.output import console, emit_json, emit_text, plain, table
+from xetrade_core.cli.output import console, emit_json, emit_text, plain
+from xetrade_core.cli.position_table import amount_text, shown
 from xetrade_core.cli.quoting import tell_failures
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError
@@ -22,16 +23,9 @@ if TYPE_CHECKING:
     from xetrade_core.model.orders import Order
     from xetrade_core.monitor.ledger import Selection
     from xetrade_core.monitor.limits import PositionLimits, Watchman
-    from xetrade_core.monitor.view import PositionView
     from xetrade_core.monitor.watch import Pace, Update
     from xetrade_core.settings import Settings
     from xetrade_core.trading.reader import OrderReader
-
-COLUMNS = (
-    "venue", "account", "pair", "strategy", "side", "quantity", "unit", "entry", "mark", "is", "age s", "unrealized",
-    "fees", "funding", "net", "in", "to liq. %",
-)  # fmt: skip
-NUMBERS = (5, 7, 8, 10, 11, 12, 13, 14, 16)
 
 VenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
 AccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
@@ -256,12 +250,10 @@ class _Screen:
         if self._as_json:
             emit_json(_fields(update, self._order) | {"streams": streams})
         elif self._live is None:
-            console().print(_table(update))
+            console().print(shown(update.at_ns, update.positions))
             emit_text(_summary(update, self._order))
         else:
-            from rich.console import Group
-
-            self._live.update(Group(_table(update), _summary(update, self._order)), refresh=True)
+            self._live.update(_live(update, self._order, console().height), refresh=True)
         sys.stdout.flush()
 
     def tell(self) -> None:
@@ -294,25 +286,12 @@ def _texts(row: Any) -> dict[str, Any]:
     return {name: format(value, "f") if isinstance(value, Decimal) else plain(value) for name, value in values.items()}
 
 
-def _table(update: Update) -> Any:
-    return table(f"{moment(update.at_ns):%F %T} UTC", COLUMNS, [_row(row) for row in update.positions], str, NUMBERS)
+def _live(update: Update, order: Order | None, height: int) -> Any:
+    """What it comes to first: it is seen however many positions there are. No more of those than lines."""
+    from rich.console import Group
+    from rich.text import Text
 
-
-def _row(row: PositionView) -> tuple[str, ...]:
-    age = "-" if row.mark_age_s is None else f"{max(row.mark_age_s, 0):.1f}{' stale' if row.mark_stale else ''}"
-    return (
-        row.venue, row.account, row.symbol, row.strategy or "-", row.side, _text(row.quantity), row.unit,
-        _text(row.entry),
-        _text(row.mark), row.mark_kind or "-", age, _text(row.unrealized), _text(row.fees), _text(row.funding),
-        _text(row.net), row.settle, _text(row.liquidation_distance, 2),
-    )  # fmt: skip
-
-
-def _text(value: Decimal | None, places: int = 8) -> str:
-    """At most so many digits after the point, for people; `--json` has them all."""
-    from xetrade_core.positions.numbers import short_text
-
-    return short_text(value, places, grouped=True)
+    return Group(Text(_summary(update, order)), shown(update.at_ns, update.positions[:height]))
 
 
 def _summary(update: Update, order: Order | None) -> str:
@@ -321,7 +300,7 @@ def _summary(update: Update, order: Order | None) -> str:
         if order is not None:
             return f"order {order.client_id} has no fills: it is {order.state.value}"
         return "no open position" if not update.fills else "no open position: all are closed; --flat shows them"
-    sums = [f"net {_text(total.net)} {total.settle} of {total.positions}" for total in update.totals]
+    sums = [f"net {amount_text(total.net)} {total.settle} of {total.positions}" for total in update.totals]
     apart = sorted({currency for row in update.positions for currency in row.unvalued})
     fees = f"; fees in {', '.join(apart)} are not in it" if apart else ""
     ahead = f"; {update.ahead} fills are not in the order store yet" if update.ahead else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -46,11 +47,12 @@ def emit_text(text: str) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console; as wide as the terminal, or 200 columns when it is none, so that logs cut no table."""
+    """A rich console; as wide as the terminal or as COLUMNS says, else 200 columns, so that logs cut no table."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else WIDTH)
+    told = stream.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(stderr=stderr, highlight=False, width=None if told else WIDTH)
 
 
 def count(number: int, name: str) -> str:
@@ -91,7 +93,7 @@ def table(
     right = {index for index in range(len(columns)) if index in numbers or any(_is_number(row[index]) for row in cells)}
     widths = _widths(columns, written)
     room = console().width
-    narrow = sum(max(width, len(name)) + 3 for width, name in zip(widths, columns, strict=True)) > room
+    narrow = sum(max(width, _broadest(name)) + 3 for width, name in zip(widths, columns, strict=True)) > room
     whole = narrow and fits(columns, written, right)
     made = Table(
         title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=narrow
@@ -106,9 +108,19 @@ def table(
 
 
 def has_room(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
-    """Whether a table fits on the terminal with every cell in one line."""
+    """Whether a table fits on the terminal with no line of a cell broken."""
     widths = _widths(columns, [[cell_text(cell) for cell in row] for row in rows])
-    return sum(max(width, len(name)) + 3 for width, name in zip(widths, columns, strict=True)) <= console().width
+    return sum(max(width, _broadest(name)) + 3 for width, name in zip(widths, columns, strict=True)) <= console().width
+
+
+def one_below_the_other(columns: Sequence[str], rows: Iterable[Sequence[str]], heads: Iterable[str]) -> str:
+    """Rows that are too wide for a table: each below its head, a line a column."""
+    width = max(map(len, columns))
+    lines = []
+    for head, row in zip(heads, rows, strict=True):
+        lines.append(head)
+        lines += [f"  {name:<{width}}  {cell}" for name, cell in zip(columns, row, strict=True)]
+    return "\n".join(lines)
 
 
 def _is_number(cell: object) -> bool:
@@ -126,7 +138,12 @@ def fits(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collect
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """The widest cell of each column, its header apart."""
-    return [max((len(row[index]) for row in rows), default=0) for index in range(len(columns))]
+    return [max((_broadest(row[index]) for row in rows), default=0) for index in range(len(columns))]
+
+
+def _broadest(text: str) -> int:
+    """The length of its longest line."""
+    return max(map(len, text.split("\n")))
 
 
 def _longest_word(text: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xetrade_core.cli.options import JsonOption, moment
-from xetrade_core.cli.output import emit_json, emit_table, emit_text
+from xetrade_core.cli.output import emit_json, emit_table, emit_text, has_room, one_below_the_other
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ def pnl(
         emit_json(results if listed else results[0])
         return
     rows = [row for number, ledger in enumerate(ledgers, 1) for row in _rows(number, ledger)]
-    emit_table("", COLUMNS, rows, str)
+    if has_room(COLUMNS, rows):
+        emit_table("", COLUMNS, rows, str)
+    elif rows:
+        emit_text(one_below_the_other(COLUMNS[1:], [row[1:] for row in rows], [row[0].strip() for row in rows]))
     if any(row[6] == "-" for row in rows):
         emit_text("without a mark nothing is known of what is unrealized: give one with --mark")
     for number, ledger in enumerate(ledgers, 1):
