@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import RowMapping, create_engine, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.support.postgres import new_database
 from tests.trading.samples import D, event, fill, intent, report
@@ -117,6 +117,30 @@ def test_work_that_fails_leaves_nothing_and_the_rest_of_its_batch_is_kept(store:
     assert store.do(lambda transaction: transaction.risk.trading_states()) == ()
 
 
+def test_a_fill_of_work_that_fails_leaves_no_holding_behind(store: OrderStore) -> None:
+    def broken(transaction: Transaction) -> None:
+        transaction.add_fill(fill("t1", "0.004", venue_order_id="v0"), 4, Source.STREAM)
+        raise UnknownOrder("nothing")
+
+    store.do(place)
+    store.do(acknowledge)
+    store.transact([broken, lambda transaction: place(transaction, 1)])
+    assert rebuild(store).clean
+
+
+def test_what_is_reserved_is_read_anew_after_a_mistake_of_ours(store: OrderStore) -> None:
+    """Nobody knows then how far the change in memory had come, so that nothing can take it back."""
+
+    def mistaken(transaction: Transaction) -> None:
+        transaction.risk.replace(transaction.order(intent().client_id), None)
+        raise ZeroDivisionError
+
+    store.do(place)
+    [error] = store.transact([mistaken])
+    assert isinstance(error, ZeroDivisionError)
+    assert store.do(lambda transaction: transaction.risk.usage(Scope(ScopeKind.PORTFOLIO, "")).orders) == 1
+
+
 def test_an_illegal_event_is_kept_and_a_person_told(store: OrderStore) -> None:
     store.do(place)
     store.do(acknowledge)
@@ -166,6 +190,15 @@ def test_a_store_of_before_orders_went_by_a_number_keeps_all_of_it(store_url: st
         assert rebuild(store).clean
         with pytest.raises(DBAPIError, match="only ever appended"), store.engine.begin() as connection:
             connection.execute(text("DELETE FROM events"))
+
+
+def test_a_process_of_before_that_still_runs_can_write_no_event(store: OrderStore) -> None:
+    """It would name no number, so that nobody would find what it wrote."""
+    store.do(place)
+    values = f"(3, '{intent().client_id}', 3, 'x', 1, '')"
+    old = f"INSERT INTO events (seq, client_id, version, kind, at_ns, body) VALUES {values}"
+    with pytest.raises(IntegrityError, match="events_have_their_order"), store.engine.begin() as connection:
+        connection.execute(text(old))
 
 
 def make_revision(url: str, revision: str, content: dict[str, tuple[Sequence[RowMapping], str]]) -> None:
@@ -221,6 +254,18 @@ def test_a_row_without_events_is_found_and_removed(store: OrderStore) -> None:
     assert rebuild(store).differing == ("zzz",)
     rebuild(store, repair=True)
     assert rebuild(store).clean
+
+
+def test_a_row_under_another_number_is_repaired_whatever_is_repaired_with_it(
+    store: OrderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xetrade_core.trading.rebuild._CHUNK", 1)
+    before = store.do(place)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE orders SET seq = 99"))
+    rebuild(store, repair=True)
+    assert rebuild(store).clean
+    assert store.order(before.client_id) == before
 
 
 def test_an_unknown_order_says_so(store: OrderStore) -> None:

@@ -145,11 +145,13 @@ def _repair(store: OrderStore, different: list[tuple[int, str]], holdings: dict[
     """Write what the events say, a chunk a transaction; orders first, as holdings are read through them."""
 
     def orders(keys: list[tuple[int, str]]) -> Callable[[Connection], None]:
-        seqs, names = zip(*keys, strict=True)
+        seqs = [seq for seq, _ in keys]
 
         def work(connection: Connection) -> None:
-            connection.execute(delete(ORDERS).where(ORDERS.c.seq.in_(seqs) | ORDERS.c.client_id.in_(names)))
             found = {seq: order for seq in seqs if (order := order_from_events(connection, seq)) is not None}
+            # a row under another number stands in the way of the right one; one of those keys may be written already
+            names = [order.client_id for order in found.values()]
+            connection.execute(delete(ORDERS).where(ORDERS.c.seq.in_(seqs) | ORDERS.c.client_id.in_(names)))
             if found:
                 connection.execute(insert(ORDERS), [records.order_row(seq, order) for seq, order in found.items()])
 

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Dialect,
     Index,
@@ -64,6 +65,8 @@ EVENTS = Table(
     Column("at_ns", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     UniqueConstraint("order_seq", "version", name="events_of_an_order"),
+    # a process of before there were such numbers, which still runs while the store is migrated, must write no event
+    CheckConstraint("(client_id IS NULL) = (order_seq IS NULL)", name="events_have_their_order"),
 )
 
 ORDERS = Table(

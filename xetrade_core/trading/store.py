@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from xetrade_core.clock import NS_PER_S, Clock, SystemClock
-from xetrade_core.errors import StoreConflict, StoreUnavailable
+from xetrade_core.errors import StoreConflict, StoreUnavailable, XETradeError
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind
 from xetrade_core.model.orders import Order
 from xetrade_core.telemetry import alarm
@@ -148,6 +148,8 @@ class OrderStore(OrderReader):
             if isinstance(error, SQLAlchemyError):
                 raise self._unavailable(error) from error
             raise
+        if any(isinstance(one, Exception) and not isinstance(one, XETradeError) for one in results):
+            self._memory = None  # a mistake of ours may have left a change half made, which nothing takes back
         _tell(transaction.alerts)
         return results
 

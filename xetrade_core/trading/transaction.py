@@ -245,16 +245,18 @@ class Transaction:
         elif client_id not in self._created and client_id not in self._changed:
             self._changed[client_id] = (seq, before)
             self._undo.append((self._changed.pop, client_id))
-        self._undo.append((_unput, memory, seen, seq, before, after))
         memory.put(before, after, seq)
         seen[client_id] = after
+        self._undo.append((_unput, memory, seen, seq, before, after))
 
     def _hold(self, order: Order, fill: Fill) -> None:
         line = line_of(order.intent)
         before: Holding = self.risk.holding(line)
         self.risk.hold(line, before.after(fill, order.intent.terms))
-        self._holdings[line] = None
         self._undo.append((self.risk.hold, line, before))
+        if line not in self._holdings:  # else a row would be written for a line that nothing is left of
+            self._holdings[line] = None
+            self._undo.append((self._holdings.pop, line))
 
     def _knows(self, fill: Fill) -> bool:
         if fill.identity in self._fills:

@@ -1,6 +1,7 @@
 """An order goes by the number of its first event, so that its events lie beside each other and at the end of an index.
 
-The events stay what they are; each is written again once with that number beside it.
+The events stay what they are; each is written again once with that number beside it. A process of before that still
+runs knows no such number, and what it wrote would be missed by all that goes by it: it is refused from then on.
 """
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ _COLUMNS = (
     "created_ns", "updated_ns", "body",
 )  # fmt: skip
 _INDEXES = ("orders_unsettled", "orders_by_venue_id", "orders_by_update")
+_NUMBERED = "(client_id IS NULL) = (order_seq IS NULL)"
 _GUARD = (
     "CREATE TRIGGER events_{0} BEFORE {1} ON events BEGIN SELECT RAISE(ABORT, 'events are only ever appended'); END"
 )
@@ -43,6 +45,7 @@ def _sqlite() -> None:
         sa.Column("at_ns", sa.BigInteger, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
         sa.UniqueConstraint("order_seq", "version", name="events_of_an_order"),
+        sa.CheckConstraint(_NUMBERED, name="events_have_their_order"),
     )
     op.create_table(
         "orders",
@@ -93,6 +96,7 @@ def _postgresql() -> None:
     op.execute("DELETE FROM orders WHERE seq IS NULL")  # rows that no event stands for, which a rebuild removes
     op.drop_constraint("events_of_an_order", "events")
     op.create_unique_constraint("events_of_an_order", "events", ["order_seq", "version"])
+    op.create_check_constraint("events_have_their_order", "events", _NUMBERED)
     op.drop_constraint("orders_pkey", "orders")
     op.create_primary_key("orders_pkey", "orders", ["seq"])
     op.create_unique_constraint("orders_client_id", "orders", ["client_id"])
