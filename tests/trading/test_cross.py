@@ -147,6 +147,7 @@ def test_everything_that_is_wrong_is_said_at_once(world: CrossWorld) -> None:
         world.start(quantity=D("2.000001"))
     said = str(refused.value)
     assert "binance/main BTC/USDT: quantity 2.000001 is no multiple" in said
+    assert said.count("multiple") == 2  # once for each leg
     assert "binance/main BTC/USDT: its book holds 2 BTC" in said
     assert "okx/main BTC/USDT: it needs 2.000001 BTC, and 0 is free" in said
 

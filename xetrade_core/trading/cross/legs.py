@@ -83,16 +83,23 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The smallest change of a quantity, in base currency; 0 where any will do."""
         return self.lot * self.size
 
+    def off_grid(self, quantity: Decimal) -> bool:
+        """Whether a quantity in base currency is no multiple of that."""
+        return bool(self.step) and self.base(self.amount_on_grid(quantity)) != quantity
+
     def base(self, amount: Decimal) -> Decimal:
         """An amount of the venue in base currency."""
         return amount * self.size
 
     def amount(self, base: Decimal) -> Decimal:
         """The largest amount on the venue's grid, and that one order may have, that is no more than `base`."""
-        amount = base / self.size
-        if self.lot:
-            amount = (amount / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+        amount = self.amount_on_grid(base)
         return amount if self.max_amount is None else min(amount, self.max_amount)
+
+    def amount_on_grid(self, base: Decimal) -> Decimal:
+        """The largest amount on the venue's grid that is no more than `base`."""
+        amount = base / self.size
+        return (amount / self.lot).to_integral_value(ROUND_DOWN) * self.lot if self.lot else amount
 
     def too_small(self, amount: Decimal, price: Decimal, *, exit_of_contracts: bool = False) -> str | None:
         """Why the venue takes no order of `amount`; None if it takes it. An exit of a contract has no minimum."""

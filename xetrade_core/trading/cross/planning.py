@@ -116,7 +116,7 @@ def _listed(instruments: Mapping[str, Instrument], symbol: str, venue: str) -> I
 def _grid_problems(leg: Leg, quantity: Decimal) -> Iterator[str]:
     """A quantity that only one of the venues can trade would leave a rest for ever."""
     base = Contract.currencies(leg.symbol)[0]
-    if leg.step and quantity % leg.step:
+    if leg.off_grid(quantity):
         counted = "" if leg.size == 1 else f" ({number(leg.lot)} contracts of {number(leg.size)} {base})"
         yield f"quantity {number(quantity)} is no multiple of {number(leg.step)} {base}, its lot{counted}"
 
@@ -146,7 +146,8 @@ def _check_orders(means: Means, sides: Iterable[_Side], request: CrossRequest, k
             asked, account, means.store.marks, client_id=client_order_id(key, leg.side.value), key=key, now_ns=now_ns
         )
         if isinstance(intent, XETradeError):
-            one.problems.append(str(intent))
+            if not (leg.off_grid(request.quantity) and isinstance(intent, InvalidOrder) and intent.field == "quantity"):
+                one.problems.append(str(intent))  # else it is said already, in base currency
         else:
             intents.append((one, intent, holds_exits(account.venue, intent.symbol)))
     in_turn = [(intent, reduces) for _, intent, reduces in intents]
