@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def test_the_older_spelling_counts_orders_and_answers_in_json(stressed: Cli) -> 
     assert ran.json["total"]["place"]["p50_ms"] > 0
 
 
+def test_a_key_that_was_used_says_that_nothing_was_placed_now(stressed: Cli) -> None:
+    test = ("--pair", "BTC-USDT", "--key", f"again-{time.time_ns()}")
+    assert "earlier test" not in stressed(*test, "--count", "3").out
+    again = stressed(*test, "--count", "3", "--picture", "times.png")
+    assert again.code == 0
+    assert "all 3 orders of the key" in again.out
+    assert "none was placed now" in again.out
+    assert again.err == "no picture: no call came back: nothing to draw\n"
+    more = stressed(*test, "--count", "5", "--json").json
+    assert (more["total"]["orders"], more["total"]["placed_before"], more["total"]["place"]["count"]) == (5, 3, 2)
+
+
 def test_failures_are_told_by_cause_and_by_exit_code(stressed: Cli, sim: Sim) -> None:
     sim.begin(kind="order_refused", venue="binance", variant="insufficient_funds", count=2)
     ran = stressed("--pair", "BTC-USDT", "--count", "4")
@@ -55,6 +68,8 @@ def test_failures_are_told_by_cause_and_by_exit_code(stressed: Cli, sim: Sim) ->
         (("--pair", "BTC-USDT", "--count", "0"), "count = 0 is not valid: at least 1"),
         (("--pair", "BTC-USDT", "--soak", "1m", "--count", "3"), "a count of orders or a time to soak, not both"),
         (("--pair", "BTC-USDT", "--below", "150%"), "--below = '150%' is not valid: a share such as 5% or 0.05"),
+        (("--pair", "BTC-USDT", "--below", "nan"), "--below = 'nan' is not valid: a share such as 5% or 0.05"),
+        (("--pair", "BTC-USDT", "--picture", "no/such.png"), "--picture = 'no/such.png' is not valid: a file in a"),
         (
             (
                 "--pair",

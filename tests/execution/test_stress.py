@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from tests.execution.conftest import Open
 from tests.support.sim import Sim
 from xetrade_core.clock import SystemClock
+from xetrade_core.errors import ConfigError
 from xetrade_core.trading.execution import TradingAccount
 from xetrade_core.trading.journal import GroupCommit
 from xetrade_core.trading.marks import Marks
@@ -91,7 +92,16 @@ async def test_the_same_key_again_finds_the_orders_and_places_none(rig: Rig, sim
     before = len(sim.account(VENUE)["orders"])
     again = await rig.stress(StressPlan(clients=10))
     assert again.passed
+    assert (again.total.orders, again.total.placed_before, again.total.place) == (10, 10, None)
     assert len(sim.account(VENUE)["orders"]) == before
+
+
+async def test_a_key_of_a_test_of_other_places_is_refused(rig: Rig, sim: Sim) -> None:
+    """Its orders would be counted for places that never saw them."""
+    await rig.stress(StressPlan(clients=2))
+    rig.target = replace(rig.target, instrument=replace(rig.target.instrument, symbol="ETH/USDT"))
+    with pytest.raises(ConfigError, match="named a test of BTC/USDT on binance/main; give one of ETH/USDT"):
+        await rig.stress(StressPlan(clients=2))
 
 
 async def test_lost_answers_are_no_failures_and_nothing_is_doubled(rig: Rig, sim: Sim) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from xetrade_core.cli.output import emit_json, emit_table, emit_text, has_room, say
+from xetrade_core.cli.output import emit_json, emit_rows, emit_table, emit_text, has_room, say
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -120,10 +120,10 @@ def _short(row: Mapping[str, object]) -> tuple[str, str, str]:
 
 
 def show_rows(title: str, rows: list[Any]) -> None:
-    """Rows that are alike, as a table with their keys as header; nothing for none."""
+    """Rows that are alike, as a table with their keys as header, or one below the other; nothing for none."""
     if rows:
         names = list(rows[0])
-        emit_table(title, [name.replace("_", " ") for name in names], [[row[name] for name in names] for row in rows])
+        emit_rows(title, [name.replace("_", " ") for name in names], [[row[name] for name in names] for row in rows])
 
 
 def cancel_everything(settings: Settings, venue: str, account: str, pair: str, *, as_json: bool) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WIDTH = 200
 #: least columns of what may be broken over lines
 WORD = 6
+#: least columns of sentences
+PROSE = 24
 
 
 def say(line: str) -> None:
@@ -39,6 +41,51 @@ def emit_table(
 ) -> None:
     """The result as a table on standard output; numbers stand right. `text` writes a cell, `cell_text` by default."""
     console().print(table(title, columns, rows, text))
+
+
+def emit_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """The result as a table on standard output; where the terminal is too narrow for it, the rows one below the other.
+
+    Ids, times and numbers stay in one piece, so that they can be read and copied; only words are broken over lines.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [list(row) for row in rows]
+    written = [[cell_text(cell) for cell in row] for row in cells]
+    heads = ["\n".join(wrap(name, _least_width(index, name, written))) for index, name in enumerate(columns)]
+    room = console().width
+    if sum(_least_width(index, name, written) + 2 for index, name in enumerate(columns)) > room:
+        _emit_below(title, columns, written, room)
+        return
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for index, head in enumerate(heads):
+        number = any(_is_number(row[index]) for row in cells)
+        broken = any(" " in row[index] for row in written)
+        made.add_column(head, justify="right" if number else "left", overflow="fold", no_wrap=not broken)
+    for row in written:
+        made.add_row(*map(Text, row))
+    console().print(made)
+
+
+def _least_width(index: int, name: str, rows: Sequence[Sequence[str]]) -> int:
+    """How narrow a column may be: as wide as what cannot be broken, and words not narrower than PROSE."""
+    cells = [row[index] for row in rows]
+    return max([_longest_word(name), *(max(_longest_word(cell), min(len(cell), PROSE)) for cell in cells)])
+
+
+def _emit_below(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> None:
+    """Each row as lines of a name and what it is; the first begins it."""
+    names = max(map(len, columns))
+    if title:
+        emit_text(title)
+    for row in rows:
+        for index, (name, text) in enumerate(zip(columns, row, strict=True)):
+            first, *more = wrap(text, max(room - names - 4, PROSE), break_long_words=False, break_on_hyphens=False)
+            emit_text(f"{'' if index == 0 else '  '}{name:<{names + (2 if index == 0 else 0)}}  {first}")
+            for line in more:
+                emit_text(f"{'':{names + 4}}{line}")
 
 
 def emit_text(text: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from xetrade_core.cli.desk import NOT_CLEAN, AccountOption
 from xetrade_core.cli.options import JsonOption, names, open_settings, seconds
-from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, say, working
+from xetrade_core.cli.output import count, emit_json, emit_rows, emit_table, emit_text, has_room, say, working
 from xetrade_core.cli.quoting import PairOption
 from xetrade_core.errors import ConfigError
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from xetrade_core.trading.stress.run import StressProgress
 
 COLUMNS = (
-    "venue", "orders", "canceled", "filled", "failed", "unknown", "place p50", "p99", "max ms", "ack p50", "p99",
-    "cancel p50", "p99", "max ms",
+    "venue", "orders", "canceled", "filled", "failed", "unknown", "place p50", "place p99", "place max ms", "ack p50",
+    "ack p99", "cancel p50", "cancel p99", "cancel max ms",
 )  # fmt: skip
 LINE_EVERY_S = 10.0
 
@@ -59,6 +59,7 @@ def stress(
     from xetrade_core.trading.stress.plan import CLIENTS, StressPlan
 
     settings = open_settings()
+    _require_place(picture)
     at_once = clients if clients is not None else min(CLIENTS, max(orders or CLIENTS, 1))
     plan = StressPlan(
         clients=at_once,
@@ -78,12 +79,12 @@ def stress(
             key=key or f"stress-{secrets.token_hex(8)}",
             told=_teller(change),
         )
-    if picture:
-        _draw(report, picture)
     if as_json:
         emit_json(report.as_dict())
     else:
         _show(report)
+    if picture:
+        _draw(report, picture)
     if not report.passed:
         raise typer.Exit(NOT_CLEAN)
 
@@ -97,7 +98,7 @@ def _share(text: str) -> Any:
         value = Decimal(stripped.removesuffix("%")) / (100 if stripped.endswith("%") else 1)
     except InvalidOperation:
         value = Decimal(0)
-    if not 0 < value < 1:
+    if not (value.is_finite() and 0 < value < 1):
         raise ConfigError.of("--below", text, "a share such as 5% or 0.05")
     return value
 
@@ -120,12 +121,24 @@ def _teller(change: Callable[[str], None]) -> Callable[[StressProgress], None]:
     return tell
 
 
+def _require_place(path: str) -> None:
+    """Raises ConfigError if the picture could not be written: a test of an hour must not find that out at its end."""
+    from pathlib import Path
+
+    if path and (Path(path).is_dir() or not Path(path).absolute().parent.is_dir()):
+        raise ConfigError.of("--picture", path, "a file in a folder that there is")
+
+
 def _draw(report: StressReport, path: str) -> None:
     from pathlib import Path
 
-    from xetrade_core.plots import latency_picture
+    from xetrade_core.plots import NothingToDraw, latency_picture
 
-    drawn = latency_picture(report.times_ms(), f"{count(report.total.orders, 'order')}, {report.key}")
+    try:
+        drawn = latency_picture(report.times_ms(), f"{count(report.total.orders, 'order')}, {report.key}")
+    except NothingToDraw as nothing:
+        say(f"no picture: {nothing}")
+        return
     try:
         Path(path).write_bytes(drawn)
     except OSError as error:
@@ -137,7 +150,14 @@ def _show(report: StressReport) -> None:
     if len(rows) > 1:
         rows.append(report.total)
     each = f"{count(report.total.orders, 'order')} by {count(report.clients, 'client')} in {report.seconds:.1f} s"
-    emit_table(each, COLUMNS, [_row(one) for one in rows])
+    table = [_row(one) for one in rows]
+    if has_room(COLUMNS, table):
+        emit_table(each, COLUMNS, table)
+    else:  # a column a venue
+        head, *turned = zip(COLUMNS, *table, strict=True)
+        emit_rows(each, [str(name) for name in head], turned)
+    if before := report.found_before():
+        emit_text(before)
     for cause, many in report.total.causes.items():
         emit_text(f"{many:,} x {cause}")
     for proof in report.proofs:

@@ -47,6 +47,8 @@ def stress_lines(report: StressReport) -> Iterator[str]:
         )
         ended = f"{one.canceled} canceled, {one.filled} filled, {one.failed} failed, {one.unknown} unknown"
         yield f"{one.venue}: {one.orders} orders, {ended}{times}"
+    if before := report.found_before():
+        yield before
     for cause, many in report.total.causes.items():
         yield f"{many} x {cause}"
     for proof in report.proofs:
@@ -158,7 +160,13 @@ def _verdict(spec: dg.AssetCheckSpec, wrong: list[str]) -> dg.AssetCheckResult:
 def stress_metadata(report: StressReport) -> Metadata:
     """A stress test: the numbers, a table by venue, what the venues say of it, and the times as a picture."""
     total = report.total
-    numbers = {"orders": total.orders, "canceled": total.canceled, "failed": total.failed, "unknown": total.unknown}
+    numbers = {
+        "orders": total.orders,
+        "placed before": total.placed_before,
+        "canceled": total.canceled,
+        "failed": total.failed,
+        "unknown": total.unknown,
+    }
     times = {"place": total.place, "cancel": total.cancel}
     rows = [_venue_row(one) for one in (*report.venues, *([total] if len(report.venues) > 1 else []))]
     proofs = [
@@ -188,6 +196,7 @@ def _venue_row(one: VenueResult) -> dict[str, object]:
     row: dict[str, object] = {
         "venue": one.venue,
         "orders": one.orders,
+        "placed before": one.placed_before,
         "canceled": one.canceled,
         "filled": one.filled,
         "failed": one.failed,

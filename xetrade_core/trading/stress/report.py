@@ -23,7 +23,8 @@ class Ending(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One order. Times in seconds: `place_s` until the caller has its order, of which `ack_s` on the wire, and
-    `cancel_s` until the caller has it cancelled. None where it did not come to that.
+    `cancel_s` until the caller has it cancelled. None where it did not come to that, and where the order was placed by
+    an earlier test of the same key (`placed_before`).
     """
 
     venue: str
@@ -34,6 +35,7 @@ class Attempt:
     place_s: float | None = None
     ack_s: float | None = None
     cancel_s: float | None = None
+    placed_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class VenueResult:
-    """The orders of one venue, or of all."""
+    """The orders of one venue, or of all; `placed_before`: how many of them an earlier test of the key had placed."""
 
     venue: str
     orders: int
+    placed_before: int
     canceled: int
     filled: int
     failed: int
@@ -123,6 +126,18 @@ class StressReport:
         """Everything accounted for, and nothing failed."""
         return self.accounted and not self.total.failed
 
+    def found_before(self) -> str | None:
+        """That orders of the key were found and not placed, in words; None where all were placed now."""
+        before, orders = self.total.placed_before, self.total.orders
+        if not before:
+            return None
+        if before == orders:
+            return f"all {orders:,} orders of the key {self.key} were placed by an earlier test: none was placed now"
+        return (
+            f"{before:,} of {orders:,} orders of the key {self.key} were placed by an earlier test, "
+            f"{orders - before:,} now: the times are of these"
+        )
+
     def times_ms(self) -> dict[str, list[float]]:
         """Milliseconds of each order, by what was waited for."""
         return {
@@ -144,6 +159,7 @@ def result_of(venue: str, attempts: Sequence[Attempt]) -> VenueResult:
     return VenueResult(
         venue=venue,
         orders=len(attempts),
+        placed_before=sum(one.placed_before for one in attempts),
         canceled=endings[Ending.CANCELED],
         filled=endings[Ending.FILLED],
         failed=endings[Ending.REFUSED] + endings[Ending.DENIED],

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import (
     CancelRefused,
+    ConfigError,
     IntentConflict,
     OrderError,
     OrderExpired,
@@ -31,6 +32,8 @@ from xetrade_core.trading.stress.report import Attempt, Ending, StressReport, re
 
 STEP = "stress"
 SETTLE_S = 120.0
+_PLACE = ("venue", "account", "symbol")
+_LOOKED_AT = 32  # two tests that go to different places in turn differ there long before this many orders
 _ACKNOWLEDGED = frozenset({EventKind.ACCEPTED, EventKind.FILLED, EventKind.REJECTED, EventKind.CANCELED})
 
 Progress = Callable[["StressProgress"], None]
@@ -101,8 +104,11 @@ class _Run:
         began_ns = self.clock.monotonic_ns()
         ending, cause, place_s, cancel_s = Ending.UNKNOWN, None, None, None
         try:
-            with contextlib.suppress(IntentConflict):  # placed by an earlier run of this key, at the prices of then
+            try:
                 await self.orders.place(target.request(expires_ns), key=self.key, step=STEP, index=index)
+            except IntentConflict as error:  # placed by an earlier run of this key, at the prices of then
+                if error.field in _PLACE:
+                    raise
             placed_ns = self.clock.monotonic_ns()
             place_s = (placed_ns - began_ns) / NS_PER_S
             order = await self.orders.cancel(client_id)
@@ -129,12 +135,14 @@ async def stress(
 ) -> StressReport:
     """Run a test and prove what came of it. `key` names its orders: the same key finds those of an earlier run.
 
-    `told` is called after each order. Cancelled from outside, it leaves everything to `OrderService.resume`.
+    `told` is called after each order. Cancelled from outside, it leaves everything to `OrderService.resume`. Raises
+    ConfigError where the key named a test of other places: nothing was sent.
     """
+    await asyncio.to_thread(_require_same_places, store, targets, plan, key)
     run = _Run(
         orders, store, accounts, targets, plan, key, clock, told, StressProgress(plan.orders), clock.monotonic_ns()
     )
-    since_ns = clock.wall_ns() - 5 * NS_PER_S
+    start_ns = clock.wall_ns()
     async with asyncio.TaskGroup() as group:
         for _ in range(min(plan.clients, plan.orders or plan.clients)):
             group.create_task(run.client())
@@ -142,7 +150,7 @@ async def stress(
     with contextlib.suppress(TimeoutError):  # the proof names what is still under way
         async with asyncio.timeout(settle_s):
             await orders.settled()
-    known, attempts = await asyncio.to_thread(_read_back, store, run.attempts)
+    known, attempts = await asyncio.to_thread(_read_back, store, run.attempts, start_ns)
     places = {(one.venue, one.account) for one in targets}
     proofs = await asyncio.gather(
         *(
@@ -150,7 +158,7 @@ async def stress(
                 accounts[place],
                 sorted({one.instrument.symbol for one in targets if (one.venue, one.account) == place}),
                 [order for order in known.values() if (order.intent.venue, order.intent.account) == place],
-                since_ns,
+                start_ns - 5 * NS_PER_S,
             )
             for place in sorted(places)
         )
@@ -158,13 +166,30 @@ async def stress(
     return report_of(key, plan.clients, seconds, attempts, proofs)
 
 
-def _read_back(store: OrderReader, attempts: Sequence[Attempt]) -> tuple[dict[str, Order], list[Attempt]]:
+def _require_same_places(store: OrderReader, targets: Sequence[Target], plan: StressPlan, key: str) -> None:
+    """Raises ConfigError if orders of the key went elsewhere: they would be counted for places that never saw them."""
+    for index in range(min(_LOOKED_AT, plan.orders or _LOOKED_AT)):
+        try:
+            intent = store.order(client_order_id(key, STEP, index)).intent
+        except UnknownOrder:
+            continue
+        target = target_of(index, targets)
+        before = (intent.venue, intent.account, intent.symbol)
+        now = (target.venue, target.account, target.instrument.symbol)
+        if before != now:
+            was, new = (f"{symbol} on {venue}/{account}" for venue, account, symbol in (before, now))
+            raise ConfigError.of("key", key, f"it named a test of {was}; give one of {new} another key")
+
+
+def _read_back(
+    store: OrderReader, attempts: Sequence[Attempt], start_ns: int
+) -> tuple[dict[str, Order], list[Attempt]]:
     """The orders as they stand in the store, and the attempts with what it knows of them."""
     known: dict[str, Order] = {}
     for one in attempts:
         with contextlib.suppress(UnknownOrder):  # denied before it was an order
             known[one.client_id] = store.order(one.client_id)
-    return known, [_finished(one, known.get(one.client_id), store) for one in attempts]
+    return known, [_finished(one, known.get(one.client_id), store, start_ns) for one in attempts]
 
 
 def _ending(order: Order) -> Ending:
@@ -186,8 +211,10 @@ def _failure(error: OrderError) -> tuple[Ending, str]:
     return Ending.REFUSED, "the venue could not be reached in time"
 
 
-def _finished(attempt: Attempt, order: Order | None, store: OrderReader) -> Attempt:
-    """The attempt with its time on the wire, and how its order ended after all, once the service had asked."""
+def _finished(attempt: Attempt, order: Order | None, store: OrderReader, start_ns: int) -> Attempt:
+    """The attempt with its time on the wire, and how its order ended after all, once the service had asked. What was
+    placed before the test began has no times: they would be those of looking it up.
+    """
     if order is None:
         return attempt
     ending, cause = attempt.ending, attempt.cause
@@ -196,6 +223,8 @@ def _finished(attempt: Attempt, order: Order | None, store: OrderReader) -> Atte
         cause = None if ending is not Ending.UNKNOWN else cause
         if order.state is OrderState.REJECTED:
             ending, cause = Ending.REFUSED, f"{order.code or 'never arrived'}: {order.reason}"
+    if order.intent.created_ns < start_ns:
+        return replace(attempt, ending=ending, cause=cause, place_s=None, cancel_s=None, placed_before=True)
     sent_ns = acked_ns = None
     for event in store.events(order.client_id):
         if event.kind is EventKind.SUBMITTED and acked_ns is None:
