@@ -54,9 +54,11 @@ def emit_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[object
 
     cells = [list(row) for row in rows]
     written = [[cell_text(cell) for cell in row] for row in cells]
-    heads = ["\n".join(wrap(name, _least_width(index, name, written))) for index, name in enumerate(columns)]
-    room = console().width
-    if sum(_least_width(index, name, written) + 2 for index, name in enumerate(columns)) > room:
+    room, least = console().width, [_least_width(index, name, written) for index, name in enumerate(columns)]
+    widest = zip(columns, _widths(columns, written), strict=True)
+    narrow = sum(max(width, len(name)) + 2 for name, width in widest) > room
+    heads = ["\n".join(wrap(name, least[index])) if narrow else name for index, name in enumerate(columns)]
+    if sum(width + 2 for width in least) > room:
         _emit_below(title, columns, written, room)
         return
     made = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
