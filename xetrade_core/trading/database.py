@@ -16,8 +16,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from xetrade_core.errors import ConfigError, StoreUnavailable
+from xetrade_core.telemetry import get_logger
 from xetrade_core.trading.schema import REVISION
 
+_log = get_logger("orders")
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 30.0
 #: any constant will do: two processes that open a new PostgreSQL database must not migrate it at the same time
@@ -53,8 +55,11 @@ def migrate(engine: Engine) -> None:
     """Bring the schema up to date; a no-op when it is. Several processes may do so at once."""
     with engine.connect().execution_options(reading=True) as connection:
         known = inspect(connection).has_table("alembic_version")
-        if known and connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION:
-            return
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
+    if revision == REVISION:
+        return
+    if revision is not None:  # of a million orders, some thirty seconds
+        _log.info("migrating the order store", store=shown(engine), revision=revision, to=REVISION)
     from alembic import command
     from alembic.config import Config
 
