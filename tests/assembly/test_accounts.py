@@ -104,7 +104,7 @@ def test_live_orders_are_measured_by_the_live_venue_even_beside_an_account_on_pa
     both = {"first": {"venue": "binance", "live": True, **KEY}, "second": {"venue": "binance", **KEY}}
     plans = plan_accounts(settings("live", here=False, **both))
     assert [plan.options.testnet for plan in plans.ready] == [False, True]
-    assert plans.reading()["binance"].testnet is False
+    assert plans.reading()["binance"].options.testnet is False
 
 
 def test_only_simulated_mode_has_keys_of_its_own() -> None:

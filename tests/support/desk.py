@@ -50,7 +50,7 @@ symbols = ["BTC/USDT", "BTC/USDT:USDT"]
 """
 
 
-def traded(sim: Sim, venue: str, symbol: str = "BTC/USDT") -> Decimal:
-    """What the account has bought less what it has sold, by the venue's own trades."""
-    fills = [one for one in sim.account(venue)["fills"] if one["symbol"] == symbol]
+def traded(sim: Sim, venue: str, symbol: str = "BTC/USDT", account: str = "main") -> Decimal:
+    """What the account has bought less what it has sold, in the venue's unit and by its own trades."""
+    fills = [one for one in sim.account(venue, account)["fills"] if one["symbol"] == symbol]
     return sum((Decimal(one["amount"]) * (1 if one["side"] == "buy" else -1) for one in fills), Decimal(0))

@@ -73,9 +73,9 @@ class Plans:
     ready: tuple[AccountPlan, ...]
     problems: Mapping[AccountName, XETradeError]
 
-    def reading(self) -> dict[str, ClientOptions]:
-        """How each venue's lists and marks are read: where an account is live, from the live venue."""
-        return {plan.venue.id: plan.options for plan in sorted(self.ready, key=lambda plan: plan.live)}
+    def reading(self) -> dict[str, AccountPlan]:
+        """By which account's way each venue's lists, marks and books are read: a live one's, where there is one."""
+        return {plan.venue.id: plan for plan in sorted(self.ready, key=lambda plan: plan.live)}
 
     def require_any(self) -> tuple[AccountPlan, ...]:
         """Those that can; raises the first problem if there is none."""

@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from xetrade_core.errors import NotTrading, UnknownSymbol
+from xetrade_core.assembly import feed_options
+from xetrade_core.assembly.accounts import Plans
+from xetrade_core.clock import Clock
+from xetrade_core.errors import NotSupported, NotTrading, UnknownSymbol
+from xetrade_core.feeds.factory import open_feed
+from xetrade_core.feeds.feed import Feed
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Failure
+from xetrade_core.market_data.kept_books import KeptBooks
 from xetrade_core.market_data.marks import Instrumented, MarkSource
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.quotes import BookSnapshot
+from xetrade_core.settings import Settings
 from xetrade_core.symbols.pairs import as_asked
 from xetrade_core.trading.marks import Marks
+from xetrade_core.venues.clients import open_market_data
 from xetrade_core.venues.instruments import tradable
 from xetrade_core.venues.market_data import MarketData
 from xetrade_core.venues.registry import venue as known_venue
 
 MARK_DEADLINE_S = 5.0
 BOOK_DEPTH = 100
+#: how long a book that comes over a stream alone is waited for
+BOOK_DEADLINE_S = 5.0
 #: what other currencies are valued in, where their venue trades them against it
 DOLLAR = "USDT"
 #: what is held to be worth one of the accounting currency (trading/marks.py)
 DOLLARS = ("USD", "USDT", "USDC")
+
+
+def desk_access(settings: Settings, plans: Plans, clock: Clock, rng: random.Random) -> Access:
+    """How a desk reaches its venues: where the orders of its accounts go, on a testnet or on this machine too."""
+    reading = plans.reading()
+
+    async def feed(venue: str, pair: str, depth: int) -> Feed:
+        plan = reading[venue]
+        options = replace(
+            feed_options(settings, venue, depth),
+            feed="stream",
+            rest_url=plan.options.rest_url,
+            ws_url=plan.ws_url,
+            testnet=plan.options.testnet,
+        )
+        return await open_feed(venue, [pair], options, clock, rng)
+
+    return Access(
+        client=lambda venue: open_market_data(venue, reading[venue].options, clock, rng), feed=feed, clock=clock
+    )
 
 
 class Markets:
@@ -36,6 +69,7 @@ class Markets:
     def __init__(self, access: Access, marks: Marks) -> None:
         self._access = access
         self._source = MarkSource(access)
+        self._streamed = KeptBooks(access, BOOK_DEPTH)
         self._clients: dict[str, MarketData] = {}
         self.marks = marks
         self.listed: dict[str, dict[str, Instrument]] = {}
@@ -46,7 +80,7 @@ class Markets:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        async with self._source:
+        async with self._source, self._streamed:
             for client in self._clients.values():
                 await client.close()
 
@@ -71,10 +105,14 @@ class Markets:
             listed |= {one.symbol: one for one in await self._clients[venue].instruments(fresh=fresh)}
         return tuple(listed.values())
 
-    async def book(self, venue: str, symbol: str, depth: int = BOOK_DEPTH) -> BookSnapshot:
-        """The book of a universal symbol now. Raises what the venue's client does."""
+    async def book(self, venue: str, symbol: str) -> BookSnapshot:
+        """The book of a universal symbol now, from a stream that stays open where the venue has none over REST.
+
+        Raises what the venue's client and its feed do."""
         await self.instruments(venue)
-        return await self._clients[venue].book(symbol, depth)
+        with contextlib.suppress(NotSupported):
+            return await self._clients[venue].book(symbol, BOOK_DEPTH)
+        return await self._streamed.book(venue, symbol, BOOK_DEADLINE_S)
 
     async def refresh(
         self, wanted: Collection[Instrumented], deadline_s: float = MARK_DEADLINE_S

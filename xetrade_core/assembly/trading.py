@@ -19,9 +19,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan_accounts
-from xetrade_core.assembly.markets import Markets
+from xetrade_core.assembly.markets import Markets, desk_access
 from xetrade_core.assembly.order_store import open_store
 from xetrade_core.assembly.preview import Preview
 from xetrade_core.assembly.waiting import until_asked
@@ -44,7 +43,6 @@ from xetrade_core.trading.resuming import ask_about, left_behind
 from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.sweep import CancelAllReport
-from xetrade_core.venues.clients import open_market_data
 
 #: how long a process that ends waits for the fills of its last order
 SETTLE_S = 5.0
@@ -306,10 +304,7 @@ async def open_desk(
         opened.callback(store.close)
         journal = GroupCommit(store)
         opened.push_async_callback(journal.close)
-        options = plans.reading()
-        access = replace(
-            market_access(settings, clock, rng), client=lambda name: open_market_data(name, options[name], clock, rng)
-        )
+        access = desk_access(settings, plans, clock, rng)
         markets = await opened.enter_async_context(Markets(access, store.marks))
         clients: dict[AccountName, AccountClient] = {}
         accounts: dict[AccountName, TradingAccount] = {}
