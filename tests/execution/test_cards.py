@@ -129,7 +129,7 @@ class Subject:
         """The venue refuses it, or takes it and ends it at once, as each does it."""
         answer = (await asyncio.gather(self.client.place(wanted), return_exceptions=True))[0]
         if isinstance(answer, ErrorReply):
-            assert self.kind(answer) is ErrorKind.ORDER_REJECTED
+            assert self.kind(answer) in (ErrorKind.ORDER_REJECTED, ErrorKind.NOTHING_TO_TAKE)
         else:
             assert not isinstance(answer, BaseException)
             assert (answer.status, answer.filled) == (ReportStatus.EXPIRED, D(0))

@@ -26,7 +26,7 @@ from xetrade_core.model.quotes import BookSnapshot
 from xetrade_core.settings import Settings
 from xetrade_core.trading.cross.moves import Rules
 from xetrade_core.trading.cross.request import CrossRequest, LegRequest
-from xetrade_core.trading.cross.saga import Saga
+from xetrade_core.trading.cross.saga import Role, Saga
 from xetrade_core.trading.cross.service import CrossService
 from xetrade_core.trading.cross.states import CrossState
 
@@ -68,8 +68,9 @@ def request(first: str, buy: str, *, within_s: float = 20.0, account: str = "mai
     return CrossRequest(buy=buys, sell=sells, quantity=QUANTITY, max_loss=Decimal(100), within_s=within_s)
 
 
-async def cross(sim: Sim, folder: Path, wanted: CrossRequest, planned: Break = lambda: None) -> Saga:
-    """One process that trades it; `planned` is done once both books were looked at and before anything is sent."""
+async def cross(sim: Sim, folder: Path, wanted: CrossRequest, planned: Break = lambda: None, off: float = 0.0) -> Saga:
+    """One process that trades it; `planned` is done once both books were looked at and before anything is sent. The
+    first hedge sees prices that are `off` by so much of them."""
     urls: Any = {venue: {"rest_url": sim.url(venue).rest, "ws_url": sim.url(venue).ws} for venue in VENUES}
     settings = Settings(
         venues=urls,
@@ -88,10 +89,15 @@ async def cross(sim: Sim, folder: Path, wanted: CrossRequest, planned: Break = l
             looks += 1
             if looks == len(VENUES):
                 await asyncio.to_thread(planned)
-            return found
+            return found if looks != len(VENUES) + 1 else moved(found, off)
 
         means = dataclasses.replace(cross_service(desk).means, books=books, rules=LOOKS)
         return await CrossService(means).start(wanted, key=f"derive-{folder.name}")
+
+
+def moved(book: BookSnapshot, by: float) -> BookSnapshot:
+    bids, asks = (tuple((price * (1 + by), size) for price, size in side) for side in (book.bids, book.asks))
+    return dataclasses.replace(book, bids=bids, asks=asks)
 
 
 def held(sim: Sim, account: str = "main") -> dict[str, Decimal]:
@@ -105,6 +111,15 @@ async def test_derive_is_either_leg_and_either_side(first: str, sim: Sim, tmp_pa
     assert (saga.state, saga.plan.first.venue) == (CrossState.DONE, first), saga.reason
     change = {venue: QUANTITY if venue == first else -QUANTITY for venue in VENUES}
     assert held(sim) == {venue: before[venue] + change[venue] for venue in VENUES}
+
+
+async def test_a_hedge_that_derive_refuses_as_nobody_trades_with_it_is_sent_again(sim: Sim, tmp_path: Path) -> None:
+    before = held(sim)
+    saga = await cross(sim, tmp_path, request("binanceusdm", "derive"), off=-0.01)
+    first, second = saga.of(Role.HEDGE)
+    assert (first.missed, first.reason) == (True, "Zero liquidity for market or IOC/FOK order")
+    assert (second.filled, saga.state) == (QUANTITY, CrossState.DONE)
+    assert held(sim) == {"derive": before["derive"] + QUANTITY, "binanceusdm": before["binanceusdm"] - QUANTITY}
 
 
 def test_without_a_book_the_plan_is_refused_in_one_line_and_nothing_is_sent(

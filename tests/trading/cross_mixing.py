@@ -72,6 +72,8 @@ def cross(seed: int, folder: Path, empty_store: Path) -> Crossed:
     shutil.copy(empty_store, folder)
     world = CrossWorld(folder, hedge=rng.choice([None, SWAP]))
     world.binance.size = rng.choice([D(2), D(9)])
+    for double in world.doubles:
+        double.refuses_misses = rng.random() < 0.3
     world.rules = Rules(hedge_attempts=4, unwind_attempts=3, patience_s=rng.choice([1, 60]))
     request = world.request(
         quantity=D(rng.randrange(1, 20)) * D("0.001"), max_loss=D(rng.choice([5, 20])), within_s=rng.choice([5.0, 90.0])

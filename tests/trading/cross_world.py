@@ -68,6 +68,7 @@ class MarketDouble(VenueDouble):
         self.silent = self.hidden = False  # on the private side, on the public one
         self.rests = False  # it does not take out what is left of an immediate order
         self.poor = False
+        self.refuses_misses = False  # an immediate order that finds nobody
         self.held = {"BTC": D(100), "USDT": D(10_000_000)}
 
     def book(self) -> BookSnapshot:
@@ -99,6 +100,8 @@ class MarketDouble(VenueDouble):
         assert intent.price is not None
         if intent.side.sign * (best - intent.price) > 0:
             pieces = []
+        if self.refuses_misses and not pieces:
+            raise ErrorReply("-5021", "Zero liquidity", 400)
         super()._take(intent)
         order = self.orders[-1]
         order.status = ReportStatus.OPEN if self.rests else ReportStatus.CANCELED

@@ -30,6 +30,7 @@ SPOT = Instrument(
 )
 CODES = {
     "-2010": ErrorKind.ORDER_REJECTED,
+    "-5021": ErrorKind.NOTHING_TO_TAKE,
     "-1013": ErrorKind.BAD_REQUEST,
     "-2011": ErrorKind.UNKNOWN_ORDER,
     "-1003": ErrorKind.RATE_LIMITED,

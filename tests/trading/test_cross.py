@@ -293,6 +293,26 @@ def test_a_limit_stops_no_exit_and_a_refused_hedge_is_traded_back_at_once(tmp_pa
     assert "order_rate of portfolio would be 3, allowed is 2 in 60 s" in (saga.reason or "")
 
 
+def test_an_order_that_is_refused_for_want_of_a_counterpart_is_tried_again_like_one_that_found_none(
+    world: CrossWorld,
+) -> None:
+    for double in world.doubles:
+        double.refuses_misses = True
+    world.okx.supply.extend([[], [D("0.004")], [], []])
+    saga = ended(world)
+    assert saga.state is CrossState.DONE
+    hedges = [(one.missed, one.filled) for one in saga.of(Role.HEDGE)]
+    assert hedges == [(True, D(0)), (False, D("0.004")), (True, D(0)), (True, D(0)), (False, D("0.006"))]
+
+
+def test_a_first_leg_that_is_refused_so_has_traded_nothing(world: CrossWorld) -> None:
+    world.binance.refuses_misses = True
+    world.binance.supply.append([])
+    saga = ended(world)
+    assert saga.state is CrossState.FAILED
+    assert filled(saga) == [("first", D(0))]
+
+
 def test_after_a_halt_nothing_is_sent_and_what_is_open_is_stated(world: CrossWorld) -> None:
     take = world.binance._take
 

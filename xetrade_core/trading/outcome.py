@@ -23,6 +23,7 @@ _REFUSALS = frozenset(
         ErrorKind.UNKNOWN_SYMBOL,
         ErrorKind.INSUFFICIENT_FUNDS,
         ErrorKind.ORDER_REJECTED,
+        ErrorKind.NOTHING_TO_TAKE,
         ErrorKind.BAD_REQUEST,
     }
 )

@@ -41,8 +41,9 @@ _ERRORS = error_codes(
         ErrorKind.UNKNOWN_ORDER: "11003 11004 11005 11006",
         ErrorKind.DUPLICATE_CLIENT_ID: "11017",  # of the signed nonce: labels may repeat
         ErrorKind.INSUFFICIENT_FUNDS: "10011 10012 11000 11020",
+        ErrorKind.NOTHING_TO_TAKE: "11009 11014",
         ErrorKind.ORDER_REJECTED: (
-            "11002 11007 11008 11009 11010 11011 11012 11013 11014 11015 11016 11019 11021 11023 11024 "
+            "11002 11007 11008 11010 11011 11012 11013 11015 11016 11019 11021 11023 11024 "
             "11025 11026 11027 11028 11029 11050 11051 11052 11053 11054 11055"
         ),
         ErrorKind.BAD_REQUEST: "-32700 -32600 -32601 -32602 13000 14000 14001 14025",
@@ -96,6 +97,8 @@ VENUE = Venue(
         Fact("market orders", "signed with a limit price within minp and maxp of get_ticker, which move with the mark; "
              "reduce-only goes with market, ioc and fok alone (11024)", _CHECKED,
              f"{_DOCS}/api-reference/orderbook/privateorder"),
+        Fact("immediate orders", "an ioc order that would trade nothing is refused (11009), and so is a fok order that "
+             "would not be filled whole (11014)", _CHECKED, f"{_DOCS}/error-codes"),
         Fact("calls", "all calls are POST with a JSON body; lists come in pages of up to 1000", _CHECKED,
              f"{_DOCS}/api-reference/market-data/publicget_all_instruments"),
         Fact("label", "a client's label of up to 64 characters, which may repeat; orders are told apart by the signed "

@@ -202,6 +202,7 @@ class ErrorKind(StrEnum):
     DUPLICATE_CLIENT_ID = "duplicate_client_id"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     ORDER_REJECTED = "order_rejected"  # definitely not taken: price, amount, risk, post-only would take
+    NOTHING_TO_TAKE = "nothing_to_take"  # nor this one, as nobody trades with it at once: it may a moment later
     BAD_REQUEST = "bad_request"
 
 

@@ -31,6 +31,7 @@ from xetrade_core.trading.cross.planning import order_request, step_of
 from xetrade_core.trading.cross.saga import Attempt, CrossEvent, Role, Saga
 from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.worth import valued, worth
+from xetrade_core.venues.venue import ErrorKind
 
 _BEGUN = {
     Role.FIRST: CrossKind.FIRST_BEGUN,
@@ -148,9 +149,17 @@ class CrossDriver(Claimed):
             value=ZERO if order is None else worth(self.saga, attempt, order),
             ended=None if order is None else order.state,
             unsent=order is not None and order.state is OrderState.EXPIRED and not order.sent,
+            missed=order is not None and self._missed(order),
             reason=reason,
         )
         await self.append(event)
+
+    def _missed(self, order: Order) -> bool:
+        """Whether its venue refused it for want of somebody to trade with; others take such an order, and end it."""
+        if order.state is not OrderState.REJECTED:
+            return False
+        account = self.means.account(order.intent.venue, order.intent.account)
+        return account.venue.errors.get(order.code or "") is ErrorKind.NOTHING_TO_TAKE
 
     # -- looking -------------------------------------------------------------------------------------------------
 

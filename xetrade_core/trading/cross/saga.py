@@ -48,7 +48,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `ended` is the order's state then; None where there is no such order, as it could not be made. `value` is what was
     paid or got for it (quote currency), at its limit where the venue had not told the trades yet. `unsent`: its venue
-    could not be reached.
+    could not be reached. `missed`: its venue refused it only because nobody would have traded with it at once.
     """
 
     role: Role
@@ -61,12 +61,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: Decimal = ZERO
     ended: OrderState | None = None
     unsent: bool = False
+    missed: bool = False
     reason: str | None = None
 
     @property
     def refused(self) -> bool:
         """Whether it was refused for good, by its venue or by risk: another one like it would be too."""
-        return not self.filled and self.ended in (None, OrderState.REJECTED, OrderState.DENIED)
+        ended = self.ended in (None, OrderState.REJECTED, OrderState.DENIED)
+        return ended and not self.missed and not self.filled
 
 
 class CrossEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,6 +87,7 @@ class CrossEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: Decimal = ZERO
     ended: OrderState | None = None
     unsent: bool = False
+    missed: bool = False
     reason: str | None = None
     residual: Decimal | None = None
 
@@ -185,7 +188,13 @@ def _attempts(saga: Saga, event: CrossEvent) -> tuple[Attempt, ...]:
         return saga.attempts
     return tuple(
         msgspec.structs.replace(
-            one, filled=event.filled, value=event.value, ended=event.ended, unsent=event.unsent, reason=event.reason
+            one,
+            filled=event.filled,
+            value=event.value,
+            ended=event.ended,
+            unsent=event.unsent,
+            missed=event.missed,
+            reason=event.reason,
         )
         if one.client_id == event.client_id
         else one
