@@ -277,7 +277,8 @@ def test_a_thin_book_fills_in_part_unless_all_of_it_is_required(market: Cli) -> 
 
 def test_a_book_in_a_file_is_reckoned_exactly(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "book.json").write_text(json.dumps(BOOK))
-    got = cli("impact", "--book", "book.json", "--side", "buy", "--base", "1.5", "--json").json
+    got = cli("impact", "--book", "book.json", "--side", "Buy", "--base", "1.50", "--json").json
+    assert (got["asked"], got["slippage_mid_bps"]) == ("1.5", "62.5"), "no zeros at the end"
     assert {name: got[name] for name in ("side", "unit", "levels", "filled")} == {
         "side": "buy", "unit": "base", "levels": 2, "filled": True,
     }  # fmt: skip
@@ -326,6 +327,7 @@ def test_a_book_in_a_file_is_reckoned_exactly(cli: Cli, tmp_path: Path) -> None:
         (("impact", "--venue", "binance", "--side", "buy", "--base", "1"), "name the pair with --pair"),
         (("impact", "--pair", "BTC-USDT", "--side", "buy", "--base", "1"), "name a venue with --venue"),
         (("impact", "--book", "none.json", "--side", "buy", "--base", "1"), "--book = 'none.json' is not valid"),
+        (("impact", "--book", "x", "--side", "buy", "--base", "1_0"), "--base = '1_0' is not valid"),
         (("impact", "--book", "x", "--side", "buy", "--base", "1", *PAIR), "--book is a book of its own"),
         (("impact", *PAIR, "--side", "buy", "--base", "1", "--contract-size", "1"), "goes with --book"),
     ],

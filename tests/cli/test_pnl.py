@@ -109,6 +109,17 @@ def test_where_the_terminal_is_narrow_a_case_has_a_line_a_number(
     }  # fmt: skip
 
 
+def test_a_trade_that_was_exported_twice_counts_once_and_that_is_said(answer: Run, file) -> None:
+    trade = {**CASE["fills"][0], "trade_id": "7"}
+    ran = answer("pnl", file({**CASE, "fills": [trade, trade, {**trade, "trade_id": "8"}]}), "--json")
+    assert ran.json["qty_signed"] == "2"
+    assert "fills.json: 1 fill of the same id and numbers as another, counted once" in ran.err
+    same_order = {**CASE, "fills": [trade, {**trade, "qty": "2"}, CASE["fills"][0], CASE["fills"][0]]}
+    assert answer("pnl", file(same_order), "--json").json["qty_signed"] == "5"
+    wrong = answer("pnl", file({**CASE, "fills": [trade, trade, {**trade, "fee_currency": "BNB"}]}))
+    assert "fills[2].fee_currency = 'BNB'" in wrong.err
+
+
 def test_a_pipe_is_read(answer: Run, file, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

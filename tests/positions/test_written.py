@@ -183,8 +183,8 @@ def test_a_funding_may_be_what_the_venue_booked():
         ("[1, 2", "f.json is not JSON"),
         ('{"mark": NaN}', "f.json is not JSON: NaN is no number"),
         ("7", "f.json = '7' is not valid: {\"instrument\""),
-        ("{}", "f.json: instrument = 'null' is not valid"),
-        ([{}], "f.json: case 1: instrument = 'null' is not valid"),
+        ("{}", "f.json: instrument is missing: give"),
+        ([{}], "f.json: case 1: instrument is missing: give"),
         ({"instrument": {}}, "f.json: instrument.type is missing: give one of spot, linear, inverse, quanto"),
         ({"instrument": {"type": "future"}}, "f.json: instrument.type = 'future' is not valid: one of spot, linear"),
         (
@@ -196,18 +196,18 @@ def test_a_funding_may_be_what_the_venue_booked():
             {"instrument": {"type": "inverse", "symbol": "BTC/USDT:USDT"}},
             "BTC/USDT:USDT is linear; leave one",
         ),
-        ({"instrument": {"type": "spot"}, "fills": {}}, "f.json.fills = '{}' is not valid: a list"),
+        ({"instrument": {"type": "spot"}, "fills": {}}, "f.json: fills = '{}' is not valid: a list"),
         ({"name": "x", "instrument": {"type": "spot"}, "fills": [1]}, "f.json (x): fills[0] = '1' is not valid"),
         ({"id": 7, "instrument": {"type": "spot"}, "fills": [1]}, "f.json (7): fills[0] = '1' is not valid"),
-        ({"instrument": {"type": "spot"}, "fils": []}, "f.json.fils is no field: did you mean fills?"),
+        ({"instrument": {"type": "spot"}, "fils": []}, "f.json: fils is no field: did you mean fills?"),
         (
             {"instrument": {"type": "spot"}, "method": "hifo"},
-            "f.json.method = 'hifo' is not valid: one of average",
+            "f.json: method = 'hifo' is not valid: one of average",
         ),
-        ({"instrument": {"type": "spot"}, "mark": "-1"}, "f.json.mark = '-1' is not valid: 0 or more"),
-        ({"instrument": {"type": "inverse"}, "mark": 0}, "f.json.mark = '0' is not valid: above 0"),
-        ({"instrument": {"type": "spot"}, "mark": True}, "f.json.mark = 'true' is not valid: a decimal number"),
-        ({"instrument": {"type": "spot"}, "mark": "1e999999999"}, "f.json.mark = '1e999999999' is not valid"),
+        ({"instrument": {"type": "spot"}, "mark": "-1"}, "f.json: mark = '-1' is not valid: 0 or more"),
+        ({"instrument": {"type": "inverse"}, "mark": 0}, "f.json: mark = '0' is not valid: above 0"),
+        ({"instrument": {"type": "spot"}, "mark": True}, "f.json: mark = 'true' is not valid: a decimal number"),
+        ({"instrument": {"type": "spot"}, "mark": "1e999999999"}, "f.json: mark = '1e999999999' is not valid"),
         ({"instrument": {"type": "spot"}, "rates": []}, "f.json: rates = '[]' is not valid"),
         ({"instrument": {"type": "spot"}, "rates": {"BNB": 0}}, "f.json: rates.BNB = '0' is not valid: above 0"),
         ({"instrument": {"type": "spot"}, "funding": [{}]}, "funding[0] is not valid: a spot position pays no funding"),
@@ -257,6 +257,11 @@ def test_a_mistake_in_a_fill_names_the_fill_the_field_and_what_is_allowed(instru
     with pytest.raises(ConfigError) as refused:
         pnl(instrument, [{**BUY, **change}, BUY])
     assert says in str(refused.value)
+
+
+def test_a_field_that_stands_twice_is_refused():
+    with pytest.raises(ConfigError, match='"price" stands twice in one object'):
+        read_cases('{"fills": [{"side": "buy", "qty": 1, "price": 1, "price": 2}]}', "f.json")
 
 
 def test_a_hedge_fill_closes_no_more_than_is_held():

@@ -26,6 +26,7 @@ from xetrade_core.cli.quoting import (
     via_of,
 )
 from xetrade_core.errors import ConfigError
+from xetrade_core.model.decimals import plain as exact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,9 +94,10 @@ def impact(
 
 
 def _side(text: str) -> TakerSide:
-    if text == "buy":
+    word = text.strip().lower()
+    if word == "buy":
         return "buy"
-    if text == "sell":
+    if word == "sell":
         return "sell"
     raise ConfigError.of("--side", text, "buy or sell")
 
@@ -114,7 +116,7 @@ def _positive(text: str, option: str) -> Decimal:
         number = Decimal(text.strip())
     except InvalidOperation:
         number = Decimal(0)
-    if not (number.is_finite() and number > 0):
+    if not (number.is_finite() and number > 0) or "_" in text:
         raise ConfigError.of(option, text, "a positive number such as 0.5 or 50000")
     return number
 
@@ -145,7 +147,7 @@ def _show_written(found: Impact[Decimal], pair: str, require_full: bool, as_json
         found.require_filled("the book")
     if as_json:
         fields = _fields(found, pair)
-        emit_json({name: format(v, "f") if isinstance(v, Decimal) else v for name, v in fields.items()})
+        emit_json({name: exact_text(v) if isinstance(v, Decimal) else v for name, v in fields.items()})
     else:
         _print("the book of the file", {"": found})
 

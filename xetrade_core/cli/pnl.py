@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xetrade_core.cli.options import JsonOption, moment
-from xetrade_core.cli.output import emit_json, emit_table, emit_text, has_room, one_below_the_other
+from xetrade_core.cli.output import count, emit_json, emit_table, emit_text, has_room, one_below_the_other, say
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ def pnl(
     from xetrade_core.positions.case import Ledger
 
     ledgers = [Ledger(case) for case in cases]
+    for case in cases:
+        if case.repeated:
+            say(f"{case.name}: {count(case.repeated, 'fill')} of the same id and numbers as another, counted once")
     if as_json:
         results = [_fields(ledger, with_details, currency) for ledger in ledgers]
         emit_json(results if listed else results[0])

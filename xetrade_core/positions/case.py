@@ -60,13 +60,16 @@ class CaseFunding:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that one computation needs. `name` is what errors call it, `title` what its author did. `leverage`,
+    """Everything that one computation needs. `name` is what errors call it, `title` what its author did, and `rows` are
+    the places of the fills in what he wrote, where `repeated` others were the same trades again. `leverage`,
     `wallet` and what is to be maintained (see `margin.Leg`) are for margin and liquidation alone."""
 
     name: str
     payout: Payout
     title: str = ""
     fills: tuple[CaseFill, ...] = ()
+    rows: tuple[int, ...] = ()
+    repeated: int = 0
     funding: tuple[CaseFunding, ...] = ()
     mark: Decimal | None = None
     method: LotMethod = LotMethod.AVERAGE
@@ -149,13 +152,14 @@ class Ledger:
 
 
 def in_order(case: Case) -> list[tuple[int, CaseFill | CaseFunding]]:
-    """Fills and funding by time, each with its place in the case.
+    """Fills and funding by time, each with its place in what was written.
 
     At the same time fills come first, so that a funding counts the position after them; without times the fills come
     as they stand, then the funding.
     """
     events: list[tuple[int, int, int, CaseFill | CaseFunding]] = []
-    events += [(fill.time_ns or 0, 0, index, fill) for index, fill in enumerate(case.fills)]
+    rows = case.rows or range(len(case.fills))
+    events += [(fill.time_ns or 0, 0, index, fill) for index, fill in zip(rows, case.fills, strict=True)]
     events += [(funding.time_ns or 0, 1, index, funding) for index, funding in enumerate(case.funding)]
     events.sort(key=lambda event: event[:3])
     return [(index, event) for _, _, index, event in events]

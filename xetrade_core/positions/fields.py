@@ -27,7 +27,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def read_json(text: bytes | str, name: str) -> Any:
     """A JSON document with every number as the Decimal that is written; raises ConfigError beginning with `name`."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
+        return json.loads(
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number, object_pairs_hook=_object
+        )
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not JSON: {error}") from None
 
@@ -36,13 +38,22 @@ class Fields:
     """One JSON object at `place`, whose fields go by the names of `known`, each with its other names."""
 
     def __init__(
-        self, value: Any, place: str, known: Mapping[str, Collection[str]], shape: str, beside: Collection[str] = ()
+        self,
+        value: Any,
+        place: str,
+        known: Mapping[str, Collection[str]],
+        shape: str,
+        beside: Collection[str] = (),
+        joint: str = ".",
     ) -> None:
         """Raises ConfigError where it is no object, or where an unknown field looks like a mistyped one, unless it is
-        one of those that are known to stand `beside`."""
+        one of those that are known to stand `beside`. `joint` is between its place and a field's name."""
+        if value is None:
+            raise ConfigError(f"{place} is missing: give {shape}")
         if not isinstance(value, dict):
             raise ConfigError.of(place, _shown(value), shape)
         self.place = place
+        self._joint = joint
         self._value = value
         self._known = known
         names = {other for name, others in known.items() for other in (name, *others)}
@@ -52,7 +63,7 @@ class Fields:
 
     def at(self, name: str) -> str:
         """The place of one of its fields."""
-        return f"{self.place}.{name}"
+        return f"{self.place}{self._joint}{name}"
 
     def get(self, name: str) -> Any:
         """The field as it is, under whichever of its names; None where it is left out, null or empty."""
@@ -167,6 +178,16 @@ def _shown(value: Any) -> str:
     """A value as an error shows it."""
     text = str(value) if isinstance(value, str | Decimal) else json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, none of whose fields stands there twice: of two prices nobody knows which is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'"{twice}" stands twice in one object')
+    return found
 
 
 def _no_number(text: str) -> NoReturn:

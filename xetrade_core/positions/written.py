@@ -32,6 +32,7 @@ FILL = {
     "side": (), "qty": ("amount", "quantity", "size"), "price": (), "fee": ("commission",), "fee_price": (),
     "fee_currency": ("feeCurrency", "commissionAsset", "commission_asset"), "time": _TIME, "position": _SIDE,
 }  # fmt: skip
+TRADE = ("trade_id", "tradeId", "id")
 FEE = {"cost": (), "currency": ()}
 #: often in exports: what a fee was reckoned from, which is no concern of ours
 BESIDE = ("fee_rate", "feeRate")
@@ -55,12 +56,13 @@ def read_cases(text: bytes | str, name: str) -> tuple[list[Case], bool]:
 
 
 def _case(value: Any, place: str) -> Case:
-    fields = Fields(value, place, CASE, SHAPE)
+    fields = Fields(value, place, CASE, SHAPE, joint=": ")
     if title := str(fields.get("name") or ""):
         fields.place = place = f"{place} ({title})"
     rows = fields.rows("fills")
     mode = fields.choice("mode", PositionMode, PositionMode.HEDGE if _tells_sides(rows) else PositionMode.NETTING)
-    fills = tuple(_fill(one, f"{place}: fills[{index}]", mode) for index, one in enumerate(rows))
+    once = _once(rows)
+    fills = tuple(_fill(rows[index], f"{place}: fills[{index}]", mode) for index in once)
     payout = read_payout(fields.get("instrument"), f"{place}: instrument", fills)
     funding = tuple(
         _funding(one, f"{place}: funding[{index}]", mode, payout) for index, one in enumerate(fields.rows("funding"))
@@ -71,6 +73,8 @@ def _case(value: Any, place: str) -> Case:
         payout=payout,
         title=title,
         fills=fills,
+        rows=once,
+        repeated=len(rows) - len(once),
         funding=funding,
         mark=_mark(fields, payout),
         method=fields.choice("method", LotMethod, LotMethod.AVERAGE),
@@ -81,6 +85,21 @@ def _case(value: Any, place: str) -> Case:
         maintenance_rate=fields.number("maintenance_rate", least=ZERO),
         maintenance_amount=fields.number("maintenance_amount") or ZERO,
     )
+
+
+def _once(rows: Sequence[Any]) -> tuple[int, ...]:
+    """Which fills count: one that has an id and is another's twin in every field is the same trade, exported twice."""
+    twins: dict[str, list[Any]] = {}
+    kept = []
+    for index, row in enumerate(rows):
+        name = next((row[one] for one in TRADE if row.get(one)), None) if isinstance(row, dict) else None
+        if name is not None:
+            alike = twins.setdefault(str(name), [])
+            if row in alike:
+                continue
+            alike.append(row)
+        kept.append(index)
+    return tuple(kept)
 
 
 def _of_ccxt(value: Any, place: str) -> Any:
