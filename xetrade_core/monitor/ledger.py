@@ -107,9 +107,9 @@ class FillLedger:
         """How often to listen whether something was committed."""
         return self._bell.every_s
 
-    def rang(self) -> bool:
+    async def rang(self) -> bool:
         """Whether something may have been committed to the store since it was last asked. Raises StoreUnavailable."""
-        return self._bell.rang()
+        return await self._bell.rang()
 
     def rest(self) -> None:
         """Listen no more."""

@@ -137,7 +137,7 @@ class Watch:
     async def _listen(self) -> None:
         while True:
             await self._clock.sleep(self._ledger.listen_every_s)
-            if self._ledger.rang():
+            if await self._ledger.rang():
                 self._rung = self._late = True
                 self._woken.set()
 
