@@ -1,8 +1,8 @@
 """Partitions: the hour x venue grid on which all book data lives, the day x venue grid of what is asked for once a day,
 the hours and days of what is of no one venue, and the translation between keys and times.
 
-Symbols are the *content* of a partition, not a dimension: hour x venue stays quick in the UI (some 80,000 keys), hour x
-venue x symbol would not. Hours reach two past the current one, because the run of the next hour starts before it does;
+Symbols are the *content* of a partition, not a dimension: hour x venue x symbol would be millions of keys. Hours of
+books reach two past the current one, because the run of the next hour starts before it does; hours of positions and
 days include the running one. No data is read here.
 https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-assets
 """
@@ -26,6 +26,9 @@ DAY_FORMAT = "%Y-%m-%d"
 FIRST_HOUR = "2024-08-01T00"
 #: no listing or map older than this is partitioned: venues tell only what they list now
 FIRST_DAY = "2024-08-01"
+#: nobody looked at positions before this, and an hour that is over cannot be looked at: all hours since FIRST_HOUR
+#: would be more than twice the 100,000 partitions up to which the UI is quick, most of them for nothing
+FIRST_LOOK = "2026-11-01T00"
 HOUR_NS = 3600 * NS_PER_S
 DAY_NS = 24 * HOUR_NS
 
@@ -33,6 +36,8 @@ hours = dg.HourlyPartitionsDefinition(start_date=FIRST_HOUR, fmt=HOUR_FORMAT, en
 days = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, fmt=DAY_FORMAT, end_offset=1)
 venues = dg.StaticPartitionsDefinition([venue.id for venue in registry.venues()])
 hour_x_venue = dg.MultiPartitionsDefinition({"hour": hours, "venue": venues})
+looks = dg.HourlyPartitionsDefinition(start_date=FIRST_LOOK, fmt=HOUR_FORMAT, end_offset=1)
+look_x_venue = dg.MultiPartitionsDefinition({"hour": looks, "venue": venues})
 day_x_venue = dg.MultiPartitionsDefinition({"day": days, "venue": venues})
 
 

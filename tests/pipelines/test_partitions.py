@@ -21,6 +21,8 @@ from xetrade_pipelines.partitions import (
     days,
     hour_x_venue,
     hours,
+    look_x_venue,
+    looks,
 )
 
 
@@ -49,6 +51,14 @@ def test_what_is_no_partition_key_is_refused_in_one_line(key: str) -> None:
     with pytest.raises((ConfigError, UnknownVenue), match="okx") as refusal:
         VenueHour.from_key(key)
     assert "\n" not in str(refusal.value)
+
+
+def test_positions_have_the_hours_in_which_they_could_be_looked_at() -> None:
+    now = datetime(2026, 11, 28, 5, 59, tzinfo=UTC)
+    assert looks.get_partition_keys(current_time=now)[-1] == "2026-11-28T05"
+    assert len(looks.get_partition_keys(current_time=now)) * len(list(registry.venues())) < 10_000
+    assert look_x_venue.has_partition_key(VenueHour.containing("okx", _ns("2026-11-20T05:30:00+00:00")).key)
+    assert not look_x_venue.has_partition_key(VenueHour.from_key("2026-10-31T23|okx").key)
 
 
 def test_the_running_and_the_next_hour_are_addressable() -> None:

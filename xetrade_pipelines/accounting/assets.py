@@ -22,7 +22,7 @@ from xetrade_pipelines.accounting.reports import (
     profit_result,
 )
 from xetrade_pipelines.accounting.resources import AccountingResource
-from xetrade_pipelines.partitions import VenueDay, VenueHour, day_x_venue, hour_x_venue
+from xetrade_pipelines.partitions import VenueDay, VenueHour, day_x_venue, look_x_venue
 from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
@@ -31,7 +31,7 @@ ORDERS_SPEC = dataset_spec(ORDERS, day_x_venue, GROUP)
 FILLS_SPEC = dataset_spec(FILLS, day_x_venue, GROUP)
 PAYMENTS_SPEC = dataset_spec(FUNDING_PAYMENTS, day_x_venue, GROUP)
 PNL_SPEC = dataset_spec(PNL_DAILY, day_x_venue, GROUP, deps=("fills", "funding_payments"))
-POSITIONS_SPEC = dataset_spec(POSITIONS, hour_x_venue, GROUP, kinds=("rest",))
+POSITIONS_SPEC = dataset_spec(POSITIONS, look_x_venue, GROUP, kinds=("rest",))
 ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 

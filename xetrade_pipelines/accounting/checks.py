@@ -15,14 +15,14 @@ from xetrade_core.accounting.export import ExportedFills, ExportedPayments
 from xetrade_core.accounting.order_export import ExportedOrders
 from xetrade_core.assembly.watching import Watched
 from xetrade_core.monitor.limits import BEYOND_LIMITS
-from xetrade_pipelines.partitions import day_x_venue, hour_x_venue
+from xetrade_pipelines.partitions import day_x_venue, look_x_venue
 
 #: examples that a check names
 SHOWN = 20
 
 
 def _spec(asset: str, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
-    grid = hour_x_venue if asset == "positions" else day_x_venue
+    grid = look_x_venue if asset == "positions" else day_x_venue
     return dg.AssetCheckSpec(name, asset=asset, description=description, blocking=blocking, partitions_def=grid)
 
 
