@@ -129,6 +129,46 @@ def test_a_refused_order_fails_its_run_with_one_clear_line(
     assert all_ids(sim) == before
 
 
+@pytest.mark.parametrize(
+    ("op", "wrong", "says"),
+    [
+        ("place_order", {"wait_s": 0.0}, "wait_s = 0.0 is not valid: more than 0 and at most 604800 seconds"),
+        ("place_order", {"wait_s": 1e30}, "wait_s = 1e+30 is not valid"),
+        ("place_order", {"quantity": "NaN"}, "quantity NaN is not valid: a number above zero"),
+        ("order_status", {"venue": "nasdaq"}, "unknown venue 'nasdaq'"),
+        ("cancel_order", {"order_id": "nope"}, "unknown order 'nope'"),
+        ("cancel_all", {"account": "main"}, "a halt concerns a venue, or everything: set halt to false"),
+        (
+            "cancel_all",
+            {"halt": False, "account": "nobody"},
+            "no account nobody in the settings: there is binance/main",
+        ),
+        ("cancel_all", {"halt": False, "venue": "binance", "pair": "X-Y"}, "binance/main: unknown symbol 'X-Y' on bin"),
+        ("stress_test", {"clients": 0}, "clients = 0 is not valid: 1 to 5000"),
+        ("stress_test", {"count": 0}, "count = 0 is not valid: at least 1"),
+        ("stress_test", {"soak_s": 0.0}, "soak = 0.0 is not valid: above zero"),
+        ("stress_test", {"over_s": -1.0}, "over = -1.0 is not valid: 0 to 86400 seconds"),
+        ("stress_test", {"below": "NaN"}, "below = 'NaN' is not valid: a share above 0 and below 1"),
+        ("reconcile", {"window_s": 0.0}, "window_s = 0.0 is not valid: above zero"),
+        ("reconcile", {"grace_s": 1e12}, "and at most 3600 seconds"),
+        ("cross_order", {"within_s": 4000.0}, "within 4000.0 is not valid: more than 0 and at most 3600 seconds"),
+        ("cross_order", {"wait_s": -1.0}, "wait_s = -1.0 is not valid"),
+    ],
+)
+def test_a_wrong_value_of_any_job_is_one_clear_line(
+    sim: Sim, instance: dg.DagsterInstance, op: str, wrong: dict[str, Any], says: str
+) -> None:
+    """Also those that the type of a field cannot tell: a bound of pydantic's would be a traceback."""
+    legs = {"buy": "binance", "sell": "binance", "pair": "BTC-USDT", "quantity": "1", "max_loss": "1"}
+    right = {"place_order": ORDER, "order_status": {"order_id": "1"}, "cross_order": legs}.get(op, {})
+    failed = dg.execute_job(job(op), instance, config(op, **right | wrong))
+    [failure] = [event for event in failed.all_events if event.is_step_failure]
+    given = failure.step_failure_data.user_failure_data
+    assert given is not None, failure.step_failure_data.error
+    assert says in str(given.description)
+    assert "\n" not in str(given.description)
+
+
 def test_the_kill_switch_halts_cancels_and_verifies(sim: Sim, instance: dg.DagsterInstance) -> None:
     dg.execute_job(job("place_order"), instance, config("place_order", **ORDER))
     assert open_ids(sim)

@@ -151,7 +151,8 @@ def _venues_of(name: str, own: AccountSettings, settings: Settings) -> Iterator[
 def _no_account(settings: Settings, venue: str | None, account: str | None, known: list[str]) -> str:
     asked = f"account {account or 'of any name'}" + (f" on {venue}" if venue else "")
     simulated = settings.trading.mode is TradingMode.SIMULATED
-    if simulated and not is_loopback(settings.venue(venue).rest_url or "" if venue else ""):
+    here = is_loopback(settings.venue(venue).rest_url or "") if venue else bool(known)
+    if simulated and not here:
         where = f"XETRADE_VENUES__{(venue or 'VENUE').upper()}__REST_URL"
         return f"no {asked}: trading.mode is simulated, and {where} names no venue on this machine (see `xetrade sim`)"
     if known:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from xetrade_core.assembly.order_store import open_reader, risk_overview, set_trading_state
 from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import OrderError
+from xetrade_core.errors import ConfigError, OrderError
 from xetrade_core.model.order_events import TradingState
 from xetrade_core.model.orders import Order, OrderState
 from xetrade_core.settings import Settings
@@ -24,8 +24,10 @@ from xetrade_core.trading.cross.store import CrossStore
 from xetrade_core.trading.overview import Row, cancel_all_row, order_row, timeline
 from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.requests import OrderRequest
+from xetrade_core.venues.registry import venue as known_venue
 
 T = TypeVar("T")
+MOST_WAIT_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def place_order(
     `wait_s`: how long it may wait for a venue that is down; None: now or never. An order that was denied, refused, or
     of which nobody knows, is told as such; where there can be no order at all, raises what `TradingDesk.place` does.
     """
+    if wait_s is not None and not 0 < wait_s <= MOST_WAIT_S:
+        raise ConfigError.of("wait_s", wait_s, f"more than 0 and at most {MOST_WAIT_S:g} seconds")
     name = client_order_id(key, step, index)
     if wait_s is not None:
         request = replace(request, expires_ns=clock.wall_ns() + round(wait_s * NS_PER_S))
@@ -149,7 +153,12 @@ def kill(
     by: str,
     reason: str,
 ) -> Killed:
-    """Halt first, unless told not to, then cancel every open order and ask the venues what is left."""
+    """Halt first, unless told not to, then cancel every open order and ask the venues what is left. Raises ConfigError
+    where a halt of one account is asked: there is none, and one of everything was not meant."""
+    if halt and account is not None:
+        raise ConfigError.of(
+            "account", account, "a halt concerns a venue, or everything: set halt to false, or name no account"
+        )
     halted = None
     if halt:
         halted = set_trading_state(settings, clock, TradingState.HALTED, venue=venue, pair=pair, by=by, reason=reason)
@@ -201,6 +210,8 @@ def _stranded(saga: Saga) -> News:
 
 
 def _named(settings: Settings, order_id: str, venue: str | None, account: str | None) -> Order:
+    if venue is not None:
+        known_venue(venue)
     with open_reader(settings) as reader:
         return reader.named(order_id, venue=venue, account=account)
 

@@ -75,7 +75,7 @@ def set_trading_state(
         known_venue(venue)
     if pair is not None:
         if venue is None:
-            raise ConfigError(f"name the venue of {pair} with --venue")
+            raise ConfigError(f"name the venue of {pair}: a halt of one pair concerns one venue")
         symbol = map_by_rule(venue, as_asked(pair)).symbol
     store = open_store(settings, clock)
     try:

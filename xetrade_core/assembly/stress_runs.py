@@ -40,7 +40,7 @@ def stress_test(
     WithdrawalAllowed, TradingNotAllowed, and VenueUnavailable where a venue cannot be asked: nothing was sent then.
     """
     if not venues:
-        raise ConfigError("a stress test needs a venue: name it with --venues")
+        raise ConfigError("a stress test needs a venue: name one or more in venues")
 
     async def work(desk: TradingDesk) -> StressReport:
         targets = [await _target(desk, venue, pair, account, below) for venue in dict.fromkeys(venues)]

@@ -85,9 +85,11 @@ class TradingDesk:
                 if name[0] == venue and account in (None, name[1]):
                     raise problem
             known = ", ".join("/".join(plan.name) for plan in self.plans.ready)
-            if account is None:
-                raise ConfigError(f"say which account of {venue} is meant: there is {known}")
-            raise ConfigError.of("account", account, f"one of {known}")
+            if account is not None:
+                raise ConfigError.of("account", account, f"one of {known}")
+            if not found:
+                raise ConfigError(f"no account on {venue}: there is {known}")
+            raise ConfigError(f"say which account of {venue} is meant: there is {known}")
         return chosen[0]
 
     async def place(self, request: OrderRequest, *, key: str, step: str = "", index: int = 0) -> Order:

@@ -20,6 +20,7 @@ NS_PER_HOUR = 3600 * NS_PER_S
 MOST_LEVELS = 5000
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.05, 3600.0  # as in the settings
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST_S = 3650 * 86_400.0
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -53,8 +54,8 @@ def seconds(text: str, name: str) -> float:
         if not parts or "".join(number + unit for number, unit in parts) != stripped:
             raise ConfigError.of(name, text, "a time such as 30s, 5m, 1h, 500ms, or a number of seconds") from None
         value = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if not 0 < value < float("inf"):
-        raise ConfigError.of(name, text, "must be more than zero")
+    if not 0 < value <= _LONGEST_S:
+        raise ConfigError.of(name, text, "must be more than zero, and ten years at most")
     return value
 
 

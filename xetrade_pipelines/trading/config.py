@@ -1,7 +1,8 @@
 """Run config of the trading jobs, as the launchpad shows it: typed, and never a secret.
 
 Numbers that are money are text, so that they stay exact. Which account trades with which key, and how far orders may
-go, stand in the settings of the machine. https://docs.dagster.io/guides/operate/configuration/run-configuration
+go, stand in the settings of the machine. What a number may be is said by the core, as it is on the command line: bounds
+that stood here would fail a run with a traceback. https://docs.dagster.io/guides/operate/configuration/run-configuration
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
@@ -39,7 +40,7 @@ class PlaceOrderConfig(dg.Config):
         description="Off the venue's grid: refuse, or fit (the quantity down, the price to the nearest).",
     )
     wait_s: float | None = Field(
-        default=None, gt=0, description="Seconds to wait for a venue that is down. Default: now or never."
+        default=None, description="Seconds to wait for a venue that is down. Default: now or never."
     )
     strategy: str = Field(default="", description="Whose order it is, for limits and positions.")
     key: str = Field(
@@ -63,7 +64,7 @@ class CrossOrderConfig(dg.Config):
         "traded back once hedging would be."
     )
     within_s: float = Field(
-        default=10.0, gt=0, le=3600, description="Seconds after which what is not hedged is traded back."
+        default=10.0, description="Seconds after which what is not hedged is traded back, at most 3600."
     )
     buy_pair: str = Field(default="", description="Where the bought one is called otherwise: BTC-USDT:USDT for a swap.")
     sell_pair: str = Field(default="", description="Where the sold one is called otherwise.")
@@ -75,7 +76,6 @@ class CrossOrderConfig(dg.Config):
     strategy: str = Field(default="", description="Whose orders they are, for limits and positions.")
     wait_s: float = Field(
         default=120.0,
-        gt=0,
         description="Seconds to wait for an order that nobody knows of. The run fails then; re-executed it goes on.",
     )
     key: str = Field(
@@ -90,10 +90,10 @@ class StressConfig(dg.Config):
     venues: list[str] = Field(default=["binance"], description="Venue ids; the orders go to them in turn.")
     pair: str = Field(default="BTC-USDT", description=PAIR)
     account: str = Field(default="", description=ACCOUNT)
-    clients: int = Field(default=200, ge=1, le=5000, description="Clients at once, each with one order at a time.")
-    count: int | None = Field(default=None, ge=1, description="Orders in all. Default: one a client.")
-    over_s: float = Field(default=0.0, ge=0, description="Seconds over which they begin evenly: 300 for 5 minutes.")
-    soak_s: float | None = Field(default=None, gt=0, description="Go on for so many seconds instead of a count.")
+    clients: int = Field(default=200, description="Clients at once, each with one order at a time: 1 to 5000.")
+    count: int | None = Field(default=None, description="Orders in all. Default: one a client.")
+    over_s: float = Field(default=0.0, description="Seconds over which they begin evenly: 300 for 5 minutes.")
+    soak_s: float | None = Field(default=None, description="Go on for so many seconds instead of a count.")
     below: str = Field(default="0.05", description='Share of the price by which they are under the market: "0.05".')
 
 
@@ -104,9 +104,9 @@ class ReconcileConfig(dg.Config):
     account: str = Field(default="", description="One account only. Empty: all.")
     pair: str = Field(default="", description="One pair only. Empty: all, and the balances too.")
     dry_run: bool = Field(default=False, description="Only tell what differs; record and halt nothing.")
-    window_s: float = Field(default=86_400.0, gt=0, description="Seconds back over which trades are compared.")
+    window_s: float = Field(default=86_400.0, description="Seconds back over which trades are compared.")
     grace_s: float = Field(
-        default=15.0, gt=0, description="What is younger is under way and no difference, in seconds."
+        default=15.0, description="What is younger is under way and no difference, in seconds: an hour at most."
     )
 
 
@@ -132,7 +132,7 @@ class CancelAllConfig(dg.Config):
     pair: str = Field(default="", description="One pair only, with its venue. Empty: all.")
     halt: bool = Field(
         default=True,
-        description="Halt first: nothing new passes there, in any process, until `xetrade resume-trading`. Without an "
-        "account: a halt concerns a venue, or everything.",
+        description="Halt first: nothing new passes there, in any process, until `xetrade resume-trading`. A halt "
+        "concerns a venue, or everything: false for one account.",
     )
     reason: str = Field(default="", description="Why, for those who read it later.")

@@ -30,6 +30,7 @@ from xetrade_pipelines.trading.reports import (
     cross_line,
     cross_metadata,
     kill_metadata,
+    left_out,
     order_line,
     order_metadata,
     reconcile_metadata,
@@ -91,7 +92,7 @@ def cancel_all_op(context: dg.OpExecutionContext, config: CancelAllConfig, tradi
         killed = trading.kill(config, by=f"run {context.run_id}")
     if not killed.clean:
         raise dg.Failure(
-            "not everything is known to be closed: look at the venues",
+            "not everything is known to be closed: look at the venues" + left_out(killed.problems),
             metadata=kill_metadata(killed),
             allow_retries=False,
         )
@@ -147,7 +148,8 @@ def reconcile_op(
         yield from reconciliation_events(found, trading.keep(found, lake.store()))
     if not found.clean:
         raise dg.Failure(
-            "not everything agrees with the venues: look at the differences, and at what could not be asked",
+            "not everything agrees with the venues: look at the differences, and at what could not be asked"
+            + left_out(found.problems),
             metadata=reconcile_metadata(found),
             allow_retries=False,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
@@ -54,6 +54,11 @@ def stress_lines(report: StressReport) -> Iterator[str]:
     for proof in report.proofs:
         where = f"{proof.venue}/{proof.account}"
         yield f"{where}: {'nothing open, lost or doubled' if proof.clean else 'NOT everything is accounted for'}"
+
+
+def left_out(problems: Mapping[str, str]) -> str:
+    """The accounts that could not be looked at and why, to stand behind a line; nothing for none."""
+    return "".join(f"; {name}: {problem}" for name, problem in problems.items())
 
 
 def order_metadata(told: OrderTold) -> Metadata:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from xetrade_core.errors import ConfigError
 
 DAY_S = 86_400.0
+_MOST_S = {"grace_s": 3600.0}  # a longer one would hold everything for under way
+_LONGEST_S = 3650 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class ReconcilePlan:
         if self.looks < 2:
             raise ConfigError.of("looks", self.looks, "one look proves nothing: at least 2")
         for name in ("grace_s", "spacing_s", "window_s", "history_s", "settle_s"):
-            if not getattr(self, name) > 0:
-                raise ConfigError.of(name, getattr(self, name), "above zero")
+            most = _MOST_S.get(name, _LONGEST_S)
+            if not 0 < getattr(self, name) <= most:
+                raise ConfigError.of(name, getattr(self, name), f"above zero, and at most {most:.0f} seconds")
         if self.accept and self.dry_run:
             raise ConfigError("a dry run changes nothing, so that it accepts nothing either: leave out one of the two")

@@ -41,6 +41,8 @@ class StressPlan:
         for name, value in (("over", self.over_s), ("soak", self.soak_s), ("patience", self.patience_s)):
             if value is not None and not 0 <= value <= 86_400:
                 raise ConfigError.of(name, value, "0 to 86400 seconds")
+        if self.soak_s == 0:
+            raise ConfigError.of("soak", self.soak_s, "above zero")
         if self.soak_s is not None and self.over_s:
             raise ConfigError("orders are spread over a time where there is a count of them, not in a soak")
 
@@ -84,8 +86,8 @@ def harmless(venue: str, account: str, instrument: Instrument, market: Decimal, 
 
     Raises InvalidOrder where the instrument says too little to build one.
     """
-    if not 0 < below < 1:
-        raise ConfigError.of("below", below, "a share above 0 and below 1")
+    if not (below.is_finite() and 0 < below < 1):
+        raise ConfigError.of("below", str(below), "a share above 0 and below 1")
     tick, lot = instrument.price_tick, instrument.lot
     if not (tick > 0 and lot > 0):
         raise InvalidOrder("symbol", instrument.symbol, f"a known tick and lot on {venue}")
