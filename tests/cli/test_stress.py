@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran
+from tests.cli.conftest import Ran, clean_environment
 from tests.support.sim import Sim, sim_process
 
 SCENARIO = 'seed = 1\n[venues.binance]\nsymbols = ["BTC/USDT"]\n[venues.binance.accounts.main]\n'
@@ -30,7 +34,7 @@ def test_all_orders_are_placed_cancelled_and_accounted_for(stressed: Cli, tmp_pa
     ran = stressed("--pair", "BTC-USDT", "--clients", "30", "--picture", "times.png")
     assert (ran.code, ran.err) == (0, "")
     assert "30 orders by 30 clients" in ran.out
-    assert "binance/main: the venue has nothing open, lost or doubled" in ran.out
+    assert "binance/main: the venue has none of these orders open, lost or doubled" in ran.out
     assert (tmp_path / "times.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -85,3 +89,16 @@ def test_every_mistake_is_one_line(stressed: Cli, arguments: tuple[str, ...], sa
     ran = stressed(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.error
+
+
+def test_a_test_that_is_interrupted_says_how_to_cancel_what_it_left(sim: Sim, tmp_path: Path) -> None:
+    test = [sys.executable, "-m", "xetrade_core.cli", "stress", "--pair", "BTC-USDT", "--clients", "2", "--soak", "1m"]
+    places = clean_environment(XETRADE_VENUES__BINANCE__REST_URL=sim.url("binance").rest)
+    with subprocess.Popen(test, cwd=tmp_path, env=places, stderr=subprocess.PIPE, text=True) as running:
+        while not sim.account("binance")["open_orders"]:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=20)
+    assert "Traceback" not in said
+    [key] = re.findall(r"the same command with --key (stress-\w+) cancels them", said)
+    assert f"orders of {key} may be open" in said

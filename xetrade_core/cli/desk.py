@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from xetrade_core.cli.output import emit_json, emit_rows, emit_table, emit_text, has_room, say
+from xetrade_core.cli.output import emit_json, emit_rows, emit_table, emit_text, has_room, say, working
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -130,12 +130,13 @@ def cancel_everything(settings: Settings, venue: str, account: str, pair: str, *
     """Cancel all, verify, show; leaves with exit code 1 unless the venues say that nothing is open."""
     from xetrade_core.trading.overview import cancel_all_row
 
-    reports, problems = with_desk(
-        settings,
-        lambda desk: desk.cancel_all(venue=venue or None, account=account or None, pair=pair or None),
-        venue=venue,
-        account=account,
-    )
+    with working("cancelling, and asking the venues what is left"):
+        reports, problems = with_desk(
+            settings,
+            lambda desk: desk.cancel_all(venue=venue or None, account=account or None, pair=pair or None),
+            venue=venue,
+            account=account,
+        )
     rows = [cancel_all_row(report) for report in reports]
     clean = all(report.clean for report in reports) and not problems
     if as_json:

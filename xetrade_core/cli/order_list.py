@@ -233,7 +233,8 @@ def resume(
             pass
         return [await desk.orders.status(order.client_id) for order in taken], problems
 
-    found, problems = with_desk(open_settings(), work, venue=venue, account=account)
+    with working("going on with what is under way"):
+        found, problems = with_desk(open_settings(), work, venue=venue, account=account)
     if found or as_json:
         show_orders("", found, as_json=as_json)
     else:

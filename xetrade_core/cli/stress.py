@@ -67,18 +67,23 @@ def stress(
         over_s=seconds(over, "--over") if over else 0.0,
         soak_s=seconds(soak, "--soak") if soak else None,
     )
-    with working("asking the venues what they list") as change:
-        report = stress_test(
-            settings,
-            SystemClock(),
-            plan,
-            venues=names(venues),
-            pair=pair,
-            account=account or None,
-            below=_share(below),
-            key=key or f"stress-{secrets.token_hex(8)}",
-            told=_teller(change),
-        )
+    chosen = key or f"stress-{secrets.token_hex(8)}"
+    try:
+        with working("asking the venues what they list") as change:
+            report = stress_test(
+                settings,
+                SystemClock(),
+                plan,
+                venues=names(venues),
+                pair=pair,
+                account=account or None,
+                below=_share(below),
+                key=chosen,
+                told=_teller(change),
+            )
+    except KeyboardInterrupt:
+        say(f"orders of {chosen} may be open: the same command with --key {chosen} cancels them and places the rest")
+        raise
     if as_json:
         emit_json(report.as_dict())
     else:
@@ -163,7 +168,7 @@ def _show(report: StressReport) -> None:
     for proof in report.proofs:
         where = f"{proof.venue}/{proof.account}"
         if proof.clean:
-            emit_text(f"{where}: the venue has nothing open, lost or doubled")
+            emit_text(f"{where}: the venue has none of these orders open, lost or doubled")
         for name in ("open", "lost", "doubled", "found", "unsettled", "problems"):
             if found := getattr(proof, name):
                 emit_text(f"{where}: {len(found)} {name}: {', '.join(found[:5])}{', ..' if len(found) > 5 else ''}")

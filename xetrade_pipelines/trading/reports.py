@@ -52,8 +52,8 @@ def stress_lines(report: StressReport) -> Iterator[str]:
     for cause, many in report.total.causes.items():
         yield f"{many} x {cause}"
     for proof in report.proofs:
-        where = f"{proof.venue}/{proof.account}"
-        yield f"{where}: {'nothing open, lost or doubled' if proof.clean else 'NOT everything is accounted for'}"
+        said = "none of these orders open, lost or doubled" if proof.clean else "NOT everything is accounted for"
+        yield f"{proof.venue}/{proof.account}: {said}"
 
 
 def left_out(problems: Mapping[str, str]) -> str:
