@@ -9,6 +9,7 @@ import pytest
 
 from xetrade_core.assembly.accounts import AccountPlan, is_loopback, plan_accounts
 from xetrade_core.assembly.limits import risk_limits, scope_of
+from xetrade_core.assembly.markets import stream_options
 from xetrade_core.errors import ConfigError, NotSupported, UnknownVenue, XETradeError
 from xetrade_core.settings import Settings, load_settings
 from xetrade_core.trading.limits import Scope, ScopeKind
@@ -105,6 +106,15 @@ def test_live_orders_are_measured_by_the_live_venue_even_beside_an_account_on_pa
     plans = plan_accounts(settings("live", here=False, **both))
     assert [plan.options.testnet for plan in plans.ready] == [False, True]
     assert plans.reading()["binance"].options.testnet is False
+
+
+def test_books_are_streamed_from_where_the_orders_go() -> None:
+    paper = settings("paper", here=False, main={"venue": "binance", **KEY})
+    streamed = stream_options(paper, only(paper), 100)
+    assert (streamed.testnet, streamed.rest_url, streamed.ws_url) == (True, None, None)
+    unsaid = load_settings(venues={"binance": {"rest_url": HERE["rest_url"], "feed": "poll"}})
+    streamed = stream_options(unsaid, only(unsaid), 100)
+    assert (streamed.feed, streamed.testnet, streamed.ws_url) == ("stream", False, HERE["ws_url"])
 
 
 def test_only_simulated_mode_has_keys_of_its_own() -> None:

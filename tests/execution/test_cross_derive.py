@@ -125,7 +125,7 @@ async def test_a_hedge_that_derive_refuses_as_nobody_trades_with_it_is_sent_agai
 def test_without_a_book_the_plan_is_refused_in_one_line_and_nothing_is_sent(
     answer: Callable[..., Ran], sim: Sim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(markets, "BOOK_DEADLINE_S", 0.5)
+    monkeypatch.setattr(markets, "BOOK_DEADLINE_S", 0.4)
     for name, value in addresses(sim).items():
         monkeypatch.setenv(name, value)
     before = [all_ids(sim, venue) for venue in VENUES]
@@ -133,7 +133,7 @@ def test_without_a_book_the_plan_is_refused_in_one_line_and_nothing_is_sent(
     legs = ("--pair", PAIR, "--buy", "binanceusdm", "--sell", "derive")
     ran = answer("cross", *legs, "--quantity", QUANTITY, "--max-loss", 100)
     assert ran.code == 2
-    assert ran.error == f"error: derive gave no book of {PAIR} within 0.5 s: its stream says nothing"
+    assert ran.error == f"error: derive gave no book of {PAIR} within 0.4 s: its stream says nothing"
     assert [all_ids(sim, venue) for venue in VENUES] == before
     assert "no cross orders" in answer("cross", "list").out
 
@@ -141,7 +141,7 @@ def test_without_a_book_the_plan_is_refused_in_one_line_and_nothing_is_sent(
 async def test_a_stream_that_is_lost_before_the_hedge_delays_it_until_it_is_back(
     sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_books, "FRESH_S", 0.5)
+    monkeypatch.setattr(kept_books, "FRESH_S", 0.3)
 
     def lose() -> None:
         sim.begin(kind="stall", venue="derive", variant="drop", for_=1)
@@ -150,22 +150,22 @@ async def test_a_stream_that_is_lost_before_the_hedge_delays_it_until_it_is_back
     before = held(sim)
     saga = await cross(sim, tmp_path, request("binanceusdm", "derive"), lose)
     assert saga.state is CrossState.DONE, saga.reason
-    assert saga.updated_ns - saga.created_ns > 0.9e9
+    assert saga.updated_ns - saga.created_ns > 0.4e9
     assert held(sim) == {"derive": before["derive"] + QUANTITY, "binanceusdm": before["binanceusdm"] - QUANTITY}
 
 
 async def test_a_stream_that_stays_away_has_the_first_leg_traded_back_and_no_hedge_sent(
     sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_books, "FRESH_S", 0.5)
-    monkeypatch.setattr(markets, "BOOK_DEADLINE_S", 0.5)
+    monkeypatch.setattr(kept_books, "FRESH_S", 0.3)
+    monkeypatch.setattr(markets, "BOOK_DEADLINE_S", 0.4)
 
     def silence() -> None:
         sim.begin(kind="stall", venue="derive", variant="drop")
         time.sleep(kept_books.FRESH_S + 0.1)
 
-    saga = await cross(sim, tmp_path, request("binanceusdm", "binanceusdm", within_s=1.5, account="flat"), silence)
+    saga = await cross(sim, tmp_path, request("binanceusdm", "binanceusdm", within_s=1.0, account="flat"), silence)
     assert saga.state is CrossState.UNWOUND, saga.reason
-    assert "0.02 not hedged within 1.5 s" in str(saga.reason)
+    assert "0.02 not hedged within 1 s" in str(saga.reason)
     assert held(sim, "flat") == dict.fromkeys(VENUES, Decimal(0))
     assert all_ids(sim, "derive", "flat") == []

@@ -18,8 +18,8 @@ NOWHERE = "ws://127.0.0.1:1"
 
 
 @pytest.fixture(autouse=True)
-def quiet_after_half_a_second(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(kept_books, "FRESH_S", 0.5)
+def quiet_after_a_moment(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(kept_books, "FRESH_S", 0.3)
     yield
     sim.clear()
 
@@ -56,7 +56,7 @@ async def test_a_lost_connection_is_waited_for_and_its_old_book_given_to_nobody(
     sim.begin(kind="disconnect", venue="derive", variant="abort")
     await asyncio.sleep(0.1)
     with pytest.raises(VenueUnavailable, match=r"127\.0\.0\.1"):
-        await books.book("derive", BTC, 1.0)
+        await books.book("derive", BTC, 0.6)
     sim.clear()
     again = await books.book("derive", BTC, DEADLINE_S)
     assert again.received_ns > old.received_ns
@@ -65,9 +65,9 @@ async def test_a_lost_connection_is_waited_for_and_its_old_book_given_to_nobody(
 async def test_a_stream_that_says_nothing_has_no_book_until_it_speaks_again(books: KeptBooks, sim: Sim) -> None:
     await books.book("derive", BTC, DEADLINE_S)
     sim.begin(kind="stall", venue="derive", variant="drop")
-    await asyncio.sleep(kept_books.FRESH_S + 0.2)
-    with pytest.raises(VenueUnavailable, match=f"derive gave no book of {BTC} within 0.6 s: its stream says nothing"):
-        await books.book("derive", BTC, 0.6)
+    await asyncio.sleep(kept_books.FRESH_S + 0.1)
+    with pytest.raises(VenueUnavailable, match=f"derive gave no book of {BTC} within 0.4 s: its stream says nothing"):
+        await books.book("derive", BTC, 0.4)
     sim.clear()
     await books.book("derive", BTC, DEADLINE_S)
 
@@ -75,14 +75,14 @@ async def test_a_stream_that_says_nothing_has_no_book_until_it_speaks_again(book
 async def test_a_dead_connection_is_left_for_another_one_as_soon_as_it_is_silent(books: KeptBooks, sim: Sim) -> None:
     old = await books.book("derive", BTC, DEADLINE_S)
     sim.begin(kind="half_open", venue="derive")
-    await asyncio.sleep(kept_books.FRESH_S + 0.2)
+    await asyncio.sleep(kept_books.FRESH_S + 0.1)
     assert (await books.book("derive", BTC, DEADLINE_S)).received_ns > old.received_ns
 
 
 async def test_a_stream_that_cannot_be_reached_is_told_within_the_deadline(reach: Reach) -> None:
     async with KeptBooks(reach(ws={"derive": NOWHERE}), 5) as books:
-        with pytest.raises(VenueUnavailable, match=r"no book of BTC/USDC:USDC within 0.5 s: .*127.0.0.1"):
-            await books.book("derive", BTC, 0.5)
+        with pytest.raises(VenueUnavailable, match=r"no book of BTC/USDC:USDC within 0.3 s: .*127.0.0.1"):
+            await books.book("derive", BTC, 0.3)
 
 
 async def test_a_look_that_is_given_up_leaves_the_feed_connecting(books: KeptBooks, sim: Sim) -> None:

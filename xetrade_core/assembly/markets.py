@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from xetrade_core.assembly import feed_options
-from xetrade_core.assembly.accounts import Plans
+from xetrade_core.assembly.accounts import AccountPlan, Plans
 from xetrade_core.clock import Clock
 from xetrade_core.errors import NotSupported, NotTrading, UnknownSymbol
 from xetrade_core.feeds.factory import open_feed
-from xetrade_core.feeds.feed import Feed
+from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.kept_books import KeptBooks
@@ -44,18 +44,21 @@ def desk_access(settings: Settings, plans: Plans, clock: Clock, rng: random.Rand
     reading = plans.reading()
 
     async def feed(venue: str, pair: str, depth: int) -> Feed:
-        plan = reading[venue]
-        options = replace(
-            feed_options(settings, venue, depth),
-            feed="stream",
-            rest_url=plan.options.rest_url,
-            ws_url=plan.ws_url,
-            testnet=plan.options.testnet,
-        )
-        return await open_feed(venue, [pair], options, clock, rng)
+        return await open_feed(venue, [pair], stream_options(settings, reading[venue], depth), clock, rng)
 
     return Access(
         client=lambda venue: open_market_data(venue, reading[venue].options, clock, rng), feed=feed, clock=clock
+    )
+
+
+def stream_options(settings: Settings, plan: AccountPlan, depth: int) -> FeedOptions:
+    """How books are streamed from where an account's orders go."""
+    return replace(
+        feed_options(settings, plan.venue.id, depth),
+        feed="stream",
+        rest_url=plan.options.rest_url,
+        ws_url=plan.ws_url,
+        testnet=plan.options.testnet,
     )
 
 
