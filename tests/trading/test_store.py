@@ -192,6 +192,15 @@ def test_a_store_of_before_orders_went_by_a_number_keeps_all_of_it(store_url: st
             connection.execute(text("DELETE FROM events"))
 
 
+def test_a_store_of_a_newer_version_is_left_alone_with_one_clear_line(store_url: str) -> None:
+    with OrderStore(store_url) as store, store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(
+        StoreUnavailable, match=r"newer version of XETrade \(its schema is 9999, and this version knows"
+    ):
+        OrderStore(store_url)
+
+
 def test_a_process_of_before_that_still_runs_can_write_no_event(store: OrderStore) -> None:
     """It would name no number, so that nobody would find what it wrote."""
     store.do(place)

@@ -35,6 +35,9 @@ def open_engine(url: str | Path) -> Engine:
         engine = create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True)
     try:
         migrate(engine)
+    except StoreUnavailable:
+        engine.dispose()
+        raise
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise StoreUnavailable(f"the order store {shown(engine)} cannot be opened: {first_line(error)}") from error
@@ -52,12 +55,18 @@ def first_line(error: BaseException) -> str:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema up to date; a no-op when it is. Several processes may do so at once."""
+    """Bring the schema up to date; a no-op when it is. Several processes may do so at once. Raises StoreUnavailable for
+    one of a newer version."""
     with engine.connect().execution_options(reading=True) as connection:
         known = inspect(connection).has_table("alembic_version")
         revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
     if revision == REVISION:
         return
+    if revision is not None and revision > REVISION:
+        raise StoreUnavailable(
+            f"the order store {shown(engine)} was written by a newer version of XETrade (its schema is {revision}, and "
+            f"this version knows {REVISION}): use the newer one"
+        )
     if revision is not None:  # of a million orders, some thirty seconds
         _log.info("migrating the order store", store=shown(engine), revision=revision, to=REVISION)
     from alembic import command
