@@ -146,9 +146,11 @@ async def test_a_stream_that_is_lost_before_the_hedge_delays_it_until_it_is_back
     def lose() -> None:
         sim.begin(kind="stall", venue="derive", variant="drop", for_=1)
         sim.begin(kind="disconnect", venue="derive", variant="abort")
+        sim.begin(kind="rest_error", venue="derive", path="get_all_instruments", status=503, for_=60)  # asked no more
 
-    before = held(sim)
+    before, failed = held(sim), len(sim.injected("rest_error"))
     saga = await cross(sim, tmp_path, request("binanceusdm", "derive"), lose)
+    assert len(sim.injected("rest_error")) == failed
     assert saga.state is CrossState.DONE, saga.reason
     assert saga.updated_ns - saga.created_ns > 0.4e9
     assert held(sim) == {"derive": before["derive"] + QUANTITY, "binanceusdm": before["binanceusdm"] - QUANTITY}

@@ -13,7 +13,7 @@ from xetrade_core.assembly import feed_options
 from xetrade_core.assembly.accounts import AccountPlan, Plans
 from xetrade_core.clock import Clock
 from xetrade_core.errors import NotSupported, NotTrading, UnknownSymbol
-from xetrade_core.feeds.factory import open_feed
+from xetrade_core.feeds.factory import known_streaming_feed, open_feed
 from xetrade_core.feeds.feed import Feed, FeedOptions
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Failure
@@ -39,16 +39,20 @@ DOLLAR = "USDT"
 DOLLARS = ("USD", "USDT", "USDC")
 
 
-def desk_access(settings: Settings, plans: Plans, clock: Clock, rng: random.Random) -> Access:
-    """How a desk reaches its venues: where the orders of its accounts go, on a testnet or on this machine too."""
-    reading = plans.reading()
+def desk_markets(settings: Settings, plans: Plans, marks: Marks, clock: Clock, rng: random.Random) -> Markets:
+    """The markets of a desk, read from where the orders of its accounts go, on a testnet or on this machine too."""
+    reading, listed = plans.reading(), dict[str, dict[str, Instrument]]()
 
     async def feed(venue: str, pair: str, depth: int) -> Feed:
-        return await open_feed(venue, [pair], stream_options(settings, reading[venue], depth), clock, rng)
+        options = stream_options(settings, reading[venue], depth)
+        if (known := listed.get(venue, {}).get(pair)) is not None:
+            return known_streaming_feed([known], options, clock, rng)
+        return await open_feed(venue, [pair], options, clock, rng)
 
-    return Access(
+    access = Access(
         client=lambda venue: open_market_data(venue, reading[venue].options, clock, rng), feed=feed, clock=clock
     )
+    return Markets(access, marks, listed)
 
 
 def stream_options(settings: Settings, plan: AccountPlan, depth: int) -> FeedOptions:
@@ -69,13 +73,13 @@ class Markets:
     can be given to accounts before.
     """
 
-    def __init__(self, access: Access, marks: Marks) -> None:
+    def __init__(self, access: Access, marks: Marks, listed: dict[str, dict[str, Instrument]]) -> None:
         self._access = access
         self._source = MarkSource(access)
         self._streamed = KeptBooks(access, BOOK_DEPTH)
         self._clients: dict[str, MarketData] = {}
         self.marks = marks
-        self.listed: dict[str, dict[str, Instrument]] = {}
+        self.listed = listed
 
     async def __aenter__(self) -> Self:
         return self

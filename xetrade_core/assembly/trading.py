@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from xetrade_core.assembly.accounts import AccountName, AccountPlan, Plans, plan_accounts
-from xetrade_core.assembly.markets import Markets, desk_access
+from xetrade_core.assembly.markets import Markets, desk_markets
 from xetrade_core.assembly.order_store import open_store
 from xetrade_core.assembly.preview import Preview
 from xetrade_core.assembly.waiting import until_asked
@@ -306,8 +306,7 @@ async def open_desk(
         opened.callback(store.close)
         journal = GroupCommit(store)
         opened.push_async_callback(journal.close)
-        access = desk_access(settings, plans, clock, rng)
-        markets = await opened.enter_async_context(Markets(access, store.marks))
+        markets = await opened.enter_async_context(desk_markets(settings, plans, store.marks, clock, rng))
         clients: dict[AccountName, AccountClient] = {}
         accounts: dict[AccountName, TradingAccount] = {}
         for plan in plans.ready:

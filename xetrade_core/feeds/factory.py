@@ -20,6 +20,7 @@ from xetrade_core.feeds.rest_snapshots import RestSnapshots
 from xetrade_core.feeds.resubscribe import Resubscribe
 from xetrade_core.feeds.streaming import StreamingFeed
 from xetrade_core.feeds.subscriptions import Dialect
+from xetrade_core.model.instruments import Instrument
 from xetrade_core.venues.breaker import BreakerRules
 from xetrade_core.venues.breaker_board import open_board
 from xetrade_core.venues.http import RestClient, rest_budget
@@ -65,6 +66,26 @@ async def open_streaming_feed(
     except BaseException:
         await client.close()
         raise
+    return _streaming(rules, instruments, client, options, clock, rng)
+
+
+def known_streaming_feed(
+    instruments: Sequence[Instrument], options: FeedOptions, clock: Clock, rng: random.Random
+) -> StreamingFeed:
+    """The websocket feed of instruments of one venue whose list is known already: it asks for none, and so begins even
+    where the venue's REST does not answer. Raises VenueRetired, ConfigError."""
+    rules = known_venue(instruments[0].venue).require_live()
+    return _streaming(rules, instruments, rest_client(rules, options, clock, rng), options, clock, rng)
+
+
+def _streaming(
+    rules: Venue,
+    instruments: Sequence[Instrument],
+    client: RestClient,
+    options: FeedOptions,
+    clock: Clock,
+    rng: random.Random,
+) -> StreamingFeed:
     feed = StreamingFeed(rules, instruments, client, options, _dialect(rules), clock, rng)
     if rules.protocol is BookProtocol.REST_SNAPSHOT:
         feed.use(RestSnapshots(rules, feed, client, clock, rng))
