@@ -189,7 +189,7 @@ def test_an_order_is_named_beside_its_pair_or_the_venues_own_id_of_it(text: str,
     [
         ({"--price": "50000.001"}, "price 50000.001 is not valid: a multiple of 0.01 USDT, or ask for rounding to fit"),
         ({"--quantity": "0.0000001"}, "quantity 0.0000001 is not valid: a multiple of 0.00001 BTC"),
-        ({"--quantity": "0.00001"}, "notional 0.50000 is not valid: at least 5 USDT"),
+        ({"--quantity": "0.00001"}, "notional 0.5 is not valid: at least 5 USDT"),
         ({"--quantity": "-1"}, "--quantity = '-1' is not valid: a number above zero"),
         ({"--quantity": "much"}, "--quantity = 'much' is not valid: a number such as 0.001"),
         ({"--side": "long"}, "--side = 'long' is not valid: one of buy, sell"),

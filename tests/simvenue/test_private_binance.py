@@ -150,6 +150,7 @@ def test_what_the_venue_does_not_take_is_refused_with_its_own_code(client: Any) 
         ({"quantity": "9001"}, -1013),
         ({"quantity": "x"}, -1100),
         ({"price": "30000.001"}, -1013),
+        ({"price": "1" + "0" * 30}, -2010),  # on the grid, and too dear
         ({"symbol": "NOSUCH"}, -1121),
         ({"side": "HOLD"}, -1117),
         ({"type": "STOP"}, -1116),

@@ -25,7 +25,7 @@ PRICING = Pricing(mark=D(50_000), rate=D(1))
         ({"price": D("50000.005")}, r"price 50000.005 is not valid: a multiple of 0.01"),
         ({"amount": D("0.000015")}, r"quantity 0.000015 is not valid: a multiple of 0.00001 BTC"),
         ({"amount": D("9001")}, r"quantity 9001 is not valid: at most 9000 BTC"),
-        ({"amount": D("0.00009")}, r"notional 4.50000 is not valid: at least 5 USDT"),
+        ({"amount": D("0.00009")}, r"notional 4.5 is not valid: at least 5 USDT"),
         ({"amount": D("200"), "price": D(50_000)}, r"notional 10000000 is not valid: at most 9000000 USDT"),
         ({"amount": D(0)}, r"quantity 0 is not valid: a number above zero"),
         ({"amount": D("NaN")}, r"quantity NaN is not valid"),

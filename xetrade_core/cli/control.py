@@ -239,6 +239,10 @@ def risk(as_json: JsonOption = False) -> None:
     """Show limits, and what is used of them.
 
     Also what is halted and what is armed.
+
+    \b
+    xetrade risk
+    xetrade risk --json
     """
     from xetrade_core.assembly.order_store import risk_overview
     from xetrade_core.clock import SystemClock

@@ -173,9 +173,9 @@ def _require_notional(amount: Decimal, price: Decimal | None, instrument: Instru
     notional = Terms(instrument.contract_size, is_inverse(instrument)).value(amount, price)
     quote = Contract.currencies(instrument.symbol)[1]
     if instrument.min_notional is not None and notional < instrument.min_notional:
-        raise InvalidOrder("notional", notional, f"at least {plain(instrument.min_notional)} {quote}")
+        raise InvalidOrder("notional", plain(notional), f"at least {plain(instrument.min_notional)} {quote}")
     if instrument.max_notional is not None and notional > instrument.max_notional:
-        raise InvalidOrder("notional", notional, f"at most {plain(instrument.max_notional)} {quote}")
+        raise InvalidOrder("notional", plain(notional), f"at most {plain(instrument.max_notional)} {quote}")
 
 
 def _market_price(request: OrderRequest, pricing: Pricing) -> Decimal:

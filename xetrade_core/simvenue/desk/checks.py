@@ -17,9 +17,9 @@ def check_ticket(market: Market, ticket: Ticket) -> Decimal:
     """The amount of a ticket that keeps the instrument's steps and limits. Raises DeskRefusal."""
     instrument = market.listing.instrument
     amount, price = ticket.amount, ticket.price
-    if amount is None or not amount.is_finite() or amount <= 0 or amount % instrument.lot:
+    if amount is None or not amount.is_finite() or amount <= 0 or not _fits(amount, instrument.lot):
         raise DeskRefusal(RefusalKind.BAD_AMOUNT, f"{amount} is not a multiple of {instrument.lot}")
-    if price is not None and (not price.is_finite() or price <= 0 or price % instrument.price_tick):
+    if price is not None and not (price.is_finite() and price > 0 and _fits(price, instrument.price_tick)):
         raise DeskRefusal(RefusalKind.BAD_PRICE, f"{price} is not a multiple of {instrument.price_tick}")
     if instrument.min_amount is not None and amount < instrument.min_amount:
         raise DeskRefusal(RefusalKind.TOO_SMALL, f"{amount} is less than {instrument.min_amount}")
@@ -30,6 +30,11 @@ def check_ticket(market: Market, ticket: Ticket) -> Decimal:
         if worth < instrument.min_notional:
             raise DeskRefusal(RefusalKind.NOTIONAL, f"{worth} is less than {instrument.min_notional}")
     return amount
+
+
+def _fits(value: Decimal, step: Decimal) -> bool:
+    """Whether it is a multiple, however many: `%` refuses to tell beyond the digits of the decimal context."""
+    return (value / step).to_integral_value() * step == value
 
 
 def lots_for_quote(market: Market, ticket: Ticket) -> Decimal:
