@@ -48,7 +48,7 @@ def test_an_order_is_what_its_events_sum_up_to(store: OrderStore) -> None:
     assert (placed.state, opened.state) == (OrderState.SUBMITTING, OrderState.OPEN)
     assert (order.state, order.filled, order.version) == (OrderState.PARTIALLY_FILLED, D("0.004"), 4)
     assert [one.kind for one in store.events(order.client_id)] == ["intended", "submitted", "accepted", "fill"]
-    assert store.by_venue_id("binance", "main", "v0") == order
+    assert store.by_venue_id("binance", "main", "BTC/USDT", "v0") == order
     assert store.working() == [order]
     assert store.fills(client_id=order.client_id)[0].price == D(50_000)
 
@@ -99,6 +99,25 @@ def test_a_trade_that_comes_before_its_order_is_known_finds_it(store: OrderStore
     assert (order.state, order.filled) == (OrderState.OPEN, D(0)) or order.state is OrderState.FILLED
     assert store.order(order.client_id).state is OrderState.FILLED
     assert store.fills(client_id=order.client_id) == [fill("t1", venue_order_id="v0", client_id=order.client_id)]
+
+
+def test_a_trade_of_another_symbol_or_venue_is_none_of_an_order_whose_id_it_names(store: OrderStore) -> None:
+    """Binance numbers the orders of each symbol for themselves, and other venues know nothing of each other."""
+    strange = [fill("t1", venue_order_id="v0", **other) for other in ({"symbol": "ETH/USDT"}, {"venue": "okx"})]
+
+    def both_at_once(transaction: Transaction) -> None:
+        for one in strange:
+            transaction.add_fill(one, 3, Source.STREAM)
+        acknowledge(transaction)
+
+    store.do(place)
+    store.do(both_at_once)
+    store.do(
+        lambda transaction: transaction.add_fill(fill("t2", venue_order_id="v0", symbol="ETH/USDT"), 4, Source.STREAM)
+    )
+    assert store.order(intent().client_id).filled == 0
+    assert {one.client_id for one in store.fills()} == {None}
+    assert rebuild(store).clean
 
 
 def test_work_that_fails_leaves_nothing_and_the_rest_of_its_batch_is_kept(store: OrderStore) -> None:

@@ -68,9 +68,10 @@ class OrderReader:
             found = connection.execute(select(ORDERS.c.body).where(ORDERS.c.client_id.in_(client_ids))).scalars()
             return [records.read_order(body) for body in found]
 
-    def by_venue_id(self, venue: str, account: str, venue_order_id: str) -> Order:
-        """The order that the venue calls so; raises UnknownOrder."""
+    def by_venue_id(self, venue: str, account: str, symbol: str, venue_order_id: str) -> Order:
+        """The order in `symbol` that the venue calls so; raises UnknownOrder."""
         same = (ORDERS.c.venue_order_id == venue_order_id) & (ORDERS.c.venue == venue) & (ORDERS.c.account == account)
+        same &= ORDERS.c.symbol == symbol
         with self.reading() as connection:
             body = connection.execute(select(ORDERS.c.body).where(same)).scalar()
         if body is None:

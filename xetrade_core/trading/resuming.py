@@ -65,11 +65,11 @@ async def _ask_one(service: OrderService, account: TradingAccount, orders: Itera
     """Of one account; the orders of which the venue says that it has none such. One such answer proves nothing."""
     venue, name, execution = account.venue.id, account.account, account.execution
     asked = {order.client_id: order for order in orders}
-    by_venue_id = {order.venue_order_id: order for order in asked.values()}
+    by_venue_id = {(order.intent.symbol, order.venue_order_id): order for order in asked.values()}
     symbols: list[str | None] = [*sorted({order.intent.symbol for order in asked.values()})]
     for symbol in symbols if len(symbols) <= _EACH else [None]:
         for report in await execution.open_orders(symbol):
-            order = asked.get(report.client_id or "") or by_venue_id.get(report.venue_order_id or "")
+            order = asked.get(report.client_id or "") or by_venue_id.get((report.symbol, report.venue_order_id or ""))
             if order is not None and asked.pop(order.client_id, None) is not None:
                 await service.observe(venue, name, report, Source.QUERY)
     gone: list[Order] = []

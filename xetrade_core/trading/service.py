@@ -187,8 +187,10 @@ class OrderService:
                 step = transaction.add_fill(said, now_ns, source)
                 return None if step is None else step.order
             order = transaction.order(said.client_id) if said.client_id is not None else None
+            if order is not None and (order.intent.venue, order.intent.account) != (venue, account):
+                order = None  # somebody else's of that name
             if order is None and said.venue_order_id is not None:
-                order = transaction.by_venue_id(venue, account, said.venue_order_id)
+                order = transaction.by_venue_id(venue, account, said.symbol, said.venue_order_id)
             return None if order is None else record_report(transaction, order.client_id, said, source, now_ns)
 
         order = await self._desk.journal.write(work, durable=False)

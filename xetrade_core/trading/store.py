@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from xetrade_core.clock import NS_PER_S, Clock, SystemClock
 from xetrade_core.errors import StoreConflict, StoreUnavailable, XETradeError
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind
-from xetrade_core.model.orders import Order
+from xetrade_core.model.orders import Intent, Order
 from xetrade_core.telemetry import alarm
 from xetrade_core.trading import records
 from xetrade_core.trading.database import first_line, shown, writing
@@ -52,23 +52,28 @@ class Memory:
         self.last_seq = 0
         self.weighing: dict[str, Order] = {}
         self.seqs: dict[str, int] = {}  # of the first events of those of them that were written here
-        self.venue_ids: dict[tuple[str, str, str], str] = {}
+        self.venue_ids: dict[tuple[str, str, str, str], str] = {}
         self.risk = RiskBook(limits, marks)
 
     def put(self, before: Order | None, after: Order | None, seq: int | None = None) -> None:
         """An order changed from `before` to `after` (None: it is not there). `seq` is that of its first event."""
         self.risk.replace(before, after)
         if before is not None and before.venue_order_id is not None:
-            self.venue_ids.pop((before.intent.venue, before.intent.account, before.venue_order_id), None)
+            self.venue_ids.pop(_venue_name(before.intent, before.venue_order_id), None)
         if after is not None and after.weighs:
             self.weighing[after.client_id] = after
             if seq is not None:
                 self.seqs[after.client_id] = seq
             if after.venue_order_id is not None:
-                self.venue_ids[(after.intent.venue, after.intent.account, after.venue_order_id)] = after.client_id
+                self.venue_ids[_venue_name(after.intent, after.venue_order_id)] = after.client_id
         elif (gone := before or after) is not None:
             self.weighing.pop(gone.client_id, None)
             self.seqs.pop(gone.client_id, None)
+
+
+def _venue_name(intent: Intent, venue_order_id: str) -> tuple[str, str, str, str]:
+    """What a venue calls an order. Not every venue numbers orders across its symbols: Binance counts in each."""
+    return intent.venue, intent.account, intent.symbol, venue_order_id
 
 
 class OrderStore(OrderReader):

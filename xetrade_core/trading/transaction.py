@@ -57,12 +57,14 @@ _BY_VENUE_ID = select(ORDERS.c.body).where(
     ORDERS.c.venue_order_id == bindparam("id"),
     ORDERS.c.venue == bindparam("venue"),
     ORDERS.c.account == bindparam("account"),
+    ORDERS.c.symbol == bindparam("symbol"),
 )
 _UNCLAIMED = select(FILLS).where(
     FILLS.c.client_id.is_(None),
     FILLS.c.venue_order_id == bindparam("id"),
     FILLS.c.venue == bindparam("venue"),
     FILLS.c.account == bindparam("account"),
+    FILLS.c.symbol == bindparam("symbol"),
 )
 _ANY_UNCLAIMED = Prepared(_UNCLAIMED.with_only_columns(FILLS.c.trade_id))
 _FILL_KEY = tuple_(FILLS.c.venue, FILLS.c.account, FILLS.c.symbol, FILLS.c.trade_id)
@@ -116,12 +118,12 @@ class Transaction:
             self._seen[client_id] = records.read_order(found[0][0]) if found else None
         return self._seen[client_id]
 
-    def by_venue_id(self, venue: str, account: str, venue_order_id: str) -> Order | None:
-        """The order that the venue calls `venue_order_id`."""
-        client_id = self._memory.venue_ids.get((venue, account, venue_order_id))
+    def by_venue_id(self, venue: str, account: str, symbol: str, venue_order_id: str) -> Order | None:
+        """The order in `symbol` that the venue calls `venue_order_id`."""
+        client_id = self._memory.venue_ids.get((venue, account, symbol, venue_order_id))
         if client_id is not None:
             return self.order(client_id)
-        found = {"id": venue_order_id, "venue": venue, "account": account}
+        found = {"id": venue_order_id, "venue": venue, "account": account, "symbol": symbol}
         body = self._connection.execute(_BY_VENUE_ID, found).scalar()
         return None if body is None else self.order(records.read_order(body).client_id)
 
@@ -151,7 +153,7 @@ class Transaction:
             return None
         order = self.order(fill.client_id) if fill.client_id is not None else None
         if order is None and fill.venue_order_id is not None:
-            order = self.by_venue_id(fill.venue, fill.account, fill.venue_order_id)
+            order = self.by_venue_id(fill.venue, fill.account, fill.symbol, fill.venue_order_id)
         owner = None if order is None else order.client_id
         fill = msgspec.structs.replace(fill, client_id=owner)
         self._fills[fill.identity] = fill
@@ -266,12 +268,14 @@ class Transaction:
     def _claim(self, step: Step) -> Step:
         """Trades that came before we knew the venue's id of their order find it now."""
         order, event = step.order, step.event
-        key = {"id": order.venue_order_id, "venue": order.intent.venue, "account": order.intent.account}
+        venue, account, symbol, _ = line_of(order.intent)
+        key = {"id": order.venue_order_id, "venue": venue, "account": account, "symbol": symbol}
         kept = []
         if _ANY_UNCLAIMED.rows(self._connection, key):
             kept = [records.read_fill(row) for row in self._connection.execute(_UNCLAIMED, key)]
+        place = (venue, account, symbol, order.venue_order_id)
         new = [fill for fill in self._fills.values() if fill.client_id is None]
-        for fill in kept + [one for one in new if one.venue_order_id == order.venue_order_id]:
+        for fill in kept + [one for one in new if (one.venue, one.account, one.symbol, one.venue_order_id) == place]:
             owned = msgspec.structs.replace(fill, client_id=order.client_id)
             if fill.identity in self._fills:
                 self._fills[fill.identity] = owned

@@ -23,11 +23,11 @@ async def reconcile_orders(one: Round, symbol: str | None) -> tuple[int, set[str
         return 0, set()
     working = one.store.working(venue=one.venue, account=one.account.account, symbol=symbol)
     ours = {order.client_id: order for order in working if order.sent}
-    by_venue_id = {order.venue_order_id: order for order in ours.values() if order.venue_order_id}
+    by_venue_id = {(order.intent.symbol, order.venue_order_id): order for order in ours.values()}
     resting: dict[str, OrderReport] = {}
     strangers: list[OrderReport] = []
     for report in listed:
-        order = by_venue_id.get(report.venue_order_id or "") or ours.get(report.client_id or "")
+        order = by_venue_id.get((report.symbol, report.venue_order_id or "")) or ours.get(report.client_id or "")
         if order is None:
             strangers.append(report)
         else:
@@ -171,7 +171,7 @@ def _known(one: Round, report: OrderReport) -> Order | None:
                 return found
     if report.venue_order_id is not None:
         try:
-            return one.store.by_venue_id(one.venue, one.account.account, report.venue_order_id)
+            return one.store.by_venue_id(one.venue, one.account.account, report.symbol, report.venue_order_id)
         except UnknownOrder:
             return None
     return None
