@@ -99,7 +99,7 @@ def test_nothing_to_show_is_said(ask: Run, trade: Trade) -> None:
         (("position", "--order-id", "nonsense"), "unknown order 'nonsense'"),
         (("position", "--order-id", "v1", "--pair", "ETH-USDT"), "order v1 is of BTC/USDT"),
         (("position", "--pair", "DOGE-USDT"), "--pair = 'DOGE-USDT' is not valid: fills are of BTC/USDT"),
-        (("position", "--account", "nobody"), "--account = 'nobody' is not valid: one that has traded or is in the"),
+        (("position", "--account", "nobody"), "account = 'nobody' is not valid: one that has traded or is in the"),
         (("position", "--venue", "nowhere"), "unknown venue 'nowhere'"),
         (("monitor", "--interval", "never"), "--interval = 'never' is not valid"),
         (("monitor", "--max-updates", "0"), "--max-updates"),

@@ -167,6 +167,25 @@ def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
     assert row["net"] == (row["mark"] - 50_000) / 2
 
 
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"interval_s": 0.0}, "interval_s = 0.0 is not valid: input should be greater than 0"),
+        ({"max_updates": 0}, "max_updates = 0 is not valid: input should be greater than or equal to 1"),
+        ({"max_notional": -1.0}, "max_notional = -1.0 is not valid: input should be greater than 0"),
+        ({"account": "nobody"}, "account = 'nobody' is not valid: one that has traded or is in the settings: main"),
+    ],
+)
+def test_a_session_that_cannot_be_fails_at_once_with_a_line(
+    machine: Path, trade: Trade, config: dict[str, Any], says: str
+) -> None:
+    trade(("0.5", "50000"))
+    failed = run(monitor_positions, config)
+    [failure] = [event.step_failure_data for event in failed.all_events if event.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert failure.user_failure_data.description == says
+
+
 def test_schedules_run_only_where_something_was_traded(machine: Path, trade: Trade) -> None:
     defs = build_defs()
     for name in ("account_hourly", "look_at_positions"):

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounting import existing_store
-from xetrade_core.assembly.accounts import AccountName, AccountPlan, known_accounts
+from xetrade_core.assembly.accounts import AccountName, AccountPlan, accounts_of, known_accounts
 from xetrade_core.clock import Clock
-from xetrade_core.errors import XETradeError
+from xetrade_core.errors import ConfigError, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
 from xetrade_core.lake.store import ObjectStore
@@ -155,6 +155,17 @@ def usual_limits(settings: Settings) -> PositionLimits:
     return PositionLimits(said.max_notional, said.max_drawdown, said.min_liquidation_distance)
 
 
+def require_known(settings: Settings, reader: OrderReader, venue: str | None, account: str | None) -> None:
+    """Raises UnknownVenue, and ConfigError for an account that neither the settings nor the order store know."""
+    if venue:
+        known_venue(venue)
+    if account and account not in accounts_of(settings):
+        known = {name for _, name in reader.accounts()} | set(accounts_of(settings))
+        if account not in known:
+            named = ", ".join(sorted(known)) or "none yet"
+            raise ConfigError.of("account", account, f"one that has traded or is in the settings: {named}")
+
+
 def watch_positions(
     settings: Settings,
     store: ObjectStore,
@@ -169,9 +180,11 @@ def watch_positions(
 
     Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
     """
+    chosen = selection or Selection()
     with OrderReader(existing_store(settings)) as reader:
+        require_known(settings, reader, chosen.venue, chosen.account)
         watchman = Watchman((limits or PositionLimits()).or_else(usual_limits(settings)))
-        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, selection or Selection(), watchman))
+        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, chosen, watchman))
 
 
 async def _watch(

@@ -156,31 +156,17 @@ def _limit(text: str, option: str) -> Decimal | None:
 def _run(asked: Asked, pace: Pace, limits: PositionLimits | None, as_json: bool) -> None:
     """`limits`: where somebody is to be told of what they do not allow; None: nobody is."""
     from xetrade_core.assembly.accounting import existing_store
-    from xetrade_core.assembly.watching import usual_limits
+    from xetrade_core.assembly.watching import require_known, usual_limits
     from xetrade_core.monitor.limits import Watchman
     from xetrade_core.trading.reader import OrderReader
 
     settings = open_settings()
     with OrderReader(existing_store(settings, asked.store)) as reader:
-        _require_known(settings, reader, asked)
+        require_known(settings, reader, asked.venue, asked.account)
         order = _order(reader, asked)
         watchman = None if limits is None else Watchman(limits.or_else(usual_limits(settings)))
         screen = _Screen(order, as_json, watchman)
         asyncio.run(_watch(settings, reader, _selection(reader, asked, order), pace, screen))
-
-
-def _require_known(settings: Settings, reader: OrderReader, asked: Asked) -> None:
-    """Raises UnknownVenue, and ConfigError for an account that neither the settings nor the store know."""
-    from xetrade_core.assembly.accounts import accounts_of
-    from xetrade_core.venues.registry import venue
-
-    if asked.venue:
-        venue(asked.venue)
-    if asked.account and asked.account not in accounts_of(settings):
-        known = {account for _, account in reader.accounts()}
-        if asked.account not in known:
-            named = ", ".join(sorted(known | set(accounts_of(settings)))) or "none yet"
-            raise ConfigError.of("--account", asked.account, f"one that has traded or is in the settings: {named}")
 
 
 def _order(reader: OrderReader, asked: Asked) -> Order | None:

@@ -14,16 +14,17 @@ from xetrade_core.monitor.watch import Update
 from xetrade_pipelines.accounting.reports import booked_events, watched_events
 from xetrade_pipelines.accounting.resources import AccountingResource
 from xetrade_pipelines.events import Event
+from xetrade_pipelines.refusals import RunConfig, one_line
 from xetrade_pipelines.resources import LakeResource
 
 
-class BooksConfig(dg.Config):
+class BooksConfig(RunConfig):
     """Which venues."""
 
     venues: list[str] = Field(default=[], description="Venue ids. Empty: those that have fills in the order store.")
 
 
-class MonitorConfig(dg.Config):
+class MonitorConfig(RunConfig):
     """How long, how often, and whose positions."""
 
     interval_s: float = Field(default=30.0, gt=0, le=86_400, description="Seconds between two updates.")
@@ -63,18 +64,19 @@ def monitor_op(
         sums = ", ".join(f"net {total.net} {total.settle}" for total in update.totals) or "nothing open"
         context.log.info(f"update {update.number} of {config.max_updates}: {len(update.positions)} positions, {sums}")
 
-    made = accounting.watch(
-        lake.store(),
-        interval_s=config.interval_s,
-        max_updates=config.max_updates,
-        stale_after_s=config.stale_after_s,
-        max_notional=config.max_notional,
-        max_drawdown=config.max_drawdown,
-        min_liquidation_distance=config.min_liquidation_distance,
-        account=config.account,
-        strategy=config.strategy,
-        on_update=progress,
-    )
+    with one_line():
+        made = accounting.watch(
+            lake.store(),
+            interval_s=config.interval_s,
+            max_updates=config.max_updates,
+            stale_after_s=config.stale_after_s,
+            max_notional=config.max_notional,
+            max_drawdown=config.max_drawdown,
+            min_liquidation_distance=config.min_liquidation_distance,
+            account=config.account,
+            strategy=config.strategy,
+            on_update=progress,
+        )
     yield from watched_events(made, accounting.exposure_pictures(made))
 
 

@@ -15,6 +15,7 @@ from xetrade_core.lake.funding_schemas import FUNDING_QUOTES, FUNDING_RATES
 from xetrade_pipelines.funding import checks
 from xetrade_pipelines.funding.reports import Result, day_result, sample_result
 from xetrade_pipelines.partitions import VenueDay, day_x_venue
+from xetrade_pipelines.refusals import RunConfig
 from xetrade_pipelines.resources import FundingResource, LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
@@ -24,7 +25,7 @@ QUOTES_SPEC = dataset_spec(FUNDING_QUOTES, day_x_venue, GROUP, kinds=("rest",))
 ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 
-class FundingDayConfig(dg.Config):
+class FundingDayConfig(RunConfig):
     """Which perpetuals."""
 
     symbols: list[str] = Field(

@@ -14,18 +14,19 @@ from pydantic import Field
 from xetrade_core.assembly.funding import Outcomes
 from xetrade_pipelines.events import Event
 from xetrade_pipelines.funding.reports import backfilled_events, recent_events, sampled_events
+from xetrade_pipelines.refusals import RunConfig
 from xetrade_pipelines.resources import FundingResource, LakeResource
 
 VENUES = "Venue -> its perpetuals, such as okx: [BTC-USDT]. Empty: those of the settings."
 
 
-class FundingRunConfig(dg.Config):
+class FundingRunConfig(RunConfig):
     """Which venues and perpetuals."""
 
     venues: dict[str, list[str]] = Field(default={}, description=VENUES)
 
 
-class BackfillRunConfig(dg.Config):
+class BackfillRunConfig(RunConfig):
     """Which venues and perpetuals, and which days."""
 
     venues: dict[str, list[str]] = Field(default={}, description=VENUES)

@@ -6,11 +6,12 @@ https://docs.dagster.io/guides/operate/configuration/run-configuration
 
 from __future__ import annotations
 
-import dagster as dg
 from pydantic import Field
 
+from xetrade_pipelines.refusals import RunConfig
 
-class CaptureRunConfig(dg.Config):
+
+class CaptureRunConfig(RunConfig):
     """What to record. Left empty in a partition's run, it is that venue's symbols of the settings, over that hour."""
 
     venues: dict[str, list[str]] = Field(
@@ -39,7 +40,7 @@ class CaptureRunConfig(dg.Config):
     )
 
 
-class HourConfig(dg.Config):
+class HourConfig(RunConfig):
     """How an hour is judged when it is compacted."""
 
     interval_s: float | None = Field(
@@ -64,7 +65,7 @@ class CompactRunConfig(HourConfig):
     )
 
 
-class PruneRunConfig(dg.Config):
+class PruneRunConfig(RunConfig):
     """Which runs to forget; the lake and the assets' latest materializations are not touched."""
 
     keep_days: int = Field(

@@ -18,13 +18,14 @@ from xetrade_pipelines.market_data.assets import GROUP
 from xetrade_pipelines.partitions import hour_of_key, hours
 from xetrade_pipelines.quotes import checks
 from xetrade_pipelines.quotes.reports import Result, best_quotes_result
+from xetrade_pipelines.refusals import RunConfig
 from xetrade_pipelines.resources import CaptureResource, LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
 SPEC = dataset_spec(BEST_QUOTES, hours, GROUP, deps=(L2_SNAPSHOTS.name,))
 
 
-class BestQuotesConfig(dg.Config):
+class BestQuotesConfig(RunConfig):
     """Which quotes count."""
 
     staleness_s: float | None = Field(

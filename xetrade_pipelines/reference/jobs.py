@@ -13,10 +13,11 @@ from pydantic import Field
 
 from xetrade_pipelines.events import Event
 from xetrade_pipelines.reference.reports import problems, refreshed_events
+from xetrade_pipelines.refusals import RunConfig
 from xetrade_pipelines.resources import LakeResource, ReferenceResource
 
 
-class RefreshRunConfig(dg.Config):
+class RefreshRunConfig(RunConfig):
     """Which venues to ask."""
 
     venues: list[str] = Field(

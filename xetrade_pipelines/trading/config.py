@@ -8,8 +8,9 @@ that stood here would fail a run with a traceback. https://docs.dagster.io/guide
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
 from typing import Literal
 
-import dagster as dg
 from pydantic import Field
+
+from xetrade_pipelines.refusals import RunConfig
 
 VENUE = "Venue id, such as binance, binanceusdm or okx."
 ACCOUNT = "Account of the settings (accounts.NAME). Empty: the venue's only one, or main."
@@ -17,7 +18,7 @@ PAIR = "BTC-USDT, BTC/USDT, BTCUSDT, or the venue's own id."
 ORDER_ID = "The order: its client id or the venue's."
 
 
-class PlaceOrderConfig(dg.Config):
+class PlaceOrderConfig(RunConfig):
     """One order. A re-execution of the run, whole or from its failure, finds the order again and never places two."""
 
     venue: str = Field(description=VENUE)
@@ -50,7 +51,7 @@ class PlaceOrderConfig(dg.Config):
     )
 
 
-class CrossOrderConfig(dg.Config):
+class CrossOrderConfig(RunConfig):
     """Buy on one venue what is sold on another. A re-execution of the run goes on with it and never trades it twice."""
 
     buy: str = Field(description="Where to buy: a venue id, or venue/account.")
@@ -84,7 +85,7 @@ class CrossOrderConfig(dg.Config):
     )
 
 
-class StressConfig(dg.Config):
+class StressConfig(RunConfig):
     """Orders that rest far from the market and are cancelled at once, and the venues' word on it."""
 
     venues: list[str] = Field(default=["binance"], description="Venue ids; the orders go to them in turn.")
@@ -97,7 +98,7 @@ class StressConfig(dg.Config):
     below: str = Field(default="0.05", description='Share of the price by which they are under the market: "0.05".')
 
 
-class ReconcileConfig(dg.Config):
+class ReconcileConfig(RunConfig):
     """Which accounts are held against their venues, and how. Left as it is: all of them."""
 
     venue: str = Field(default="", description="One venue only. Empty: all.")
@@ -110,7 +111,7 @@ class ReconcileConfig(dg.Config):
     )
 
 
-class OrderConfig(dg.Config):
+class OrderConfig(RunConfig):
     """Which order."""
 
     order_id: str = Field(description=ORDER_ID)
@@ -124,7 +125,7 @@ class OrderStatusConfig(OrderConfig):
     refresh: bool = Field(default=True, description="Ask the venue first; otherwise tell what the order store has.")
 
 
-class CancelAllConfig(dg.Config):
+class CancelAllConfig(RunConfig):
     """What to cancel, and whether trading stops. Left as it is: everything, everywhere, and nothing new passes."""
 
     venue: str = Field(default="", description="One venue only. Empty: all.")

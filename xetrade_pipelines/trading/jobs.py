@@ -8,14 +8,13 @@ https://docs.dagster.io/guides/build/jobs/op-jobs
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
-import contextlib
 from collections.abc import Iterator
 
 import dagster as dg
 
-from xetrade_core.errors import XETradeError
 from xetrade_core.trading.stress.run import StressProgress
 from xetrade_pipelines.events import Event
+from xetrade_pipelines.refusals import one_line
 from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.trading.config import (
     CancelAllConfig,
@@ -42,15 +41,6 @@ from xetrade_pipelines.trading.resources import TradingResource
 
 FINAL = {"kind": "order"}
 PROGRESS_S = 5.0
-
-
-@contextlib.contextmanager
-def one_line() -> Iterator[None]:
-    """What the core refuses fails the run with its line, as on the command line: no traceback tells more."""
-    try:
-        yield
-    except XETradeError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 @dg.op(name="place_order", out=dg.Out(dg.Nothing), tags=FINAL)
