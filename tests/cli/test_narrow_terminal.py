@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xetrade_core.cli import output
+from xetrade_core.cli import cross, output
 from xetrade_core.cli.desk import show_rows
 
 HISTORY = [
@@ -64,3 +64,17 @@ def test_no_id_and_no_number_is_ever_broken(rows: list[dict[str, object]], width
     for row in rows:
         for name in ("client id", "quantity"):
             assert output.cell_text(row[name]) in said.getvalue()
+
+
+def test_cross_orders_keep_their_keys_and_numbers_and_tell_the_rest_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "WIDTH", 80)
+    row = dict.fromkeys(cross.COLUMNS, "0") | {"key": "e649a4f4-f5e7-4ecc-93f6-86e4a2b9370b", "state": "unwound"}
+    row |= {"buy": "binance/main BTC/USDT", "sell": "okx/main BTC/USDT", "quantity": "0.001", "filled": "0.001"}
+    cross.show_all([row | {"unwound": "0.001", "base": "BTC", "result": "-0.5", "quote": "USDT"}])
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    words = " ".join(said.split())
+    assert "e649a4f4-f5e7-4ecc-93f6-86e4a2b9370b unwound buy 0.001 BTC on" in words
+    assert "filled 0.001, unwound 0.001 result -0.5 USDT" in words

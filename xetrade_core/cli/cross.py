@@ -12,13 +12,14 @@ import typer
 
 from xetrade_core.cli.desk import NOT_CLEAN, NOT_SETTLED, ByOption, amount, show_rows, who
 from xetrade_core.cli.options import JsonOption, open_settings, seconds
-from xetrade_core.cli.output import emit_json, emit_text, say, working
+from xetrade_core.cli.output import emit_json, emit_rows, emit_text, has_room, say, working
 from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from xetrade_core.trading.cross.overview import SagaTold
     from xetrade_core.trading.cross.request import CrossRequest, LegRequest
     from xetrade_core.trading.cross.saga import Plan
+    from xetrade_core.trading.overview import Row
 
 MOST = 50
 COLUMNS = (
@@ -154,10 +155,29 @@ def list_all(
         return
     if not found.sagas:
         emit_text("no cross orders")
-    show_rows("", [{name: row[name] for name in COLUMNS} for row in found.sagas])
+    show_all(found.sagas)
     show_rows("ledger of residuals", found.residuals)
     for currency, left in found.totals.items():
         emit_text(f"unhedged in all: {left} {currency}")
+
+
+def show_all(rows: list[Row]) -> None:
+    """Cross orders as a table; where there is no room for its columns, their ids and states with the rest in words."""
+    cells = [[row[name] for name in COLUMNS] for row in rows]
+    if not rows or has_room(COLUMNS, cells):
+        show_rows("", [{name: row[name] for name in COLUMNS} for row in rows])
+    else:
+        emit_rows("", ("key", "state", "cross order"), [_short(row) for row in rows])
+
+
+def _short(row: Row) -> tuple[object, object, str]:
+    said = [
+        f"buy {row['quantity']} {row['base']} on {row['buy']}",
+        f"sell it on {row['sell']}",
+        ", ".join(f"{name} {row[name]}" for name in ("filled", "hedged", "unwound", "unhedged") if row[name] != "0"),
+        f"result {row['result']} {row['quote']}" if row["result"] is not None else "",
+    ]
+    return row["key"], row["state"], "\n".join(filter(None, said))
 
 
 @cross_app.command()

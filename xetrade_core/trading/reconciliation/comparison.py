@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from xetrade_core.model.decimals import plain
 from xetrade_core.model.orders import ZERO, Fill, Order, OrderReport, OrderState, ReportStatus, Side
 from xetrade_core.trading.reconciliation.differences import Kind
 
@@ -120,5 +121,5 @@ def gaps(
 def described(fill: Fill) -> str:
     """A trade in words."""
     verb = "buy" if fill.side is Side.BUY else "sell"
-    fee = "" if fill.fee is None else f", fee {fill.fee:f} {fill.fee_currency}"
-    return f"{verb} {fill.amount:f} at {fill.price:f}{fee}"
+    fee = "" if fill.fee is None else f", fee {plain(fill.fee)} {fill.fee_currency}"
+    return f"{verb} {plain(fill.amount)} at {plain(fill.price)}{fee}"
