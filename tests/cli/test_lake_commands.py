@@ -70,6 +70,14 @@ def test_rows_too_wide_for_the_screen_are_shown_one_below_the_other(xetrade: Run
     assert levels.endswith(", ...] (5)")
 
 
+def test_money_is_written_with_the_digits_that_count(answer: Run) -> None:
+    """Columns of decimals have 18 places, and nothing of a column of zeros is `0E-18`."""
+    sql = "SELECT 0::DECIMAL(38, 18) AS fees, 0.04995::DECIMAL(38, 18) AS quantity"
+    assert "0      0.04995" in answer("lake", "query", sql).out
+    assert answer("lake", "query", sql, "--json").json == [{"fees": "0", "quantity": "0.04995"}]
+    assert answer("lake", "query", sql, "--csv").out == "fees,quantity\n0,0.04995\n"
+
+
 def test_an_empty_lake_says_what_to_do(xetrade: Run) -> None:
     assert "record with `xetrade capture start`" in xetrade("lake", "ls").out
     assert xetrade("lake", "ls", "--json").json["holdings"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from xetrade_core.cli.options import JsonOption, LakeOption, moment, open_settings
 from xetrade_core.cli.output import console, count, emit_json, emit_table, emit_text, one_below_the_other, say
 from xetrade_core.errors import ConfigError
+from xetrade_core.model.decimals import plain
 
 if TYPE_CHECKING:
     from xetrade_core.lake.reader import Lake
@@ -76,11 +78,12 @@ def query(
             raise ConfigError.of("SQL", sql, 'a statement, such as "SELECT count(*) FROM l2_snapshots"')
         cursor = connection.execute(sql)
         columns = [column[0] for column in cursor.description or ()]
-        rows = cursor.fetchall() if as_csv or as_json else cursor.fetchmany(limit + 1)
+        found = cursor.fetchall() if as_csv or as_json else cursor.fetchmany(limit + 1)
     except duckdb.Error as error:
         raise ConfigError(f"SQL: {' '.join(str(error).split())}") from None
     finally:
         connection.close()
+    rows = [[plain(cell) if isinstance(cell, Decimal) else cell for cell in row] for row in found]
     if as_json:
         emit_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif as_csv:

@@ -23,6 +23,7 @@ from xetrade_pipelines.accounting.reports import (
 )
 from xetrade_pipelines.accounting.resources import AccountingResource
 from xetrade_pipelines.partitions import VenueDay, VenueHour, day_x_venue, look_x_venue
+from xetrade_pipelines.refusals import one_line
 from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.specs import dataset_spec
 
@@ -72,7 +73,8 @@ def positions(
 ) -> Iterator[Result]:
     """Look at the venue's positions now, at its marks; an hour that is over cannot be looked at."""
     hour = VenueHour.from_key(context.partition_key)
-    made = accounting.look(hour, lake.store())
+    with one_line():
+        made = accounting.look(hour, lake.store())
     yield positions_result(made, hour.venue, accounting.exposure_pictures(made).get(hour.venue, {}))
 
 
