@@ -147,6 +147,20 @@ def test_a_fill_of_work_that_fails_leaves_no_holding_behind(store: OrderStore) -
     assert rebuild(store).clean
 
 
+def test_a_writer_that_is_far_behind_reads_anew(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite takes at most some thirty thousand names in a statement, PostgreSQL twice as many."""
+    monkeypatch.setattr("xetrade_core.trading.store._BEHIND", 5)
+    with OrderStore(store_url) as store, OrderStore(store_url) as other:
+        store.do(place)
+        for index in range(1, 5):
+            other.do(lambda transaction, index=index: place(transaction, index))
+        other.control(halt())
+        assert store.do(lambda transaction: transaction.risk.usage(Scope(ScopeKind.PORTFOLIO, "")).orders) == 5
+        assert store.do(lambda transaction: transaction.risk.trading_state("binance", "BTC/USDT")) is not None
+        store.do(lambda transaction: acknowledge(transaction, 3))
+        assert rebuild(store).clean
+
+
 def test_what_is_reserved_is_read_anew_after_a_mistake_of_ours(store: OrderStore) -> None:
     """Nobody knows then how far the change in memory had come, so that nothing can take it back."""
 

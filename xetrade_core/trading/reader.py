@@ -265,9 +265,9 @@ class OrderReader:
         if not exact:
             raise UnknownOrder(order_id)
         if len(exact) > 1:
-            where = ", ".join(sorted(f"{order.intent.venue}/{order.intent.account}" for order in exact))
+            where = ", ".join(sorted(f"{one.venue}/{one.account} {one.symbol}" for one in (o.intent for o in exact)))
             raise ConfigError.of(
-                "order id", order_id, f"it is one of several orders, on {where}: name venue and account"
+                "order id", order_id, f"several orders have it, on {where}: name venue and account, or our client id"
             )
         return exact[0]
 

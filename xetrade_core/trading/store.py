@@ -36,6 +36,7 @@ T = TypeVar("T")
 Work = Callable[[Transaction], T]
 
 ATTEMPTS = 200
+_BEHIND = 10_000  # entries; further behind, reading anew is quicker, and no statement would take so many names
 _NEWER = (
     select(EVENTS.c.seq, EVENTS.c.client_id, EVENTS.c.kind, EVENTS.c.body)
     .where(EVENTS.c.seq > bindparam("seq"))
@@ -180,6 +181,9 @@ class OrderStore(OrderReader):
         rows = connection.execute(_NEWER, {"seq": memory.last_seq}).all()
         if not rows:
             return memory
+        if len(rows) > _BEHIND:
+            self._memory = self._load(connection)
+            return self._memory
         for row in rows:
             if row.client_id is None:
                 memory.risk.control(records.read_control(row.body))
