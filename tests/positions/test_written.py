@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from xetrade_core.errors import ConfigError
 from xetrade_core.positions.case import Ledger, PositionSide
+from xetrade_core.positions.details import details
 from xetrade_core.positions.fields import time_ns
 from xetrade_core.positions.position import Pnl
 from xetrade_core.positions.written import read_cases
@@ -257,6 +258,43 @@ def test_a_mistake_in_a_fill_names_the_fill_the_field_and_what_is_allowed(instru
     with pytest.raises(ConfigError) as refused:
         pnl(instrument, [{**BUY, **change}, BUY])
     assert says in str(refused.value)
+
+
+@given(
+    st.sampled_from(["linear", "inverse", "quanto", "spot"]),
+    st.sampled_from(["average", "fifo", "lifo"]),
+    st.lists(
+        st.tuples(st.sampled_from(["buy", "sell"]), st.integers(1, 30), st.integers(50, 200), st.integers(-5, 9)),
+        min_size=1,
+        max_size=30,
+    ),
+)
+def test_a_large_case_is_reckoned_quickly_and_reports_the_same(kind: str, method: str, trades: list[Any]):
+    symbols = {"linear": "BTC/USDT:USDT", "inverse": "BTC/USD:BTC", "quanto": "ETH/USD:BTC", "spot": "BTC/USDT"}
+    fills = [
+        {"side": side, "qty": qty, "price": price, "fee": f"{fee}e-3", "fee_currency": "BNB", "time": index}
+        for index, (side, qty, price, fee) in enumerate(trades)
+    ]
+    funding = [] if kind == "spot" else [{"rate": "0.0007", "mark": "99", "time": index} for index in range(3, 30, 7)]
+    case = {
+        "instrument": {"type": kind, "symbol": symbols[kind]}, "fills": fills, "funding": funding, "mark": "101",
+        "method": method, "rates": {"EUR": "3", "BNB/EUR": "0.7"},
+    }  # fmt: skip
+    [small], _ = read_cases(json.dumps(case), "f.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xetrade_core.positions.case.MOST_EXACT", 0)
+        large = Ledger(small)
+    exact = Ledger(small)
+    assert large.pnl() == exact.pnl()
+    assert details(small, large.positions[PositionSide.NET]) == details(small, exact.positions[PositionSide.NET])
+
+
+def test_a_mistake_in_a_large_case_is_named_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("xetrade_core.positions.case.MOST_EXACT", 0)
+    fills = [{"side": "buy", "qty": 1, "price": 1, "fee": 1, "fee_currency": "BNB"}]
+    [case], _ = read_cases(json.dumps({"instrument": {"symbol": "BTC/USDT:USDT"}, "fills": fills}), "f.json")
+    with pytest.raises(ConfigError, match="fee_currency = 'BNB' is not valid: nothing tells its value in USDT"):
+        Ledger(case)
 
 
 def test_a_field_that_stands_twice_is_refused():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from fractions import Fraction
 
@@ -12,9 +13,12 @@ from xetrade_core.model.decimals import plain
 from xetrade_core.model.orders import Side
 from xetrade_core.positions.conversion import NoPath, Rates
 from xetrade_core.positions.lots import LotMethod
-from xetrade_core.positions.numbers import reported
+from xetrade_core.positions.numbers import N, reported, stream_context
 from xetrade_core.positions.payout import Payout
-from xetrade_core.positions.position import NoConversion, Pnl, Position, exact, summed
+from xetrade_core.positions.position import NoConversion, Pnl, Position, as_exact, exact, streamed, summed
+
+MOST_EXACT = 2_000
+"""Events up to which nothing is ever rounded; more are reckoned with 100 digits and report the same: decision 0012."""
 
 
 class PositionMode(StrEnum):
@@ -88,12 +92,14 @@ class Ledger:
         """Computes it; raises ConfigError that names the fill or the funding that cannot be."""
         self.case = case
         sides = [PositionSide.NET] if case.mode is PositionMode.NETTING else [PositionSide.LONG, PositionSide.SHORT]
-        self.positions = {side: exact(case.payout, case.method) for side in sides}
-        for index, event in in_order(case):
-            if isinstance(event, CaseFill):
-                self._fill(event, f"{case.name}: fills[{index}]")
-            else:
-                self._fund(event)
+        if len(case.fills) + len(case.funding) <= MOST_EXACT:
+            self.positions = {side: exact(case.payout, case.method) for side in sides}
+            _account(case, self.positions, Fraction)
+            return
+        with localcontext(stream_context()):
+            stream = {side: streamed(case.payout, case.method) for side in sides}
+            _account(case, stream, Decimal)
+        self.positions = {side: as_exact(position) for side, position in stream.items()}
 
     def pnl(self) -> Pnl:
         """The case's result."""
@@ -107,48 +113,61 @@ class Ledger:
     def _mark(self) -> Fraction | None:
         return None if self.case.mark is None else Fraction(self.case.mark)
 
-    def _fill(self, fill: CaseFill, place: str) -> None:
-        position, price = self.positions[fill.position], Fraction(fill.price)
-        signed = Fraction(fill.qty) * fill.side.sign
-        self._check_hedge(position, fill, signed, place)
-        currency = fill.fee_currency or self.case.payout.settle
-        rate = self._rate(currency, price) if fill.fee_price is None else Fraction(fill.fee_price)
-        try:
-            position.fill(signed, price, Fraction(fill.fee), currency, rate)
-        except NoConversion as error:
-            settle = self.case.payout.settle or "settlement currency"
-            raise ConfigError.of(
-                f"{place}.fee_currency",
-                error.currency,
-                f"nothing tells its value in {settle}; give it as rates.{error.currency} or as the fill's fee_price",
-            ) from None
 
-    def _rate(self, currency: str, price: Fraction) -> Fraction | None:
-        """The value of a currency by the case's rates; None where they do not tell, or the instrument itself does."""
-        payout = self.case.payout
-        if payout.in_settlement(price, currency, price) is not None:
-            return None
-        try:
-            return self.case.rates.path(currency, payout.settle).factor
-        except NoPath:
-            return None
+def _account(case: Case, positions: Mapping[PositionSide, Position[N]], number: Callable[[Decimal], N]) -> None:
+    """Put the events of a case to its positions, which reckon in what `number` makes of a decimal."""
+    for index, event in in_order(case):
+        if isinstance(event, CaseFill):
+            _fill(case, positions[event.position], event, number, f"{case.name}: fills[{index}]")
+        else:
+            whole = event.position is PositionSide.NET
+            for position in positions.values() if whole else [positions[event.position]]:
+                _fund(position, event, number)
 
-    def _check_hedge(self, position: Position[Fraction], fill: CaseFill, signed: Fraction, place: str) -> None:
-        if fill.position is PositionSide.NET:
-            return
-        sign = 1 if fill.position is PositionSide.LONG else -1
-        if (position.quantity + signed) * sign < 0:
-            held = plain(reported(abs(position.quantity)))
-            allowed = f"the {fill.position} position holds {held}, and a fill of it closes no more"
-            raise ConfigError.of(f"{place}.qty", plain(fill.qty), allowed)
 
-    def _fund(self, funding: CaseFunding) -> None:
-        whole = funding.position is PositionSide.NET
-        for position in self.positions.values() if whole else [self.positions[funding.position]]:
-            if funding.amount is not None:
-                position.receive_funding(Fraction(funding.amount))
-            elif funding.rate is not None and funding.mark is not None:
-                position.fund(Fraction(funding.rate), Fraction(funding.mark))
+def _fill(case: Case, position: Position[N], fill: CaseFill, number: Callable[[Decimal], N], place: str) -> None:
+    price = number(fill.price)
+    signed = number(fill.qty) * fill.side.sign
+    _check_hedge(position, fill, signed, place)
+    currency = fill.fee_currency or case.payout.settle
+    rate = _rate(case, currency, price, number) if fill.fee_price is None else number(fill.fee_price)
+    try:
+        position.fill(signed, price, number(fill.fee), currency, rate)
+    except NoConversion as error:
+        settle = case.payout.settle or "settlement currency"
+        raise ConfigError.of(
+            f"{place}.fee_currency",
+            error.currency,
+            f"nothing tells its value in {settle}; give it as rates.{error.currency} or as the fill's fee_price",
+        ) from None
+
+
+def _rate(case: Case, currency: str, price: N, number: Callable[[Decimal], N]) -> N | None:
+    """The value of a currency by the case's rates; None where they do not tell, or the instrument itself does."""
+    if case.payout.in_settlement(price, currency, price) is not None:
+        return None
+    try:
+        factor = case.rates.path(currency, case.payout.settle).factor
+    except NoPath:
+        return None
+    return number(Decimal(factor.numerator)) / number(Decimal(factor.denominator))
+
+
+def _check_hedge(position: Position[N], fill: CaseFill, signed: N, place: str) -> None:
+    if fill.position is PositionSide.NET:
+        return
+    sign = 1 if fill.position is PositionSide.LONG else -1
+    if (position.quantity + signed) * sign < 0:
+        held = plain(reported(abs(position.quantity)))
+        allowed = f"the {fill.position} position holds {held}, and a fill of it closes no more"
+        raise ConfigError.of(f"{place}.qty", plain(fill.qty), allowed)
+
+
+def _fund(position: Position[N], funding: CaseFunding, number: Callable[[Decimal], N]) -> None:
+    if funding.amount is not None:
+        position.receive_funding(number(funding.amount))
+    elif funding.rate is not None and funding.mark is not None:
+        position.fund(number(funding.rate), number(funding.mark))
 
 
 def in_order(case: Case) -> list[tuple[int, CaseFill | CaseFunding]]:

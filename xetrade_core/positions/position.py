@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Generic
 
 from xetrade_core.errors import XETradeError
 from xetrade_core.positions.lots import LotMethod, Lots, lots_of
-from xetrade_core.positions.numbers import N, of_quanta, quanta, reported
+from xetrade_core.positions.numbers import N, of_quanta, quanta, reported, stream_context
 from xetrade_core.positions.payout import Payout
 from xetrade_core.symbols.parts import Style
 
@@ -195,6 +195,17 @@ def exact(payout: Payout, method: LotMethod = LotMethod.AVERAGE) -> Position[Fra
 def streamed(payout: Payout, method: LotMethod = LotMethod.AVERAGE) -> Position[Decimal]:
     """An empty position for many fills: to be used within `numbers.stream_context`."""
     return Position(payout, method, Decimal)
+
+
+def as_exact(position: Position[Decimal]) -> Position[Fraction]:
+    """One that stands where a streamed one does, and never rounds from there on."""
+    made = exact(position.payout, position.method)
+    made.realized, made.fees, made.funding = map(Fraction, (position.realized, position.fees, position.funding))
+    made.fees_paid = {currency: Fraction(fee) for currency, fee in position.fees_paid.items()}
+    with localcontext(stream_context()):
+        for quantity, worth in position._lots.open_lots():
+            made._lots.enter(Fraction(quantity), Fraction(worth))
+    return made
 
 
 def resumed(payout: Payout, state: tuple[Decimal, ...], fees_paid: dict[str, Decimal]) -> Position[Decimal]:
