@@ -105,8 +105,9 @@ class IntentConflict(XETradeError):
     """The key of an intent was used before, for another order; nothing was sent."""
 
     def __init__(self, client_id: str, field: str, before: object, now: object) -> None:
+        was, asked = (format(value, "f") if isinstance(value, Decimal) else value for value in (before, now))
         super().__init__(
-            f"order {client_id} exists with {field} {before}, and {now} is asked: give another order another key"
+            f"order {client_id} exists with {field} {was}, and {asked} is asked: give another order another key"
         )
         self.client_id = client_id
         self.field = field

@@ -107,6 +107,8 @@ def test_the_same_key_never_places_a_second_order(trade: Run, sim: Sim) -> None:
     conflict = trade("place", *LIMIT[:-3], "0.002", *LIMIT[-2:], "--key", "rebalance")
     assert conflict.code == 2
     assert "give another order another key" in conflict.error
+    again = trade("place", *LIMIT, "--key", "rebalance", "--json")
+    assert again.err == "the key rebalance was used before: this is the order of then, and none was placed now\n"
 
 
 def test_a_market_order_ends_with_its_fills(trade: Run) -> None:

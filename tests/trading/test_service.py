@@ -33,6 +33,7 @@ from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.rebuild import rebuild
+from xetrade_core.trading.requests import Rounding
 from xetrade_core.trading.service import OrderService
 from xetrade_core.venues.venue import Capability, Support, Uniqueness
 
@@ -266,6 +267,10 @@ def test_the_same_key_is_the_same_order_and_another_order_needs_another_key(worl
         assert first.client_id == second.client_id == ID
         with pytest.raises(IntentConflict, match=r"exists with amount 0.01, and 0.02 is asked: give another order"):
             await place(service, amount=D("0.02"))
+        with pytest.raises(IntentConflict, match=r"exists with amount 0.01, and 0.0000001 is asked"):
+            await place(service, amount=D("0.0000001"))  # which the venue would not take either
+        fitted = await place(service, amount=D("0.0000001"), rounding=Rounding.FIT)
+        assert fitted.client_id == ID  # nobody knows what it would have been
         both = await asyncio.gather(*(service.place(request(), key="x", index=index % 2) for index in range(6)))
         assert len({order.client_id for order in both}) == 2
 

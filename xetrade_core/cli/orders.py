@@ -82,8 +82,9 @@ def place(
     xetrade place --venue binance --pair ETHUSDT --side buy --quantity 0.1 --price 2500 --post-only --key rebalance-7
     """
     import secrets
+    import time
 
-    settings = open_settings()
+    settings, asked_ns = open_settings(), time.time_ns()
     request, waits_s = _request(
         venue, pair, side, quantity, order_type, price, account, tif, rounding, expires, strategy,
         post_only=post_only, reduce_only=reduce_only,
@@ -109,6 +110,8 @@ def place(
     if isinstance(result, Preview):
         _show_preview(result, as_json=as_json)
     else:
+        if result.intent.created_ns < asked_ns:
+            say(f"the key {key} was used before: this is the order of then, and none was placed now")
         _show_settled(result, as_json=as_json)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from xetrade_core.errors import Halted, IntentConflict, NotArmed, RiskDenied, XETradeError
 from xetrade_core.model.order_events import EventKind, OrderEvent
 from xetrade_core.model.orders import Intent, Order, OrderState
+from xetrade_core.trading.requests import OrderRequest, Rounding
 from xetrade_core.trading.risk import Denial
 from xetrade_core.trading.transaction import Transaction
 from xetrade_core.venues.venue import Capability, Venue
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _ASKED, _ALLOWED = " would be ", ", allowed is "
 _SAME = ("venue", "account", "symbol", "side", "type", "amount", "price", "time_in_force", "post_only", "reduce_only")
+_FITTED = ("amount", "price")  # what rounding may change
 
 
 class Begun(NamedTuple):
@@ -26,11 +29,13 @@ class Begun(NamedTuple):
     denial: Denial | None = None
 
 
-async def begin(desk: Desk, intent: Intent | XETradeError, client_id: str | None = None) -> Begun:
+async def begin(
+    desk: Desk, intent: Intent | XETradeError, client_id: str | None = None, request: OrderRequest | None = None
+) -> Begun:
     """Commit an intent and that it is about to be sent; or find the order that was made of it before.
 
-    An intent that could not be made (it is the error) is only an error if there is no such order yet. Raises that
-    error, IntentConflict, StoreUnavailable.
+    An intent that could not be made of the request (it is the error) is only an error if there is no such order yet: a
+    market that is halted now does not hide what was placed. Raises that error, IntentConflict, StoreUnavailable.
     """
     now_ns = desk.clock.wall_ns()
     name = client_id if not isinstance(intent, Intent) else intent.client_id
@@ -44,6 +49,9 @@ async def begin(desk: Desk, intent: Intent | XETradeError, client_id: str | None
         if isinstance(intent, XETradeError):
             if existing is None:
                 raise intent
+            if request is not None:
+                fitted = request.rounding is Rounding.FIT
+                _require_same(existing.intent, request, [name for name in _SAME if not (fitted and name in _FITTED)])
             return Begun(existing, False)
         kind = EventKind.INTENDED
         if existing is not None:
@@ -85,8 +93,8 @@ def _may_begin_again(order: Order) -> bool:
     return order.sent == 0 and order.state in (OrderState.DENIED, OrderState.EXPIRED)
 
 
-def _require_same(before: Intent, now: Intent) -> None:
+def _require_same(before: Intent, now: Intent | OrderRequest, names: Iterable[str] = _SAME) -> None:
     """Raises IntentConflict if a key is used for two different orders."""
-    for name in _SAME:
+    for name in names:
         if getattr(before, name) != getattr(now, name):
             raise IntentConflict(before.client_id, name, getattr(before, name), getattr(now, name))

@@ -91,7 +91,7 @@ class OrderService:
         intent = asking.intent_for(
             request, account, self._store.marks, client_id=client_id, key=name, now_ns=self._now_ns
         )
-        begun = await beginning.begin(self._desk, intent, client_id)
+        begun = await beginning.begin(self._desk, intent, client_id, request)
         if begun.denial is not None:
             raise begun.denial.to_error(client_id)
         driver = self._drive(begun.order, to_send=begun.to_send)
