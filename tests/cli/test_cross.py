@@ -58,6 +58,7 @@ def test_both_legs_are_planned_traded_once_and_told(trade: Run, sim: Sim) -> Non
     assert sum(Decimal(row["quantity"]) for row in first.json["fills"]) == Decimal("0.02")
     again = trade(*CROSS, "--key", "spread-1", "--json")
     assert (again.code, again.json["orders"]) == (0, first.json["orders"])
+    assert (first.err, "this is the cross order of then, and no second one was begun" in again.err) == ("", True)
     assert (traded(sim, "binance"), traded(sim, "okx")) == after
     assert [row["key"] for row in trade("cross", "list", "--json").json["sagas"]] == ["spread-1"]
     shown = trade("cross", "show", "spread-1").out

@@ -77,6 +77,7 @@ def cross(
     xetrade cross show spread-7
     """
     import secrets
+    import time
 
     from xetrade_core.assembly.crossing import plan_cross, start_cross
     from xetrade_core.clock import SystemClock
@@ -91,7 +92,7 @@ def cross(
         _leg("--sell", sell, sell_pair or pair, sell_price, slippage_bps),
         quantity, max_loss, within, strategy,
     )  # fmt: skip
-    settings, chosen = open_settings(), key or f"cross-{secrets.token_hex(8)}"
+    settings, chosen, asked_ns = open_settings(), key or f"cross-{secrets.token_hex(8)}", time.time_ns()
     if dry_run:
         _show_plan(plan_cross(settings, SystemClock(), request, key=chosen), chosen, as_json=as_json)
         return
@@ -101,6 +102,8 @@ def cross(
     except KeyboardInterrupt:
         say(f"cross order {chosen} may be under way: `xetrade cross resume {chosen}` goes on with it")
         raise
+    if told.saga.created_ns < asked_ns:
+        say(f"the key {chosen} was used before: this is the cross order of then, and no second one was begun")
     _show(told, as_json=as_json)
     _leave([told])
 
