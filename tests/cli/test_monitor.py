@@ -86,6 +86,16 @@ def test_people_get_a_table(ask: Run, trade: Trade) -> None:
     assert "fees in BNB are not in it" in shown
 
 
+def test_a_strategy_that_has_not_traded_is_told_beside_those_that_have(ask: Run, trade: Trade) -> None:
+    """It may yet: so that is no mistake."""
+    trade(("1", "100"))
+    trade(("1", "100"), strategy="")
+    ran = ask("position", "--strategy", "makre", "--json")
+    assert (ran.code, ran.json["positions"]) == (0, [])
+    assert ran.err == "strategy 'makre' has not traded yet: those that have are maker\n"
+    assert ask("position", "--strategy", "maker", "--json").err == ""
+
+
 def test_nothing_to_show_is_said(ask: Run, trade: Trade) -> None:
     trade(("1", "100"))
     trade(("1", "150"), side=Side.SELL, at_ns=2_000)

@@ -160,7 +160,10 @@ def test_details_are_there_when_asked_for(answer: Run, file) -> None:
     shown = answer("pnl", file(case), "--details", "--in", "EUR").out
     assert "breaks even at 20010" in shown
     assert "net 152 EUR (USDT -> EUR at EUR/USDT 1.25)" in shown
-    assert "no rate leads from USDT to JPY" in answer("pnl", file(case), "--in", "JPY").error
+    wrong = answer("pnl", file(case), "--in", "JPY").error
+    assert 'no rate leads from USDT to JPY: known are EUR/USDT; give "rates": {"JPY/USDT": "..."}' in wrong
+    nameless = file({"instrument": {"type": "linear"}, "fills": []})
+    assert "nothing tells what it settles in" in answer("pnl", nameless, "--in", "JPY").error
 
 
 def test_details_in_hedge_mode_are_of_each_side(answer: Run, file) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from xetrade_core.cli.options import JsonOption, moment, open_settings, seconds, symbol_fits
-from xetrade_core.cli.output import console, emit_json, emit_text, plain
+from xetrade_core.cli.output import console, emit_json, emit_text, plain, say
 from xetrade_core.cli.position_table import amount_text, shown
 from xetrade_core.cli.quoting import tell_failures
 from xetrade_core.clock import SystemClock
@@ -163,6 +163,10 @@ def _run(asked: Asked, pace: Pace, limits: PositionLimits | None, as_json: bool)
     settings = open_settings()
     with OrderReader(existing_store(settings, asked.store)) as reader:
         require_known(settings, reader, asked.venue, asked.account)
+        if asked.strategy and asked.strategy not in (known := reader.strategies()):
+            say(
+                f"strategy {asked.strategy!r} has not traded yet: those that have are {', '.join(sorted(known)) or 'none'}"
+            )
         order = _order(reader, asked)
         watchman = None if limits is None else Watchman(limits.or_else(usual_limits(settings)))
         screen = _Screen(order, as_json, watchman)

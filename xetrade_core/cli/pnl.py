@@ -16,6 +16,7 @@ from xetrade_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from xetrade_core.positions.case import Case, Ledger
+    from xetrade_core.positions.details import Valued
     from xetrade_core.positions.position import Pnl
 
 COLUMNS = ("", "quantity", "avg entry", "realized", "fees", "net of fees", "unrealized", "funding", "net", "in")
@@ -99,14 +100,14 @@ def _read(file: str, mark: str | None, method: str | None) -> tuple[list[Case], 
 
 def _fields(ledger: Ledger, with_details: bool, currency: str) -> dict[str, Any]:
     """A case's result in JSON's types: amounts as decimal texts."""
-    from xetrade_core.positions.details import details, in_currency
+    from xetrade_core.positions.details import details
 
     found: dict[str, Any] = _texts(ledger.pnl())
     if with_details:
         sides = {side.value: _texts(details(ledger.case, one)) for side, one in ledger.positions.items()}
         found |= {"settlement_currency": ledger.case.payout.settle or None, **(sides.get("net") or sides)}
     if currency:
-        valued = in_currency(ledger, currency)
+        valued = _valued(ledger, currency)
         oldest = valued.path.oldest_ns
         found["in"] = {
             "currency": currency,
@@ -115,6 +116,20 @@ def _fields(ledger: Ledger, with_details: bool, currency: str) -> dict[str, Any]
             "as_of": None if oldest is None else moment(oldest).isoformat(),
         }
     return found
+
+
+def _valued(ledger: Ledger, currency: str) -> Valued:
+    """The net in another currency. Raises ConfigError where the rates of the case do not lead there."""
+    from xetrade_core.positions.conversion import NoPath
+    from xetrade_core.positions.details import in_currency
+
+    name, settle = ledger.case.name, ledger.case.payout.settle
+    if not settle:
+        raise ConfigError(f'{name}: nothing tells what it settles in, so --in cannot be: add "symbol" or "settle"')
+    try:
+        return in_currency(ledger, currency)
+    except NoPath as error:
+        raise ConfigError(f'{name}: {error}; give "rates": {{"{currency}/{settle}": "..."}}') from None
 
 
 def _texts(value: Any) -> Any:
@@ -130,7 +145,7 @@ def _texts(value: Any) -> Any:
 
 def _lines(number: int, ledger: Ledger, with_details: bool, currency: str) -> list[str]:
     """What else is to be said of a case, a line each."""
-    from xetrade_core.positions.details import details, in_currency
+    from xetrade_core.positions.details import details
 
     name, lines = ledger.case.title or f"case {number}", []
     for side, position in ledger.positions.items() if with_details else ():
@@ -147,7 +162,7 @@ def _lines(number: int, ledger: Ledger, with_details: bool, currency: str) -> li
         said += [f"lot of {_text(lot.qty_signed)} at {_text(lot.entry)}" for lot in found.lots]
         lines.append(f"{name}{'' if side == 'net' else f' {side}'}: {', '.join(said) or 'nothing to add'}")
     if currency:
-        valued = in_currency(ledger, currency)
+        valued = _valued(ledger, currency)
         lines.append(f"{name}: net {_text(valued.net_pnl)} {currency} ({valued.path})")
     return lines
 

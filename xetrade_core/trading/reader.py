@@ -197,6 +197,11 @@ class OrderReader:
                 found |= {(row.venue, row.account) for row in connection.execute(_accounts_in(table))}
         return found
 
+    def strategies(self) -> set[str]:
+        """The strategies that have traded; those of orders that say none are not among them."""
+        with self.reading() as connection:
+            return set(connection.execute(select(HOLDINGS.c.strategy).distinct()).scalars()) - {""}
+
     def has_fill(self, fill: Fill) -> bool:
         """Whether that trade is in the store, whatever it says of it."""
         same = [getattr(FILLS.c, name) == getattr(fill, name) for name in ("venue", "account", "symbol", "trade_id")]
