@@ -164,9 +164,8 @@ def _run(asked: Asked, pace: Pace, limits: PositionLimits | None, as_json: bool)
     with OrderReader(existing_store(settings, asked.store)) as reader:
         require_known(settings, reader, asked.venue, asked.account)
         if asked.strategy and asked.strategy not in (known := reader.strategies()):
-            say(
-                f"strategy {asked.strategy!r} has not traded yet: those that have are {', '.join(sorted(known)) or 'none'}"
-            )
+            named = ", ".join(sorted(known)) or "none"
+            say(f"strategy {asked.strategy!r} has not traded yet: those that have are {named}")
         order = _order(reader, asked)
         watchman = None if limits is None else Watchman(limits.or_else(usual_limits(settings)))
         screen = _Screen(order, as_json, watchman)
