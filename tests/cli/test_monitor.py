@@ -96,6 +96,17 @@ def test_a_strategy_that_has_not_traded_is_told_beside_those_that_have(ask: Run,
     assert ask("position", "--strategy", "maker", "--json").err == ""
 
 
+def test_a_sum_of_what_has_no_mark_is_not_known(
+    ask: Run, answer: Run, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(("0.5", "50000"))
+    ask("position")
+    monkeypatch.setenv("XETRADE_VENUES__BINANCE__REST_URL", "http://127.0.0.1:9")
+    ran = answer("position", "--timeout", "300ms")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "net in USDT of 1 not known")
+    assert ran.err.startswith("binance left out: ")
+
+
 def test_nothing_to_show_is_said(ask: Run, trade: Trade) -> None:
     trade(("1", "100"))
     trade(("1", "150"), side=Side.SELL, at_ns=2_000)

@@ -289,7 +289,11 @@ def _summary(update: Update, order: Order | None) -> str:
         if order is not None:
             return f"order {order.client_id} has no fills: it is {order.state.value}"
         return "no open position" if not update.fills else "no open position: all are closed; --flat shows them"
-    sums = [f"net {amount_text(total.net)} {total.settle} of {total.positions}" for total in update.totals]
+    sums = [
+        f"net in {total.settle} of {total.positions} not known" if total.net is None
+        else f"net {amount_text(total.net)} {total.settle} of {total.positions}"
+        for total in update.totals
+    ]  # fmt: skip
     apart = sorted({currency for row in update.positions for currency in row.unvalued})
     fees = f"; fees in {', '.join(apart)} are not in it" if apart else ""
     ahead = f"; {update.ahead} fills are not in the order store yet" if update.ahead else ""
