@@ -17,7 +17,7 @@ HISTORY = [
 
 def shown(rows: list[dict[str, object]], width: int, capsys: pytest.CaptureFixture[str]) -> list[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(output, "WIDTH", width)
+        patch.setenv("COLUMNS", str(width))
         show_rows("history", rows)
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
@@ -59,7 +59,7 @@ def test_no_id_and_no_number_is_ever_broken(rows: list[dict[str, object]], width
 
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
-        patch.setattr(output, "WIDTH", width)
+        patch.setenv("COLUMNS", str(width))
         show_rows("", rows)
     for row in rows:
         for name in ("client id", "quantity"):
@@ -69,7 +69,7 @@ def test_no_id_and_no_number_is_ever_broken(rows: list[dict[str, object]], width
 def test_cross_orders_keep_their_keys_and_numbers_and_tell_the_rest_in_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(output, "WIDTH", 80)
+    monkeypatch.setenv("COLUMNS", "80")
     row = dict.fromkeys(cross.COLUMNS, "0") | {"key": "e649a4f4-f5e7-4ecc-93f6-86e4a2b9370b", "state": "unwound"}
     row |= {"buy": "binance/main BTC/USDT", "sell": "okx/main BTC/USDT", "quantity": "0.001", "filled": "0.001"}
     cross.show_all([row | {"unwound": "0.001", "base": "BTC", "result": "-0.5", "quote": "USDT"}])
