@@ -103,6 +103,9 @@ def test_where_the_terminal_is_narrow_a_case_has_a_line_a_number(
     monkeypatch.setenv("COLUMNS", "80")
     lines = answer("pnl", file([{**CASE, "name": "worked"}, CASE])).out.splitlines()
     assert [lines[0], lines[10]] == ["worked", "case 2"]
+    hedge = {**CASE, "fills": [{**CASE["fills"][0], "position": "long"}]}
+    heads = [line for line in answer("pnl", file(hedge)).out.splitlines() if not line.startswith(" ")]
+    assert heads == ["case 1", "case 1 long", "case 1 short"]
     assert dict(line.rsplit(maxsplit=1) for line in lines[1:10]) == {
         "  quantity": "1", "  avg entry": "100", "  realized": "0", "  fees": "0.1", "  net of fees": "-0.1",
         "  unrealized": "1", "  funding": "-0.01", "  net": "0.89", "  in": "USDT",

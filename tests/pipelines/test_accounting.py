@@ -20,6 +20,7 @@ from xetrade_core.model.orders import Side
 from xetrade_core.settings import load_settings
 from xetrade_core.trading.fundings import add_fundings
 from xetrade_core.trading.store import OrderStore
+from xetrade_core.venues import registry
 from xetrade_pipelines.accounting.assets import fills, funding_payments, pnl_daily, positions
 from xetrade_pipelines.accounting.assets import orders as orders_asset
 from xetrade_pipelines.accounting.jobs import account_days, monitor_positions
@@ -32,6 +33,7 @@ __all__ = ["trade"]
 pytestmark = pytest.mark.xdist_group("simulated venues")
 
 
+VENUES = tuple(venue.id for venue in registry.venues())
 POSITION_CHECKS = ("rows_valid", "marked", "within_limits", "have_fills", "equal_the_venues")
 
 
@@ -155,7 +157,7 @@ def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
     venues: Sim, lake_store: ObjectStore, trade: Trade
 ) -> None:
     trade(("0.5", "50000"), at_ns=today().start_ns)
-    result = run(monitor_positions, {"interval_s": 0.05, "max_updates": 3})
+    result = run(monitor_positions, {"interval_s": 0.05, "max_updates": 3, "venue": "binance"})
     assert result.success
     assert verdicts(result) == dict.fromkeys(POSITION_CHECKS, True)
     assert len(looks(lake_store)) == 3
@@ -173,6 +175,7 @@ def test_a_session_of_watching_keeps_each_look_and_marks_the_day(
         ({"interval_s": 0.0}, "interval_s = 0.0 is not valid: input should be greater than 0"),
         ({"max_updates": 0}, "max_updates = 0 is not valid: input should be greater than or equal to 1"),
         ({"max_notional": -1.0}, "max_notional = -1.0 is not valid: input should be greater than 0"),
+        ({"venue": "nowhere"}, f"unknown venue 'nowhere': known venues are {', '.join(sorted(VENUES))}"),
         ({"account": "nobody"}, "account = 'nobody' is not valid: one that has traded or is in the settings: main"),
     ],
 )

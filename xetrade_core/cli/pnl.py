@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -67,7 +68,7 @@ def pnl(
     if has_room(COLUMNS, rows):
         emit_table("", COLUMNS, rows, str)
     elif rows:
-        emit_text(one_below_the_other(COLUMNS[1:], [row[1:] for row in rows], [row[0].strip() for row in rows]))
+        emit_text(one_below_the_other(COLUMNS[1:], [row[1:] for row in rows], _heads(row[0] for row in rows)))
     if any(row[6] == "-" for row in rows):
         emit_text("without a mark nothing is known of what is unrealized: give one with --mark")
     for number, ledger in enumerate(ledgers, 1):
@@ -175,6 +176,14 @@ def _rows(number: int, ledger: Ledger) -> list[tuple[str, ...]]:
     if len(ledger.positions) > 1:
         rows += [_row(f"  {side.value}", ledger.pnl_of(side), currency) for side in ledger.positions]
     return rows
+
+
+def _heads(titles: Iterable[str]) -> Iterator[str]:
+    """The titles of rows that stand by themselves: those of sides with the case that they are of."""
+    case = ""
+    for title in titles:
+        case = case if title.startswith("  ") else title
+        yield case + title[1:] if title.startswith("  ") else title
 
 
 def _row(title: str, result: Pnl, currency: str) -> tuple[str, ...]:

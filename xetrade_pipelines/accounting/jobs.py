@@ -39,6 +39,7 @@ class MonitorConfig(RunConfig):
     min_liquidation_distance: float | None = Field(
         default=None, gt=0, description="Alarm of a mark nearer to the venue's liquidation price (percent of the mark)."
     )
+    venue: str = Field(default="", description="Of one venue only.")
     account: str = Field(default="", description="Of one account only.")
     strategy: str = Field(default="", description="Of one strategy only.")
 
@@ -73,6 +74,7 @@ def monitor_op(
             max_notional=config.max_notional,
             max_drawdown=config.max_drawdown,
             min_liquidation_distance=config.min_liquidation_distance,
+            venue=config.venue,
             account=config.account,
             strategy=config.strategy,
             on_update=progress,
