@@ -74,6 +74,7 @@ def answer(
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
     for name in set(os.environ) - set(clean_environment()):
         monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "200")  # workers of the test suite have a width of their own
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> Ran:
