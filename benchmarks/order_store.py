@@ -123,13 +123,17 @@ async def _order(journal: GroupCommit, index: int) -> None:
     )
 
 
+def _symbol(index: int) -> str:
+    return "BTC/USDT" if index % 3 else "ETH/USDT"
+
+
 def _intent(client_id: str, index: int, now_ns: int) -> Intent:
     price = Decimal(50_000 + index % 1000)
     return Intent(
         client_id=client_id,
         venue="binance",
         account="main",
-        symbol="BTC/USDT" if index % 3 else "ETH/USDT",
+        symbol=_symbol(index),
         side=Side.BUY if index % 2 else Side.SELL,
         type=OrderType.LIMIT,
         amount=Decimal("0.01"),
@@ -164,7 +168,7 @@ def _kept(root: Path, count: int) -> list[Measurement]:
     rng = random.Random(5)
     picks = [rng.randrange(count) for _ in range(2000)]
     by_id = _timed(lambda index: store.order(client_order_id("bench", "kept", index)), picks)
-    by_venue = _timed(lambda index: store.by_venue_id("binance", "main", f"v{index}"), picks)
+    by_venue = _timed(lambda index: store.by_venue_id("binance", "main", _symbol(index), f"v{index}"), picks)
     began = time.perf_counter()
     report = rebuild(store)
     rebuilt = time.perf_counter() - began
