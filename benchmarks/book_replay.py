@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.recorded import Recorded, usdm_frames
+from benchmarks.peers import Recorded
+from benchmarks.recorded import usdm_frames
 from benchmarks.report import Measurement
 from xetrade_core.capture.replay import replay
 from xetrade_core.lake.store import open_store

@@ -211,7 +211,11 @@ def _fill_store(store: OrderStore, count: int) -> int:
             for event in _life(index, working=index >= count - 1000):
                 step = apply(order, event)
                 order, seq = step.order, seq + 1
-                events.append(records.event_row(seq, first, order.client_id, order.version, step.event))
+                events.append(
+                    records.event_row(
+                        seq, step.event, order_seq=first, client_id=order.client_id, version=order.version
+                    )
+                )
                 if event.fill is not None:
                     fills.append(records.fill_row(event.fill))
                     line, terms = line_of(order.intent), order.intent.terms

@@ -95,7 +95,7 @@ async def _compare(ours: Order, theirs: Order, rounds: int) -> list[Measurement]
                 many[name].append(rate)
     cost_ms = 1000 * (statistics.median(alone["ours"]) - statistics.median(alone["bare"]))
     ratio = statistics.median(one / other for one, other in zip(many["ours"], many["bare"], strict=True))
-    rate = {name: statistics.median(rates) for name, rates in many.items()}
+    usual = {name: statistics.median(rates) for name, rates in many.items()}
     return [
         Measurement(
             "placing an order, above bare ccxt, p50",
@@ -108,12 +108,12 @@ async def _compare(ours: Order, theirs: Order, rounds: int) -> list[Measurement]
         ),
         Measurement(
             f"orders placed and cancelled by {CLIENTS} clients at once",
-            rate["ours"],
+            usual["ours"],
             "/s",
             "at least 0.7x",
             ratio >= 0.7,
             ratio,
-            f"bare ccxt: {rate['bare']:,.0f}/s",
+            f"bare ccxt: {usual['bare']:,.0f}/s",
             note=f"the simulated venue has the other core; medians of {rounds} rounds that take turns",
         ),
     ]

@@ -46,7 +46,13 @@ def ccxt_pro(frames: Iterable[Recorded], snapshot: bytes, path: Path) -> int:
     from ccxt.async_support.base.ws.client import json_parser
 
     exchange = ccxt.pro.binanceusdm()
-    market = {"id": "BTCUSDT", "symbol": "BTC/USDT:USDT", "base": "BTC", "quote": "USDT", "settle": "USDT"}
+    market: dict[str, Any] = {
+        "id": "BTCUSDT",
+        "symbol": "BTC/USDT:USDT",
+        "base": "BTC",
+        "quote": "USDT",
+        "settle": "USDT",
+    }
     market |= {"type": "swap", "swap": True, "spot": False, "linear": True, "contract": True}
     exchange.set_markets([exchange.safe_market_structure(market)])
     client = Client()

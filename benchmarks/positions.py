@@ -64,7 +64,7 @@ def _measured(method: LotMethod, fills: list[tuple[Fill, str]], quick: bool) -> 
         found = {holder: position.pnl(MARK) for holder, position in book.positions.items()}
     took = time.perf_counter() - began
     flows = _flows(fills)  # each result is the sum of three numbers that are rounded to the last of 28 places
-    equal = all(abs(quanta(result.net_pnl or 0) - flows[holder]) <= 2 for holder, result in found.items())
+    equal = all(abs(quanta(result.net_pnl or Decimal(0)) - flows[holder]) <= 2 for holder, result in found.items())
     return Measurement(
         f"{len(fills):,} fills to {len(found)} positions and their profit, {method.value}",
         took,
@@ -137,7 +137,7 @@ def worker(root: str, days: int) -> None:
     began, rows, net = time.perf_counter(), 0, 0
     for row in results(open_store(root), "binance", lambda *_: MARK, START_NS + days * DAY_NS):
         rows += 1
-        net += 0 if payout("binance", row.holder.symbol).inverse else quanta(row.net or 0, PLACES)
+        net += 0 if payout("binance", row.holder.symbol).inverse else quanta(row.net or Decimal(0), PLACES)
     # not getrusage's: that is the parent's where the parent was larger
     status = Path("/proc/self/status").read_text().splitlines()
     peak_mb = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024

@@ -107,7 +107,8 @@ def _ccxt(instruments: list[Instrument]) -> tuple[dict[str, Any], float]:
     """One plain ccxt exchange a venue with the same markets, and how long it took to set them."""
     import ccxt
 
-    exchanges, markets = {}, {}
+    exchanges: dict[str, Any] = {}
+    markets: dict[str, Any] = {}
     for row in instruments:
         exchange = exchanges.setdefault(row.venue, ccxt.Exchange())
         parts = SymbolParts.parse(row.symbol, row.venue)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.capture.test_session import Rig
-from xetrade_core.capture.undisturbed import undisturbed
+from xetrade_core.capture.undisturbed import YOUNG, YOUNG_OF_ORDERS, undisturbed
 
 
 def test_it_is_undone_even_after_an_error() -> None:
@@ -29,6 +29,13 @@ def test_it_is_undone_even_after_an_error() -> None:
     assert switch_s == pytest.approx(0.0005)
     assert gc.get_freeze_count() == 0
     assert (sys.getswitchinterval(), gc.get_threshold()) == (before_s, thresholds)
+
+
+def test_young_objects_are_looked_at_by_as_many_as_are_said() -> None:
+    with undisturbed(YOUNG_OF_ORDERS):
+        assert gc.get_threshold()[0] == YOUNG_OF_ORDERS
+    with undisturbed():
+        assert gc.get_threshold()[0] == YOUNG
 
 
 async def test_a_session_samples_undisturbed_and_leaves_the_process_as_it_was(tmp_path: Path) -> None:

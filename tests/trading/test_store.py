@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -308,6 +310,25 @@ def test_a_row_under_another_number_is_repaired_whatever_is_repaired_with_it(
     rebuild(store, repair=True)
     assert rebuild(store).clean
     assert store.order(before.client_id) == before
+
+
+def test_a_transaction_leaves_nothing_for_the_garbage_collector(store: OrderStore) -> None:
+    """A circle of objects for each order would be freed by stops of the event loop alone."""
+    seen: list[weakref.ref[Transaction]] = []
+
+    def work(transaction: Transaction) -> None:
+        seen.append(weakref.ref(transaction))
+        place(transaction)
+        acknowledge(transaction)
+        transaction.add_fill(fill("t1", "0.004", venue_order_id="v0"), 4, Source.STREAM)
+        transaction.control(halt())
+
+    gc.disable()
+    try:
+        store.do(work)
+        assert [one() for one in seen] == [None]
+    finally:
+        gc.enable()
 
 
 def test_an_unknown_order_says_so(store: OrderStore) -> None:

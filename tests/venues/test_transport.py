@@ -68,7 +68,7 @@ async def test_an_answer_that_does_not_come_or_does_not_end_is_not_waited_for(he
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(head)
-        await asyncio.sleep(5)
+        await asyncio.Event().wait()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -10,11 +10,10 @@ from decimal import Decimal
 
 import msgspec
 
-from xetrade_core.assembly.order_runs import MOST_WAIT_S, run_with_desk
+from xetrade_core.assembly.order_runs import require_wait, run_with_desk
 from xetrade_core.assembly.order_store import open_reader
 from xetrade_core.assembly.trading import SETTLE_S, TradingDesk
 from xetrade_core.clock import Clock
-from xetrade_core.errors import ConfigError
 from xetrade_core.settings import Settings
 from xetrade_core.trading.cross.means import Means
 from xetrade_core.trading.cross.moves import Rules
@@ -80,8 +79,7 @@ def start_cross(
     settings: Settings, clock: Clock, request: CrossRequest, *, key: str, wait_s: float = WAIT_S
 ) -> SagaTold:
     """Trade both legs, once for each key; a saga that there is goes on. Raises what `CrossService.start` does."""
-    if not 0 < wait_s <= MOST_WAIT_S:
-        raise ConfigError.of("wait_s", wait_s, f"more than 0 and at most {MOST_WAIT_S:g} seconds")
+    require_wait(wait_s)
 
     async def work(desk: TradingDesk) -> SagaTold:
         saga = await cross_service(desk, wait_s).start(await _resolved(desk, request), key=key)

@@ -27,7 +27,7 @@ from xetrade_core.trading.requests import OrderRequest
 from xetrade_core.venues.registry import venue as known_venue
 
 T = TypeVar("T")
-MOST_WAIT_S = 7 * 86_400.0
+_MOST_WAIT_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,12 @@ class News:
     facts: dict[str, str | None] = field(default_factory=dict)
 
 
+def require_wait(wait_s: float) -> None:
+    """Raises ConfigError for seconds that nobody waits."""
+    if not 0 < wait_s <= _MOST_WAIT_S:
+        raise ConfigError.of("wait_s", wait_s, f"more than 0 and at most {_MOST_WAIT_S:g} seconds")
+
+
 def run_with_desk(
     settings: Settings,
     clock: Clock,
@@ -89,10 +95,9 @@ def place_order(
     `wait_s`: how long it may wait for a venue that is down; None: now or never. An order that was denied, refused, or
     of which nobody knows, is told as such; where there can be no order at all, raises what `TradingDesk.place` does.
     """
-    if wait_s is not None and not 0 < wait_s <= MOST_WAIT_S:
-        raise ConfigError.of("wait_s", wait_s, f"more than 0 and at most {MOST_WAIT_S:g} seconds")
     name = client_order_id(key, step, index)
     if wait_s is not None:
+        require_wait(wait_s)
         request = replace(request, expires_ns=clock.wall_ns() + round(wait_s * NS_PER_S))
     policy = Policy(patience_s=max(wait_s or 0.0, settings.trading.patience_s))
 

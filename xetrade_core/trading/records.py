@@ -23,26 +23,20 @@ def _body(value: msgspec.Struct) -> str:
     return _ENCODE(value).decode()
 
 
-def event_row(seq: int, order_seq: int, client_id: str, version: int, event: OrderEvent) -> dict[str, Any]:
-    """One entry of the log about an order, whose first entry is `order_seq`."""
+def event_row(
+    seq: int,
+    event: OrderEvent | ControlEvent,
+    *,
+    order_seq: int | None = None,
+    client_id: str | None = None,
+    version: int | None = None,
+) -> dict[str, Any]:
+    """One entry of the log; `order_seq` is the first about its order. One about no order has only its number."""
     return {
         "seq": seq,
         "order_seq": order_seq,
         "client_id": client_id,
         "version": version,
-        "kind": event.kind.value,
-        "at_ns": event.at_ns,
-        "body": _body(event),
-    }
-
-
-def control_row(seq: int, event: ControlEvent) -> dict[str, Any]:
-    """One entry of the log about no order."""
-    return {
-        "seq": seq,
-        "order_seq": None,
-        "client_id": None,
-        "version": None,
         "kind": event.kind.value,
         "at_ns": event.at_ns,
         "body": _body(event),

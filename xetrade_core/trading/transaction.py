@@ -133,10 +133,8 @@ class Transaction:
         step = apply(before, event)
         if step.verdict in (Verdict.UNCHANGED, Verdict.ILLEGAL_AGAIN):
             return step
-        memory = self._memory
-        seq = memory.last_seq + 1 if before is None else self._seq(client_id)
-        row = records.event_row(memory.last_seq + 1, seq, client_id, step.order.version, step.event)
-        self._log(row)
+        seq = self._memory.last_seq + 1 if before is None else self._seq(client_id)
+        self._log(step.event, order_seq=seq, client_id=client_id, version=step.order.version)
         self._put(seq, before, step.order)
         if step.verdict is not Verdict.CHANGED:
             self.alerts.append(Alert(step.order, step.event, step.verdict))
@@ -177,7 +175,7 @@ class Transaction:
 
     def control(self, event: ControlEvent) -> None:
         """Record an operator's word; it holds from now on."""
-        self._log(records.control_row(self._memory.last_seq + 1, event))
+        self._log(event)
         self._undo.append((self.risk.control(event),))
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
@@ -232,10 +230,10 @@ class Transaction:
             [[seq]] = _SEQ.rows(self._connection, {"key": client_id})
         return seq
 
-    def _log(self, row: dict[str, object]) -> None:
+    def _log(self, event: OrderEvent | ControlEvent, **order: Any) -> None:
         memory, events = self._memory, self._events
         memory.last_seq += 1
-        events.append(row)
+        events.append(records.event_row(memory.last_seq, event, **order))
         self._undo.append((_unlog, memory, events))
 
     def _put(self, seq: int, before: Order | None, after: Order) -> None:

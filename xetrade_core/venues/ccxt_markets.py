@@ -35,6 +35,9 @@ class BudgetThrottle:
         await self._transport.acquire(weight if call.weight is None else call.weight)
 
 
+_ASKING = frozenset({"get", "post", "put", "delete", "patch"})
+
+
 class CcxtSession:
     """The session as ccxt uses it. ccxt states three times for each request, which are three timers of the event loop;
     `Transport` bounds the whole with one for all, so of them only the one for connecting is left.
@@ -45,27 +48,10 @@ class CcxtSession:
         self._connecting = transport.connecting
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
-
-    def get(self, url: Any, **given: Any) -> Any:
-        """See aiohttp.ClientSession."""
-        given["timeout"] = self._connecting
-        return self._session.get(url, **given)
-
-    def post(self, url: Any, **given: Any) -> Any:
-        """See aiohttp.ClientSession."""
-        given["timeout"] = self._connecting
-        return self._session.post(url, **given)
-
-    def put(self, url: Any, **given: Any) -> Any:
-        """See aiohttp.ClientSession."""
-        given["timeout"] = self._connecting
-        return self._session.put(url, **given)
-
-    def delete(self, url: Any, **given: Any) -> Any:
-        """See aiohttp.ClientSession."""
-        given["timeout"] = self._connecting
-        return self._session.delete(url, **given)
+        found = getattr(self._session, name)
+        if name not in _ASKING:
+            return found
+        return lambda url, **given: found(url, **given | {"timeout": self._connecting})
 
 
 def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, testnet: bool) -> Any:

@@ -258,8 +258,9 @@ class Transport:
         self._publishing = None
         if self._shown is None:
             return
+        used, paused = self._shown
         spent, paused_s = self.budget.used(), self.budget.paused_s()
-        for gauge, value in zip(self._shown, (spent, paused_s), strict=True):
-            gauge.set(value)
+        used.set(spent)
+        paused.set(paused_s)
         if (spent or paused_s) and self._session is not None:
             self._publishing = asyncio.get_running_loop().call_later(_PUBLISH_AGAIN_S, self._publish)
