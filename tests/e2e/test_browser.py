@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.browser import Console, browser_page
 from tests.e2e.dagster_host import DagsterHost
 from tests.monitor.conftest import trading
-from tests.pipelines.deployment import clear_of_the_hour
+from tests.pipelines.deployment import within_one_hour
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.settings import load_settings
@@ -33,7 +33,7 @@ CAPTURE = """ops:
       venues:
         binance: [BTC/USDT, ETH/USDT]
         okx: [BTC/USDT]
-      duration_s: {duration_s}
+      end: "{end}"
 """
 STRESS = """ops:
   stress_test:
@@ -56,8 +56,8 @@ def test_a_recording_from_launch_to_report(console: Console, host: DagsterHost) 
 
 
 def a_recording_is_launched_watched_and_stopped(console: Console, host: DagsterHost) -> None:
-    left_s = clear_of_the_hour(120)  # a window into the next hour has a report of that hour too, without a picture
-    run = console.launch("capture_l2", CAPTURE.format(duration_s=int(min(600, left_s - 20))))
+    hour_ends = within_one_hour(100)  # a window into the next hour has a report of that hour too, without a picture
+    run = console.launch("capture_l2", CAPTURE.format(end=hour_ends.isoformat()))
     console.shows("books in sync", within_ms=30_000)
     console.shows("3 of 3 books in sync", within_ms=30_000)
     console.picture("run-recording")

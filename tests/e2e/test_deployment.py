@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.e2e.dagster_host import DagsterHost
-from tests.pipelines.deployment import SYMBOLS, clear_of_the_hour, lately
+from tests.pipelines.deployment import SYMBOLS, lately, within_one_hour
 from tests.support.s3 import SECRET_KEY, S3Server
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.reader import Lake
@@ -35,7 +35,7 @@ def times(table: pa.Table) -> list[int]:
 def test_capture_and_compaction_from_the_command_line(
     host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server
 ) -> None:
-    clear_of_the_hour(60)
+    within_one_hour(60)
     begun = datetime.now(UTC)
     captured = host.execute_job("capture_l2", CAPTURE)
     assert captured.returncode == 0, captured.stderr[-3000:]
@@ -62,11 +62,10 @@ def test_a_job_that_cannot_start_says_why_and_exits_1(host: DagsterHost) -> None
 
 def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, lake: Lake) -> None:
     """Two runs of consecutive windows, as consecutive hours are: the second connects and waits meanwhile."""
-    clear_of_the_hour(60)
     host.start()
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(
-        seconds=45
-    )  # a busy machine starts two runs until then
+    within_one_hour(70)
+    # a busy machine starts two runs until then
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=45)
     bounds = [(start + timedelta(seconds=4 * n)).isoformat() for n in range(3)]
     runs = [
         host.launch(
@@ -95,12 +94,16 @@ def test_windows_hand_over_without_a_lost_or_doubled_second(host: DagsterHost, l
 def test_a_stopped_run_seals_uploads_and_reports_what_it_has(
     host: DagsterHost, lake: Lake, lake_root: str, s3_server: S3Server
 ) -> None:
-    clear_of_the_hour(60)
     host.start()
+    hour_ends = within_one_hour(70)
     begun = time.monotonic()
     run = host.launch(
         "capture_l2",
-        {"ops": {"capture_l2": {"config": {"venues": {"binanceusdm": ["ETH/USDT:USDT"]}, "duration_s": 600}}}},
+        {
+            "ops": {
+                "capture_l2": {"config": {"venues": {"binanceusdm": ["ETH/USDT:USDT"]}, "end": hour_ends.isoformat()}}
+            }
+        },
     )
     host.wait_for_status(run, "STARTED", timeout_s=60)
     store = open_store(lake_root, s3_server.options())
@@ -116,5 +119,5 @@ def test_a_stopped_run_seals_uploads_and_reports_what_it_has(
     assert materialization["metadata"]["dagster/row_count"] == rows.num_rows
     assert materialization["metadata"]["left_in_spool"] == 0
     assert "interrupted" in materialization["metadata"]["ended"]
-    assert host.check_evaluations(run) == {"window_covered": False}  # 600 s were asked for
+    assert host.check_evaluations(run) == {"window_covered": False}  # the rest of the hour was asked for
     assert not list((host.home.parent / "spool").glob("*/ready/*"))

@@ -40,16 +40,22 @@ def environment(
     return variables
 
 
-def clear_of_the_hour(seconds: float) -> float:
-    """Wait for the next hour if this one ends within `seconds`: a recording that crosses it has two partitions.
+def within_one_hour(needs_s: float, *, since_s: float = 0) -> datetime:
+    """Wait, if need be, until this hour of UTC began `since_s` ago or longer and has `needs_s` left: what crosses the
+    hour has two partitions.
 
-    The seconds that are left of the hour then.
+    The end of the hour that it is then.
     """
-    left = 3600 - time.time() % 3600
-    if left < seconds:
-        time.sleep(left + 0.1)
-        return 3600 - time.time() % 3600
-    return left
+    while True:
+        now = datetime.now(UTC)
+        begin = now.replace(minute=0, second=0, microsecond=0)
+        end = begin + timedelta(hours=1)
+        if (now - begin).total_seconds() < since_s:
+            time.sleep(since_s - (now - begin).total_seconds())
+        elif (end - now).total_seconds() < needs_s:
+            time.sleep((end - now).total_seconds() + 0.1)
+        else:
+            return end
 
 
 def lately() -> tuple[str, str]:

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from tests.pipelines.deployment import clear_of_the_hour
+from tests.pipelines.deployment import within_one_hour
 from tests.pipelines.test_capture_and_compact import capture, checks, compact, materializations
 from tests.pipelines.test_schedules_and_sensors import tick
 from tests.support.sim import Sim
@@ -114,7 +114,7 @@ def test_after_a_capture_of_simulated_venues_the_command_makes_them(
     venues: Sim, machine: Path, defs: dg.Definitions, instance: dg.DagsterInstance, lake: Lake
 ) -> None:
     """`dagster job execute -j make_best_quotes` in a process of its own finds the hour that is due."""
-    clear_of_the_hour(40)
+    within_one_hour(40)
     capture(defs, instance, {"venues": BOOKS, "duration_s": 4.0, "interval_s": 1.0})
     compacted = compact(defs, instance, {"interval_s": 1.0})
     hours = {key.split("|")[0] for key in materializations(compacted, "l2_snapshots")}

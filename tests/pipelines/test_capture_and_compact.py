@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.pipelines.deployment import SYMBOLS, clear_of_the_hour, lately
+from tests.pipelines.deployment import SYMBOLS, lately, within_one_hour
 from tests.support.sim import Sim
 from tests.support.snapshots import HOUR, snapshot_rows
 from xetrade_core.capture.spool import SessionPlan, create_session
@@ -59,7 +59,7 @@ def materializations(result: dg.ExecuteInProcessResult, asset: str) -> dict[str,
 def test_a_clean_capture_is_complete_from_launch_to_metrics(
     venues: Sim, defs: dg.Definitions, instance: dg.DagsterInstance, lake: Lake, store: ObjectStore
 ) -> None:
-    clear_of_the_hour(30)
+    within_one_hour(30)
     captured = capture(defs, instance, {"venues": BOOKS, "duration_s": 4.0})
 
     segments = materializations(captured, "l2_segments")
@@ -92,7 +92,7 @@ def test_faults_and_a_late_start_are_found_explained_and_not_hidden(
     venues: Sim, defs: dg.Definitions, instance: dg.DagsterInstance, lake: Lake
 ) -> None:
     """Four seconds late, then a lost message on one venue and a disconnect on another."""
-    clear_of_the_hour(40)
+    within_one_hour(40, since_s=6)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=4)
     window = {"start": start.isoformat(), "end": (start + timedelta(seconds=14)).isoformat()}
     faults = [
