@@ -40,7 +40,7 @@ def at(
     rows = tuple(
         view(HOLDER._replace(strategy=one), position, mark, age_s * 10**9, 60, stated=stated) for one in strategies
     )
-    return Update(1, age_s * 10**9, 0, rows, tuple(totals(rows)), ())
+    return Update(1, age_s * 10**9, 0, rows, tuple(totals(rows)), (), results=tuple(totals(rows)))
 
 
 def kinds(alarms: list[dict[str, Any]]) -> list[str]:
@@ -61,6 +61,18 @@ def test_a_drawdown_is_measured_from_the_best(told: list[dict[str, Any]]) -> Non
         watchman.look(at(price))
     assert kinds(told) == ["position_drawdown"]
     assert told[0]["message"].startswith("positions in USDT are 22 below their best, allowed is 20")
+
+
+def test_closing_a_position_is_no_drawdown_and_does_not_undo_one(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits(max_drawdown=D(20)))
+    both = at("150", strategies=("maker", "taker"))
+    watchman.look(both)
+    watchman.look(replace(at("150"), results=both.results))  # one is closed: what it made is not lost
+    assert kinds(told) == []
+    lost = at("130", strategies=("maker", "taker"))
+    for update in (lost, replace(lost, positions=(), totals=())):
+        assert [one.kind for one in watchman.look(update)] == ["position_drawdown"]
+    assert kinds(told) == ["position_drawdown"]
 
 
 def test_old_and_missing_marks_are_told(told: list[dict[str, Any]]) -> None:

@@ -125,6 +125,17 @@ async def test_flat_positions_are_shown_on_demand(store: OrderStore, trade: Trad
     assert (row.side, row.entry, row.net) == ("flat", None, 50)
 
 
+async def test_what_was_closed_stays_in_the_results(store: OrderStore, trade: Trade, reach) -> None:
+    trade(("1", "100"))
+    trade(("1", "150"), side=Side.SELL, at_ns=2_000)
+    trade(("1", "50000"), symbol="ETH/USDT")
+    [update] = await watched(store, reach, Pace(max_updates=1))
+    [shown], [result] = update.totals, update.results
+    assert (shown.positions, result.positions) == (1, 2)
+    assert shown.net is not None
+    assert result.net == shown.net + 50
+
+
 @pytest.mark.parametrize(("age_s", "stale"), [(59, False), (61, True)])
 def test_a_mark_that_is_too_old_is_flagged(age_s: int, stale: bool) -> None:
     position = streamed(Payout.of_symbol("BTC/USDT"))

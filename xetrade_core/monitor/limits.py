@@ -22,7 +22,7 @@ BEYOND_LIMITS = ("position_too_large", "position_drawdown", "position_near_liqui
 @dataclass(frozen=True, slots=True)
 class PositionLimits:
     """What is allowed; None: anything. `max_notional` is of each position at its mark, `max_drawdown` of the net of all
-    that settles in one currency, from the highest that was seen; both in settlement currency.
+    that settles in one currency, closed positions too, from the highest that was seen; both in settlement currency.
     `min_liquidation_distance` is between the mark and the venue's liquidation price, in percent of the mark.
     `fresh_marks`: tell of open positions whose mark is too old or missing."""
 
@@ -118,7 +118,7 @@ class Watchman:
     def _drawdowns(self, update: Update) -> list[Alarming]:
         most = self._limits.max_drawdown
         found = []
-        for total in update.totals:
+        for total in update.results:  # closing a position changes nothing of what was made
             if total.net is None:
                 continue
             best = self._best[total.settle] = max(self._best.get(total.settle, total.net), total.net)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.market_data.asking import Failure
@@ -20,6 +21,8 @@ from xetrade_core.monitor.accounts import AccountName, AccountSource
 from xetrade_core.monitor.comparing import Comparison
 from xetrade_core.monitor.ledger import FillLedger, UnknownSize
 from xetrade_core.monitor.view import PositionView, Total, Views, totals
+from xetrade_core.positions.book import Holder
+from xetrade_core.positions.position import Position
 
 _FIRST_MARK_S = 1.0  # a fill of what had no mark yet waits so long for one
 _ASKED_EVERY_S = 1.0  # marks that nobody follows, where every change is to be shown
@@ -53,7 +56,8 @@ class Pace:
 class Update:
     """Where everything stands at `at_ns`. `fills` came in since the last one, of which `ahead` are not in the order
     store yet, or of those before; `failures` are venues that did not answer. `mismatches` are contracts of which a
-    venue says, twice in a row, that an account holds another amount than our fills make."""
+    venue says, twice in a row, that an account holds another amount than our fills make. `totals` are of `positions`,
+    `results` with those that are closed, shown or not: what all of it has come to."""
 
     number: int
     at_ns: int
@@ -63,6 +67,7 @@ class Update:
     failures: tuple[Failure, ...]
     ahead: int = 0
     mismatches: tuple[str, ...] = ()
+    results: tuple[Total, ...] = ()
 
 
 class Watch:
@@ -248,23 +253,26 @@ class Watch:
         self._number += 1
         self._comparison.look()
         self._moved, self._shown_ns = False, self._clock.monotonic_ns()
-        now_ns, book = self._clock.wall_ns(), self._ledger.book
+        now_ns, everything = self._clock.wall_ns(), sorted(self._ledger.positions.items())
         rows = tuple(
-            self._views.of(
-                holder,
-                position,
-                self._marks.get((holder.venue, holder.symbol)),
-                now_ns,
-                book.unvalued.get(holder),
-                self._accounts.of(holder.venue, holder.account, holder.symbol) if position.quantity else None,
-            )
-            for holder, position in sorted(self._ledger.positions.items())
-            if position.quantity or self._pace.flat
+            self._row(holder, position, now_ns) for holder, position in everything if self._shown(position.quantity)
         )
+        closed = [
+            self._row(holder, position, now_ns) for holder, position in everything if not self._shown(position.quantity)
+        ]
         return Update(
             self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures, self._ledger.ahead,
-            self._comparison.mismatches,
+            self._comparison.mismatches, tuple(totals([*rows, *closed])),
         )  # fmt: skip
+
+    def _shown(self, quantity: Decimal) -> bool:
+        return bool(quantity) or self._pace.flat
+
+    def _row(self, holder: Holder, position: Position[Decimal], now_ns: int) -> PositionView:
+        """One that is closed needs no mark, unless it is shown."""
+        mark = self._marks.get((holder.venue, holder.symbol)) if self._shown(position.quantity) else None
+        stated = self._accounts.of(holder.venue, holder.account, holder.symbol) if position.quantity else None
+        return self._views.of(holder, position, mark, now_ns, self._ledger.book.unvalued.get(holder), stated)
 
 
 async def _until(stop: asyncio.Event) -> None:
