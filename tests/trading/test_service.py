@@ -452,6 +452,45 @@ def test_an_amendment_in_place_is_done_once_whatever_its_reply_was(tmp_path: Pat
     )
 
 
+def test_a_change_that_was_made_unheard_is_not_refused_because_it_changes_nothing_a_second_time(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND)
+    world.fail("amend", Fault.HANGS, Fault.REFUSED)
+
+    async def die_before_the_reply(service: OrderService) -> None:
+        order = await place(service)
+        assert (await service.amend(order.client_id, amount=D("0.02"), price=D(49_000))).amending
+
+    async def go_on(service: OrderService) -> None:
+        await service.resume()
+        await service.settled()
+
+    world.run(die_before_the_reply)
+    world.run(go_on)
+    order, [there] = stored(world), world.double.orders
+    assert world.double.calls.count("amend") == 2
+    assert (there.amount, there.price) == (D("0.02"), D(49_000))
+    assert (order.amount, order.price, order.amending) == (there.amount, there.price, False)
+
+
+def test_a_change_that_the_venue_refuses_leaves_the_order_as_it_was(tmp_path: Path) -> None:
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND)
+    world.fail("amend", Fault.REFUSED)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        world.fail("find", Fault.NO_REPLY)
+        with pytest.raises(AmendRefused, match="insufficient balance"):
+            await service.amend(order.client_id, amount=D("0.02"), price=D(49_000))
+        await service.settled()
+
+    world.run(program)
+    order, [there] = stored(world), world.double.orders
+    assert (order.amount, order.price, order.amending) == (there.amount, there.price, False)
+    assert world.double.calls.count("amend") == 1
+
+
 def test_an_exit_on_spot_fits_what_is_held_placed_or_changed_whatever_the_venue_offers_of_contracts(
     tmp_path: Path,
 ) -> None:

@@ -28,16 +28,18 @@ def amended_intent(order: Order) -> Intent:
 
 
 async def amend(driver: Driver) -> None:
-    """Send the amendment, which says the new total and so may be sent again, then read the order unless it is told."""
+    """Send the amendment, which says the new total and so may be sent again, then read the order unless it is told.
+
+    A refusal counts once the order was read, too: an amendment that was made before, by a call of which nobody heard,
+    is refused when it comes again, as it changes nothing.
+    """
     order, account = driver.order, driver.desk.account_of(driver.order)
     driver.amending_ns = driver.amending_ns or driver.now_ns
     if driver.since_s(driver.amended_ns) >= driver.desk.policy.cancel_again_s:
         driver.amended_ns = driver.now_ns
         reply = await driver.desk.call(account.execution.amend(OrderRef.of(order), amended_intent(order)))
         found = classify(account.venue, reply)
-        if found.outcome is Outcome.REFUSED:
-            await settle(driver, EventKind.AMEND_REFUSED, found)
-            return
+        driver.amend_refusal = found if found.outcome is Outcome.REFUSED else None
         if found.outcome is Outcome.TAKEN and found.report is not None and await _settled_by(driver, found.report):
             return
     answer = await driver.find()
@@ -46,9 +48,11 @@ async def amend(driver: Driver) -> None:
         return
     if isinstance(answer, OrderReport) and await _settled_by(driver, answer):
         return
-    if isinstance(answer, OrderReport) and driver.since_s(driver.amending_ns) >= driver.desk.policy.abandoned_s:
-        unchanged = Classified(Outcome.REFUSED, reason="the venue did not change it")
-        await settle(driver, EventKind.AMEND_REFUSED, unchanged)
+    refusal = driver.amend_refusal
+    if refusal is None and driver.since_s(driver.amending_ns) >= driver.desk.policy.abandoned_s:
+        refusal = Classified(Outcome.REFUSED, reason="the venue did not change it")
+    if isinstance(answer, OrderReport) and refusal is not None:
+        await settle(driver, EventKind.AMEND_REFUSED, refusal)
         return
     await driver.asked.pause(driver)
 
@@ -76,7 +80,7 @@ async def replace(driver: Driver) -> None:
 
 async def settle(driver: Driver, kind: EventKind, found: Classified | None = None) -> None:
     """Commit the end of an amendment: done by a successor, or refused."""
-    driver.amended_ns = driver.amending_ns = None
+    _forget(driver)
     if found is None:
         await driver.append(settled(driver.order, kind, driver.now_ns, Source.SERVICE))
     else:
@@ -88,6 +92,11 @@ async def _settled_by(driver: Driver, report: OrderReport) -> bool:
     """Record the venue's statement; whether it settles the amendment."""
     if report.status is ReportStatus.OPEN and not shows_amendment(driver.order, report):
         return False
-    driver.amended_ns = driver.amending_ns = None
+    _forget(driver)
     await driver.record(report)
     return True
+
+
+def _forget(driver: Driver) -> None:
+    """What this process has tried is over."""
+    driver.amended_ns = driver.amending_ns = driver.amend_refusal = None

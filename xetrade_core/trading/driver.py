@@ -18,6 +18,7 @@ from xetrade_core.model.orders import Order, OrderReport, OrderState
 from xetrade_core.trading import amending, cancelling, resolving, sending
 from xetrade_core.trading.desk import Desk
 from xetrade_core.trading.evidence import record_report
+from xetrade_core.trading.outcome import Classified
 from xetrade_core.trading.store import Work
 from xetrade_core.trading.transaction import Transaction
 
@@ -40,6 +41,7 @@ class Driver:
         self.cancelled = cancelling.Sent()
         self.amending_ns: int | None = None  # since when this process tries
         self.amended_ns: int | None = None  # when it last sent the amendment
+        self.amend_refusal: Classified | None = None  # what the venue said to that, if it refused
         self.answered = False
         self.not_before_ns: int | None = None
         self.attempts = 0
