@@ -8,7 +8,7 @@ made by their paths. Shapes: bybit-exchange.github.io/docs/v5, "Trade", "Positio
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -30,7 +30,7 @@ from xetrade_core.model.orders import (
     ReportStatus,
     Side,
 )
-from xetrade_core.trading.execution import ErrorReply, OrderRef
+from xetrade_core.trading.execution import ErrorReply, ExecutionError, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
@@ -43,6 +43,9 @@ _READ_WEIGHT, _CANCEL_ALL_WEIGHT = 2, 12
 #: what disconnection protection is of, and the topic of the stream that it watches
 PROTECTED = {"SPOT": "dcp.spot", "DERIVATIVES": "dcp.future"}
 _SETTLED_IN = ("USDT", "USDC")  # what linear contracts are listed by
+_SPOT: dict[str, object] = {"category": "spot"}
+_INVERSE: dict[str, object] = {"category": "inverse"}
+_OPEN = "private_get_v5_order_realtime"  # ccxt's name of the call for open orders
 _STATUS = {
     "Created": ReportStatus.OPEN,
     "New": ReportStatus.OPEN,
@@ -157,20 +160,31 @@ class BybitExecution(CcxtExecution):
         return msgspec.structs.replace(report, amount=intent.amount, price=intent.price)
 
     async def cancel_all(self, symbol: str | None) -> None:
-        """See Execution. The venue cancels by category; of an account, all of them."""
-        queries = _everything()
-        if symbol is not None:
-            queries = [{}]
+        """See Execution. Of an account, all of them: by category and settlement coin, and inverse contracts, which
+        settle in many, by each that has an open order. One call that fails keeps none of the others from being made."""
+        failed: ExecutionError | None = None
+        queries: list[dict[str, object] | str] = [symbol] if symbol is not None else [_SPOT, *_linear()]
+        if symbol is None:
+            try:
+                open_ones = await self._all_pages("open orders", _OPEN, None, {"limit": 50}, of=(_INVERSE,))
+                queries += sorted({name for name, _ in open_ones})
+            except ExecutionError as error:
+                failed = error
         for query in queries:
-            await self.once(
-                f"cancel of all orders of {symbol or 'the account'}",
-                lambda ccxt, query=query: ccxt.private_post_v5_order_cancel_all(  # type: ignore[misc]
-                    query if symbol is None else _of(ccxt, symbol)
-                ),
-                symbol=symbol,
-                priority=Priority.CANCEL,
-                weight=_CANCEL_ALL_WEIGHT,
-            )
+            try:
+                await self.once(
+                    f"cancel of all orders of {symbol or 'the account'}",
+                    lambda ccxt, query=query: ccxt.private_post_v5_order_cancel_all(  # type: ignore[misc]
+                        _of(ccxt, query) if isinstance(query, str) else query
+                    ),
+                    symbol=symbol,
+                    priority=Priority.CANCEL,
+                    weight=_CANCEL_ALL_WEIGHT,
+                )
+            except ExecutionError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     async def protect(self, within_s: float) -> None:
         """Let the venue cancel all orders so long after a stream that takes the topics of this is lost. Raises
@@ -210,7 +224,7 @@ class BybitExecution(CcxtExecution):
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution. Category by category, page by page."""
-        rows = await self._all_pages("open orders", "private_get_v5_order_realtime", symbol, {"limit": 50})
+        rows = await self._all_pages("open orders", _OPEN, symbol, {"limit": 50})
         return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
@@ -276,7 +290,7 @@ class BybitExecution(CcxtExecution):
 
     async def positions(self) -> tuple[VenuePosition, ...]:
         """See Execution. In base currency of linear contracts, in dollars of inverse ones."""
-        rows = await self._all_pages("positions", "private_get_v5_position_list", None, {"limit": 200}, spot=False)
+        rows = await self._all_pages("positions", "private_get_v5_position_list", None, {"limit": 200}, of=_contracts())
         received_ns = self.clock.wall_ns()
         return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
 
@@ -295,9 +309,15 @@ class BybitExecution(CcxtExecution):
         return self.read("permissions", lambda: _permissions(row["result"]))
 
     async def _all_pages(
-        self, what: str, method: str, symbol: str | None, query: dict[str, object], *, spot: bool = True
+        self,
+        what: str,
+        method: str,
+        symbol: str | None,
+        query: dict[str, object],
+        *,
+        of: Sequence[dict[str, object]] | None = None,
     ) -> list[tuple[str, Any]]:
-        """(symbol, row) of every page; of the whole account in every category if no symbol is named."""
+        """(symbol, row) of every page; if no symbol is named, of the queries `of`, by default of the whole account."""
 
         async def ask(ccxt: Any, of: dict[str, object], cursor: str | None) -> tuple[list[tuple[str, Any]], str | None]:
             wanted = {**(_of(ccxt, symbol) if symbol is not None else of), **query}
@@ -307,12 +327,12 @@ class BybitExecution(CcxtExecution):
             return rows, text(result, "nextPageCursor")
 
         found: list[tuple[str, Any]] = []
-        for of in [{}] if symbol is not None else _everything(spot=spot):
+        for kind in [{}] if symbol is not None else of or (_SPOT, *_contracts()):
             cursor: str | None = None
             while True:
                 rows, cursor = await self.once(
                     what,
-                    lambda ccxt, of=of, cursor=cursor: ask(ccxt, of, cursor),  # type: ignore[misc]
+                    lambda ccxt, kind=kind, cursor=cursor: ask(ccxt, kind, cursor),  # type: ignore[misc]
                     symbol=symbol,
                     weight=_READ_WEIGHT,
                 )
@@ -334,11 +354,15 @@ def _names(ref: OrderRef) -> dict[str, object]:
     return {"orderLinkId": ref.client_id} if ref.client_id is not None else {"orderId": ref.venue_order_id}
 
 
-def _everything(*, spot: bool = True) -> list[dict[str, object]]:
-    """The queries that together are about the whole account."""
-    linear: list[dict[str, object]] = [{"category": "linear", "settleCoin": coin} for coin in _SETTLED_IN]
-    contracts: list[dict[str, object]] = [*linear, {"category": "inverse"}]
-    return [{"category": "spot"}, *contracts] if spot else contracts
+def _linear() -> list[dict[str, object]]:
+    """The queries that together are about all linear contracts."""
+    return [{"category": "linear", "settleCoin": coin} for coin in _SETTLED_IN]
+
+
+def _contracts() -> list[dict[str, object]]:
+    """The queries that together are about all contracts; not for the cancel of all, which wants a coin of inverse ones
+    too."""
+    return [*_linear(), _INVERSE]
 
 
 def _is_on(row: Row) -> bool:

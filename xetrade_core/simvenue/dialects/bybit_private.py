@@ -87,7 +87,7 @@ class BybitPrivate:
         return market
 
     def _chosen(self, fields: Mapping[str, str], *, all_if_spot: bool = True) -> list[Market]:
-        """The markets of a symbol, a base or a settlement coin; contracts need one of these."""
+        """The markets of a symbol, a base or a settlement coin; linear contracts need one of these."""
         listed = self._category(fields)
         if fields.get("symbol"):
             return [self._market(fields)]
@@ -139,7 +139,11 @@ class BybitPrivate:
         return named(self._desk.cancel(account, self._one(account, request.query)))
 
     def _cancel_all(self, account: Account, request: Request) -> object:
-        markets = self._chosen(request.query)
+        """Of spot all at once; any contracts need a symbol, a base or a settlement coin."""
+        fields = request.query
+        if fields.get("category") == "inverse" and not any(map(fields.get, ("symbol", "baseCoin", "settleCoin"))):
+            raise BybitRefused(10001, "params error: symbol, settleCoin or baseCoin is required")
+        markets = self._chosen(fields)
         ended = [order for market in markets for order in self._desk.cancel_all(account, market.symbol)]
         return {"list": [named(order) for order in ended], "success": "1"}
 
