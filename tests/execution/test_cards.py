@@ -274,11 +274,10 @@ async def test_an_order_is_changed_in_place(subject: Subject) -> None:
             await subject.client.amend(subject.ref(wanted), changed)
         return
     amended = await subject.client.amend(subject.ref(wanted), changed)
-    assert (amended.venue_order_id, amended.amount, amended.price) == (
-        placed.venue_order_id,
-        changed.amount,
-        changed.price,
-    )
+    told = (changed.amount, changed.price)
+    if subject.card.venue in ("okx", "bybit"):  # they acknowledge, and may refuse it after that
+        told = (None, None)
+    assert (amended.venue_order_id, amended.amount, amended.price) == (placed.venue_order_id, *told)
     found = await subject.client.find(subject.ref(wanted))
     assert found is not None
     assert (found.amount, found.price, found.status) == (changed.amount, changed.price, ReportStatus.OPEN)

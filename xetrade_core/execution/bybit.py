@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import msgspec
-
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.dead_man import DeadMan, Fires
@@ -146,7 +144,7 @@ class BybitExecution(CcxtExecution):
         )
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
-        """See Execution. It keeps both ids; the reply acknowledges."""
+        """See Execution. It keeps both ids; the reply only acknowledges, and the venue may refuse it after that."""
         wanted = {"qty": plain(intent.amount)}
         if intent.price is not None:
             wanted["price"] = plain(intent.price)
@@ -156,8 +154,7 @@ class BybitExecution(CcxtExecution):
             symbol=ref.symbol,
             weight=self.weights["place"],
         )
-        report = self.read("amendment", lambda: self._acknowledged(row["result"], ref.symbol))
-        return msgspec.structs.replace(report, amount=intent.amount, price=intent.price)
+        return self.read("amendment", lambda: self._acknowledged(row["result"], ref.symbol))
 
     async def cancel_all(self, symbol: str | None) -> None:
         """See Execution. Of an account, all of them: by category and settlement coin, and inverse contracts, which

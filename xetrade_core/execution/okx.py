@@ -15,8 +15,6 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.dead_man import DeadMan, Fires
@@ -103,12 +101,11 @@ class OkxExecution(CcxtExecution):
         )
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
-        """See Execution. It keeps both ids; the reply acknowledges."""
+        """See Execution. It keeps both ids; the reply only acknowledges, and the venue may refuse it after that."""
         wanted = {**_names(ref), "newSz": plain(intent.amount)}
         if intent.price is not None:
             wanted["newPx"] = plain(intent.price)
-        report = await self._acting("amendment", "private_post_trade_amend_order", ref.symbol, wanted)
-        return msgspec.structs.replace(report, amount=intent.amount, price=intent.price)
+        return await self._acting("amendment", "private_post_trade_amend_order", ref.symbol, wanted)
 
     async def _acting(
         self, what: str, method: str, symbol: str, wanted: dict[str, object], *, priority: Priority = Priority.ORDER

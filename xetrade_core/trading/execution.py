@@ -83,7 +83,10 @@ class Execution(Protocol):
         ...
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
-        """Change amount (the new total) and price of an order to those of `intent`; only where the venue can."""
+        """Change amount (the new total) and price of an order to those of `intent`; only where the venue can.
+
+        The report states amount and price only if the reply itself says that they are changed.
+        """
         ...
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
