@@ -11,6 +11,7 @@ import pytest
 
 from tests.trading.samples import D, fill, report, request
 from tests.trading.venue_double import Fault, VenueOrder
+from tests.trading.virtual import InlineJournal
 from tests.trading.world import World
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import (
@@ -35,6 +36,7 @@ from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.rebuild import rebuild
 from xetrade_core.trading.requests import Rounding
 from xetrade_core.trading.service import OrderService
+from xetrade_core.trading.store import Work
 from xetrade_core.venues.venue import Capability, Support, Uniqueness
 
 KEY = "run-1"
@@ -428,6 +430,43 @@ def test_cancel_all_leaves_nothing_open_not_even_what_others_placed(tmp_path: Pa
     world.run(program)
     assert not [order for order in world.double.orders if order.status is ReportStatus.OPEN]
     assert ("cancel_all" in world.double.calls) == native
+
+
+def commit_slowly(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
+    """The store takes so long with the next writes."""
+    waits, at_once = list(seconds), InlineJournal.write
+
+    async def write(self: InlineJournal, work: Work[Any], *, durable: bool = True) -> Any:
+        result = await at_once(self, work, durable=durable)
+        await asyncio.sleep(waits.pop(0) if waits else 0)
+        return result
+
+    monkeypatch.setattr(InlineJournal, "write", write)
+
+
+def test_an_order_whose_commit_took_so_long_that_others_may_have_given_it_up_is_not_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_slowly(monkeypatch, 12)
+
+    async def program(service: OrderService) -> None:
+        with pytest.raises(OrderExpired, match="its turn came 12 s after it was to be sent"):
+            await place(service)
+
+    world.run(program)
+    assert (stored(world).state, stored(world).sent, world.double.calls) == (OrderState.EXPIRED, 0, [])
+
+
+def test_an_order_that_may_wait_is_sent_once_after_a_commit_that_took_long(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_slowly(monkeypatch, 12)
+
+    async def program(service: OrderService) -> None:
+        await place(service, expires_ns=world.clock.wall_ns() + 60 * NS_PER_S)
+
+    world.run(program)
+    assert (stored(world).state, world.double.calls) == (OrderState.OPEN, ["place"])
 
 
 # -- amendments --------------------------------------------------------------------------------------------------

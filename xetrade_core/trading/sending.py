@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 
 
 async def send(driver: Driver) -> None:
-    """Send it once; what comes of it is recorded as what it is."""
+    """Send it once; what comes of it is recorded as what it is.
+
+    Not long after that was committed (the store was slow, the machine slept): others count from then on how long it may
+    be under way, and may have found already that it never arrived.
+    """
     driver.to_send = False
+    late_s = driver.since_s(driver.order.sent_ns)
+    if late_s >= driver.desk.policy.grace_s:
+        reason = f"its turn came {late_s:.0f} s after it was to be sent"
+        await driver.say(EventKind.UNSENT, reason=reason, only_in=OrderState.SUBMITTING)
+        return
     account, intent = driver.desk.account_of(driver.order), driver.order.intent
     found = classify(account.venue, await driver.desk.call(account.execution.place(intent)))
     now_ns = driver.now_ns
