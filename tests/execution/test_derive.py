@@ -23,7 +23,7 @@ from xetrade_core.execution.derive_signing import nonce_of
 from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.execution.streams import open_stream
 from xetrade_core.model.orders import Intent, OrderType, ReportStatus, Side
-from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef, by_either_clock
 
 CARD = next(card for card in CARDS if card.venue == "derive")
 WALLET, PRIVATE = "0x" + "1" * 40, "ab" * 32
@@ -111,6 +111,23 @@ async def test_a_clock_that_has_gone_wrong_costs_one_call(subject: Subject, sim:
     placed = await subject.client.place(subject.intent())
     assert placed.status is ReportStatus.OPEN
     await subject.client.cancel_all(CARD.symbol)
+
+
+async def test_an_order_is_found_by_its_label_although_the_venues_clock_is_minutes_behind_ours(
+    subject: Subject, sim: Sim
+) -> None:
+    sim.begin(venue="derive", kind="clock", offset_s=-300)
+    client = subject.opened(CARD.venue)
+    wanted = subject.intent(None)
+    placed = await client.place(wanted)
+    ref = OrderRef(wanted.symbol, wanted.client_id, None, wanted.created_ns)
+    found = await client.find(ref)
+    assert found is not None
+    assert (found.venue_order_id, found.status) == (placed.venue_order_id, ReportStatus.FILLED)
+    since_ns = by_either_clock(client, wanted.created_ns)
+    assert placed.venue_order_id in {one.venue_order_id for one in await client.fills_since(wanted.symbol, since_ns)}
+    sim.clear()
+    await subject.flat()
 
 
 async def test_an_order_is_found_by_its_label_among_ended_ones_no_older_than_it(

@@ -14,7 +14,7 @@ import pytest
 from tests.execution.conftest import Open, key_of
 from tests.execution.test_cards import CARDS, Card, D, Subject
 from tests.support.sim import Sim
-from xetrade_core.clock import ManualClock, SystemClock
+from xetrade_core.clock import NS_PER_S, ManualClock, SystemClock
 from xetrade_core.errors import NotSupported, VenueUnavailable
 from xetrade_core.execution.streams import PrivateStream, Statement, StreamOver, open_stream, streamed_venues
 from xetrade_core.execution.streams.binance import BinanceUsdmStream
@@ -276,6 +276,30 @@ async def test_what_trades_while_a_gap_is_asked_for_is_in_the_next_gap() -> None
     for _ in range(2):
         await stream._catch_up()
     assert max(asked[2:]) <= began_ns < clock.wall_ns()
+
+
+async def test_a_gap_is_asked_for_by_the_time_of_a_venue_whose_clock_is_behind() -> None:
+    clock, asked = ManualClock(wall_ns=10**18), list[int]()
+
+    class Behind:
+        behind_ns = 300 * NS_PER_S
+
+        async def fills_since(self, symbol: str, since_ns: int) -> tuple[()]:
+            asked.append(since_ns)
+            return ()
+
+    async def nothing(*_: object) -> list[Any]:
+        return []
+
+    Behind.open_orders = Behind.balances = nothing  # type: ignore[attr-defined]
+    words: Any = SimpleNamespace(addresses=BinanceUsdmStream.addresses)
+    behind: Any = Behind()
+    stream = PrivateStream(words, behind, nothing, nothing, clock, random.Random(1), name="main", symbols=["A/B"])
+    await stream._catch_up()
+    lost_ns = clock.wall_ns()
+    clock.advance(20)
+    await stream._catch_up()
+    assert asked[1] <= lost_ns - Behind.behind_ns
 
 
 async def test_an_order_without_the_venues_id_is_asked_for_beside_open_ones_that_nobody_has_named() -> None:

@@ -469,6 +469,17 @@ def test_an_order_that_may_wait_is_sent_once_after_a_commit_that_took_long(
     assert (stored(world).state, world.double.calls) == (OrderState.OPEN, ["place"])
 
 
+def test_fills_are_asked_for_by_the_time_of_a_venue_whose_clock_is_minutes_behind(world: World) -> None:
+    world.double.behind_ns = 300 * NS_PER_S
+
+    async def program(service: OrderService) -> None:
+        await place(service, type=OrderType.MARKET, price=None)
+
+    world.run(program)
+    order = stored(world)
+    assert (order.state, order.fills_amount) == (OrderState.FILLED, order.amount)
+
+
 # -- amendments --------------------------------------------------------------------------------------------------
 
 

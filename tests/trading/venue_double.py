@@ -78,6 +78,7 @@ class VenueDouble:
         self.held: dict[str, Decimal] = {}
         self.stated: dict[str, Decimal] = {}
         self.fill_at_once: Decimal | None = None
+        self.behind_ns = 0  # how far its clock is behind
         self.before_cancel: Callable[[VenueOrder], None] | None = None
         self._late: list[tuple[int, Callable[[], object]]] = []
 
@@ -99,7 +100,7 @@ class VenueDouble:
             price=price or order.price or Decimal(50_000),
             amount=amount,
             received_ns=self._clock.wall_ns(),
-            exchange_ns=self._clock.wall_ns(),
+            exchange_ns=self._clock.wall_ns() - self.behind_ns,
             venue_order_id=order.venue_order_id,
         )
         order.trades.append(made)

@@ -246,6 +246,11 @@ class CcxtExecution(ABC):
         """What the venue's clock says, as last measured."""
         return self.clock.wall_ns() // NS_PER_MS + self._offset_ms
 
+    @property
+    def behind_ns(self) -> int:
+        """See KnowsVenueTime."""
+        return max(0, -self._offset_ms) * NS_PER_MS
+
     def signed(self, text: str) -> tuple[str, str]:
         """The key, and the HMAC SHA256 of a text under its secret."""
         credentials = self._credentials

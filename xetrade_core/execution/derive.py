@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from xetrade_core.clock import NS_PER_MS
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.execution.ccxt_execution import Ask, CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.dead_man import DeadMan, Fires
@@ -34,14 +34,14 @@ from xetrade_core.model.orders import (
     TimeInForce,
 )
 from xetrade_core.telemetry import register_secrets
-from xetrade_core.trading.execution import ErrorReply, ExecutionError, NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, ExecutionError, NotSent, OrderRef, by_either_clock
 from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
 CASH = "USDC"
 _SIGN_IN_REFUSED = "14014"  # a wrong key, or a time that is not the venue's
 _NO_SUCH_ORDER = "11006"
-_BEFORE_MS = 60_000  # the venue's clock may be behind ours
+_BEFORE_NS = 60 * NS_PER_S  # what the venue's clock may have moved since it was measured
 _STATUS = {
     "open": ReportStatus.OPEN,
     "untriggered": ReportStatus.OPEN,
@@ -211,7 +211,8 @@ class DeriveExecution(CcxtExecution):
                 if report.client_id == ref.client_id:
                     return report
             named, name = "label", ref.client_id or ""
-        since = {"from_timestamp": 0 if ref.created_ns is None else ref.created_ns // NS_PER_MS - _BEFORE_MS}
+        since_ns = 0 if ref.created_ns is None else by_either_clock(self, ref.created_ns - _BEFORE_NS)
+        since = {"from_timestamp": since_ns // NS_PER_MS}
         async for row in self.pages("ended orders", "private_post_get_order_history", "orders", None, since):
             if text(row, named) == name:
                 return self.read("order", lambda row=row: self.report(row, ref.symbol))  # type: ignore[misc]

@@ -161,6 +161,11 @@ class MaxExecution:
         known = await self._calls.symbols(what)
         return lambda venue_id, kind: known[venue_id]
 
+    @property
+    def behind_ns(self) -> int:
+        """See KnowsVenueTime."""
+        return self._calls.behind_ns
+
     def login(self) -> bytes:
         """The message that opens the private channels. Draws a nonce."""
         return self._calls.login(_FILTERS)

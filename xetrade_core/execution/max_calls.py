@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import aiohttp
 import msgspec
 
-from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import XETradeError
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.telling import told
@@ -85,6 +85,11 @@ class MaxCalls:
                 found = await self._before(what, lambda: measure_offset(asked, self._clock, samples=1))
                 self._offset_ms = round(found.offset_s * 1000) if abs(found.offset_s) > found.uncertainty_s else 0
                 self._clock_due = False
+
+    @property
+    def behind_ns(self) -> int:
+        """See KnowsVenueTime."""
+        return max(0, -self._offset_ms) * NS_PER_MS
 
     def login(self, filters: tuple[str, ...]) -> bytes:
         """The message that opens private channels. Draws a nonce."""

@@ -6,16 +6,17 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
-from xetrade_core.clock import Clock
+from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError
 from xetrade_core.model.orders import Fill, Order, OrderReport
 from xetrade_core.time_bound import TimeBound
-from xetrade_core.trading.execution import NoReply, OrderRef, TradingAccount
+from xetrade_core.trading.execution import NoReply, OrderRef, TradingAccount, by_either_clock
 from xetrade_core.trading.journal import Journal
 from xetrade_core.trading.patience import Patience
 from xetrade_core.trading.policy import Policy
 
 T = TypeVar("T")
+_BEFORE_NS = 60 * NS_PER_S
 Launch = Callable[[Order, bool], None]
 
 
@@ -68,5 +69,6 @@ class Desk:
 
     async def fills(self, order: Order) -> tuple[Fill, ...] | Exception:
         """The account's trades since shortly before the order was sent: clocks differ, and venues round."""
-        since_ns = min(order.sent_ns or order.intent.created_ns, order.intent.created_ns) - 60_000_000_000
-        return await self.call(self.account_of(order).execution.fills_since(order.intent.symbol, since_ns))
+        execution = self.account_of(order).execution
+        since_ns = min(order.sent_ns or order.intent.created_ns, order.intent.created_ns) - _BEFORE_NS
+        return await self.call(execution.fills_since(order.intent.symbol, by_either_clock(execution, since_ns)))

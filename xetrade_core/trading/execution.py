@@ -127,6 +127,21 @@ class ForgetsTrades(Protocol):
     trade_history_s: float | None
 
 
+@runtime_checkable
+class KnowsVenueTime(Protocol):
+    """An Execution that has measured its venue's clock."""
+
+    @property
+    def behind_ns(self) -> int:
+        """How far the venue's clock is behind ours, as last measured; 0 where it is not, or nobody has looked."""
+        ...
+
+
+def by_either_clock(execution: Execution, at_ns: int) -> int:
+    """A moment of our clock as the venue may have called it, for a question that must miss nothing since then."""
+    return at_ns - execution.behind_ns if isinstance(execution, KnowsVenueTime) else at_ns
+
+
 @dataclass(frozen=True, slots=True)
 class TradingAccount:
     """One account of one venue, with what it takes to trade there. `live`: real money, so that it must be armed.

@@ -34,7 +34,7 @@ from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.book_events import GapCause
-from xetrade_core.trading.execution import Execution, ExecutionError, OrderRef
+from xetrade_core.trading.execution import Execution, ExecutionError, OrderRef, by_either_clock
 from xetrade_core.venues.backoff import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -299,7 +299,7 @@ class PrivateStream:
 
     async def _catch_up(self) -> None:
         """Ask for whatever may have happened while nobody listened."""
-        since_ns, asked_ns = self._heard_ns - _OVERLAP_NS, self._clock.wall_ns()
+        since_ns, asked_ns = by_either_clock(self._execution, self._heard_ns - _OVERLAP_NS), self._clock.wall_ns()
         believed = list(await self._working())
         try:
             open_now = await self._execution.open_orders(None)
