@@ -107,6 +107,17 @@ async def test_a_venue_that_is_down_leaves_the_position_and_is_named(store: Orde
     assert [failure.venue for failure in update.failures] == ["binance"]
 
 
+async def test_what_a_venue_lists_no_more_costs_its_other_positions_no_mark(
+    store: OrderStore, trade: Trade, reach
+) -> None:
+    for symbol in ("BTC/USDT:USDT", "BTC/USDT:USDT-240628", "GONE/USDT:USDT"):
+        trade(("1", "50000"), venue="binanceusdm", symbol=symbol)
+    [update] = await watched(store, reach, Pace(max_updates=1))
+    assert {row.symbol: row.mark_kind for row in update.positions} == {
+        "BTC/USDT:USDT": MarkKind.MARK, "BTC/USDT:USDT-240628": None, "GONE/USDT:USDT": None,
+    }  # fmt: skip
+
+
 async def test_a_stop_ends_it_at_once(store: OrderStore, trade: Trade, reach) -> None:
     trade(("1", "50000"))
     stop = asyncio.Event()

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import NotSupported, XETradeError
+from xetrade_core.errors import NotSupported, UnknownSymbol, XETradeError
 from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Failure, ask_all
 from xetrade_core.model.quotes import MarkQuote, Quote
@@ -92,7 +92,18 @@ class MarkSource:
         return MarkAnswers(found, answers.failures)
 
     async def _ask(self, venue: str, symbols: list[str]) -> list[Mark]:
-        client = self._client(venue)
+        """The marks of what the venue lists; one that it lists no more (expired, delisted) costs the others nothing.
+        Raises UnknownSymbol where it lists none of them."""
+        listed = list(symbols)
+        while True:
+            try:
+                return await self._ask_listed(self._client(venue), listed)
+            except UnknownSymbol as error:
+                if error.symbol not in listed or len(listed) == 1:
+                    raise
+                listed.remove(error.symbol)
+
+    async def _ask_listed(self, client: MarketData, symbols: list[str]) -> list[Mark]:
         marks = await self._stated(client, [one for one in symbols if ":" in one])
         rest = [one for one in symbols if one not in marks]
         if rest:

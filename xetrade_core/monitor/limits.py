@@ -157,7 +157,7 @@ class Watchman:
                 "position_unmarked",
                 _name(row),
                 f"{_name(row)} has {'no mark' if row.mark is None else f'a mark of {row.mark_age_s:.0f} s ago'}: what "
-                "it is worth is not known; see whether the venue answers",
+                "it is worth is not known; see whether the venue answers, and lists it",
             )
             for row in update.positions
             if row.quantity and (row.mark is None or row.mark_stale)
