@@ -117,6 +117,16 @@ def test_a_symbol_without_settlement_leaves_the_style_to_the_type_and_is_spot_wi
     assert pnl({"symbol": "BTC-USDT"}, [fee]).qty_signed == D("0.999")
 
 
+def test_an_option_that_is_priced_in_its_base_pays_in_it_by_the_difference():
+    """OKX and Deribit: 0.05 BTC paid and 0.06 received is 0.01 BTC a coin, and no reciprocal of anything."""
+    option = {"symbol": "BTC/USD:BTC-261225-100000-C", "multiplier": "0.01"}
+    fee = {"fee": "0.0003", "fee_currency": "BTC"}
+    found = pnl(option, [fill("buy", 100, "0.05", **fee), fill("sell", 40, "0.06")], mark="0.04")
+    assert (found.avg_entry, found.realized_pnl, found.unrealized_pnl) == (D("0.05"), D("0.004"), D("-0.006"))
+    assert (found.fees, found.net_pnl) == (D("0.0003"), D("-0.0023"))
+    assert pnl({"symbol": "BTC/USDT:USDT-261225-100000-P"}, [BUY], mark=90).net_pnl == -10
+
+
 def test_a_symbol_that_cannot_be_read_is_a_name_and_no_more():
     assert pnl({"type": "linear", "symbol": "BTC-PERPETUAL-X"}, [BUY], mark=101).net_pnl == 1
 

@@ -34,7 +34,13 @@ class Payout:
     @classmethod
     def of_symbol(cls, symbol: str, multiplier: Decimal = ONE) -> Payout:
         """From a universal symbol such as `BTC/USD:BTC`; raises UnknownSymbol."""
-        parts = SymbolParts.parse(symbol, "any venue")
+        return cls.of_parts(SymbolParts.parse(symbol, "any venue"), multiplier)
+
+    @classmethod
+    def of_parts(cls, parts: SymbolParts, multiplier: Decimal = ONE) -> Payout:
+        """An option that settles in its base currency is priced in it too, and so pays as a linear contract does."""
+        if parts.strike is not None and parts.settle == parts.base:
+            return cls(Style.LINEAR, multiplier, parts.base, parts.base, parts.base)
         return cls(parts.style, multiplier, parts.base, parts.quote, parts.settle or parts.quote)
 
     @property

@@ -46,15 +46,15 @@ def read_payout(value: Any, place: str, fills: Sequence[CaseFill]) -> Payout:
 def _named(fields: Fields) -> Payout:
     """What its symbol and its fields say; currencies that they leave open are empty."""
     symbol = fields.word("symbol")
-    known = next(iter(read_pair(symbol)), None)
-    told = None if known is None or known.settle is None else known.style
+    parts = next(iter(read_pair(symbol)), None)
+    known = None if parts is None else Payout.of_parts(parts)
+    told = None if known is None or parts is None or parts.settle is None else known.style
+    named = {} if known is None else {"base": known.base, "quote": known.quote, "settle": known.settle if told else ""}
     style = fields.choice("type", Style, told or (None if known is None else Style.SPOT))
     if told not in (None, style):
         raise ConfigError.of(fields.at("type"), style.value, f"{symbol} is {told}; leave one of them out")
     multiplier = fields.number("multiplier", above=Decimal(0)) or Decimal(1)
-    base, quote, settle = (
-        fields.word(name) or (getattr(known, name) if known else "") or "" for name in ("base", "quote", "settle")
-    )
+    base, quote, settle = (fields.word(name) or named.get(name, "") for name in ("base", "quote", "settle"))
     if style is Style.INVERSE:
         settle, base = settle or base, base or settle
         if settle != base:
