@@ -41,11 +41,12 @@ from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues.clients import ClientOptions
 
 SYMBOL = "BTC/USDT:USDT"
+OTHER = "ADA/USDT:USDT"
 DAY0 = 20_500 * NS_PER_DAY
 SCENARIO = f"""
 seed = 3
 [venues.binanceusdm]
-symbols = ["{SYMBOL}"]
+symbols = ["{SYMBOL}", "{OTHER}"]
 [venues.binanceusdm.accounts.main]
 balances = {{USDT = "300"}}
 """
@@ -102,6 +103,7 @@ def test_the_accounts_of_the_settings_are_asked_and_each_payment_is_kept_once(
     monkeypatch.setenv("XETRADE_VENUES__BINANCEUSDM__REST_URL", sim.url("binanceusdm").rest)
     monkeypatch.setenv("XETRADE_TRADING__STORE", f"sqlite:///{tmp_path}/orders.db")
     assert collect_fundings(load_settings(), SystemClock()).done == (0,)  # nothing was traded
+    trade(("0.02", "60000"), venue="binanceusdm", symbol="AAA/USDT:USDT")  # listed no more, and asked for first
     trade(("0.02", "60000"), venue="binanceusdm", symbol=SYMBOL)
     for new in (len(booked(sim)), 0):
         made = collect_fundings(load_settings(), SystemClock())
@@ -109,8 +111,22 @@ def test_the_accounts_of_the_settings_are_asked_and_each_payment_is_kept_once(
     assert [one.amount for one in read_fundings(store)] == booked(sim)
     ledger = FillLedger(store)
     ledger.refresh()
-    [position] = ledger.positions.values()
+    _, position = ledger.positions.values()
     assert position.funding == sum(booked(sim))
+
+
+def test_a_contract_of_which_a_venue_refuses_to_tell_costs_no_other_its_payments(
+    sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: OrderStore, trade: Trade
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XETRADE_VENUES__BINANCEUSDM__REST_URL", sim.url("binanceusdm").rest)
+    monkeypatch.setenv("XETRADE_TRADING__STORE", f"sqlite:///{tmp_path}/orders.db")
+    for symbol in (OTHER, SYMBOL):
+        trade(("0.02", "60000"), venue="binanceusdm", symbol=symbol)
+    sim.begin(venue="binanceusdm", kind="rest_error", path="/fapi/v1/income", status=400, count=1)
+    made = collect_fundings(load_settings(), SystemClock())
+    assert made.done == (len(booked(sim)),)
+    assert list(made.problems) == ["binanceusdm/main"]
 
 
 def test_an_account_that_cannot_be_asked_is_a_problem_and_no_more(

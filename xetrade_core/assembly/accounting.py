@@ -25,10 +25,13 @@ from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.market_data.marks import is_perpetual
 from xetrade_core.settings import Settings
+from xetrade_core.telemetry import get_logger
+from xetrade_core.trading.execution import ErrorReply
 from xetrade_core.trading.fundings import add_fundings, read_fundings
 from xetrade_core.trading.reader import OrderReader
 from xetrade_core.trading.store import OrderStore
 
+_log = get_logger("accounting")
 #: a payment may be in a venue's history a while after it was booked
 PAYMENTS_LOOK_BACK_NS = 3600 * NS_PER_S
 
@@ -115,7 +118,10 @@ async def _collect(settings: Settings, clock: Clock) -> Outcomes[int]:
             try:
                 if isinstance(client, CcxtExecution):
                     symbols = [symbol for venue, symbol in traded if venue == plan.venue.id and is_perpetual(symbol)]
-                    done.append(await _collect_account(store, client, symbols))
+                    count, refused = await _collect_account(store, client, symbols)
+                    done.append(count)
+                    if refused:
+                        problems["/".join(plan.name)] = "; ".join(refused)
             except XETradeError as error:
                 problems["/".join(plan.name)] = str(error)
             finally:
@@ -125,18 +131,26 @@ async def _collect(settings: Settings, clock: Clock) -> Outcomes[int]:
     return Outcomes(tuple(done), problems)
 
 
-async def _collect_account(store: OrderStore, client: CcxtExecution, symbols: Iterable[str]) -> int:
-    """The new payments of one account, from shortly before the last that is known, or from its first fill, on."""
-    count = 0
+async def _collect_account(store: OrderStore, client: CcxtExecution, symbols: Iterable[str]) -> tuple[int, list[str]]:
+    """How many payments of one account are new, of those from shortly before the last that is known, or from its first
+    fill, on; and what the venue refused to tell. A contract costs no other its payments, and one that the venue lists
+    no more pays none."""
+    count, refused = 0, list[str]()
     for symbol in symbols:
         venue, account = client.rules.id, client.account
         known = read_fundings(store, venue=venue, account=account, symbols=(symbol,))
         first = next(store.traded(venue=venue, account=account, symbols=(symbol,)), None)
         if first is None:
             continue
+        if not await client.lists(symbol):
+            _log.warning("no funding is asked for of what is not listed", venue=venue, account=account, symbol=symbol)
+            continue
         since_ns = known[-1].at_ns - PAYMENTS_LOOK_BACK_NS if known else first[0].exchange_ns or first[0].received_ns
-        count += add_fundings(store, await fundings_since(client, symbol, since_ns))
-    return count
+        try:
+            count += add_fundings(store, await fundings_since(client, symbol, since_ns))
+        except ErrorReply as error:
+            refused.append(str(error))
+    return count, refused
 
 
 def book_days(

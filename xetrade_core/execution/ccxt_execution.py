@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, XETradeError
+from xetrade_core.errors import ConfigError, UnknownSymbol, XETradeError
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.dead_man import DeadMan
 from xetrade_core.execution.permissions import KeyPermissions
@@ -241,6 +241,16 @@ class CcxtExecution(ABC):
         """
         ccxt = await self._ready(f"instruments of {self.rules.id}", None)
         return lambda venue_id, kind: str(ccxt.safe_symbol(venue_id, None, None, kind))
+
+    async def lists(self, symbol: str) -> bool:
+        """Whether the venue lists it, or lists it still. Raises NotSent."""
+        try:
+            await self._client.exchange(symbol)
+        except UnknownSymbol:
+            return False
+        except XETradeError as error:
+            raise NotSent(f"instruments of {self.rules.id}: {error}") from None
+        return True
 
     def venue_ms(self) -> int:
         """What the venue's clock says, as last measured."""
