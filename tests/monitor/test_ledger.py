@@ -87,6 +87,21 @@ def test_a_trade_of_no_order_needs_a_size_from_elsewhere(store: OrderStore) -> N
     assert held(ledger) == {HOLDER._replace(strategy=""): (D(1), D(100))}
 
 
+def test_no_fill_is_lost_while_a_contract_size_is_looked_up(store: OrderStore, trade: Trade) -> None:
+    """A fill of long ago was received last: what came before it must be read all the same, once the size is known."""
+    trade(("1", "100"), at_ns=5_000)
+    for symbol, at_ns, received_ns in (("BTC/USDT", 1_000, 10 * LOOK_BACK_NS), ("ETH/USDT", 9_000, 9_000)):
+        late = fill(f"x{at_ns}", "2", "100", symbol=symbol, exchange_ns=at_ns, received_ns=received_ns)
+        store.do(lambda transaction, one=late: transaction.add_fill(one, 4, Source.STREAM))
+    ledger = FillLedger(store)
+    with pytest.raises(UnknownSize):
+        ledger.refresh()
+    ledger.sizes["binance", "ETH/USDT"] = D(1)
+    assert {holder.symbol: one[0] for holder, one in held(ledger).items() if not holder.strategy} == {
+        "BTC/USDT": D(2), "ETH/USDT": D(2),
+    }  # fmt: skip
+
+
 def test_trades_of_one_moment_count_in_the_order_of_their_numbers(store: OrderStore) -> None:
     """9 buys, 10 sells more than is held: the other way round the entry of what is left would be another."""
     for number, side, amount, price in (("10", Side.SELL, "2", "300"), ("9", Side.BUY, "1", "100")):

@@ -94,6 +94,7 @@ class FillLedger:
         self._paid: set[tuple[str, str, str, str]] = set()
         self._counted = self._taken = 0
         self._newest_ns = 0
+        self._whole = True  # whether everything that was read has been counted
 
     @property
     def positions(self) -> dict[Holder, Position[Decimal]]:
@@ -144,6 +145,8 @@ class FillLedger:
         Unless `deep` it looks only for fills that were received after those that are known: cheap enough to be done
         whenever something was committed. What was committed late waits for the next deep look.
         """
+        if not self._whole:
+            return self._anew(heard)
         since_ns = max(self._newest_ns - LOOK_BACK_NS, 0) if deep else self._newest_ns
         fresh: list[tuple[Fill | FundingPayment, str]] = []
         for fill, strategy in self._read(since_ns):
@@ -221,6 +224,7 @@ class FillLedger:
         return read_fundings(self._reader, venue=one.venue, account=one.account, symbols=one.symbols)
 
     def _take(self, events: list[tuple[Fill | FundingPayment, str]]) -> None:
+        self._whole = False
         with localcontext(stream_context()):
             for event, strategy in events:
                 if isinstance(event, FundingPayment):
@@ -233,6 +237,7 @@ class FillLedger:
                     self._newest_ns = max(self._newest_ns, event.received_ns)
                 self._last[_held(event)] = _order((event, strategy))
         self._taken = self._counted
+        self._whole = True
 
     def _payout(self, venue: str, symbol: str) -> Payout:
         key = (venue, symbol)
