@@ -8,10 +8,10 @@ https://docs.dagster.io/guides/build/io-managers/defining-a-custom-io-manager
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 import pyarrow as pa
 
 from xetrade_core.lake.dataset import Dataset
@@ -22,6 +22,9 @@ from xetrade_core.lake.venue_hours import read_venue_hour, write_venue_hour
 from xetrade_pipelines.partitions import VenueDay, VenueHour, day_of_key
 from xetrade_pipelines.resources import LakeResource
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 #: layouts of what is kept by day
 _DAYS = ("venue_day", "day")
 
@@ -31,7 +34,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     lake: dg.ResourceDependency[LakeResource]
 
-    def handle_output(self, context: dg.OutputContext, obj: pa.Table | pd.DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: "pa.Table | pd.DataFrame") -> None:
         """Store a table as its asset's hour or day. Raises SchemaViolation, LakeError."""
         dataset = dataset_of(context.asset_key.path[-1])
         table = obj if isinstance(obj, pa.Table) else pa.Table.from_pandas(obj, preserve_index=False)
@@ -64,7 +67,13 @@ class LakeIOManager(dg.ConfigurableIOManager):
         else:
             at = VenueHour.from_key(context.partition_key)
             table = read_hour(self.lake.store(), dataset, at.venue, at.start_ns)
-        return table.to_pandas() if context.dagster_type.typing_type is pd.DataFrame else table
+        return table.to_pandas() if _is_pandas(context.dagster_type.typing_type) else table
+
+
+def _is_pandas(annotated: object) -> bool:
+    """Whether an input is annotated as pandas. Definitions that name it nowhere load without it."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and annotated is pandas.DataFrame
 
 
 def _day_of(dataset: Dataset, key: str) -> tuple[str | None, int]:

@@ -16,6 +16,7 @@ from xetrade_core.books.book_set import BookSet
 from xetrade_core.model.instruments import Instrument, MarketType
 
 pytest.importorskip("numba")
+pytestmark = pytest.mark.xdist_group("compiled kernels")  # the first to use them compiles, which takes ten seconds
 
 MARKETS = ["spot", "usdm", "coinm"]
 SYMBOL, VENUE_ID, OTHER_ID = "BTC/USDT", "BTCUSDT", "ETHUSDT"

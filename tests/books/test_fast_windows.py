@@ -20,6 +20,7 @@ from xetrade_core.books.window import WindowSide
 from xetrade_core.model.instruments import Instrument, MarketType
 
 pytest.importorskip("numba")
+pytestmark = pytest.mark.xdist_group("compiled kernels")  # the first to use them compiles, which takes ten seconds
 
 VENUES = ["okx", "okx of 2022", "bybit"]
 SYMBOL, VENUE_ID, OTHER_ID = "BTC/USDT", "BTC-USDT", "ETH-USDT"

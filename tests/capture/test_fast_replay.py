@@ -22,6 +22,7 @@ from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.store import open_store
 
 pytest.importorskip("numba")
+pytestmark = pytest.mark.xdist_group("compiled kernels")  # the first to use them compiles, which takes ten seconds
 
 T0 = 1_700_000_000 * NS_PER_S + 123
 

@@ -1,7 +1,8 @@
 """From settings to working parts: the lake's store, the feeds' options, a capture session.
 
 The command line and the pipelines put the parts together here, so that both record in the same way. What is done about
-funding stands in `funding.py` beside this.
+funding stands in `funding.py` beside this. Every command that works from settings comes through here, so each function
+imports the parts that it joins: a look at the orders does not wait for what records books.
 """
 
 from __future__ import annotations
@@ -9,34 +10,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from xetrade_core.capture.config import CaptureConfig
-from xetrade_core.capture.session import CaptureSession, feed_opener
-from xetrade_core.capture.status import CaptureStatus
 from xetrade_core.clock import Clock
 from xetrade_core.errors import LakeUnavailable, NotTrading, UnknownSymbol
-from xetrade_core.feeds.factory import open_feed, rest_client
-from xetrade_core.feeds.feed import Feed, FeedOptions
-from xetrade_core.feeds.polling import polled_symbols
-from xetrade_core.lake.kept_lists import KeptLists
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
-from xetrade_core.market_data.access import Access
-from xetrade_core.market_data.asking import Answers, Failure
-from xetrade_core.model.instruments import Instrument
-from xetrade_core.reference.days import StoredListing
-from xetrade_core.reference.refresh import ListVenue, Refreshed, refresh, refresh_listing
 from xetrade_core.settings import Settings
-from xetrade_core.telemetry import get_logger
-from xetrade_core.venues.breaker import BreakerRules
-from xetrade_core.venues.budget import Sharing
-from xetrade_core.venues.clients import ClientOptions, open_client, open_market_data
-from xetrade_core.venues.instruments import load_instruments
-from xetrade_core.venues.market_data import MarketData
-from xetrade_core.venues.reads import Repeating
-from xetrade_core.venues.registry import venue as known_venue
-from xetrade_core.venues.registry import venues as all_venues
-from xetrade_core.venues.resilient import ReadRules
-from xetrade_core.venues.venue import VenueStatus
+
+if TYPE_CHECKING:
+    from xetrade_core.capture.config import CaptureConfig
+    from xetrade_core.capture.session import CaptureSession
+    from xetrade_core.capture.status import CaptureStatus
+    from xetrade_core.feeds.feed import Feed, FeedOptions
+    from xetrade_core.market_data.access import Access
+    from xetrade_core.market_data.asking import Answers
+    from xetrade_core.model.instruments import Instrument
+    from xetrade_core.reference.days import StoredListing
+    from xetrade_core.reference.refresh import ListVenue, Refreshed
+    from xetrade_core.venues.budget import Sharing
+    from xetrade_core.venues.clients import ClientOptions
+    from xetrade_core.venues.market_data import MarketData
 
 
 def lake_store(settings: Settings) -> ObjectStore:
@@ -61,6 +54,8 @@ def require_lake(settings: Settings) -> ObjectStore:
     A local lake that cannot be written is a LakeError now and not after an hour. An S3 that does not answer is only
     logged: what is sampled waits in the spool until it does.
     """
+    from xetrade_core.telemetry import get_logger
+
     store = lake_store(settings)
     try:
         store.check_writable()
@@ -73,12 +68,16 @@ def require_lake(settings: Settings) -> ObjectStore:
 
 def sharing(settings: Settings) -> Sharing:
     """Where this machine's processes share their rate budgets."""
+    from xetrade_core.venues.budget import Sharing
+
     rates = settings.rates
     return Sharing(directory=settings.state_directory, address=rates.address, headroom=rates.headroom)
 
 
 def feed_options(settings: Settings, venue: str, depth: int | None = None) -> FeedOptions:
     """How the feed of one venue connects. `depth` is the least number of levels a side that must be known."""
+    from xetrade_core.feeds.feed import FeedOptions
+
     own = settings.venue(venue)
     return FeedOptions(
         feed=own.feed,
@@ -93,6 +92,12 @@ def feed_options(settings: Settings, venue: str, depth: int | None = None) -> Fe
 
 def client_options(settings: Settings, venue: str) -> ClientOptions:
     """How the client of one venue's market data connects, and where it keeps what the venue lists."""
+    from xetrade_core.lake.kept_lists import KeptLists
+    from xetrade_core.venues.breaker import BreakerRules
+    from xetrade_core.venues.clients import ClientOptions
+    from xetrade_core.venues.reads import Repeating
+    from xetrade_core.venues.resilient import ReadRules
+
     reads, breakers = settings.reads, settings.breakers
     return ClientOptions(
         rest_url=settings.venue(venue).rest_url,
@@ -110,11 +115,16 @@ def client_options(settings: Settings, venue: str) -> ClientOptions:
 
 def venue_client(settings: Settings, venue: str, clock: Clock, rng: random.Random) -> MarketData:
     """A client of one venue's market data that makes each call once; needs a running event loop."""
+    from xetrade_core.venues.clients import open_client
+
     return open_client(venue, client_options(settings, venue), clock, rng)
 
 
 def market_access(settings: Settings, clock: Clock, rng: random.Random) -> Access:
     """How the functions of `market_data` reach the settings' venues."""
+    from xetrade_core.feeds.factory import open_feed
+    from xetrade_core.market_data.access import Access
+    from xetrade_core.venues.clients import open_market_data
 
     async def feed(venue: str, pair: str, depth: int) -> Feed:
         return await open_feed(venue, [pair], feed_options(settings, venue, depth), clock, rng)
@@ -134,6 +144,8 @@ def capture_session(
     on_progress: Callable[[CaptureStatus], None] | None = None,
 ) -> CaptureSession:
     """A session that records `config` from the settings' venues into the settings' lake. Raises LakeError."""
+    from xetrade_core.capture.session import CaptureSession, feed_opener
+
     options = {venue: feed_options(settings, venue, config.depth) for venue in config.venues}
     opener = feed_opener(options, clock, rng)
     return CaptureSession(config, require_lake(settings), opener, clock=clock, rng=rng, on_progress=on_progress)
@@ -147,6 +159,11 @@ async def universal_symbols(
     Asks every venue for its instruments. A venue that lacks one, or does not trade it now, is a failure. Raises
     UnknownVenue, VenueRetired, VenueUnavailable.
     """
+    from xetrade_core.feeds.factory import rest_client
+    from xetrade_core.feeds.polling import polled_symbols
+    from xetrade_core.market_data.asking import Answers, Failure
+    from xetrade_core.venues.instruments import load_instruments
+    from xetrade_core.venues.registry import venue as known_venue
 
     async def resolve(name: str, pairs: Sequence[str]) -> tuple[str, ...] | Failure:
         try:
@@ -174,6 +191,8 @@ async def listed_instruments(
     settings: Settings, venue: str, clock: Clock, rng: random.Random
 ) -> tuple[Instrument, ...]:
     """Everything that a venue lists now. Raises UnknownVenue, VenueRetired, VenueUnavailable, RateLimited."""
+    from xetrade_core.venues.clients import open_market_data
+
     client = open_market_data(venue, client_options(settings, venue), clock, rng)
     try:
         return await client.instruments(fresh=True)
@@ -183,11 +202,16 @@ async def listed_instruments(
 
 def reference_venues(settings: Settings) -> tuple[str, ...]:
     """The venues whose lists are kept: those that the settings name and that still answer."""
+    from xetrade_core.venues.registry import venue as known_venue
+    from xetrade_core.venues.venue import VenueStatus
+
     return tuple(name for name in settings.venues if known_venue(name).status is VenueStatus.LIVE)
 
 
 def venue_ids() -> tuple[str, ...]:
     """All venues of the registry, retired ones included."""
+    from xetrade_core.venues.registry import venues as all_venues
+
     return tuple(one.id for one in all_venues())
 
 
@@ -198,6 +222,9 @@ def fetch_listing(
 
     Raises ConfigError, UnknownVenue, VenueRetired, VenueUnavailable, RateLimited, LakeError.
     """
+    from xetrade_core.reference.refresh import refresh_listing
+    from xetrade_core.venues.registry import venue as known_venue
+
     known_venue(venue).require_live()
     return asyncio.run(refresh_listing(store, venue, day_ns, _lister(settings, clock), wall_ns))
 
@@ -209,6 +236,9 @@ def refresh_reference(
 
     Raises UnknownVenue, VenueRetired, LakeError; a venue that does not answer is told in what is returned.
     """
+    from xetrade_core.reference.refresh import refresh
+    from xetrade_core.venues.registry import venue as known_venue
+
     for name in venues:
         known_venue(name).require_live()
     return asyncio.run(refresh(store, venues, venue_ids(), _lister(settings, clock), wall_ns))
