@@ -19,6 +19,7 @@ from xetrade_core.errors import ConfigError
 from xetrade_core.trading.execution import TradingAccount
 from xetrade_core.trading.journal import GroupCommit
 from xetrade_core.trading.marks import Marks
+from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.stress.plan import StressPlan, Target, harmless
@@ -48,7 +49,9 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rigged(venue: str, symbol: str, opened: Open, sim: Sim, tmp_path: Path) -> AsyncIterator[Rig]:
+async def rigged(
+    venue: str, symbol: str, opened: Open, sim: Sim, tmp_path: Path, policy: Policy | None = None
+) -> AsyncIterator[Rig]:
     """A rig on an instrument of a venue."""
     clock, client = SystemClock(), opened(venue, request_timeout_s=3.0)
     data = open_client(venue, ClientOptions(rest_url=sim.url(venue).rest), clock, random.Random(1))
@@ -59,7 +62,7 @@ async def rigged(venue: str, symbol: str, opened: Open, sim: Sim, tmp_path: Path
     store = OrderStore(tmp_path / "orders.db", marks=Marks(), clock=clock)
     journal = GroupCommit(store)
     account = TradingAccount(known_venue(venue), "main", client, instruments)
-    async with OrderService(store, journal, [account], clock=clock, rng=random.Random(1)) as orders:
+    async with OrderService(store, journal, [account], clock=clock, rng=random.Random(1), policy=policy) as orders:
         target = harmless(venue, "main", instruments[symbol], Decimal(str(bid)), Decimal("0.05"))
         yield Rig(orders, store, account, target, tmp_path.name)
     await journal.close()
@@ -127,6 +130,17 @@ async def test_where_a_venue_takes_a_name_twice_lost_answers_double_nothing_eith
         assert report.accounted
         assert (report.total.failed, report.total.unknown) == (0, 0), report.total.causes
         assert len(sim.account("deribit")["orders"]) - before == 6
+
+
+async def test_an_order_that_is_acknowledged_after_patience_has_ended_is_cancelled_all_the_same(
+    opened: Open, sim: Sim, tmp_path: Path
+) -> None:
+    async with rigged(VENUE, SYMBOL, opened, sim, tmp_path, Policy(patience_s=0.1)) as rig:
+        sim.begin(kind="rest_delay", venue=VENUE, path="/api/v3/order", delay_s=1, count=3)
+        report = await rig.stress(StressPlan(clients=3))
+        assert report.accounted
+        assert (report.total.canceled, report.total.unknown) == (3, 0), report.total.causes
+        assert sim.account(VENUE)["open_orders"] == []
 
 
 async def test_refusals_are_counted_by_the_venues_own_code(rig: Rig, sim: Sim) -> None:

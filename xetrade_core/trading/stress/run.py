@@ -109,6 +109,10 @@ class _Run:
             except IntentConflict as error:  # placed by an earlier run of this key, at the prices of then
                 if error.field in _PLACE:
                     raise
+            except OrderOutcomeUnknown:  # it may rest yet: the cancel waits until that is known
+                with contextlib.suppress(XETradeError):
+                    await self.orders.cancel(client_id)
+                raise
             placed_ns = self.clock.monotonic_ns()
             place_s = (placed_ns - began_ns) / NS_PER_S
             order = await self.orders.cancel(client_id)
