@@ -33,7 +33,10 @@ async def test_what_the_venue_liquidates_is_a_trade_of_the_account_and_a_funding
     async def listed(*_: object, **__: object) -> list[object]:
         return [(SWAP.symbol, one) for one in told]
 
+    other = {**told[0], "side": "Sell", "orderId": "of the account too"}
+    told.append(other)  # a trade of the account with itself
     monkeypatch.setattr(client, "_all_pages", listed)
+    assert len(await client.fills_since(SWAP.symbol, hour_ago())) == len(TRADED) + 1
     assert {one.trade_id for one in await client.fills_since(SWAP.symbol, hour_ago())} == TRADED
     stream = BybitStream(client)
     await stream.prepare()

@@ -75,6 +75,11 @@ async def test_trades_are_asked_for_together_and_others_are_not_told() -> None:
     assert all(since_ns < AT_NS for _, since_ns in venue.asked)
 
 
+async def test_of_a_trade_of_the_account_with_itself_both_fills_are_told() -> None:
+    venue = Lists((fill("1"), fill("1")), (fill("2"),))
+    assert await told_by(venue, "1", "1", "2") == ["1", "1", "2"]
+
+
 async def test_a_trade_that_is_never_listed_is_given_up_after_an_hour() -> None:
     venue, clock = Lists([fill("other")]), ManualClock()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.trading.samples import SYMBOL, D, fill, request
@@ -132,6 +133,33 @@ def test_a_fill_that_the_stream_lost_is_recorded_with_the_venues_id_and_once(wor
     assert [one.trade_id for one in store.fills()] == [made.trade_id]
     store.close()
     assert run(world).differences == ()
+
+
+@pytest.mark.parametrize("first_heard", [None, 0, 1])
+def test_a_trade_of_the_account_with_itself_is_told_by_one_id_and_is_a_fill_of_either_order(
+    world: World, first_heard: int | None
+) -> None:
+    """Two strategies of an account meet: venues that do not prevent it tell both of the same trade."""
+
+    async def place_both(service: OrderService) -> None:
+        await service.place(request(), key=KEY)
+        await service.place(request(side=Side.SELL), key="other")
+        for order in world.double.orders:
+            order.trades[:] = [msgspec.structs.replace(world.double.trade(order, D("0.01")), trade_id="t1")]
+        if first_heard is not None:
+            await service.observe("binance", "main", world.double.orders[first_heard].trades[0])
+
+    world.run(place_both)
+    looked = [one for one in run(world, ReconcilePlan(dry_run=True)).differences if one.subject is Subject.FILL]
+    assert {one.kind for one in looked} <= {Kind.MISSING_HERE}
+    assert run(world).clean
+    assert run(world).differences == ()
+    assert stored(world).fills_amount == D("0.01")
+    store = world.open()
+    assert sorted(one.side.sign for one in store.fills()) == [-1, 1]
+    assert store.order(client_order_id("other")).fills_amount == D("0.01")
+    store.close()
+    assert state_of(world) is TradingState.ACTIVE
 
 
 def test_an_order_that_was_cancelled_unheard_is_ended(world: World) -> None:

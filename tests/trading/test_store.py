@@ -19,8 +19,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.postgres import new_database
 from tests.trading.samples import D, event, fill, intent, report
 from xetrade_core.errors import ConfigError, StoreUnavailable, UnknownOrder
-from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, Source, TradingState
-from xetrade_core.model.orders import Order, OrderState, ReportStatus
+from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, OrderEvent, Source, TradingState
+from xetrade_core.model.orders import Order, OrderState, ReportStatus, Side
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.database import MIGRATIONS
 from xetrade_core.trading.evidence import record_report
@@ -84,6 +84,28 @@ def test_a_trade_is_counted_once_whoever_reports_it(store: OrderStore) -> None:
     ]
     assert [step is None for step in steps] == [False, True, True]
     assert (store.order(intent().client_id).filled, len(store.fills())) == (D("0.01"), 1)
+
+
+def test_of_a_trade_between_two_orders_of_the_account_each_has_its_fill_however_often_it_is_told(
+    store: OrderStore,
+) -> None:
+    seller = intent(1, side=Side.SELL)
+
+    def both(transaction: Transaction) -> None:
+        place(transaction)
+        transaction.append(seller.client_id, OrderEvent(kind=EventKind.INTENDED, at_ns=1, intent=seller))
+        transaction.append(seller.client_id, OrderEvent(kind=EventKind.SUBMITTED, at_ns=1))
+
+    store.do(both)
+    told = [
+        fill("t1", venue_order_id="v1", client_id=seller.client_id, side=Side.SELL),
+        fill("t1", venue_order_id="v0", client_id=intent().client_id),
+    ]
+    for fills in (told, told[::-1]):
+        store.do(lambda transaction, fills=fills: [transaction.add_fill(one, 4, Source.STREAM) for one in fills])
+    assert [store.order(one.client_id).fills_amount for one in (seller, intent())] == [D("0.01"), D("0.01")]
+    assert {(one.trade_id, one.side) for one in store.fills()} == {("t1", Side.SELL), ("t1-v0", Side.BUY)}
+    assert rebuild(store).clean
 
 
 def test_the_same_trade_id_in_another_symbol_or_account_is_another_trade(store: OrderStore) -> None:

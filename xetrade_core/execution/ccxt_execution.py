@@ -154,11 +154,11 @@ class CcxtExecution(ABC):
 
     async def fills_since(self, symbol: str, since_ns: int) -> tuple[Fill, ...]:
         """See Execution."""
-        found: dict[str, Fill] = {}
+        found: dict[tuple[str, str | None], Fill] = {}  # of a trade of the account with itself there are two
         for row in await self.trades(symbol, since_ns // NS_PER_MS):
             fill = self.read("trades", lambda row=row: self.fill(row["info"], symbol))  # type: ignore[misc]
             if fill.exchange_ns is None or fill.exchange_ns >= since_ns:
-                found[fill.trade_id] = fill
+                found[fill.trade_id, fill.venue_order_id] = fill
         return tuple(
             sorted(found.values(), key=lambda fill: (fill.exchange_ns or 0, len(fill.trade_id), fill.trade_id))
         )

@@ -128,6 +128,9 @@ class Liquidity(StrEnum):
 class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One trade of one order. (venue, account, symbol, trade_id) is its identity, whoever reports it and how often.
 
+    Of a trade between two orders of the account most venues tell both fills by one id: the one that is recorded second
+    is `told_apart`.
+
     `fee` is positive when paid, negative for a rebate, in `fee_currency`; None where the venue has not said (yet).
     """
 
@@ -150,6 +153,18 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def identity(self) -> tuple[str, str, str, str]:
         """What no other fill shares."""
         return (self.venue, self.account, self.symbol, self.trade_id)
+
+    def faces(self, side: Side, venue_order_id: str | None) -> bool:
+        """Whether a fill of the same trade, of that side and order, is the other one: of another order of the account.
+
+        An order that is not known is taken for this one.
+        """
+        orders = {self.venue_order_id, venue_order_id}
+        return self.side is not side and len(orders) == 2 and None not in orders
+
+    def told_apart(self) -> Fill:
+        """Itself, with the order's id beside the trade's."""
+        return msgspec.structs.replace(self, trade_id=f"{self.trade_id}-{self.venue_order_id}")
 
 
 class ReportStatus(StrEnum):

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from xetrade_core.model.order_events import ControlEvent, EventKind, OrderEvent, Source
-from xetrade_core.model.orders import Fill, Order
+from xetrade_core.model.orders import Fill, Order, Side
 from xetrade_core.trading import records
 from xetrade_core.trading.holdings import Holding
 from xetrade_core.trading.projection import Step, Verdict, apply
@@ -67,6 +67,7 @@ _UNCLAIMED = select(FILLS).where(
     FILLS.c.symbol == bindparam("symbol"),
 )
 _ANY_UNCLAIMED = Prepared(_UNCLAIMED.with_only_columns(FILLS.c.trade_id))
+_RECORDED = select(FILLS.c.side, FILLS.c.venue_order_id)
 _FILL_KEY = tuple_(FILLS.c.venue, FILLS.c.account, FILLS.c.symbol, FILLS.c.trade_id)
 
 
@@ -147,8 +148,10 @@ class Transaction:
 
     def add_fill(self, fill: Fill, at_ns: int, source: Source) -> Step | None:
         """Record one trade, once: None if it is known, or belongs to no order of ours (it is kept all the same)."""
-        if self._knows(fill):
+        new = self._unless_known(fill)
+        if new is None:
             return None
+        fill = new
         order = self.order(fill.client_id) if fill.client_id is not None else None
         if order is None and fill.venue_order_id is not None:
             order = self.by_venue_id(fill.venue, fill.account, fill.symbol, fill.venue_order_id)
@@ -258,10 +261,23 @@ class Transaction:
             self._holdings[line] = None
             self._undo.append((self._holdings.pop, line))
 
-    def _knows(self, fill: Fill) -> bool:
-        if fill.identity in self._fills:
-            return True
-        return self._connection.execute(select(FILLS.c.trade_id).where(_FILL_KEY == fill.identity)).first() is not None
+    def _unless_known(self, fill: Fill) -> Fill | None:
+        """The fill as it is to be recorded; None if it is."""
+        recorded = self._recorded(fill)
+        if recorded is None:
+            return fill
+        if not fill.faces(*recorded):
+            return None
+        fill = fill.told_apart()
+        return fill if self._recorded(fill) is None else None
+
+    def _recorded(self, fill: Fill) -> tuple[Side, str | None] | None:
+        """Side and order of the fill that is recorded by that id."""
+        known = self._fills.get(fill.identity)
+        if known is not None:
+            return known.side, known.venue_order_id
+        row = self._connection.execute(_RECORDED.where(_FILL_KEY == fill.identity)).first()
+        return None if row is None else (Side(row.side), row.venue_order_id)
 
     def _claim(self, step: Step) -> Step:
         """Trades that came before we knew the venue's id of their order find it now."""

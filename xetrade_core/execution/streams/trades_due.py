@@ -56,7 +56,7 @@ class TradesDue:
         listed = [fill for fill in fills if fill.trade_id in due]
         for fill in listed:
             await self._tell(fill)
-            del due[fill.trade_id]
+            due.pop(fill.trade_id, None)  # of a trade of the account with itself two are listed
         for trade_id, (_, since_ns) in list(due.items()):
             if self._clock.monotonic_ns() - since_ns >= _GIVEN_UP_NS:
                 _log.warning("trade_never_listed", symbol=symbol, trade=trade_id)

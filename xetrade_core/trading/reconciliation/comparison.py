@@ -46,27 +46,39 @@ def _ended_full(order: Order, report: OrderReport) -> bool:
 
 
 class FillDifference(NamedTuple):
-    """One trade that differs: as the store has it, and as the venue has it."""
+    """One trade that differs: as the store has it, and as the venue has it, by the store's name for it; `told`: by the
+    venue's own."""
 
     kind: Kind
     here: Fill | None
     there: Fill | None
+    told: Fill | None = None
 
 
 def fill_differences(here: Iterable[Fill], there: Iterable[Fill]) -> Iterator[FillDifference]:
     """Trades by their identity: those of one side alone, and those that are not the same on both."""
-    ours, theirs = ({fill.identity: fill for fill in fills} for fills in (here, there))
-    for identity, stated in theirs.items():
+    ours = {fill.identity: fill for fill in here}
+    theirs: dict[tuple[str, str, str, str], tuple[Fill, Fill]] = {}
+    for told in there:
+        stated = _named(told, ours.get(told.identity), theirs.get(told.identity, (None, None))[0])
+        theirs[stated.identity] = stated, told
+    for identity, (stated, told) in theirs.items():
         kept = ours.get(identity)
         if kept is None:
-            yield FillDifference(Kind.MISSING_HERE, None, stated)
+            yield FillDifference(Kind.MISSING_HERE, None, stated, told)
         elif (kept.side, kept.price, kept.amount) != (stated.side, stated.price, stated.amount):
-            yield FillDifference(Kind.QUANTITY, kept, stated)
+            yield FillDifference(Kind.QUANTITY, kept, stated, told)
         elif stated.fee is not None and (kept.fee, kept.fee_currency) != (stated.fee, stated.fee_currency):
-            yield FillDifference(Kind.FEE, kept, stated)
+            yield FillDifference(Kind.FEE, kept, stated, told)
     for identity, kept in ours.items():
         if identity not in theirs:
             yield FillDifference(Kind.MISSING_THERE, kept, None)
+
+
+def _named(told: Fill, *same: Fill | None) -> Fill:
+    """A trade of the venue's as the store names it beside those of the same id: see `Fill.told_apart`."""
+    facing = any(one is not None and told.faces(one.side, one.venue_order_id) for one in same)
+    return told.told_apart() if facing else told
 
 
 def positions_of(fills: Iterable[Fill]) -> dict[str, Decimal]:

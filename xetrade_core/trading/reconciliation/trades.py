@@ -26,9 +26,9 @@ async def reconcile_fills(one: Round, symbols: Iterable[str]) -> tuple[int, list
         count += len(there)
         missing = False
         for different in fill_differences(_stored(one, symbol, since_ns), there):
-            if different.kind is Kind.MISSING_HERE and different.there is not None:
+            if different.there is not None and different.told is not None and different.kind is Kind.MISSING_HERE:
                 new.append(different.there)
-                await _add(one, different.there)
+                await _add(one, different.told)
             elif different.kind is Kind.MISSING_THERE:
                 missing = True
             else:
