@@ -107,6 +107,19 @@ def test_a_sum_of_what_has_no_mark_is_not_known(
     assert ran.err.startswith("binance left out: ")
 
 
+def test_a_venue_that_does_not_answer_is_told_once_and_is_in_each_update(
+    ask: Run, answer: Run, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(("0.5", "50000"))
+    ask("position")
+    monkeypatch.setenv("XETRADE_VENUES__BINANCE__REST_URL", "http://127.0.0.1:9")
+    ran = answer("monitor", "--interval", "50ms", "--max-updates", "3", "--timeout", "5s", "--json")
+    assert [[one["venue"] for one in json.loads(line)["failures"]] for line in ran.out.splitlines()] == [
+        ["binance"]
+    ] * 3
+    assert ran.err.count("binance left out: ") == 1
+
+
 def test_nothing_to_show_is_said(ask: Run, trade: Trade) -> None:
     trade(("1", "100"))
     trade(("1", "150"), side=Side.SELL, at_ns=2_000)

@@ -43,11 +43,13 @@ async def test_an_account_is_asked_when_it_is_due_and_what_it_said_stands_while_
     client.away = True
     await source.refresh({MAIN}, 1)
     assert source.of(*MAIN, SWAP) == Stated(D(1), D(90))
-    assert [(one.venue, one.reason) for one in source.failures] == [("binanceusdm", "binanceusdm is away")]
+    failure = source.failure(MAIN)
+    assert failure is not None
+    assert (failure.venue, failure.reason) == ("binanceusdm", "binanceusdm is away")
     clock.advance(5)
     client.away = False
     await source.refresh({MAIN}, 1)
-    assert source.failures == ()
+    assert source.failure(MAIN) is None
 
 
 def test_the_distance_is_in_percent_of_the_mark_on_the_side_on_which_it_hurts() -> None:

@@ -87,6 +87,12 @@ def test_old_and_missing_marks_are_told(told: list[dict[str, Any]]) -> None:
     assert Watchman(PositionLimits(fresh_marks=False)).look(at(None)) == []
 
 
+def test_a_first_mark_that_may_still_come_is_not_missing(told: list[dict[str, Any]]) -> None:
+    watchman = Watchman(PositionLimits())
+    assert watchman.look(replace(at(None), awaited=frozenset({"binance"}))) == []
+    assert len(watchman.look(replace(at(None), awaited=frozenset({"okx"})))) == 1
+
+
 def test_a_mark_near_the_price_of_liquidation_is_told_once_for_the_account(told: list[dict[str, Any]]) -> None:
     watchman = Watchman(PositionLimits(min_liquidation_distance=D(10)))
     for price in ("100", "89", "88", "90", "88"):  # 80 is 10 % below 88.9

@@ -11,17 +11,18 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounting import existing_store
 from xetrade_core.assembly.accounts import AccountName, AccountPlan, accounts_of, known_accounts
 from xetrade_core.clock import Clock
-from xetrade_core.errors import ConfigError, XETradeError
+from xetrade_core.errors import ConfigError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.market_data.asking import Failure
+from xetrade_core.market_data.asking import Failure, ask_all
 from xetrade_core.market_data.live_mids import LiveMids
 from xetrade_core.market_data.marks import MarkSource
 from xetrade_core.model.orders import Fill
@@ -124,8 +125,8 @@ class Watched:
     """A session of watching: the last look at each venue's positions, and what was kept.
 
     `fill_less` are holdings of the order store that no fill explains. `compared` are the accounts whose venue told what
-    it holds for them, `mismatches` where that is another amount than ours: `binanceusdm/main BTC/USDT:USDT: ...`.
-    `alarming` is what the last look found so.
+    it holds for them, `untold` those whose venue did not, each with why, and `mismatches` where that is another amount
+    than ours: `binanceusdm/main BTC/USDT:USDT: ...`. `alarming` is what the last look found so.
     """
 
     updates: int
@@ -138,6 +139,7 @@ class Watched:
     compared: tuple[str, ...] = ()
     mismatches: tuple[str, ...] = ()
     alarming: tuple[Alarming, ...] = ()
+    untold: tuple[str, ...] = ()
 
     def of_venue(self, venue: str) -> tuple[PositionView, ...]:
         """The positions on one venue."""
@@ -200,8 +202,7 @@ async def _watch(
     last: Update | None = None
     alarming: tuple[Alarming, ...] = ()
     rejected = 0
-    compared: tuple[str, ...] = ()
-    mismatches: tuple[str, ...] = ()
+    compared = Compared()
     async with open_watch(settings, reader, selection, pace, clock, random.Random()) as opened:
         async for update in opened.updates(asyncio.Event()):
             last = update
@@ -210,10 +211,10 @@ async def _watch(
             alarming = tuple(watchman.look(update))
             on_update(update)
         if selection.whole_accounts:
-            compared, mismatches = await _compare(opened)
+            compared = await _compare(opened, pace.mark_deadline_s)
     assert last is not None  # the first update is always made
     fill_less = await asyncio.to_thread(_fill_less, reader)
-    for words in mismatches:
+    for words in compared.mismatches:
         watchman.tell(mismatch(words))
     return Watched(
         last.number,
@@ -223,37 +224,48 @@ async def _watch(
         last.failures,
         rejected,
         fill_less,
-        compared,
-        mismatches,
+        compared.accounts,
+        compared.mismatches,
         alarming,
+        compared.untold,
     )
 
 
-async def _compare(opened: OpenWatch) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What venues hold for the accounts of the settings in contracts, beside what our fills make.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What venues hold for accounts in contracts, beside what our fills make: see `Watched`."""
 
-    The accounts that told, and where two statements in a row differ alike; an account that does not tell is left alone.
+    accounts: tuple[str, ...] = ()
+    mismatches: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+
+
+async def _compare(opened: OpenWatch, deadline_s: float) -> Compared:
+    """Compare the accounts that are asked, all at once, as far as each tells by the deadline.
+
+    A mismatch is what two statements in a row find alike; an account that does not tell is `untold`.
     """
-    compared: list[str] = []
-    mismatches: list[str] = []
-    for account, client in opened.clients.items():
-        if known_venue(account[0]).funding is None:
-            continue  # spot has no positions
-        try:
-            apart = await _apart(opened, account, client)
-            if apart:
-                apart = found_twice(apart, await _apart(opened, account, client))
-        except XETradeError:
-            continue
-        compared.append("/".join(account))
-        mismatches += in_words(account, apart)
-    return tuple(compared), tuple(mismatches)
+    # Spot has no positions.
+    asked = {"/".join(name): name for name in opened.clients if known_venue(name[0]).funding is not None}
+    looking = asyncio.Lock()
 
+    async def apart(name: AccountName) -> Apart:
+        theirs = {symbol: one.amount for symbol, one in by_symbol(await opened.clients[name].positions()).items()}
+        async with looking:  # a ledger is looked into by one at a time
+            await asyncio.to_thread(opened.ledger.refresh)
+            return differences(opened.ledger.amounts(*name), theirs)
 
-async def _apart(opened: OpenWatch, account: AccountName, client: AccountClient) -> Apart:
-    theirs = {symbol: one.amount for symbol, one in by_symbol(await client.positions()).items()}
-    await asyncio.to_thread(opened.ledger.refresh)
-    return differences(opened.ledger.amounts(*account), theirs)
+    async def compare(name: AccountName) -> Apart:
+        first = await apart(name)
+        return found_twice(first, await apart(name)) if first else first
+
+    questions = {label: partial(compare, name) for label, name in asked.items()}
+    answers = await ask_all(questions, "positions", deadline_s)
+    return Compared(
+        tuple(answers.by_venue),
+        tuple(words for label, found in answers.by_venue.items() for words in in_words(asked[label], found)),
+        tuple(one.named for one in answers.failures),
+    )
 
 
 def _fill_less(reader: OrderReader) -> tuple[str, ...]:

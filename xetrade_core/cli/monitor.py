@@ -35,7 +35,7 @@ OrderOption = Annotated[str, typer.Option("--order-id", help="What one order has
 FlatOption = Annotated[bool, typer.Option("--flat", help="Closed positions too.")]
 StaleOption = Annotated[str, typer.Option("--stale-after", help="Marks older than this are flagged.")]
 StoreOption = Annotated[str, typer.Option("--store", help="Order store. Default: trading.store of the settings.")]
-TimeoutOption = Annotated[str, typer.Option("--timeout", help="How long to wait for marks.")]
+TimeoutOption = Annotated[str, typer.Option("--timeout", help="How long a venue may take to answer.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,8 @@ def monitor(
     As `xetrade position`, again at each interval and whenever a fill comes: from the private streams of the accounts of
     the settings, or out of the order store. A live table on a terminal, one JSON object a line with --json. With
     --on-change the books of spot positions are followed, and marks of contracts asked for each second.
+
+    A venue that does not answer holds up no other: its rows stay, at its last marks, and it is named.
 
     Alarms go to the log and to alerts.webhook_url: of the limits given or set (monitor.*), in settlement currency, of
     a liquidation that is near, where the venue states its price to an account of the settings, and of marks that are
@@ -217,6 +219,7 @@ class _Screen:
         self._watchman = watchman
         self._as_json = as_json
         self._live: Any = None
+        self._silent: set[str] = set()
         self._last: Update | None = None
 
     def __enter__(self) -> Self:
@@ -233,7 +236,6 @@ class _Screen:
 
     def show(self, update: Update, streams: dict[str, str]) -> None:
         """`streams`: how the private streams stand, by the account that they are of."""
-        self._last = update
         if self._watchman is not None:
             self._watchman.look(update)
         if self._as_json:
@@ -244,11 +246,22 @@ class _Screen:
         else:
             self._live.update(_live(update, self._order, console().height), refresh=True)
         sys.stdout.flush()
+        self._last = update
+        if self._live is None:
+            self._tell_changes(update)
 
     def tell(self) -> None:
-        """Which venues gave no mark at the last, on standard error."""
-        if self._last is not None:
+        """Which venues did not answer at the last, on standard error, unless that was told when it began."""
+        if self._live is not None and self._last is not None:
             tell_failures(self._last.failures)
+
+    def _tell_changes(self, update: Update) -> None:
+        """Which venues have ceased to answer, and which answer again."""
+        now = {failure.venue for failure in update.failures}
+        tell_failures(failure for failure in update.failures if failure.venue not in self._silent)
+        for venue in sorted({row.venue for row in update.positions} & self._silent - now):
+            say(f"{venue} answers again")
+        self._silent = now
 
 
 def _fields(update: Update, order: Order | None) -> dict[str, Any]:
@@ -276,11 +289,13 @@ def _texts(row: Any) -> dict[str, Any]:
 
 
 def _live(update: Update, order: Order | None, height: int) -> Any:
-    """What it comes to first: it is seen however many positions there are. No more of those than lines."""
+    """What it comes to first, and who does not answer: it is seen however many positions there are. No more of those
+    than lines."""
     from rich.console import Group
     from rich.text import Text
 
-    return Group(Text(_summary(update, order)), shown(update.at_ns, update.positions[:height]))
+    said = "\n".join((_summary(update, order), *(failure.named for failure in update.failures)))
+    return Group(Text(said), shown(update.at_ns, update.positions[:height]))
 
 
 def _summary(update: Update, order: Order | None) -> str:

@@ -27,6 +27,11 @@ class Failure:
         """Why, in one line."""
         return str(self.error)
 
+    @property
+    def named(self) -> str:
+        """The same, with the venue in it."""
+        return self.reason if self.venue in self.reason else f"{self.venue}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Answers(Generic[T]):
@@ -41,12 +46,8 @@ class Answers(Generic[T]):
             return self
         if len(self.failures) == 1:
             raise self.failures[0].error
-        reasons = "; ".join(_named(failure) for failure in self.failures)
+        reasons = "; ".join(failure.named for failure in self.failures)
         raise NoAnswer(f"no venue gave {what}: {reasons}")
-
-
-def _named(failure: Failure) -> str:
-    return failure.reason if failure.venue in failure.reason else f"{failure.venue}: {failure.reason}"
 
 
 async def ask_all(

@@ -75,6 +75,10 @@ class MarkSource:
             with contextlib.suppress(XETradeError):
                 await client.close()
 
+    def open(self, venue: str) -> None:
+        """Have a client of a venue: the first one imports ccxt, which is no time that its venue takes."""
+        self._client(venue)
+
     async def sizes(self, venue: str) -> dict[Instrumented, Decimal]:
         """The contract sizes of everything that a venue lists. Raises what its client raises."""
         return {(venue, one.symbol): one.contract_size for one in await self._client(venue).instruments()}
@@ -85,7 +89,7 @@ class MarkSource:
         for venue, symbol in wanted:
             by_venue.setdefault(venue, []).append(symbol)
         for venue in by_venue:
-            self._client(venue)  # before the clock runs: the first client imports ccxt
+            self.open(venue)  # before the clock runs
         questions = {venue: partial(self._ask, venue, symbols) for venue, symbols in by_venue.items()}
         answers = await ask_all(questions, "mark", deadline_s)
         found = {(mark.venue, mark.symbol): mark for marks in answers.by_venue.values() for mark in marks}

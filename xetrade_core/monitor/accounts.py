@@ -66,20 +66,20 @@ class AccountSource:
         """What was said last that an account holds, by symbol; what is flat is left out."""
         return {symbol: one.amount for symbol, one in self._stated.get(name, {}).items() if one.amount}
 
-    @property
-    def failures(self) -> tuple[Failure, ...]:
-        """The venues that did not answer when last asked; what they said before stands."""
-        return tuple(self._failures.values())
+    def failure(self, name: AccountName) -> Failure | None:
+        """Why an account's venue did not answer when last asked, and what it said before stands; None if it did."""
+        return self._failures.get(name)
+
+    def due(self, name: AccountName) -> bool:
+        """Whether it is time to ask for an account; never for one without a client."""
+        asked_ns = self._asked_ns.get(name)
+        now_ns = self._clock.monotonic_ns()
+        return name in self._clients and (asked_ns is None or now_ns - asked_ns >= self._every_ns)
 
     async def refresh(self, wanted: Collection[AccountName], deadline_s: float) -> None:
-        """Ask those that are due, all at once. Who is late or fails is among the failures; nothing is raised."""
-        now_ns = self._clock.monotonic_ns()
-        due = [
-            name
-            for name in wanted
-            if name in self._clients and now_ns - self._asked_ns.get(name, -self._every_ns) >= self._every_ns
-        ]
-        self._asked_ns |= dict.fromkeys(due, now_ns)
+        """Ask those that are due, all at once. Who is late or fails has a `failure`; nothing is raised."""
+        due = [name for name in wanted if self.due(name)]
+        self._asked_ns |= dict.fromkeys(due, self._clock.monotonic_ns())
         await asyncio.gather(*(self._ask(name, deadline_s) for name in due))
 
     async def _ask(self, name: AccountName, deadline_s: float) -> None:

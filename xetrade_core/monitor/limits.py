@@ -150,6 +150,7 @@ class Watchman:
         return list(found.values())
 
     def _marks(self, update: Update) -> list[Alarming]:
+        """A mark that has never been there is missing once its venue has had the time to tell it."""
         if not self._limits.fresh_marks:
             return []
         return [
@@ -160,7 +161,7 @@ class Watchman:
                 "it is worth is not known; see whether the venue answers, and lists it",
             )
             for row in update.positions
-            if row.quantity and (row.mark is None or row.mark_stale)
+            if row.quantity and (row.mark_stale or (row.mark is None and row.venue not in update.awaited))
         ]
 
 

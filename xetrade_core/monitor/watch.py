@@ -1,14 +1,16 @@
 """Positions as time goes on: an update each interval, and one at once when a fill comes in, or when a mark moves.
 
 Nothing is asked for without a reason. A fill comes from a venue's private stream (`Watch.hear`), or out of the store,
-which is looked into when something was committed to it; marks are asked for at the interval, while fills go on being
-shown, or come from books that are followed (`Watch.remark`).
+which is looked into when something was committed to it; marks are asked for at the interval, of each venue beside
+everything else (`questions`), or come from books that are followed (`Watch.remark`). An update reads what is there: a
+venue that does not answer keeps its last marks, which grow old.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,12 +22,15 @@ from xetrade_core.model.orders import Fill
 from xetrade_core.monitor.accounts import AccountName, AccountSource
 from xetrade_core.monitor.comparing import Comparison
 from xetrade_core.monitor.ledger import FillLedger, UnknownSize
+from xetrade_core.monitor.questions import Questions
 from xetrade_core.monitor.view import PositionView, Total, Views, totals
 from xetrade_core.positions.book import Holder
 from xetrade_core.positions.position import Position
 
 _FIRST_MARK_S = 1.0  # a fill of what had no mark yet waits so long for one
 _ASKED_EVERY_S = 1.0  # marks that nobody follows, where every change is to be shown
+_PATIENCE_S = 1.0  # an update waits so long for answers, or a tenth of its interval if that is longer
+_ENDING_S = 1.0  # a question that was not answered in time is over by then
 _DEEP_NS = NS_PER_S
 
 
@@ -33,14 +38,16 @@ _DEEP_NS = NS_PER_S
 class Pace:
     """How positions are watched. `max_updates` None: until stopped. `on_change`: also an update whenever a mark has
     moved, one each `least_s` at most. Marks older than `stale_after_s` are flagged, and one that does not come within
-    `mark_deadline_s` is left as it is. The store is looked into at most every `fills_every_s`. Accounts are asked for
-    their positions with the marks, at most every `accounts_every_s`."""
+    `mark_deadline_s` is left as it is. The first update waits for marks up to `first_s`, a single one as long as they
+    may take; later ones wait for venues that were in time before, and for a moment. The store is looked into at most
+    every `fills_every_s`. Accounts are asked for their positions with the marks, at most every `accounts_every_s`."""
 
     interval_s: float = 30.0
     max_updates: int | None = None
     fills_every_s: float = 0.05
     stale_after_s: float = 60.0
     mark_deadline_s: float = 10.0
+    first_s: float = 5.0
     accounts_every_s: float = 5.0
     flat: bool = False
     on_change: bool = False
@@ -51,13 +58,30 @@ class Pace:
         """Whether it is one look, with nothing to wait for."""
         return self.max_updates == 1
 
+    @property
+    def first_patience_s(self) -> float:
+        """How long the first update waits for answers."""
+        whole_s = self.mark_deadline_s + _ENDING_S
+        return whole_s if self.once else min(self.first_s, whole_s)
+
+    @property
+    def patience_s(self) -> float:
+        """How long a later one waits."""
+        return max(_PATIENCE_S, self.interval_s / 10)
+
+    @property
+    def ask_every_s(self) -> float:
+        """How often venues are asked for marks."""
+        return min(self.interval_s, _ASKED_EVERY_S) if self.on_change else self.interval_s
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
     """Where everything stands at `at_ns`. `fills` came in since the last one, of which `ahead` are not in the order
-    store yet, or of those before; `failures` are venues that did not answer. `mismatches` are contracts of which a
-    venue says, twice in a row, that an account holds another amount than our fills make. `totals` are of `positions`,
-    `results` with those that are closed, shown or not: what all of it has come to."""
+    store yet, or of those before; `failures` are venues that do not answer, and `awaited` those whose marks may still
+    come. `mismatches` are contracts of which a venue says, twice in a row, that an account holds another amount than
+    our fills make. `totals` are of `positions`, `results` with those that are closed, shown or not: what all of it has
+    come to."""
 
     number: int
     at_ns: int
@@ -68,6 +92,7 @@ class Update:
     ahead: int = 0
     mismatches: tuple[str, ...] = ()
     results: tuple[Total, ...] = ()
+    awaited: frozenset[str] = frozenset()
 
 
 class Watch:
@@ -84,15 +109,17 @@ class Watch:
         self._comparison = Comparison(ledger, self._accounts)
         self._marks: dict[Instrumented, Mark] = {}
         self._views = Views(pace.stale_after_s)
-        self._failures: tuple[Failure, ...] = ()
         self._number = 0
         self._woken = asyncio.Event()
+        self._questions = Questions(
+            marks, self._accounts, pace.mark_deadline_s, clock, self._take_mark, self._woken.set
+        )
         self._heard: list[Fill] = []
         self._rung = self._late = True  # the store is to be looked into, and once more for what was committed late
         self._looked_ns = self._deep_ns = -_DEEP_NS
-        self._marking: asyncio.Task[None] | None = None
         self._moved = False  # a mark is another than was shown
-        self._shown_ns = 0
+        self._shown_ns = self._ask_ns = 0
+        self._ends_ns: int | None = None  # when the interval is over; None: it has yet to begin
 
     def hear(self, fill: Fill) -> None:
         """A venue tells of a fill. One that is known already, or of what is not watched, changes nothing."""
@@ -115,8 +142,8 @@ class Watch:
         """One now, then one each interval and one whenever fills come in. Raises StoreUnavailable, ConfigError."""
         most = self._pace.max_updates
         fills = await self._follow()
-        await self._mark(self.wanted, self._contract_accounts())
         async with self._listening(stop) as listening:
+            await self._first_answers(stop)
             while not stop.is_set() and (most is None or self._number < most):
                 yield self._update(fills)
                 if most is not None and self._number >= most:
@@ -132,11 +159,9 @@ class Watch:
         try:
             yield tasks[0]
         finally:
-            if self._marking is not None:
-                tasks.append(self._marking)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, self._questions.close(), return_exceptions=True)
             self._ledger.rest()
 
     async def _listen(self) -> None:
@@ -146,35 +171,74 @@ class Watch:
                 self._rung = self._late = True
                 self._woken.set()
 
-    async def _next(self, stop: asyncio.Event, listening: asyncio.Task[None]) -> int:
-        """Wait until there is something to show; how many fills have come."""
-        pace, now_ns = self._pace, self._clock.monotonic_ns()
-        ends_ns = now_ns + round(pace.interval_s * NS_PER_S)
-        ask_ns = min(ends_ns, now_ns + round(_ASKED_EVERY_S * NS_PER_S)) if pace.on_change else ends_ns
+    async def _first_answers(self, stop: asyncio.Event) -> None:
+        """Ask for everything, and wait for it within bounds."""
+        self._ask(self._pace.first_patience_s)
         while not stop.is_set():
             self._woken.clear()
+            self._questions.check()
+            until_ns = self._questions.awaited_until()
+            if until_ns is None:
+                break
+            await self._sleep_until(until_ns)
+        self._questions.back = False
+
+    async def _next(self, stop: asyncio.Event, listening: asyncio.Task[None]) -> int:
+        """Wait until there is something to show; how many fills have come."""
+        pace = self._pace
+        if self._ends_ns is None:
+            self._ends_ns = self._clock.monotonic_ns() + round(pace.interval_s * NS_PER_S)
+            self._ask_ns = min(self._ask_ns, self._ends_ns) if pace.on_change else self._ends_ns
+        while not stop.is_set():
+            self._woken.clear()
+            self._questions.check()
             if listening.done():
                 listening.result()
             if fills := await self._follow():
                 await self._first_marks()
                 return fills
-            marked, now_ns = self._has_marked(), self._clock.monotonic_ns()
-            again_ns = self._shown_ns + round(pace.least_s * NS_PER_S)
-            if (marked and now_ns >= ends_ns) or (pace.on_change and self._moved and now_ns >= again_ns):
+            now_ns = self._clock.monotonic_ns()
+            if now_ns >= self._ask_ns:
+                self._ask(pace.patience_s)
+            show_ns = self._show_ns(now_ns)
+            if show_ns <= now_ns:
+                if now_ns >= self._ends_ns:
+                    self._ends_ns = None
+                self._questions.back = False
                 return 0
-            if self._marking is None and now_ns >= ask_ns:
-                self._begin_marking()
-                ask_ns = now_ns + round(_ASKED_EVERY_S * NS_PER_S)
-            due = [now_ns + _DEEP_NS if self._marking is not None else ask_ns]
-            if pace.on_change and self._moved:
-                due.append(again_ns)
-            if self._rung:
-                due.append(self._looked_ns + round(pace.fills_every_s * NS_PER_S))
-            if self._late:
-                due.append(self._deep_ns + _DEEP_NS)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(min(due) - now_ns, 0) / NS_PER_S)
+            await self._sleep_until(min(show_ns, self._ask_ns, self._look_ns()))
         return 0
+
+    def _ask(self, patience_s: float) -> None:
+        """Ask for marks and positions. What is open is looked up here, while nothing changes it."""
+        self._ask_ns = self._clock.monotonic_ns() + round(self._pace.ask_every_s * NS_PER_S)
+        self._questions.begin(self.wanted, self._contract_accounts(), patience_s)
+
+    def _show_ns(self, now_ns: int) -> int:
+        """When there is an update next, as far as is known now."""
+        if self._questions.back:
+            return now_ns
+        assert self._ends_ns is not None
+        awaited_ns = self._questions.awaited_until() if now_ns >= self._ends_ns else None
+        ends_ns = self._ends_ns if awaited_ns is None else awaited_ns
+        if self._pace.on_change and self._moved:
+            return min(ends_ns, self._shown_ns + round(self._pace.least_s * NS_PER_S))
+        return ends_ns
+
+    def _look_ns(self) -> int:
+        """When the store is to be looked into next, as far as is known now."""
+        due = []
+        if self._rung:
+            due.append(self._looked_ns + round(self._pace.fills_every_s * NS_PER_S))
+        if self._late:
+            due.append(self._deep_ns + _DEEP_NS)
+        return min(due, default=sys.maxsize)
+
+    async def _sleep_until(self, until_ns: int) -> None:
+        """Wait to be woken, until then at most."""
+        within_s = max(until_ns - self._clock.monotonic_ns(), 0) / NS_PER_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), within_s)
 
     async def _follow(self) -> int:
         """What venues have told and the store has got, if either may have something.
@@ -202,41 +266,11 @@ class Watch:
 
     # -- marks ---------------------------------------------------------------------------------------------------------
 
-    def _begin_marking(self) -> asyncio.Task[None]:
-        """Ask for marks beside everything else. What is open is looked up here, while nothing changes it."""
-        if self._marking is None:
-            self._marking = asyncio.create_task(self._mark(self.wanted, self._contract_accounts()))
-            self._marking.add_done_callback(lambda _: self._woken.set())
-        return self._marking
-
-    def _has_marked(self) -> bool:
-        """Whether marks that were asked for are there."""
-        if self._marking is None or not self._marking.done():
-            return False
-        ended, self._marking = self._marking, None
-        ended.result()
-        return True
-
     async def _first_marks(self) -> None:
         """Have a mark of everything, if that is quickly done."""
-        for _ in range(2):  # what is being asked for already may have begun before
-            if self.wanted <= self._marks.keys():
-                return
-            await asyncio.wait({self._begin_marking()}, timeout=_FIRST_MARK_S)
-            self._has_marked()
-
-    async def _mark(self, wanted: set[Instrumented], accounts: set[AccountName]) -> None:
-        """The marks of what is open; those that do not come stay as they were, and grow old."""
-        if not wanted:
-            self._failures = ()
-            return
-        deadline_s = self._pace.mark_deadline_s
-        answers, _ = await asyncio.gather(
-            self._source.fetch(wanted, deadline_s), self._accounts.refresh(accounts, deadline_s)
-        )
-        for mark in answers.marks.values():
-            self._take_mark(mark)
-        self._failures = (*answers.failures, *self._accounts.failures)
+        wanted = self.wanted
+        if new := wanted - self._marks.keys():
+            await self._questions.first_marks(new, wanted, _FIRST_MARK_S)
 
     def _take_mark(self, mark: Mark) -> None:
         """The newest word on an instrument's worth."""
@@ -260,10 +294,19 @@ class Watch:
         closed = [
             self._row(holder, position, now_ns) for holder, position in everything if not self._shown(position.quantity)
         ]
+        venues = {venue for venue, _ in self.wanted}
         return Update(
-            self._number, now_ns, fills, rows, tuple(totals(rows)), self._failures, self._ledger.ahead,
-            self._comparison.mismatches, tuple(totals([*rows, *closed])),
-        )  # fmt: skip
+            self._number,
+            now_ns,
+            fills,
+            rows,
+            tuple(totals(rows)),
+            self._questions.missing(venues, self._contract_accounts()),
+            self._ledger.ahead,
+            self._comparison.mismatches,
+            tuple(totals([*rows, *closed])),
+            self._questions.open(venues),
+        )
 
     def _shown(self, quantity: Decimal) -> bool:
         return bool(quantity) or self._pace.flat

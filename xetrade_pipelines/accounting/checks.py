@@ -122,6 +122,7 @@ def position_checks(made: Watched, venue: str) -> list[dg.AssetCheckResult]:
     rejected = [f"{made.rejected} rows"] if made.rejected else []
     differ = [line for line in made.mismatches if line.startswith(f"{venue}/")]
     asked = [name for name in made.compared if name.startswith(f"{venue}/")]
+    untold = "".join(f"; not told: {why}" for why in made.untold if why.startswith(f"{venue}/"))
     beyond = [one.message for one in made.alarming if one.kind in BEYOND_LIMITS and one.venue in ("", venue)]
     without = [name for name in made.fill_less if name.startswith(f"{venue} ")]
     return [
@@ -129,5 +130,7 @@ def position_checks(made: Watched, venue: str) -> list[dg.AssetCheckResult]:
         _result(POSITIONS_MARKED, unmarked, f"{len(unmarked)} of {len(rows)} positions without a mark", warns=True),
         _result(POSITIONS_WITHIN, beyond, f"{len(beyond)} limits passed", warns=True),
         _result(POSITIONS_HAVE_FILLS, without, f"{len(without)} holdings without a fill"),
-        _result(POSITIONS_EQUAL, differ, f"{len(differ)} differences; asked: {', '.join(asked) or 'no account'}"),
+        _result(
+            POSITIONS_EQUAL, differ, f"{len(differ)} differences; asked: {', '.join(asked) or 'no account'}{untold}"
+        ),
     ]

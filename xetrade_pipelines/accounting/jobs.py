@@ -63,7 +63,9 @@ def monitor_op(
 
     def progress(update: Update) -> None:
         sums = ", ".join(f"net {total.net} {total.settle}" for total in update.totals) or "nothing open"
-        context.log.info(f"update {update.number} of {config.max_updates}: {len(update.positions)} positions, {sums}")
+        silent = "".join(f"; {failure.named}" for failure in update.failures)
+        what = f"update {update.number} of {config.max_updates}: {len(update.positions)} positions, {sums}{silent}"
+        context.log.info(what)
 
     with one_line():
         made = accounting.watch(
