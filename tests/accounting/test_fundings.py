@@ -183,6 +183,24 @@ def test_a_payment_in_another_currency_is_told(store: OrderStore, lake: ObjectSt
     assert len(read_day(lake, FUNDING_PAYMENTS, "binanceusdm", DAY0) or ()) == 1
 
 
+def test_a_payment_in_another_currency_is_kept_apart_and_in_no_result(
+    store: OrderStore, lake: ObjectStore, trade: Trade
+) -> None:
+    trade(("1", "100"), at_ns=DAY0 + 1, venue="binanceusdm", symbol=SYMBOL)
+    odd = FundingPayment("binanceusdm", "main", SYMBOL, "x", D("-0.002"), "BNB", DAY0 + 5)
+    add_fundings(store, [odd, paid("-2", DAY0 + 10, "f1")])
+    export_fills(store, lake, "binanceusdm", DAY0)
+    export_payments(store, lake, "binanceusdm", DAY0)
+    day = account_day(lake, "binanceusdm", DAY0)
+    [row] = day.rows
+    assert (row.funding, row.unvalued) == (-2, {"BNB": D("0.002")})
+    assert (day.unexplained_funding("USDT"), day.unexplained_funding("BNB")) == (False, True)
+    ledger = FillLedger(store)
+    ledger.refresh()
+    assert [one.funding for one in ledger.positions.values()] == [-2]
+    assert list(ledger.book.unvalued.values()) == [{"BNB": D("0.002")}]
+
+
 def test_what_the_venue_holds_is_compared_with_what_our_fills_make(
     sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: OrderStore, lake: ObjectStore, trade: Trade
 ) -> None:

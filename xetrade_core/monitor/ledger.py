@@ -229,7 +229,7 @@ class FillLedger:
             for event, strategy in events:
                 if isinstance(event, FundingPayment):
                     for holder, part in self.book.shares(event):
-                        self.book.fund(holder, part)
+                        self.book.fund(holder, part, event.currency)
                     self._paid.add(event.identity)
                 else:
                     self.book.fill(event, strategy)

@@ -36,8 +36,8 @@ def no_rates(currency: str, settle: str, at_ns: int) -> Decimal | None:
 
 
 class PositionBook:
-    """Positions by holder. Fees whose value nothing tells are kept in their own currency, in `unvalued`, and are in no
-    result: whoever reads the one must read the other."""
+    """Positions by holder. Fees (and fundings, as negative ones) whose value nothing tells are kept in their own
+    currency, in `unvalued`, and are in no result: whoever reads the one must read the other."""
 
     def __init__(self, payouts: Payouts, method: LotMethod = LotMethod.AVERAGE, fee_rates: FeeRates = no_rates) -> None:
         self.positions: dict[Holder, Position[Decimal]] = {}
@@ -71,8 +71,7 @@ class PositionBook:
             if rate is not None:
                 position.fill(signed, fill.price, fill.fee, currency, rate)
                 return
-            kept = self.unvalued.setdefault(holder, {})
-            kept[currency] = kept.get(currency, Decimal(0)) + fill.fee
+            self._keep_apart(holder, currency, fill.fee)
             position.trade(signed, fill.price)
 
     def fills(self, fills: Iterable[Fill], strategy: str = "") -> None:
@@ -80,9 +79,18 @@ class PositionBook:
         for fill in fills:
             self.fill(fill, strategy)
 
-    def fund(self, holder: Holder, received: Decimal) -> None:
-        """A funding payment as the venue booked it, in settlement currency: negative when paid."""
-        self.position(holder).receive_funding(received)
+    def fund(self, holder: Holder, received: Decimal, currency: str = "") -> None:
+        """A funding payment as the venue booked it, negative when paid; in settlement currency unless another is named,
+        which is kept apart as a fee would be."""
+        position = self.position(holder)
+        if currency in ("", position.payout.settle):
+            position.receive_funding(received)
+        else:
+            self._keep_apart(holder, currency, -received)
+
+    def _keep_apart(self, holder: Holder, currency: str, paid: Decimal) -> None:
+        kept = self.unvalued.setdefault(holder, {})
+        kept[currency] = kept.get(currency, Decimal(0)) + paid
 
     def shares(self, payment: FundingPayment) -> list[tuple[Holder, Decimal]]:
         """A payment to an account, by strategy: each has its share by what it holds, and all add up to the payment.

@@ -130,7 +130,7 @@ class _Days:
             if isinstance(event, FundingPayment):
                 for holder, part in self._book.shares(event):
                     self._touch(holder)
-                    self._book.fund(holder, part)
+                    self._book.fund(holder, part, event.currency)
                 return
             own = self._touch(Holder(event.venue, event.account, event.symbol, strategy))
             self._book.fill(event, strategy)
