@@ -86,7 +86,10 @@ class _Sizes:
     def payout(self, venue: str, symbol: str) -> Payout:
         """Raises LakeError for what was paid funding, but has no fill that tells."""
         if (venue, symbol) not in self.known:
-            raise LakeError(f"{symbol} on {venue} was paid funding and has no fill before: bring its fills in first")
+            raise LakeError(
+                f"{symbol} on {venue} was paid funding and has no fill before: bring its fills in first, and the "
+                "venue's instruments where no order of ours tells what a contract is"
+            )
         return Payout.of_symbol(symbol, self.known[venue, symbol])
 
 

@@ -5,15 +5,18 @@ Made again, a day is the same to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import pyarrow as pa
+
+from xetrade_core.lake.day_tables import days_of, read_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
+from xetrade_core.lake.reference_schemas import INSTRUMENTS
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trades import StoredFill, write_fills, write_payments
 from xetrade_core.model.accounts import FundingPayment
-from xetrade_core.model.orders import Fill
 from xetrade_core.positions.numbers import exact_sum
 from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.trading.fundings import read_fundings
@@ -37,10 +40,10 @@ class ExportedFills:
 def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: int) -> ExportedFills:
     """The fills of a venue whose time at the venue is on the day. Raises StoreUnavailable, LakeError."""
     start_ns = day_start(day_ns)
-    sizes = {key: terms.size for key, terms in reader.terms().items()}
+    sizes = known_sizes(reader, store, venue)
     rows, unsized = [], set()
     for fill, strategy in reader.traded(venue=venue, at_from_ns=start_ns, at_to_ns=start_ns + NS_PER_DAY):
-        size = _size(fill, sizes)
+        size = size_of(venue, fill.symbol, sizes)
         if size is None:
             unsized.add(fill.symbol)
         else:
@@ -88,8 +91,16 @@ def totals(payments: Sequence[FundingPayment]) -> dict[str, Decimal]:
     return {name: exact_sum(row.amount for row in payments if row.currency == name) for name in currencies}
 
 
-def _size(fill: Fill, sizes: dict[tuple[str, str], Decimal]) -> Decimal | None:
-    """What one unit of its amount is: one coin on spot, else as orders of ours in it say."""
-    if SymbolParts.parse(fill.symbol, fill.venue).settle is None:
-        return Decimal(1)
-    return sizes.get((fill.venue, fill.symbol))
+def known_sizes(reader: OrderReader, store: ObjectStore, venue: str) -> dict[str, Decimal]:
+    """What one unit of amount is, by symbol: as orders of ours say, else as the venue last listed it in the lake."""
+    found: dict[str, Decimal] = {}
+    for day_ns in days_of(store, INSTRUMENTS, venue)[-1:]:
+        if (table := read_day(store, INSTRUMENTS, venue, day_ns)) is not None:
+            symbols, listed = table.column("symbol").cast(pa.string()).to_pylist(), table["contract_size"].to_pylist()
+            found = {symbol: Decimal(repr(size)) for symbol, size in zip(symbols, listed, strict=True) if size}
+    return found | {symbol: terms.size for (of, symbol), terms in reader.terms().items() if of == venue}
+
+
+def size_of(venue: str, symbol: str, sizes: Mapping[str, Decimal]) -> Decimal | None:
+    """What one unit of its amount is: one coin on spot, else as is known."""
+    return Decimal(1) if SymbolParts.parse(symbol, venue).settle is None else sizes.get(symbol)

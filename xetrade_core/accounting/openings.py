@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -45,13 +46,34 @@ class _Opening(msgspec.Struct, frozen=True):
 
 def made_of(store: ObjectStore, venue: str, before_ns: int) -> str:
     """Which files of fills and payments there are of the days before; another text as soon as one has changed."""
-    found = hashlib.sha256(str(_VERSION).encode())
+    return _digest(_files(store, venue), before_ns)
+
+
+def first_stale(store: ObjectStore, venue: str, from_ns: int, before_ns: int) -> int:
+    """The first day since `from_ns` whose profit was never made, or was made of other files than there are now; the
+    one of `before_ns` where all days before it are as they should be."""
+    files = _files(store, venue)
+    first_ns = max(min((day_ns for day_ns, _ in files), default=before_ns), from_ns)
+    for day_ns in range(first_ns, before_ns + NS_PER_DAY, NS_PER_DAY):
+        opening = _opening(store, venue, day_ns)
+        if opening is None or opening.made_of != _digest(files, day_ns):
+            return min(max(day_ns - NS_PER_DAY, first_ns), before_ns)  # it may be the day before that is another
+    return before_ns
+
+
+def _files(store: ObjectStore, venue: str) -> list[tuple[int, str]]:
+    """The files of fills and payments, each with its day, and a text that changes with it."""
+    found = []
     for dataset in (FILLS, FUNDING_PAYMENTS):
         for info in store.list(day_prefix(dataset.name, venue)):
             with contextlib.suppress(LakeError):  # a foreign file
-                if parse_day_key(info.key).day_ns < before_ns:
-                    found.update(f"{info.key} {info.etag}\n".encode())
-    return found.hexdigest()
+                found.append((parse_day_key(info.key).day_ns, f"{info.key} {info.etag}\n"))
+    return found
+
+
+def _digest(files: Sequence[tuple[int, str]], before_ns: int) -> str:
+    lines = (line for day_ns, line in files if day_ns < before_ns)
+    return hashlib.sha256("".join((str(_VERSION), *lines)).encode()).hexdigest()
 
 
 def keep_opening(store: ObjectStore, venue: str, day_ns: int, made: str, book: PositionBook, sizes: Sizes) -> None:
@@ -82,11 +104,8 @@ def open_book(
 ) -> bool:
     """Put the positions with which the day began into an empty book, and their contract sizes to the others; whether
     there is an opening that holds."""
-    try:
-        opening = msgspec.json.decode(store.read(_key(venue, day_ns)), type=_Opening)
-    except (ObjectNotFound, msgspec.MsgspecError):
-        return False
-    if opening.made_of != made_of(store, venue, day_ns):
+    opening = _opening(store, venue, day_ns)
+    if opening is None or opening.made_of != made_of(store, venue, day_ns):
         return False
     for one in opening.held:
         holder = Holder(venue, one.account, one.symbol, one.strategy)
@@ -95,6 +114,13 @@ def open_book(
         if one.unvalued:
             book.unvalued[holder] = dict(one.unvalued)
     return True
+
+
+def _opening(store: ObjectStore, venue: str, day_ns: int) -> _Opening | None:
+    try:
+        return msgspec.json.decode(store.read(_key(venue, day_ns)), type=_Opening)
+    except (ObjectNotFound, msgspec.MsgspecError):
+        return None
 
 
 def _key(venue: str, day_ns: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from xetrade_core.accounting.behind import find_behind, keep_caught_up
 from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments
 from xetrade_core.accounting.order_export import ExportedOrders, export_orders
@@ -156,16 +157,26 @@ async def _collect_account(store: OrderStore, client: CcxtExecution, symbols: It
 def book_days(
     settings: Settings, store: ObjectStore, venues: Iterable[str], days_ns: Iterable[int]
 ) -> Outcomes[BookedDay]:
-    """Bring orders, fills and payments of these days into the lake and account for them; a venue's error is its own."""
+    """Bring orders, fills and payments of these days into the lake and account for them; before them the earlier days
+    of which the order store has other fills or payments than the lake, and those after these. A venue's error is its
+    own."""
     days = sorted(days_ns)
 
     def book(venue: str) -> list[BookedDay]:
-        orders = [export_orders_day(settings, store, venue, day_ns) for day_ns in days]
-        fills = [export_day(settings, store, venue, day_ns) for day_ns in days]
-        payments = [export_payments_day(settings, store, venue, day_ns) for day_ns in days]
-        return [
+        with OrderReader(existing_store(settings)) as reader:
+            behind = find_behind(reader, store, venue, days[0])
+            for day_ns in set(behind.missing) - set(behind.days):
+                export_fills(reader, store, venue, day_ns)
+                export_payments(reader, store, venue, day_ns)
+            every = (*behind.days, *days)
+            orders = [export_orders(reader, store, venue, day_ns) for day_ns in every]
+            fills = [export_fills(reader, store, venue, day_ns) for day_ns in every]
+            payments = [export_payments(reader, store, venue, day_ns) for day_ns in every]
+        made = [
             BookedDay(placed, traded, paid, account_day(store, venue, traded.day_ns))
             for placed, traded, paid in zip(orders, fills, payments, strict=True)
         ]
+        keep_caught_up(store, venue, days[0], behind.stored)
+        return made
 
     return over_venues(venues, book)

@@ -113,7 +113,15 @@ def traded_days(store: ObjectStore, venue: str) -> list[int]:
 
 def count_fills(store: ObjectStore, venue: str, day_ns: int) -> int:
     """How many fills of a venue's day are in the lake, by the file's own footer; none where there is no file."""
-    key = day_key(FILLS.name, venue, day_ns)
+    return _count(store, day_key(FILLS.name, venue, day_ns))
+
+
+def count_payments(store: ObjectStore, venue: str, day_ns: int) -> int:
+    """How many funding payments of a venue's day are in the lake; see `count_fills`."""
+    return _count(store, day_key(FUNDING_PAYMENTS.name, venue, day_ns))
+
+
+def _count(store: ObjectStore, key: str) -> int:
     if store.stat(key) is None:
         return 0
     with store.open(key) as source:

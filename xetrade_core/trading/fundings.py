@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from sqlalchemy import Connection, func, insert, select, tuple_
 
 from xetrade_core.model.accounts import FundingPayment
+from xetrade_core.trading.holdings import NS_PER_DAY
 from xetrade_core.trading.reader import OrderReader
 from xetrade_core.trading.schema import FUNDING_PAYMENTS
 from xetrade_core.trading.store import OrderStore
@@ -62,3 +63,13 @@ def count_fundings(reader: OrderReader) -> int:
     """How many payments there are, so that a reader sees whether any has come."""
     with reader.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(FUNDING_PAYMENTS)).scalar() or 0)
+
+
+def fundings_by_day(reader: OrderReader, venue: str, before_ns: int) -> dict[int, int]:
+    """How many payments on a venue there are of each UTC day (its start)."""
+    at_ns = FUNDING_PAYMENTS.c.at_ns
+    day_ns = (at_ns - at_ns % NS_PER_DAY).label("day_ns")
+    query = select(day_ns, func.count().label("many")).group_by(day_ns)
+    with reader.reading() as connection:
+        rows = connection.execute(query.where(FUNDING_PAYMENTS.c.venue == venue, at_ns < before_ns)).all()
+    return {row.day_ns: row.many for row in rows}

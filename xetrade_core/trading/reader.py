@@ -16,6 +16,7 @@ from xetrade_core.model.order_events import OrderEvent
 from xetrade_core.model.orders import Fill, Order, OrderState, Terms
 from xetrade_core.trading import records
 from xetrade_core.trading.database import first_line, open_engine, shown
+from xetrade_core.trading.holdings import NS_PER_DAY
 from xetrade_core.trading.schema import EVENTS, FILLS, HOLDINGS, ORDERS
 
 _PAGE = 1000
@@ -188,6 +189,15 @@ class OrderReader:
         with self.reading() as connection:
             for row in connection.execution_options(yield_per=_PAGE).execute(query):
                 yield records.read_fill(row), row.strategy
+
+    def fills_by_day(self, venue: str, before_ns: int) -> dict[tuple[int, str], int]:
+        """How many fills on a venue there are of each UTC day (its start) and symbol, by their time at the venue."""
+        at_ns = func.coalesce(FILLS.c.exchange_ns, FILLS.c.received_ns)
+        day_ns = (at_ns - at_ns % NS_PER_DAY).label("day_ns")
+        query = select(day_ns, FILLS.c.symbol, func.count().label("many")).group_by(day_ns, FILLS.c.symbol)
+        with self.reading() as connection:
+            rows = connection.execute(query.where(FILLS.c.venue == venue, at_ns < before_ns)).all()
+        return {(row.day_ns, row.symbol): row.many for row in rows}
 
     def accounts(self) -> set[tuple[str, str]]:
         """Venue and account of everything that has orders or trades."""

@@ -46,7 +46,8 @@ class MonitorConfig(RunConfig):
 
 @dg.op(name="account_days", out=dg.Out(dg.Nothing))
 def account_op(config: BooksConfig, accounting: AccountingResource, lake: LakeResource) -> Iterator[Event]:
-    """Ask the accounts for funding payments, bring yesterday and today into the lake and account for both days."""
+    """Ask the accounts for funding payments, bring yesterday and today into the lake and account for both days; and for
+    earlier ones that are another in the order store by now."""
     asked = accounting.collect()
     made = accounting.book_recent(config.venues, lake.store())
     yield from booked_events(made.done)
@@ -99,7 +100,8 @@ def positions_watched() -> None:
 account_days = books_of_today.to_job(
     name="account_days",
     description="Ask the accounts of the settings for funding payments, bring fills and payments of today and "
-    "yesterday out of the order store into the lake and make the profit of both days. Can be repeated at any time.",
+    "yesterday out of the order store into the lake and make the profit of both days; earlier days of which trades or "
+    "payments came late are made again, with those since. Can be repeated at any time.",
     executor_def=dg.in_process_executor,
 )
 monitor_positions = positions_watched.to_job(

@@ -1,0 +1,112 @@
+"""Days that are over are made again when the order store has more of them, and are left alone when it has not."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+
+from tests.monitor.conftest import Trade
+from tests.symbols.test_mapping import instrument
+from tests.trading.samples import fill
+from xetrade_core.accounting.behind import MOST_DAYS
+from xetrade_core.accounting.export import export_fills
+from xetrade_core.assembly.accounting import book_days
+from xetrade_core.lake.day_tables import read_day
+from xetrade_core.lake.store import ObjectStore
+from xetrade_core.lake.trade_schemas import PNL_DAILY
+from xetrade_core.model.accounts import FundingPayment
+from xetrade_core.model.order_events import Source
+from xetrade_core.model.orders import Side
+from xetrade_core.positions.daily import NS_PER_DAY
+from xetrade_core.reference.days import store_listing
+from xetrade_core.settings import Settings
+from xetrade_core.trading.fundings import add_fundings
+from xetrade_core.trading.store import OrderStore
+
+VENUE, SWAP = "binanceusdm", "BTC/USDT:USDT"
+DAYS = [(20_500 + number) * NS_PER_DAY for number in range(6)]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(trading={"store": str(tmp_path / "orders.db")})  # type: ignore[arg-type]
+
+
+def booked(settings: Settings, lake: ObjectStore, today: int = 5) -> list[int]:
+    """Which days were made, as numbers of `DAYS`."""
+    made = book_days(settings, lake, [VENUE], (DAYS[today - 1], DAYS[today]))
+    assert made.problems == {}
+    return [DAYS.index(day.profit.day_ns) for day in made.done]
+
+
+def held(lake: ObjectStore) -> list[D | None]:
+    """What is held at the end of each day by the lake."""
+    tables = [read_day(lake, PNL_DAILY, VENUE, day_ns) for day_ns in DAYS]
+    return [None if table is None else sum(table["quantity"].to_pylist(), D(0)) for table in tables]
+
+
+def test_the_days_before_the_first_run_are_made_with_it(
+    store: OrderStore, lake: ObjectStore, settings: Settings, trade: Trade
+) -> None:
+    trade(("2", "100"), at_ns=DAYS[0], venue=VENUE, symbol=SWAP)
+    trade(("1", "100"), at_ns=DAYS[2] + 7, venue=VENUE, symbol=SWAP, side=Side.SELL)
+    assert booked(settings, lake) == [0, 1, 2, 3, 4, 5]
+    assert held(lake) == [2, 2, 1, 1, 1, 1]
+    assert booked(settings, lake) == [4, 5]
+
+
+def test_a_fill_and_a_payment_that_come_late_have_the_days_since_made_again(
+    store: OrderStore, lake: ObjectStore, settings: Settings, trade: Trade
+) -> None:
+    trade(("2", "100"), at_ns=DAYS[0], venue=VENUE, symbol=SWAP)
+    for today in range(1, 6):
+        assert booked(settings, lake, today) == [today - 1, today]
+    trade(("1", "100"), at_ns=DAYS[2] + 7, venue=VENUE, symbol=SWAP, side=Side.SELL)
+    assert booked(settings, lake) == [2, 3, 4, 5]
+    assert held(lake) == [2, 2, 1, 1, 1, 1]
+    add_fundings(store, [FundingPayment(VENUE, "main", SWAP, "f", D("-0.5"), "USDT", DAYS[3] - 1)])
+    assert booked(settings, lake) == [2, 3, 4, 5]
+    table = read_day(lake, PNL_DAILY, VENUE, DAYS[2])
+    assert table is not None
+    assert table["funding"].to_pylist() == [D("-0.5")]
+    assert booked(settings, lake) == [4, 5]
+
+
+def test_a_day_that_was_brought_in_and_not_accounted_for_is_made_again(
+    store: OrderStore, lake: ObjectStore, settings: Settings, trade: Trade
+) -> None:
+    trade(("2", "100"), at_ns=DAYS[0], venue=VENUE, symbol=SWAP)
+    booked(settings, lake)
+    trade(("1", "100"), at_ns=DAYS[1], venue=VENUE, symbol=SWAP)
+    export_fills(store, lake, VENUE, DAYS[1])  # and the run ends
+    assert booked(settings, lake) == [1, 2, 3, 4, 5]
+    assert held(lake) == [2, 3, 3, 3, 3, 3]
+
+
+def test_a_trade_of_a_wrong_year_is_brought_in_and_only_the_last_days_are_made_again(
+    store: OrderStore, lake: ObjectStore, settings: Settings, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xetrade_core.accounting.behind.MOST_DAYS", 2)
+    assert MOST_DAYS > 300
+    trade(("2", "100"), at_ns=5, venue=VENUE, symbol=SWAP)
+    assert booked(settings, lake) == [2, 3, 4, 5]
+    assert held(lake) == [None, None, 2, 2, 2, 2]
+    assert booked(settings, lake) == [4, 5]
+
+
+def test_a_trade_of_no_order_of_ours_has_the_size_that_the_venue_lists(
+    store: OrderStore, lake: ObjectStore, settings: Settings
+) -> None:
+    symbol = "BTC/USD:BTC"
+    traded = fill("x", "3", "50000", venue=VENUE, symbol=symbol, exchange_ns=DAYS[4], received_ns=DAYS[4])
+    store.do(lambda transaction: transaction.add_fill(traded, 4, Source.STREAM))
+    assert export_fills(store, lake, VENUE, DAYS[4]).unsized == (symbol,)
+    listed = instrument(VENUE, "BTCUSD_PERP", symbol, contract_size=D(100))
+    store_listing(lake, VENUE, DAYS[5], [listed], DAYS[5])
+    assert export_fills(store, lake, VENUE, DAYS[4]).unsized == ()
+    booked(settings, lake)
+    table = read_day(lake, PNL_DAILY, VENUE, DAYS[4])
+    assert table is not None
+    assert table["contract_size"].to_pylist() == [100]
