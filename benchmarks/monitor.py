@@ -38,7 +38,8 @@ from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Fill, Intent, Order, OrderState, OrderType, Side
 from xetrade_core.monitor.accounts import AccountSource
 from xetrade_core.monitor.ledger import FillLedger
-from xetrade_core.monitor.watch import Pace, Watch
+from xetrade_core.monitor.pace import Pace
+from xetrade_core.monitor.watch import Watch
 from xetrade_core.trading import records
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.schema import FILLS, ORDERS

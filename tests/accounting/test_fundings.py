@@ -31,7 +31,7 @@ from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.limits import PositionLimits
-from xetrade_core.monitor.watch import Pace
+from xetrade_core.monitor.pace import Pace
 from xetrade_core.positions.daily import NS_PER_DAY
 from xetrade_core.settings import load_settings
 from xetrade_core.simvenue import ccxt_config

@@ -17,7 +17,7 @@ from tests.support.sim import Sim, sim_process
 from xetrade_core.assembly.watching import open_watch
 from xetrade_core.clock import SystemClock
 from xetrade_core.monitor.ledger import Selection
-from xetrade_core.monitor.watch import Pace
+from xetrade_core.monitor.pace import Pace
 from xetrade_core.settings import load_settings
 from xetrade_core.simvenue import ccxt_config
 from xetrade_core.trading.reader import OrderReader

@@ -83,7 +83,7 @@ def test_a_trade_of_no_order_needs_a_size_from_elsewhere(store: OrderStore) -> N
     ledger = FillLedger(store)
     with pytest.raises(UnknownSize, match="BTC/USDT on binance has fills"):
         ledger.refresh()
-    ledger.sizes["binance", "BTC/USDT"] = D(1)
+    ledger.know({("binance", "BTC/USDT"): D(1)})
     assert held(ledger) == {HOLDER._replace(strategy=""): (D(1), D(100))}
 
 
@@ -96,10 +96,33 @@ def test_no_fill_is_lost_while_a_contract_size_is_looked_up(store: OrderStore, t
     ledger = FillLedger(store)
     with pytest.raises(UnknownSize):
         ledger.refresh()
-    ledger.sizes["binance", "ETH/USDT"] = D(1)
+    ledger.know({("binance", "ETH/USDT"): D(1)})
     assert {holder.symbol: one[0] for holder, one in held(ledger).items() if not holder.strategy} == {
         "BTC/USDT": D(2), "ETH/USDT": D(2),
     }  # fmt: skip
+
+
+def test_what_is_left_out_is_counted_once_its_size_is_known_and_nothing_of_it_before(
+    store: OrderStore, trade: Trade
+) -> None:
+    """What was committed and what only a stream has told; the rest goes on meanwhile."""
+    trade(("1", "100"))
+    foreign = [fill(f"x{n}", "2", "100", symbol="ETH/USDT", exchange_ns=n, received_ns=n) for n in (5_000, 6_000)]
+    commit(store, foreign[0])
+    ledger = FillLedger(store)
+    with pytest.raises(UnknownSize) as unknown:
+        ledger.refresh()
+    ledger.leave_out(unknown.value)
+    assert ledger.refresh([foreign[1]]) == 1
+    trade(("1", "100"), at_ns=7_000)
+    assert (ledger.refresh(), ledger.refresh()) == (1, 0)
+    assert {holder.symbol for holder in held(ledger)} == {"BTC/USDT"}
+    assert ledger.amounts("binance", "main") == {"BTC/USDT": 2}
+    assert not ledger.know({("okx", "ETH/USDT"): D(1)})
+    assert ledger.know({("binance", "ETH/USDT"): D(1)})
+    assert ledger.refresh() == 4
+    assert {holder.symbol: one[0] for holder, one in held(ledger).items()} == {"BTC/USDT": 2, "ETH/USDT": 4}
+    assert ledger.ahead == 1
 
 
 def test_trades_of_one_moment_count_in_the_order_of_their_numbers(store: OrderStore) -> None:
@@ -108,7 +131,7 @@ def test_trades_of_one_moment_count_in_the_order_of_their_numbers(store: OrderSt
         traded = fill(number, amount, price, side=side, received_ns=5, exchange_ns=5)
         store.do(lambda transaction, one=traded: transaction.add_fill(one, 5, Source.STREAM))
     ledger = FillLedger(store)
-    ledger.sizes["binance", "BTC/USDT"] = D(1)
+    ledger.know({("binance", "BTC/USDT"): D(1)})
     assert held(ledger) == {HOLDER._replace(strategy=""): (D(-1), D(300))}
     assert ledger.book.positions[HOLDER._replace(strategy="")].realized == 200
 
@@ -269,7 +292,7 @@ def test_in_whatever_order_fills_are_heard_and_committed_the_positions_are_those
 def check_in_any_order(opened: OrderStore, steps: list[tuple[int, str]]) -> None:
     with closing(opened) as store:
         ledger = FillLedger(store)
-        ledger.sizes["binance", "BTC/USDT"] = D(1)
+        ledger.know({("binance", "BTC/USDT"): D(1)})
         for number, what in steps:
             if what == "heard":
                 ledger.refresh([FILLS[number]], deep=False)
@@ -280,7 +303,7 @@ def check_in_any_order(opened: OrderStore, steps: list[tuple[int, str]]) -> None
         commit(store, *FILLS)
         ledger.refresh()
         whole = FillLedger(store)
-        whole.sizes = ledger.sizes
+        whole.know({("binance", "BTC/USDT"): D(1)})
         whole.refresh()
         assert ledger.ahead == 0
         assert ledger.positions.keys() == whole.positions.keys()

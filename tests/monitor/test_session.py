@@ -29,8 +29,8 @@ from xetrade_core.clock import SystemClock
 from xetrade_core.errors import OrderOutcomeUnknown
 from xetrade_core.model.orders import OrderType, Side
 from xetrade_core.monitor.ledger import Selection
+from xetrade_core.monitor.pace import Pace
 from xetrade_core.monitor.view import PositionView
-from xetrade_core.monitor.watch import Pace
 from xetrade_core.positions.numbers import reported
 from xetrade_core.positions.payout import Payout
 from xetrade_core.positions.position import exact

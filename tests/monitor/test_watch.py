@@ -19,8 +19,9 @@ from xetrade_core.market_data.marks import Instrumented, Mark, MarkAnswers, Mark
 from xetrade_core.model.orders import Fill, Side, Terms
 from xetrade_core.monitor.accounts import Stated
 from xetrade_core.monitor.ledger import FillLedger, Selection
+from xetrade_core.monitor.pace import Pace
 from xetrade_core.monitor.view import Views, totals, view
-from xetrade_core.monitor.watch import Pace, Update, Watch
+from xetrade_core.monitor.watch import Update, Watch
 from xetrade_core.positions.book import Holder
 from xetrade_core.positions.numbers import stream_context
 from xetrade_core.positions.payout import Payout

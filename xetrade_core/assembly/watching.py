@@ -27,11 +27,12 @@ from xetrade_core.market_data.live_mids import LiveMids
 from xetrade_core.market_data.marks import MarkSource
 from xetrade_core.model.orders import Fill
 from xetrade_core.monitor.accounts import AccountSource, by_symbol
-from xetrade_core.monitor.comparing import Apart, differences, found_twice, in_words
+from xetrade_core.monitor.comparing import Apart, found_twice, held_against, in_words
 from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.limits import Alarming, PositionLimits, Watchman, mismatch
+from xetrade_core.monitor.pace import Pace
 from xetrade_core.monitor.view import PositionView, Total
-from xetrade_core.monitor.watch import Pace, Update, Watch
+from xetrade_core.monitor.watch import Update, Watch
 from xetrade_core.settings import Settings
 from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.reader import OrderReader
@@ -140,6 +141,7 @@ class Watched:
     mismatches: tuple[str, ...] = ()
     alarming: tuple[Alarming, ...] = ()
     untold: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def of_venue(self, venue: str) -> tuple[PositionView, ...]:
         """The positions on one venue."""
@@ -228,6 +230,7 @@ async def _watch(
         compared.mismatches,
         alarming,
         compared.untold,
+        tuple(" ".join(one) for one in sorted(opened.ledger.left_out)),
     )
 
 
@@ -253,7 +256,7 @@ async def _compare(opened: OpenWatch, deadline_s: float) -> Compared:
         theirs = {symbol: one.amount for symbol, one in by_symbol(await opened.clients[name].positions()).items()}
         async with looking:  # a ledger is looked into by one at a time
             await asyncio.to_thread(opened.ledger.refresh)
-            return differences(opened.ledger.amounts(*name), theirs)
+            return held_against(opened.ledger, name, theirs)
 
     async def compare(name: AccountName) -> Apart:
         first = await apart(name)

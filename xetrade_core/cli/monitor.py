@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from xetrade_core.model.orders import Order
     from xetrade_core.monitor.ledger import Selection
     from xetrade_core.monitor.limits import PositionLimits, Watchman
-    from xetrade_core.monitor.watch import Pace, Update
+    from xetrade_core.monitor.pace import Pace
+    from xetrade_core.monitor.watch import Update
     from xetrade_core.settings import Settings
     from xetrade_core.trading.reader import OrderReader
 
@@ -134,7 +135,7 @@ def monitor(
 
 
 def _pace(interval: str, most: int | None, stale: str, timeout: str, *, flat: bool, on_change: bool = False) -> Pace:
-    from xetrade_core.monitor.watch import Pace
+    from xetrade_core.monitor.pace import Pace
 
     return Pace(
         interval_s=seconds(interval, "--interval"),

@@ -24,6 +24,12 @@ def differences(ours: Mapping[str, Decimal], theirs: Mapping[str, Decimal]) -> A
     return {symbol: both[symbol] for symbol in sorted(both) if ":" in symbol and both[symbol][0] != both[symbol][1]}
 
 
+def held_against(ledger: FillLedger, name: AccountName, theirs: Mapping[str, Decimal], *, told: bool = False) -> Apart:
+    """A venue's statement of an account against the ledger, but for what that leaves out; see `FillLedger.amounts`."""
+    counted = {symbol: amount for symbol, amount in theirs.items() if (name[0], symbol) not in ledger.left_out}
+    return differences(ledger.amounts(*name, told=told), counted)
+
+
 def found_twice(before: Apart, now: Apart) -> Apart:
     """What two statements in a row found with the very same numbers."""
     return {symbol: both for symbol, both in now.items() if before.get(symbol) == both}
@@ -59,7 +65,7 @@ class Comparison:
         for name, count in self._accounts.answers.items():
             if self._compared.get(name) != count:
                 self._compared[name] = count
-                now = differences(self._ledger.amounts(*name, told=True), self._accounts.amounts(name))
+                now = held_against(self._ledger, name, self._accounts.amounts(name), told=True)
                 stands = found_twice(self._last.get(name, {}), now)
                 self._last[name] = now
                 self._mismatches[name] = tuple(in_words(name, stands))

@@ -7,7 +7,7 @@ the accounts for the store may be another process, or nobody.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Any
@@ -40,6 +40,7 @@ class UnknownSize(XETradeError):
     def __init__(self, venue: str, symbol: str) -> None:
         super().__init__(f"{symbol} on {venue} has fills in the order store, and nothing tells its contract size")
         self.venue = venue
+        self.symbol = symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,10 @@ class FillLedger:
     def __init__(
         self, reader: OrderReader, selection: Selection = EVERYTHING, method: LotMethod = LotMethod.AVERAGE
     ) -> None:
-        """Empty until `refresh`. `sizes` may be filled by whoever knows contract sizes (by venue and symbol), for
-        instruments that no order of ours was placed in."""
-        self.sizes: dict[tuple[str, str], Decimal] = {}
+        """Empty until `refresh`. `left_out` are instruments (venue and symbol) whose fills wait for a contract size: no
+        order of ours was placed in them."""
+        self.left_out: set[tuple[str, str]] = set()
+        self._sizes: dict[tuple[str, str], Decimal] = {}
         self._reader = reader
         self._bell = StoreBell(reader)
         self._selection = selection
@@ -126,6 +128,20 @@ class FillLedger:
         """Whether nothing of the accounts in it is left out."""
         return self._selection.whole_accounts
 
+    def know(self, sizes: Mapping[tuple[str, str], Decimal]) -> bool:
+        """Take contract sizes (by venue and symbol) from elsewhere; whether something is left out no more, and counted
+        by the next `refresh`."""
+        self._sizes |= sizes
+        found = self.left_out & sizes.keys()
+        self.left_out -= found
+        self._whole &= not found
+        return bool(found)
+
+    def leave_out(self, unknown: UnknownSize) -> None:
+        """Count all but the fills of an instrument, until its contract size is known."""
+        self.left_out.add((unknown.venue, unknown.symbol))
+        self._whole = False
+
     def amounts(self, venue: str, account: str, *, told: bool = False) -> dict[str, Decimal]:
         """What the store says that an account holds of each contract, all strategies together; what is flat is left
         out. With `told` also what venues have told and the store has not got yet."""
@@ -134,7 +150,7 @@ class FillLedger:
             if (holder.venue, holder.account) == (venue, account):
                 held.setdefault(holder.symbol, []).append(position.quantity)
         for fill, _ in () if told else self._ahead.values():
-            if (fill.venue, fill.account) == (venue, account):
+            if (fill.venue, fill.account) == (venue, account) and self._counts(fill):
                 held.setdefault(fill.symbol, []).append(-fill.amount if fill.side is Side.BUY else fill.amount)
         return {symbol: total for symbol, parts in held.items() if (total := exact_sum(parts))}
 
@@ -176,7 +192,7 @@ class FillLedger:
         stored = {fill.identity for fill, _ in fills}
         self._first_heard(heard, stored)
         self._ahead = {key: one for key, one in self._ahead.items() if key not in stored}
-        fills += self._ahead.values()
+        fills += [one for one in self._ahead.values() if self._counts(one[0])]
         self._take(sorted([*fills, *((payment, "") for payment in self._payments())], key=_order))
         return len(fills)
 
@@ -194,7 +210,11 @@ class FillLedger:
             if wanted.client_id in (None, client_id):
                 found[fill.identity] = (fill, strategy)
         self._ahead |= found
-        return list(found.values())
+        return [one for one in found.values() if self._counts(one[0])]
+
+    def _counts(self, event: Fill | FundingPayment) -> bool:
+        """Whether it is of what is not left out."""
+        return (event.venue, event.symbol) not in self.left_out
 
     def _shares_moment(self, fill: Fill) -> bool:
         """Whether another fill of the same position has the same time, so that their order is the store's to say."""
@@ -203,15 +223,14 @@ class FillLedger:
 
     def _read(self, from_ns: int) -> list[tuple[Fill, str]]:
         one = self._selection
-        return list(
-            self._reader.traded(
-                from_ns=from_ns,
-                venue=one.venue,
-                account=one.account,
-                symbols=one.symbols,
-                client_id=one.client_id,
-            )
+        traded = self._reader.traded(
+            from_ns=from_ns,
+            venue=one.venue,
+            account=one.account,
+            symbols=one.symbols,
+            client_id=one.client_id,
         )
+        return [row for row in traded if self._counts(row[0])]
 
     def _payments(self) -> list[FundingPayment]:
         """All funding payments if there are new ones; none of an order alone: it is the position that pays."""
@@ -221,7 +240,8 @@ class FillLedger:
         self._counted = count_fundings(self._reader)
         if self._counted == self._taken:
             return []
-        return read_fundings(self._reader, venue=one.venue, account=one.account, symbols=one.symbols)
+        paid = read_fundings(self._reader, venue=one.venue, account=one.account, symbols=one.symbols)
+        return [payment for payment in paid if self._counts(payment)]
 
     def _take(self, events: list[tuple[Fill | FundingPayment, str]]) -> None:
         self._whole = False
@@ -243,7 +263,7 @@ class FillLedger:
         key = (venue, symbol)
         if key not in self._terms:
             self._terms = {known: terms.size for known, terms in self._reader.terms().items()}
-        size = self._terms.get(key) or self.sizes.get(key)
+        size = self._terms.get(key) or self._sizes.get(key)
         if size is None:
             raise UnknownSize(venue, symbol)
         return Payout.of_symbol(symbol, size)

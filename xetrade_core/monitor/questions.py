@@ -1,4 +1,4 @@
-"""What venues are asked beside everything else: their marks, and what they hold for accounts.
+"""What venues are asked beside everything else: their marks, what they hold for accounts, and contract sizes.
 
 Each of them is asked by a task of its own, one question at a time and each with a deadline, so that a venue that does
 not answer holds up nobody but itself. An update waits for the answers that it has asked for, for a moment, and then
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterator
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import VenueUnavailable
-from xetrade_core.market_data.asking import Failure
+from xetrade_core.market_data.asking import Failure, ask_all
 from xetrade_core.market_data.marks import Instrumented, Mark, MarkSource
 from xetrade_core.monitor.accounts import AccountName, AccountSource
 
@@ -124,18 +125,38 @@ class Questions:
         self._take, self._over = take, ended
         self._marks: dict[str, Question] = {}
         self._positions: dict[AccountName, Question] = {}
+        self._lists: dict[str, Question] = {}
         self._asked: dict[str, frozenset[str]] = {}  # what each venue's last question for marks is of
         self.back = False  # a venue has told marks that had not before; for who shows it to take back
+        self.sizes: dict[Instrumented, Decimal] = {}  # contract sizes that were told; for who reads them to take away
 
-    def begin(self, wanted: Collection[Instrumented], accounts: Collection[AccountName], patience_s: float) -> None:
-        """Ask for the marks of these instruments, and for the positions of these accounts that are due; but not where
-        the last question is still under way."""
+    def begin(
+        self,
+        wanted: Collection[Instrumented],
+        accounts: Collection[AccountName],
+        unsized: Collection[str],
+        patience_s: float,
+    ) -> None:
+        """Ask for the marks of these instruments, for the positions of these accounts that are due, and these venues
+        for contract sizes; but not where the last question is still under way."""
         for venue, symbols in _by_venue(wanted).items():
             self._begin_marks(venue, symbols, patience_s)
         for name in accounts:
             question = self._of_account(name)
             if not question.under_way and self._accounts.due(name):
                 question.begin(partial(self._ask_account, name), patience_s)
+
+        for venue in unsized:
+            if venue not in self._lists or self._lists[venue].failure is not None:
+                self._begin_list(venue, patience_s)
+
+    async def first_sizes(self, venue: str, within_s: float) -> bool:
+        """Have a venue tell its contract sizes, if that is quickly done; whether it has."""
+        known = self._lists.get(venue)
+        if known is not None and not known.prompt:
+            return False
+        question = self._begin_list(venue, within_s)
+        return await question.wait(within_s) and question.failure is None
 
     async def first_marks(
         self, new: Collection[Instrumented], wanted: Collection[Instrumented], within_s: float
@@ -170,6 +191,22 @@ class Questions:
             self._take(mark)
         return next(iter(answers.failures), None)
 
+    def _begin_list(self, venue: str, patience_s: float) -> Question:
+        if venue not in self._lists:
+            self._source.open(venue)
+            self._lists[venue] = Question(venue, "contract sizes", self._clock, lambda _: self._over())
+        question = self._lists[venue]
+        if not question.under_way:
+            question.begin(partial(self._ask_sizes, venue), patience_s)
+        return question
+
+    async def _ask_sizes(self, venue: str) -> Failure | None:
+        asked = {venue: partial(self._source.sizes, venue)}
+        answers = await ask_all(asked, "contract sizes", self._deadline_s)
+        for sizes in answers.by_venue.values():
+            self.sizes |= sizes
+        return next(iter(answers.failures), None)
+
     async def _ask_account(self, name: AccountName) -> Failure | None:
         await self._accounts.refresh([name], self._deadline_s)
         return self._accounts.failure(name)
@@ -200,6 +237,7 @@ class Questions:
     def _all(self) -> Iterator[Question]:
         yield from self._marks.values()
         yield from self._positions.values()
+        yield from self._lists.values()
 
     def _of_venue(self, venue: str) -> Question:
         if venue not in self._marks:

@@ -16,63 +16,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.errors import VenueUnavailable
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.marks import Instrumented, Mark, MarkSource
 from xetrade_core.model.orders import Fill
 from xetrade_core.monitor.accounts import AccountName, AccountSource
 from xetrade_core.monitor.comparing import Comparison
 from xetrade_core.monitor.ledger import FillLedger, UnknownSize
+from xetrade_core.monitor.pace import Pace
 from xetrade_core.monitor.questions import Questions
 from xetrade_core.monitor.view import PositionView, Total, Views, totals
 from xetrade_core.positions.book import Holder
 from xetrade_core.positions.position import Position
 
 _FIRST_MARK_S = 1.0  # a fill of what had no mark yet waits so long for one
-_ASKED_EVERY_S = 1.0  # marks that nobody follows, where every change is to be shown
-_PATIENCE_S = 1.0  # an update waits so long for answers, or a tenth of its interval if that is longer
-_ENDING_S = 1.0  # a question that was not answered in time is over by then
 _DEEP_NS = NS_PER_S
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How positions are watched. `max_updates` None: until stopped. `on_change`: also an update whenever a mark has
-    moved, one each `least_s` at most. Marks older than `stale_after_s` are flagged, and one that does not come within
-    `mark_deadline_s` is left as it is. The first update waits for marks up to `first_s`, a single one as long as they
-    may take; later ones wait for venues that were in time before, and for a moment. The store is looked into at most
-    every `fills_every_s`. Accounts are asked for their positions with the marks, at most every `accounts_every_s`."""
-
-    interval_s: float = 30.0
-    max_updates: int | None = None
-    fills_every_s: float = 0.05
-    stale_after_s: float = 60.0
-    mark_deadline_s: float = 10.0
-    first_s: float = 5.0
-    accounts_every_s: float = 5.0
-    flat: bool = False
-    on_change: bool = False
-    least_s: float = 0.1
-
-    @property
-    def once(self) -> bool:
-        """Whether it is one look, with nothing to wait for."""
-        return self.max_updates == 1
-
-    @property
-    def first_patience_s(self) -> float:
-        """How long the first update waits for answers."""
-        whole_s = self.mark_deadline_s + _ENDING_S
-        return whole_s if self.once else min(self.first_s, whole_s)
-
-    @property
-    def patience_s(self) -> float:
-        """How long a later one waits."""
-        return max(_PATIENCE_S, self.interval_s / 10)
-
-    @property
-    def ask_every_s(self) -> float:
-        """How often venues are asked for marks."""
-        return min(self.interval_s, _ASKED_EVERY_S) if self.on_change else self.interval_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +99,8 @@ class Watch:
     async def updates(self, stop: asyncio.Event) -> AsyncIterator[Update]:
         """One now, then one each interval and one whenever fills come in. Raises StoreUnavailable, ConfigError."""
         most = self._pace.max_updates
-        fills = await self._follow()
         async with self._listening(stop) as listening:
+            fills = await self._follow()
             await self._first_answers(stop)
             while not stop.is_set() and (most is None or self._number < most):
                 yield self._update(fills)
@@ -212,7 +170,8 @@ class Watch:
     def _ask(self, patience_s: float) -> None:
         """Ask for marks and positions. What is open is looked up here, while nothing changes it."""
         self._ask_ns = self._clock.monotonic_ns() + round(self._pace.ask_every_s * NS_PER_S)
-        self._questions.begin(self.wanted, self._contract_accounts(), patience_s)
+        unsized = {venue for venue, _ in self._ledger.left_out}
+        self._questions.begin(self.wanted, self._contract_accounts(), unsized, patience_s)
 
     def _show_ns(self, now_ns: int) -> int:
         """When there is an update next, as far as is known now."""
@@ -243,12 +202,13 @@ class Watch:
     async def _follow(self) -> int:
         """What venues have told and the store has got, if either may have something.
 
-        Contract sizes that no order tells are looked up in the venue's own list.
+        Contract sizes that no order tells are looked up in the venue's own list; while that does not come, the fills
+        that need it are left out. Raises UnknownSize where the list has it not.
         """
         now_ns = self._clock.monotonic_ns()
         deep = self._late and now_ns - self._deep_ns >= _DEEP_NS
         look = self._rung and now_ns - self._looked_ns >= round(self._pace.fills_every_s * NS_PER_S)
-        if not (deep or look or self._heard):
+        if not (self._take_sizes() or deep or look or self._heard):
             return 0
         heard, self._heard = self._heard, []
         self._rung, self._looked_ns = False, now_ns
@@ -261,8 +221,17 @@ class Watch:
             except UnknownSize as error:
                 if error.venue in asked:
                     raise
-                asked.add(error.venue)
-                self._ledger.sizes.update(await self._source.sizes(error.venue))
+                within_s = _FIRST_MARK_S if self._number else self._pace.first_patience_s
+                if await self._questions.first_sizes(error.venue, within_s):
+                    asked.add(error.venue)
+                    self._take_sizes()
+                else:
+                    self._ledger.leave_out(error)
+
+    def _take_sizes(self) -> bool:
+        """Give the ledger what it was waiting for; whether there is more to count by that."""
+        sizes, self._questions.sizes = self._questions.sizes, {}
+        return bool(sizes) and self._ledger.know(sizes)
 
     # -- marks ---------------------------------------------------------------------------------------------------------
 
@@ -301,12 +270,16 @@ class Watch:
             fills,
             rows,
             tuple(totals(rows)),
-            self._questions.missing(venues, self._contract_accounts()),
+            self._questions.missing(venues, self._contract_accounts()) + self._left_out(),
             self._ledger.ahead,
             self._comparison.mismatches,
             tuple(totals([*rows, *closed])),
             self._questions.open(venues),
         )
+
+    def _left_out(self) -> tuple[Failure, ...]:
+        said = "{0[1]} on {0[0]} is left out until the venue has told its contract size"
+        return tuple(Failure(one[0], VenueUnavailable(said.format(one))) for one in sorted(self._ledger.left_out))
 
     def _shown(self, quantity: Decimal) -> bool:
         return bool(quantity) or self._pace.flat

@@ -119,6 +119,7 @@ def position_checks(made: Watched, venue: str) -> list[dg.AssetCheckResult]:
     """The verdicts on the positions of a venue."""
     rows = made.of_venue(venue)
     unmarked = [f"{one.account} {one.symbol}" for one in rows if one.quantity and (one.mark is None or one.mark_stale)]
+    unmarked += [f"{name}: its contract size is not known" for name in made.left_out if name.startswith(f"{venue} ")]
     rejected = [f"{made.rejected} rows"] if made.rejected else []
     differ = [line for line in made.mismatches if line.startswith(f"{venue}/")]
     asked = [name for name in made.compared if name.startswith(f"{venue}/")]

@@ -31,8 +31,9 @@ from xetrade_core.errors import ConfigError
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.monitor.ledger import Selection
 from xetrade_core.monitor.limits import PositionLimits
+from xetrade_core.monitor.pace import Pace
 from xetrade_core.monitor.view import exposures
-from xetrade_core.monitor.watch import Pace, Update
+from xetrade_core.monitor.watch import Update
 from xetrade_core.plots import exposure_picture, profit_picture
 from xetrade_core.telemetry import Webhook, add_alarm_sink
 from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour
