@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -164,7 +165,7 @@ async def test_a_living_session_is_left_alone(tmp_path: Path) -> None:
 async def test_a_session_that_ended_well_keeps_its_status_for_a_day(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     await rig.run_for(rig.session(), 0.4)
-    now_ns = rig.clock.wall_ns()
+    now_ns = time.time_ns()  # as the age of a file is told by the machine
     assert orphans(rig.spool) == []
     assert recover(rig.spool, rig.store, ManualClock(now_ns)).cleared == ()
     assert SessionDir(rig.spool / "s1").status_file.exists()

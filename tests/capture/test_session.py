@@ -12,10 +12,11 @@ import pytest
 from tests.capture.lake_rows import gap_records, rows_by_symbol, segment_rows
 from tests.capture.ledger_check import check_ledger
 from tests.capture.market import MarketFeed
+from tests.support.hours import ClockNearTheHour
 from xetrade_core.capture.session import CaptureConfig, CaptureReport, CaptureSession
 from xetrade_core.capture.spool import SessionDir
 from xetrade_core.capture.status import read_status
-from xetrade_core.clock import NS_PER_MS, NS_PER_S, SystemClock
+from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import ConfigError, SessionError, UnknownSymbol, VenueUnavailable
 from xetrade_core.feeds.feed import Feed
 from xetrade_core.lake.store import ObjectStore, open_store
@@ -29,7 +30,7 @@ class Rig:
     """One session's surroundings."""
 
     def __init__(self, tmp_path: Path) -> None:
-        self.clock = SystemClock()
+        self.clock = ClockNearTheHour(1200)  # a gap that crosses the hour is written for each of the two
         self.store: ObjectStore = open_store(tmp_path / "lake")
         self.spool = tmp_path / "spool"
         self.feeds: dict[str, MarketFeed] = {}

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.browser import Console, browser_page
 from tests.e2e.dagster_host import DagsterHost
 from tests.monitor.conftest import trading
-from tests.pipelines.deployment import within_one_hour
+from tests.support.hours import within_one_hour
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.settings import load_settings
@@ -125,6 +125,7 @@ SWAP = "BTC/USDT:USDT"
 @pytest.fixture
 def booked(host: DagsterHost, console: Console, monkeypatch: pytest.MonkeyPatch) -> VenueDay:
     """The books of a desk that trades since three days, made in the deployment's own instance."""
+    within_one_hour(60)
     monkeypatch.chdir(host.home)
     for name, value in host.environment.items():
         monkeypatch.setenv(name, value)

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from tests.e2e.dagster_host import DagsterHost
-from tests.pipelines.deployment import SYMBOLS, lately, within_one_hour
+from tests.pipelines.deployment import SYMBOLS, lately
+from tests.support.hours import within_one_hour
 from tests.support.s3 import SECRET_KEY, S3Server
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.reader import Lake

@@ -19,7 +19,7 @@ from xetrade_core.capture.recovery import recover
 from xetrade_core.capture.run import report_of, run_capture
 from xetrade_core.capture.session import CaptureConfig, _warm_up
 from xetrade_core.capture.spool import sessions
-from xetrade_core.clock import SystemClock
+from xetrade_core.clock import Clock, SystemClock
 from xetrade_core.errors import StorageFull
 from xetrade_core.feeds.feed import Feed
 from xetrade_core.lake.store import open_store
@@ -47,11 +47,11 @@ def config(spool: Path, **changes: Any) -> CaptureConfig:
     return CaptureConfig(**{**values, **changes})
 
 
-def _capture(spool: Path, lake: Path, seed: int, changes: dict[str, Any]) -> None:
+def _capture(spool: Path, lake: Path, seed: int, changes: dict[str, Any], clock: Clock) -> None:
     rng = random.Random(seed)
 
     async def open_feed(venue: str, symbols: tuple[str, ...]) -> Feed:
-        feed = MarketFeed(symbols, SystemClock(), rng, venue=venue)
+        feed = MarketFeed(symbols, clock, rng, venue=venue)
         original = feed._play
 
         def play(sink: Any, symbol: str) -> None:
@@ -62,14 +62,14 @@ def _capture(spool: Path, lake: Path, seed: int, changes: dict[str, Any]) -> Non
         feed._play = play  # type: ignore[method-assign]
         return feed
 
-    run_capture(config(spool, **changes), open_store(lake), open_feed)
+    run_capture(config(spool, **changes), open_store(lake), open_feed, clock=clock)
 
 
 def _capture_until_full(spool: Path, lake: Path, most_bytes: int, outcome: Path) -> None:
     """No file may grow past `most_bytes` (RLIMIT_FSIZE); what the capture says of it goes to `outcome`."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     try:
-        _capture(spool, lake, 1, {"session_id": "s1", "segment_s": 3600, "reserve_bytes": 0})
+        _capture(spool, lake, 1, {"session_id": "s1", "segment_s": 3600, "reserve_bytes": 0}, SystemClock())
     except StorageFull as error:
         report = report_of(error)
         assert report is not None
@@ -93,10 +93,10 @@ def running(target: Callable[..., None], *args: Any) -> Iterator[ForkServerProce
 
 
 def capturing(
-    spool: Path, lake: Path, seed: int, **changes: Any
+    spool: Path, lake: Path, seed: int, *, clock: Clock | None = None, **changes: Any
 ) -> contextlib.AbstractContextManager[ForkServerProcess]:
     """A capture of generated markets."""
-    return running(_capture, spool, lake, seed, changes)
+    return running(_capture, spool, lake, seed, changes, clock or SystemClock())
 
 
 def capturing_until_full(
@@ -111,9 +111,9 @@ def recovering(spool: Path, lake: Path) -> contextlib.AbstractContextManager[For
     return running(_recover, spool, lake)
 
 
-def kill(process: ForkServerProcess) -> int:
+def kill(process: ForkServerProcess, clock: Clock | None = None) -> int:
     """kill -9, and when it was done (wall ns)."""
-    killed_ns = time.time_ns()
+    killed_ns = (clock or SystemClock()).wall_ns()
     if process.is_alive() and process.pid is not None:
         os.kill(process.pid, signal.SIGKILL)
     process.join()

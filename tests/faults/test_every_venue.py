@@ -12,6 +12,7 @@ from tests.capture.lake_rows import gap_records, segment_rows
 from tests.capture.ledger_check import latest
 from tests.faults.test_sim import C, capturing, check_promise, check_replay, check_truth
 from tests.feeds.harness import SCENARIO, SYMBOLS
+from tests.support.hours import within_one_hour
 from tests.support.sim import AsyncSim, Sim, sim_process
 
 SECONDS = 12.0
@@ -28,6 +29,7 @@ def sim() -> Iterator[Sim]:
 async def test_all_venues_at_once_are_recorded_whole_and_a_gap_on_each_is_found_and_healed(
     tmp_path: Path, sim: Sim
 ) -> None:
+    within_one_hour(40)  # a gap that crosses it is written for each of the two
     async with capturing(tmp_path, sim, SYMBOLS, raw=True) as one:
         await asyncio.sleep(SETTLING_S)
         begin_ns = one.session.clock.wall_ns()

@@ -12,6 +12,7 @@ import pytest
 from tests.capture.lake_rows import gap_records, rows_by_symbol
 from tests.capture.ledger_check import check_ledger
 from tests.faults.capture_process import INTERVAL_S, capturing, kill, recovering, wait_for_session
+from tests.support.hours import ClockNearTheHour, within_one_hour
 from xetrade_core.capture.recovery import recover
 from xetrade_core.capture.spool import sessions
 from xetrade_core.clock import NS_PER_S, ManualClock, SystemClock
@@ -37,13 +38,15 @@ def check_promise(store: ObjectStore, start_ns: int, end_ns: int) -> dict[tuple[
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_killed_capture_loses_at_most_its_last_second(tmp_path: Path, seed: int) -> None:
+    """Every other one is killed about a full hour, when the files of one are sealed and those of the next begun."""
     rng = random.Random(seed)
     spool, lake = tmp_path / "spool", tmp_path / "lake"
-    with capturing(spool, lake, seed, session_id="s1") as process:
+    clock = ClockNearTheHour(-1.5 if seed % 2 else 1200)
+    with capturing(spool, lake, seed, clock=clock, session_id="s1") as process:
         wait_for_session(spool)
         opened_ns = next(sessions(spool)).plan().opened_ns
         time.sleep(rng.uniform(0.0, 2.5))
-        killed_ns = kill(process)
+        killed_ns = kill(process, clock)
     store = open_store(lake)
     later = ManualClock(killed_ns + 3 * NS_PER_S)
     report = recover(spool, store, later)
@@ -83,6 +86,7 @@ def test_a_recovery_that_is_killed_is_finished_by_the_next(tmp_path: Path, seed:
 @pytest.mark.slow
 def test_recovery_beside_the_next_session_and_from_two_processes_at_once(tmp_path: Path) -> None:
     """The hour as a whole: two sessions, a hole between them, every second accounted for after compaction."""
+    within_one_hour(40)
     spool, lake = tmp_path / "spool", tmp_path / "lake"
     store = open_store(lake)
     window = {"start_ns": time.time_ns(), "end_ns": time.time_ns() + 7 * NS_PER_S}

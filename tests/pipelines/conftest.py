@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from tests.pipelines.deployment import environment
+from tests.support.hours import within_one_day
 from tests.support.sim import Sim, default_sim  # noqa: F401
 from xetrade_core.lake.reader import Lake
 from xetrade_core.lake.store import ObjectStore, open_store
@@ -17,7 +18,11 @@ from xetrade_pipelines.definitions import build_defs
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory of a machine whose settings name a lake and a spool below it, and symbols of three venues."""
+    """The directory of a machine whose settings name a lake and a spool below it, and symbols of three venues.
+
+    Most of its tests ask for the partition of today.
+    """
+    within_one_day(30)
     for name, value in environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     return tmp_path

@@ -5,7 +5,6 @@ settings.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,24 +37,6 @@ def environment(
             variables[f"{prefix}REST_URL"] = sim.url(venue).rest
             variables[f"{prefix}WS_URL"] = sim.url(venue).ws
     return variables
-
-
-def within_one_hour(needs_s: float, *, since_s: float = 0) -> datetime:
-    """Wait, if need be, until this hour of UTC began `since_s` ago or longer and has `needs_s` left: what crosses the
-    hour has two partitions.
-
-    The end of the hour that it is then.
-    """
-    while True:
-        now = datetime.now(UTC)
-        begin = now.replace(minute=0, second=0, microsecond=0)
-        end = begin + timedelta(hours=1)
-        if (now - begin).total_seconds() < since_s:
-            time.sleep(since_s - (now - begin).total_seconds())
-        elif (end - now).total_seconds() < needs_s:
-            time.sleep((end - now).total_seconds() + 0.1)
-        else:
-            return end
 
 
 def lately() -> tuple[str, str]:

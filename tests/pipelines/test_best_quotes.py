@@ -13,9 +13,9 @@ import dagster as dg
 import pytest
 import yaml
 
-from tests.pipelines.deployment import within_one_hour
 from tests.pipelines.test_capture_and_compact import capture, checks, compact, materializations
 from tests.pipelines.test_schedules_and_sensors import tick
+from tests.support.hours import within_one_hour
 from tests.support.sim import Sim
 from tests.support.snapshots import HOUR, snapshot_rows
 from xetrade_core.clock import NS_PER_S

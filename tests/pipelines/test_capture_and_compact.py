@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from tests.pipelines.deployment import SYMBOLS, lately, within_one_hour
+from tests.pipelines.deployment import SYMBOLS, lately
+from tests.support.hours import within_one_hour
 from tests.support.sim import Sim
 from tests.support.snapshots import HOUR, snapshot_rows
 from xetrade_core.capture.spool import SessionPlan, create_session
