@@ -1,4 +1,4 @@
-"""OKX v5 in its own words: spot and swaps of one account in net mode, amounts of swaps in contracts.
+"""OKX v5 in its own words: spot and contracts of one account in net mode, amounts of contracts in contracts.
 
 The venue acknowledges: a reply to a placement, an amendment or a cancel holds the order's names and nothing else. So
 what must trade at once is asked for right after it was placed. A call is answered 200 with a code for each order in it;
@@ -22,6 +22,7 @@ from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.positions import signed_positions
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text
 from xetrade_core.model.accounts import Balance, VenuePosition
+from xetrade_core.model.instruments import MarketType
 from xetrade_core.model.orders import (
     Fill,
     Intent,
@@ -32,6 +33,7 @@ from xetrade_core.model.orders import (
     Side,
     TimeInForce,
 )
+from xetrade_core.symbols.parts import SymbolParts
 from xetrade_core.trading.execution import ExecutionError, OrderRef
 from xetrade_core.venues.budget import Priority
 
@@ -165,7 +167,7 @@ class OkxExecution(CcxtExecution):
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution."""
         begin = max(since_ms, self.clock.wall_ns() // NS_PER_MS - round(self.trade_history_s * 1000))
-        kind = {"instType": "SWAP" if ":" in symbol else "SPOT", "begin": str(begin)}
+        kind = {"instType": _kind(symbol), "begin": str(begin)}
         rows = await self.all_pages(f"trades of {symbol}", "private_get_trade_fills_history", symbol, "billId", kind)
         return [{"info": row} for _, row in rows]
 
@@ -203,13 +205,10 @@ class OkxExecution(CcxtExecution):
             yield Balance(self.rules.id, self.account, needed(one, "ccy"), total, free, received_ns)
 
     async def positions(self) -> tuple[VenuePosition, ...]:
-        """See Execution. In contracts."""
-        reply = await self.once(
-            "positions",
-            lambda ccxt: _with_symbols(ccxt, ccxt.private_get_account_positions({"instType": "SWAP"})),
-        )
+        """See Execution. In contracts, of all kinds of them."""
+        reply = await self.once("positions", lambda ccxt: _with_symbols(ccxt, ccxt.private_get_account_positions()))
         names = {"amount": "pos", "entry": "avgPx", "liquidation": "liqPx"}
-        return self.read("positions", lambda: signed_positions(self, reply, **names))
+        return self.read("positions", lambda: signed_positions(self, _with_signs(reply), **names))
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
@@ -250,6 +249,25 @@ class OkxExecution(CcxtExecution):
             if len(rows) < PAGE:
                 return found
             after = {"after": self.read(what, lambda rows=rows: needed(rows[-1][1], page_by))}  # type: ignore[misc]
+
+
+def _kind(symbol: str) -> str:
+    """The venue's kind of instrument of a universal symbol."""
+    kinds = {
+        MarketType.SPOT: "SPOT",
+        MarketType.SWAP: "SWAP",
+        MarketType.FUTURE: "FUTURES",
+        MarketType.OPTION: "OPTION",
+    }
+    return kinds[SymbolParts.parse(symbol, "okx").market_type]
+
+
+def _with_signs(rows: Iterable[tuple[str, Row]]) -> Iterable[tuple[str, Row]]:
+    """Positions in contracts, shorts negative: in long/short mode the venue states the amount of either without one."""
+    for symbol, row in rows:
+        if row.get("instType") != "MARGIN":
+            short = row.get("posSide") == "short"
+            yield symbol, {**row, "pos": f"{-abs(needed_number(row, 'pos')):f}"} if short else row
 
 
 async def _with_symbols(ccxt: Any, asked: Any) -> list[tuple[str, Any]]:
