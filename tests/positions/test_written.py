@@ -145,6 +145,12 @@ def test_trades_as_ccxt_gives_them_are_fills():
     assert (found.qty_signed, found.fees) == (D("0.999"), D("0.1"))
     none = {**trade, "fee": {"cost": None, "currency": None}, "fees": []}
     assert pnl({"symbol": "BTC/USDT"}, [none], mark=100).fees == 0
+    assert pnl({"symbol": "BTC/USDT"}, [{**trade, "fee": None, "fees": []}], mark=100).fees == 0
+    two = {**trade, "fee": None, "fees": [{"cost": 0.3, "currency": "USDT"}, {"cost": "-0.1", "currency": "USDT"}]}
+    assert pnl({"symbol": "BTC/USDT"}, [two], mark=100).fees == D("0.2")
+    both = {**two, "fees": [*two["fees"], {"cost": 1, "currency": "BNB"}]}
+    with pytest.raises(ConfigError, match=r"fills\[0\].fees = 'BNB, USDT' is not valid: fees in one currency"):
+        pnl({"symbol": "BTC/USDT"}, [both])
 
 
 def test_fees_in_base_and_third_currencies():

@@ -12,6 +12,7 @@ from xetrade_core.positions.case import Case, CaseFill, CaseFunding, PositionMod
 from xetrade_core.positions.conversion import Rate, Rates
 from xetrade_core.positions.fields import Fields, number, read_json
 from xetrade_core.positions.lots import LotMethod
+from xetrade_core.positions.numbers import exact_sum
 from xetrade_core.positions.payout import Payout
 from xetrade_core.positions.written_payout import read_payout
 from xetrade_core.symbols.parts import Style
@@ -92,7 +93,9 @@ def _once(rows: Sequence[Any]) -> tuple[int, ...]:
     twins: dict[str, list[Any]] = {}
     kept = []
     for index, row in enumerate(rows):
-        name = next((row[one] for one in TRADE if row.get(one)), None) if isinstance(row, dict) else None
+        name = (
+            next((row[one] for one in TRADE if row.get(one) not in (None, "")), None) if isinstance(row, dict) else None
+        )
         if name is not None:
             alike = twins.setdefault(str(name), [])
             if row in alike:
@@ -103,15 +106,26 @@ def _once(rows: Sequence[Any]) -> tuple[int, ...]:
 
 
 def _of_ccxt(value: Any, place: str) -> Any:
-    """A trade as ccxt gives it in the fields of a fill: its fee is an object, its time there twice."""
+    """A trade as ccxt gives it in the fields of a fill: its fee an object or a list of them, its time there twice."""
     if not isinstance(value, dict):
         return value
     row = {name: other for name, other in value.items() if not (name == "datetime" and "timestamp" in value)}
-    if isinstance(value.get("fee"), dict):
-        fee = Fields(value["fee"], f"{place}.fee", FEE, '{"cost": "0.1", "currency": "USDT"}')
-        row.pop("fees", None)
-        row |= {"fee": fee.get("cost"), "fee_currency": fee.get("currency")}
-    return row
+    listed = row.pop("fees") if isinstance(row.get("fees"), list | None) and "fees" in row else None
+    given = row.get("fee")
+    if isinstance(given, dict):
+        return row | _fee_of([given], f"{place}.fee")
+    return row | _fee_of(listed, f"{place}.fees") if listed and given in (None, "") else row
+
+
+def _fee_of(listed: list[Any], place: str) -> dict[str, Any]:
+    """What objects of one currency come to."""
+    fees = [Fields(one, place, FEE, '{"cost": "0.1", "currency": "USDT"}') for one in listed]
+    paid = [(fee.get("currency"), cost) for fee in fees if (cost := fee.number("cost")) is not None]
+    currencies = {str(currency) for currency, _ in paid}
+    if len(currencies) > 1:
+        named = ", ".join(sorted(currencies))
+        raise ConfigError.of(place, named, "fees in one currency: make a fill of each part, with its fee")
+    return {"fee": exact_sum(cost for _, cost in paid), "fee_currency": paid[0][0]} if paid else {"fee": None}
 
 
 def _fill(value: Any, place: str, mode: PositionMode) -> CaseFill:
