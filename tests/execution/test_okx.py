@@ -40,7 +40,8 @@ async def test_positions_of_every_kind_have_their_signs_in_either_mode(monkeypat
         row("BTC-USDT-SWAP", "SWAP", "long", "3"), row("BTC-USDT-SWAP", "SWAP", "short", "5"),
         row("BTC-USD-261225", "FUTURES", "net", "-2"), row("BTC-USDT", "MARGIN", "net", "1"),
     ]  # fmt: skip
-    client = open_execution("okx", "main", Credentials("k", "s", "p"), ClientOptions(), SystemClock(), random.Random(1))
+    keys = Credentials("okx-test-key", "okx-test-secret", "okx-test-passphrase")
+    client = open_execution("okx", "main", keys, ClientOptions(), SystemClock(), random.Random(1))
     assert isinstance(client, OkxExecution)
 
     async def once(what: str, ask: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
