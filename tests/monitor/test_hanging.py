@@ -38,6 +38,7 @@ SCENARIO = "seed = 8\n" + "".join(
     for venue in (FINE, HUNG)
 )
 FOREVER_S = 600.0
+NO_MARK = f"{HUNG} gave no mark within 1.5 s"
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +101,9 @@ def marked_ns(update: Update, venue: str) -> float:
     return update.at_ns - age_s * 1e9
 
 
-def silent(update: Update) -> set[str]:
-    return {failure.venue for failure in update.failures}
+def reasons(update: Update, venue: str) -> list[str]:
+    """Why a venue does not answer."""
+    return [failure.reason for failure in update.failures if failure.venue == venue]
 
 
 async def test_what_hangs_from_the_start_is_named_and_the_others_are_shown_at_the_interval(
@@ -111,17 +113,15 @@ async def test_what_hangs_from_the_start_is_named_and_the_others_are_shown_at_th
     began = time.monotonic()
     async with watching(reader, Pace(interval_s=0.1, first_s=0.5, mark_deadline_s=50)) as (_, updates):
         first = await until(updates, lambda one: row(one, FINE).mark is not None)
-        calls = len(sim.injected("rest_delay"))
         seen = [await anext(updates) for _ in range(10)]
+        seen.append(await until(updates, lambda one: marked_ns(one, FINE) > marked_ns(first, FINE)))
     assert time.monotonic() - began < 50  # nobody has waited for its deadline
-    assert [one.number for one in seen] == list(range(first.number + 1, first.number + 11))
-    assert marked_ns(seen[-1], FINE) > marked_ns(first, FINE)
+    assert [one.number for one in seen[:10]] == list(range(first.number + 1, first.number + 11))
     for update in (first, *seen):
         hung = row(update, HUNG)
         assert (hung.quantity, hung.mark, hung.net, hung.mark_stale) == (1, None, None, False)
-        assert silent(update) == {HUNG}
-    assert "okx has been asked for marks for" in seen[-1].failures[0].reason
-    assert len(sim.injected("rest_delay")) == calls  # one question at a time, however many updates there are
+        assert "okx has been asked for marks for" in " ".join(reasons(update, HUNG))
+    assert len(sim.injected("rest_delay")) < 4 * len(seen)  # not one question, of four calls, for each update
 
 
 async def test_what_hangs_later_keeps_its_last_mark_which_grows_old_and_is_current_once_it_is_back(
@@ -132,22 +132,21 @@ async def test_what_hangs_later_keeps_its_last_mark_which_grows_old_and_is_curre
     watchman = Watchman(PositionLimits())
     pace = Pace(interval_s=0.2, mark_deadline_s=1.5, stale_after_s=1.3, accounts_every_s=0.5)
     async with watching(reader, pace) as (_, updates):
-        await until(updates, lambda one: not silent(one) and all(one.mark is not None for one in one.positions))
+        await until(updates, lambda one: not one.failures and all(row.mark is not None for row in one.positions))
         hang(sim)
-        gone = await until(updates, lambda one: HUNG in silent(one))
-        last = row(gone, HUNG).mark
-        old = await until(updates, lambda one: row(one, HUNG).mark_stale)
-        assert row(old, HUNG).mark == last
+        gone = await until(updates, lambda one: NO_MARK in reasons(one, HUNG))
+        old = await until(
+            updates, lambda one: row(one, HUNG).mark_stale and marked_ns(one, FINE) > marked_ns(gone, FINE)
+        )
+        assert row(old, HUNG).mark == row(gone, HUNG).mark is not None
         assert marked_ns(old, HUNG) == pytest.approx(marked_ns(gone, HUNG))
-        assert marked_ns(old, FINE) > marked_ns(gone, FINE)
-        assert silent(old) == {HUNG}
         watchman.look(old)
         sim.clear()
-        back = await until(updates, lambda one: marked_ns(one, HUNG) > marked_ns(old, HUNG))
+        back = await until(updates, lambda one: not row(one, HUNG).mark_stale)
     remove()
     assert "BTC/USDT:USDT on okx main maker has a mark of" in " ".join(one["message"] for one in told)
-    assert not row(back, HUNG).mark_stale
-    assert not any("mark" in failure.reason for failure in back.failures)
+    assert marked_ns(back, HUNG) > marked_ns(old, HUNG)
+    assert NO_MARK not in reasons(back, HUNG)
 
 
 async def test_a_fill_is_seen_at_once_while_another_venue_hangs(sim: Sim, reader: OrderReader, trade: Trade) -> None:
@@ -196,17 +195,21 @@ async def test_a_stop_ends_a_watch_that_still_waits_for_its_first_marks(sim: Sim
     stop = asyncio.Event()
     pace = Pace(max_updates=1, mark_deadline_s=50)
     async with open_watch(load_settings(), reader, Selection(), pace, SystemClock(), random.Random(1)) as opened:
-        asyncio.get_running_loop().call_later(0.3, stop.set)
-        async with asyncio.timeout(8):  # a request alone may take ten seconds
-            assert [one async for one in opened.updates(stop)] == []
+        first = asyncio.ensure_future(anext(opened.updates(stop), None))
+        while not sim.injected("rest_delay"):
+            await asyncio.sleep(0.05)
+        stopped = time.monotonic()
+        stop.set()
+        assert await first is None
+    assert time.monotonic() - stopped < 8  # a request alone may take ten seconds
 
 
 def test_a_bounded_watch_compares_the_accounts_that_tell_and_says_which_did_not(
     sim: Sim, reader: OrderReader, tmp_path: Path
 ) -> None:
     hang(sim)
-    pace = Pace(interval_s=0.05, max_updates=2, first_s=0.2, mark_deadline_s=2)
+    pace = Pace(interval_s=0.05, max_updates=2, first_s=0.2, mark_deadline_s=4)
     made = watch_positions(load_settings(), LocalStore(tmp_path / "lake"), pace, SystemClock())
     assert made.compared == (f"{FINE}/main",)
     assert made.mismatches == (f"{FINE}/main {SWAP}: 1 here, 0 at the venue",)
-    assert made.untold == (f"{HUNG}/main gave no positions within 2 s",)
+    assert made.untold == (f"{HUNG}/main gave no positions within 4 s",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -48,6 +49,18 @@ class Slow(Away):
         return None
 
 
+class Held(Away):
+    """A store that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.answer, self.answered = threading.Event(), threading.Event()
+
+    def read(self, key: str) -> bytes | None:
+        self.answer.wait()
+        self.answered.set()
+        return None
+
+
 class Shifted(SystemClock):
     """The machine's clock, with the wall so many days later."""
 
@@ -69,6 +82,22 @@ def lists_of(
 
 
 # --- the lists --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_cancellation_is_never_lost_however_near_the_answer_it_comes(turns: int) -> None:
+    """Else what is being closed goes on, and asks a venue that hangs."""
+    store = Held()
+    reading = asyncio.create_task(lists_of(store).today())
+    await asyncio.sleep(0.01)
+    store.answer.set()
+    store.answered.wait()
+    time.sleep(0.01)  # noqa: ASYNC251 - the loop stands still until the thread has told of its answer
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    asked = reading.cancel()
+    await asyncio.wait({reading})
+    assert reading.cancelled() is asked
 
 
 async def test_a_list_comes_back_as_it_was_with_the_time_at_which_the_venue_gave_it(tmp_path: Path) -> None:

@@ -35,14 +35,14 @@ class Pace:
 
     @property
     def first_patience_s(self) -> float:
-        """How long the first update waits for answers."""
+        """How long the first update waits for answers; not until those that have come are old."""
         whole_s = self.mark_deadline_s + _ENDING_S
-        return whole_s if self.once else min(self.first_s, whole_s)
+        return whole_s if self.once else min(self.first_s, whole_s, self.stale_after_s / 2)
 
     @property
     def patience_s(self) -> float:
         """How long a later one waits."""
-        return max(_PATIENCE_S, self.interval_s / 10)
+        return min(max(_PATIENCE_S, self.interval_s / 10), self.stale_after_s / 2)
 
     @property
     def ask_every_s(self) -> float:

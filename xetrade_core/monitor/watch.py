@@ -197,7 +197,8 @@ class Watch:
         """Wait to be woken, until then at most."""
         within_s = max(until_ns - self._clock.monotonic_ns(), 0) / NS_PER_S
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._woken.wait()
 
     async def _follow(self) -> int:
         """What venues have told and the store has got, if either may have something.

@@ -104,7 +104,8 @@ class MarketLists:
 
     async def _try(self, store: MarketStore, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
-            return await asyncio.wait_for(asyncio.to_thread(do, *args, **kwargs), self._patience_s)
+            async with asyncio.timeout(self._patience_s):  # wait_for forgets a cancellation that comes with the answer
+                return await asyncio.to_thread(do, *args, **kwargs)
         except (XETradeError, TimeoutError) as error:
             said = str(error) or f"no answer within {self._patience_s:g} s"
             _log.warning("list of markets not kept there", venue=self._venue, store=str(store), error=said)
