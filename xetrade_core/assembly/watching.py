@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from xetrade_core.accounting.bests import keep_best, read_best
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounting import existing_store
@@ -180,15 +181,18 @@ def watch_positions(
     limits: PositionLimits | None = None,
 ) -> Watched:
     """Watch the order store's positions for `pace.max_updates` updates, keep each look in the lake, and raise alarms of
-    what `limits`, or else those of the settings, do not allow.
+    what `limits`, or else those of the settings, do not allow. A drawdown is from the best of earlier sessions too.
 
     Raises ConfigError, StoreUnavailable, LakeError; a venue without marks is among the failures.
     """
     chosen = selection or Selection()
     with OrderReader(existing_store(settings)) as reader:
         require_known(settings, reader, chosen.venue, chosen.account)
-        watchman = Watchman((limits or PositionLimits()).or_else(usual_limits(settings)))
-        return asyncio.run(_watch(settings, store, reader, pace, clock, on_update, chosen, watchman))
+        allowed = (limits or PositionLimits()).or_else(usual_limits(settings))
+        watchman = Watchman(allowed, read_best(store, chosen))
+        made = asyncio.run(_watch(settings, store, reader, pace, clock, on_update, chosen, watchman))
+        keep_best(store, chosen, watchman.best)
+        return made
 
 
 async def _watch(

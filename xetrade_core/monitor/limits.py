@@ -6,6 +6,7 @@ An alarm is told when it begins and not again until it has ended; what ends is t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -72,11 +73,12 @@ def mismatch(words: str) -> Alarming:
 
 
 class Watchman:
-    """Looks at each update and tells what has become alarming."""
+    """Looks at each update and tells what has become alarming. `best` is the highest net that was seen, by settlement
+    currency; it may have been seen before."""
 
-    def __init__(self, limits: PositionLimits) -> None:
+    def __init__(self, limits: PositionLimits, best: Mapping[str, Decimal] | None = None) -> None:
         self._limits = limits
-        self._best: dict[str, Decimal] = {}
+        self.best: dict[str, Decimal] = dict(best or {})
         self._told: set[tuple[str, str]] = set()
 
     def tell(self, found: Alarming) -> None:
@@ -121,7 +123,7 @@ class Watchman:
         for total in update.results:  # closing a position changes nothing of what was made
             if total.net is None:
                 continue
-            best = self._best[total.settle] = max(self._best.get(total.settle, total.net), total.net)
+            best = self.best[total.settle] = max(self.best.get(total.settle, total.net), total.net)
             with localcontext(stream_context()):
                 lost = best - total.net
             if most is not None and lost > most:

@@ -34,7 +34,7 @@ class MonitorConfig(RunConfig):
         default=None, gt=0, description="Alarm of a position worth more (settlement currency)."
     )
     max_drawdown: float | None = Field(
-        default=None, gt=0, description="Alarm of a net so far below its best in the run."
+        default=None, gt=0, description="Alarm of a net so far below its best, in the run or before."
     )
     min_liquidation_distance: float | None = Field(
         default=None, gt=0, description="Alarm of a mark nearer to the venue's liquidation price (percent of the mark)."
