@@ -136,7 +136,7 @@ async def test_an_order_that_is_acknowledged_after_patience_has_ended_is_cancell
     opened: Open, sim: Sim, tmp_path: Path
 ) -> None:
     async with rigged(VENUE, SYMBOL, opened, sim, tmp_path, Policy(patience_s=0.1)) as rig:
-        sim.begin(kind="rest_delay", venue=VENUE, path="/api/v3/order", delay_s=1, count=3)
+        sim.begin(kind="rest_delay", venue=VENUE, path="/api/v3/order", delay_s=0.5, count=3)
         report = await rig.stress(StressPlan(clients=3))
         assert report.accounted
         assert (report.total.canceled, report.total.unknown) == (3, 0), report.total.causes

@@ -17,7 +17,16 @@ from tests.trading.cross_mixing import cross
 from tests.trading.cross_world import KEY, SWAP, CrossWorld, MortalStore
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
-from xetrade_core.errors import CrossBusy, CrossConflict, CrossNotOver, CrossRefused, InvalidOrder, NoAnswer
+from tests.trading.virtual import InlineJournal
+from xetrade_core.errors import (
+    CrossBusy,
+    CrossConflict,
+    CrossNotOver,
+    CrossRefused,
+    InvalidOrder,
+    NoAnswer,
+    StoreUnavailable,
+)
 from xetrade_core.model.instruments import InstrumentStatus
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
 from xetrade_core.model.orders import OrderState, Side
@@ -407,6 +416,48 @@ def test_what_stops_it_in_the_middle_says_that_it_goes_on_and_it_does(world: Cro
         world.run(key_is_withdrawn)
     [saga] = world.run(lambda service: service.resume()) or []
     assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
+    assert world.check() == saga
+
+
+@pytest.mark.parametrize("kind", ["entry", "order"])
+@pytest.mark.parametrize("written", range(1, 6))
+def test_a_store_that_is_away_for_a_moment_leaves_nothing_unhedged(
+    world: CrossWorld, monkeypatch: pytest.MonkeyPatch, kind: str, written: int
+) -> None:
+    writes, at_once = [written], MortalStore._write
+
+    def write(store: MortalStore, work: object) -> object:
+        writes[0] -= 1
+        if writes[0] == -1:
+            raise StoreUnavailable("the order store does not answer: it is being moved")
+        return at_once(store, work)
+
+    if kind == "entry":
+        monkeypatch.setattr(MortalStore, "_write", write)
+    else:
+        monkeypatch.setattr(InlineJournal, "away_after", [written - 1])
+    saga = ended(world)
+    assert saga.state in (CrossState.DONE, CrossState.FAILED, CrossState.UNWOUND)
+    assert saga.unhedged == 0
+
+
+def test_a_store_that_stays_away_stops_a_cross_order_and_says_how_it_goes_on(
+    world: CrossWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, writes = MortalStore._write, [3]
+
+    def write(store: MortalStore, work: object) -> object:
+        writes[0] -= 1
+        if writes[0] < 0:
+            raise StoreUnavailable("the order store does not answer: it is being moved")
+        return at_once(store, work)
+
+    with monkeypatch.context() as away:
+        away.setattr(MortalStore, "_write", write)
+        with pytest.raises(CrossNotOver, match="it is being moved; `xetrade cross resume spread-1` goes on with it"):
+            world.start()
+    world.clock.continue_after_s(20)
+    [saga] = world.run(lambda service: service.resume()) or []
     assert world.check() == saga
 
 

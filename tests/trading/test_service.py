@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from xetrade_core.errors import (
     OrderOutcomeUnknown,
     OrderRejected,
     RiskDenied,
+    StoreUnavailable,
     UnknownOrder,
 )
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
@@ -478,6 +480,51 @@ def test_fills_are_asked_for_by_the_time_of_a_venue_whose_clock_is_minutes_behin
     world.run(program)
     order = stored(world)
     assert (order.state, order.fills_amount) == (OrderState.FILLED, order.amount)
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_REPLY])
+@pytest.mark.parametrize("written", range(1, 4))
+def test_a_store_that_is_away_for_a_moment_leaves_no_order_that_nobody_is_at(
+    world: World, monkeypatch: pytest.MonkeyPatch, written: int, fault: Fault
+) -> None:
+    monkeypatch.setattr(InlineJournal, "away_after", [written])
+    world.fail("place", fault)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        with suppress(StoreUnavailable):  # the cancel itself could not be noted
+            await service.cancel(order.client_id)
+        await service.settled()
+
+    world.run(program)
+    [there] = world.double.orders
+    asked = there.status is ReportStatus.CANCELED
+    assert stored(world).state is (OrderState.CANCELED if asked else OrderState.OPEN)
+    assert not stored(world).cancel_requested or asked
+    assert InlineJournal.away_after == []
+
+
+def test_a_store_that_stays_away_is_told_of_and_what_was_sent_is_gone_on_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    remove = add_alarm_sink(lambda body: told.append(body["alarm"]))
+    monkeypatch.setattr(InlineJournal, "away_after", [1, *[0] * 1000])
+
+    async def lose_it(service: OrderService) -> None:
+        with pytest.raises(OrderOutcomeUnknown):
+            await place(service)
+
+    async def go_on(service: OrderService) -> None:
+        InlineJournal.away_after.clear()
+        await service.resume()
+        await service.settled()
+
+    world.run(lose_it)
+    assert (told, stored(world).state) == (["order_driver_failed"], OrderState.SUBMITTING)
+    world.run(go_on)
+    assert (stored(world).state, len(world.double.orders)) == (OrderState.OPEN, 1)
+    remove()
 
 
 # -- amendments --------------------------------------------------------------------------------------------------

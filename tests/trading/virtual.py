@@ -10,9 +10,10 @@ import heapq
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.errors import StoreUnavailable
 from xetrade_core.trading.store import OrderStore, Work
 
 T = TypeVar("T")
@@ -78,11 +79,19 @@ class VirtualClock:
 class InlineJournal:
     """A journal whose commit happens between two awaits, without a thread: one can be stopped before and after it."""
 
+    #: how many writes go well before one does not, in turn
+    away_after: ClassVar[list[int]] = []
+
     def __init__(self, store: OrderStore) -> None:
         self._store = store
 
     async def write(self, work: Work[T], *, durable: bool = True) -> T:
         await asyncio.sleep(0)
+        if self.away_after:
+            self.away_after[0] -= 1
+            if self.away_after[0] < 0:
+                del self.away_after[0]
+                raise StoreUnavailable("the order store does not answer: it is being moved")
         if is_buried(asyncio.current_task()):
             raise asyncio.CancelledError  # the process is dead: what still runs only lets go of its frames
         [result] = self._store.transact([work], durable=False)  # nobody cuts the power here

@@ -277,7 +277,7 @@ class OrderService:
         client_id = driver.order.client_id
         try:
             while driver.next_step() is not None:
-                await driver.run()
+                await self._desk.while_the_store_is_away(driver.run)
         except Exception as error:
             alarm(
                 "order_driver_failed",

@@ -23,10 +23,10 @@ class Rules:
 
     `unsent_attempts`: so often a venue that cannot be reached is tried to trade back on, beside the `unwind_attempts`.
     `unwind_bps`: how far from the touch the first leg is traded back, one time more with every attempt. `lease_s`: so
-    long after its driver died another may go on with it. `patience_s`: how long a caller waits for an order that nobody
-    knows of. `rests_s`: an order that should not rest and does is cancelled then, and one in doubt freezes the saga.
-    `pause_s`: between an order that traded nothing and the next. `fresh_s`: so long after the plan the hedge is sent by
-    the book of then, at once.
+    long after its driver died another may go on with it. `store_away_s`: so long its driver goes on trying while the
+    store does not answer. `patience_s`: how long a caller waits for an order that nobody knows of. `rests_s`: an order
+    that should not rest and does is cancelled then, and one in doubt freezes the saga. `pause_s`: between an order that
+    traded nothing and the next. `fresh_s`: so long after the plan the hedge is sent by the book of then, at once.
     """
 
     hedge_attempts: int = 100
@@ -36,6 +36,7 @@ class Rules:
     pause_s: float = 0.5
     rests_s: float = 2.0
     lease_s: float = 6.0
+    store_away_s: float = 60.0
     fresh_s: float = 3.0
     patience_s: float = 120.0
 

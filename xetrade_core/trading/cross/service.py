@@ -8,7 +8,14 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import CrossBusy, InvalidOrder, UnknownCross
+from xetrade_core.errors import (
+    CrossBusy,
+    CrossNotOver,
+    InvalidOrder,
+    StoreConflict,
+    StoreUnavailable,
+    UnknownCross,
+)
 from xetrade_core.trading.cross.driver import CrossDriver
 from xetrade_core.trading.cross.means import Means, together
 from xetrade_core.trading.cross.planning import make_plan
@@ -19,6 +26,7 @@ from xetrade_core.trading.cross.store import CrossStore, require_same
 
 #: how far back `resume` looks whether orders of ended sagas have traded after all
 LATE_S = 86_400.0
+_AWAY = (StoreUnavailable, StoreConflict)
 _LOOK_AGAIN_S = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -106,6 +114,25 @@ class CrossService:
         return None
 
     async def _go_on(self, saga: Saga, name: str) -> Saga:
+        """Drive a saga to its end. A store that does not answer in the middle is waited for: a leg may have traded."""
+        within_ns = round(self.means.rules.store_away_s * NS_PER_S)
+        stopped: CrossNotOver | None = None
+        since_ns, waits = 0, iter(_LOOK_AGAIN_S)
+        while True:
+            began_ns = self._now_ns
+            try:
+                return await self._drive(saga, name)
+            except (CrossNotOver, *_AWAY) as error:
+                stopped = error if isinstance(error, CrossNotOver) else stopped
+                if not isinstance(error, _AWAY) and not isinstance(error.__cause__, _AWAY):
+                    raise
+                if not since_ns or self._now_ns - began_ns > within_ns:  # it went well for a while
+                    since_ns, waits = self._now_ns, iter(_LOOK_AGAIN_S)
+                if self._now_ns - since_ns >= within_ns:
+                    raise stopped or error from error.__cause__
+            await self.means.clock.sleep(next(waits, _LOOK_AGAIN_S[-1]))
+
+    async def _drive(self, saga: Saga, name: str) -> Saga:
         """Drive a saga once whoever drove it has let go, or has been silent for long enough to be dead."""
         sagas, key = self.means.sagas, saga.key
         until_ns = self._now_ns + 2 * round(self.means.rules.lease_s * NS_PER_S)
