@@ -301,6 +301,20 @@ def test_the_kill_switch_reaches_what_others_placed_and_fails_where_a_venue_is_s
     assert "NOT everything is known to be closed" in silent.out
 
 
+@pytest.mark.parametrize("command", ["halt", "cancel --all --venue binance --pair BTC-USDT"])
+def test_the_kill_switch_cancels_although_the_order_store_does_not_answer(
+    trade: Run, sim: Sim, tmp_path: Path, command: str
+) -> None:
+    order = placed(trade)
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database" * 1000)
+    ran = trade(*command.split(), "--json", XETRADE_TRADING__STORE=str(broken))
+    assert (ran.code, ran.json["clean"], open_ids(sim)) == (1, False, [])
+    said = ran.json["problems"]["order store"]
+    assert re.search("file is not a database; what the venues list was cancelled, .*`xetrade reconcile`", said)
+    assert trade("status", "--order-id", order["client_id"], "--refresh", "--json").json["state"] == "canceled"
+
+
 def test_a_live_account_trades_only_while_it_is_armed(trade: Run) -> None:
     denied = trade("place", *LIMIT, **LIVE)
     assert denied.code == 2

@@ -4,26 +4,32 @@ these; the command line has its own way of showing them."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from xetrade_core.assembly.accounts import plan_accounts
 from xetrade_core.assembly.order_store import open_reader, risk_overview, set_trading_state
 from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, OrderError
+from xetrade_core.errors import ConfigError, OrderError, StoreUnavailable
+from xetrade_core.execution.clients import open_execution
 from xetrade_core.model.order_events import TradingState
 from xetrade_core.model.orders import Order, OrderState
 from xetrade_core.settings import Settings
+from xetrade_core.symbols.pairs import means
 from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.cross.saga import Saga
 from xetrade_core.trading.cross.store import CrossStore
 from xetrade_core.trading.overview import Row, cancel_all_row, order_row, timeline
 from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.requests import OrderRequest
+from xetrade_core.trading.sweep import CancelAllReport, cancel_unrecorded
 from xetrade_core.venues.registry import venue as known_venue
 
 T = TypeVar("T")
@@ -164,17 +170,50 @@ def kill(
         raise ConfigError.of(
             "account", account, "a halt concerns a venue, or everything: set halt to false, or name no account"
         )
-    halted = None
+    halted, away = None, dict[str, str]()
     if halt:
-        halted = set_trading_state(settings, clock, TradingState.HALTED, venue=venue, pair=pair, by=by, reason=reason)
-    reports, problems = run_with_desk(
-        settings,
-        clock,
-        lambda desk: desk.cancel_all(venue=venue, account=account, pair=pair),
-        venue=venue,
-        account=account,
-    )
-    return Killed([cancel_all_row(report) for report in reports], problems, halted)
+        try:
+            halted = set_trading_state(
+                settings, clock, TradingState.HALTED, venue=venue, pair=pair, by=by, reason=reason
+            )
+        except StoreUnavailable as error:
+            away["halt"] = str(error)
+    reports, problems = cancel_everything(settings, clock, venue=venue, account=account, pair=pair)
+    return Killed([cancel_all_row(report) for report in reports], away | problems, halted)
+
+
+def cancel_everything(
+    settings: Settings, clock: Clock, *, venue: str | None, account: str | None, pair: str | None
+) -> tuple[list[CancelAllReport], dict[str, str]]:
+    """As `TradingDesk.cancel_all`, and where the order store does not answer by what the venues list alone: nothing of
+    it is recorded then, which is a problem of its own."""
+    try:
+        return run_with_desk(
+            settings,
+            clock,
+            lambda desk: desk.cancel_all(venue=venue, account=account, pair=pair),
+            venue=venue,
+            account=account,
+        )
+    except StoreUnavailable as error:
+        reports, problems = asyncio.run(_cancel_unrecorded(settings, clock, venue, account, pair))
+        why = f"{error}; what the venues list was cancelled, unrecorded: `xetrade reconcile` once the store answers"
+        return reports, problems | {"order store": why}
+
+
+async def _cancel_unrecorded(
+    settings: Settings, clock: Clock, venue: str | None, account: str | None, pair: str | None
+) -> tuple[list[CancelAllReport], dict[str, str]]:
+    plans = plan_accounts(settings, venue=venue, account=account)
+    wanted = None if pair is None else partial(means, pair)
+    async with contextlib.AsyncExitStack() as opened:
+        sweeps: list[Awaitable[CancelAllReport]] = []
+        for plan in plans.require_any():
+            client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, random.Random())
+            opened.push_async_callback(client.close)
+            sweeps.append(cancel_unrecorded(plan.venue, plan.account, client, Policy().call_timeout_s, wanted))
+        reports = list(await asyncio.gather(*sweeps))
+    return reports, {"/".join(name): str(error) for name, error in plans.problems.items()}
 
 
 def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[list[News], str]:

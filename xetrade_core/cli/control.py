@@ -24,7 +24,7 @@ from xetrade_core.cli.desk import (
 from xetrade_core.cli.options import JsonOption, open_settings, seconds
 from xetrade_core.cli.output import count, emit_json, emit_text, say
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import ConfigError
+from xetrade_core.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
     from xetrade_core.assembly.trading import TradingDesk
@@ -177,12 +177,18 @@ def halt(
 
     settings = open_settings()
     state = TradingState.REDUCING if reducing else TradingState.HALTED
-    where = _set_state(settings, state, venue, pair, by, reason)
-    if reducing or keep_orders:
-        _show_state(settings, state, where, as_json=as_json)
-        return
-    if not as_json:
-        say(f"trading of {where} is halted")
+    try:
+        where = _set_state(settings, state, venue, pair, by, reason)
+    except StoreUnavailable as error:
+        if reducing or keep_orders:
+            raise
+        say(f"trading is NOT halted, as {error}; cancelling all the same")
+    else:
+        if reducing or keep_orders:
+            _show_state(settings, state, where, as_json=as_json)
+            return
+        if not as_json:
+            say(f"trading of {where} is halted")
     cancel_everything(settings, venue, "", pair, as_json=as_json)
 
 

@@ -128,14 +128,13 @@ def show_rows(title: str, rows: list[Any]) -> None:
 
 def cancel_everything(settings: Settings, venue: str, account: str, pair: str, *, as_json: bool) -> None:
     """Cancel all, verify, show; leaves with exit code 1 unless the venues say that nothing is open."""
+    from xetrade_core.assembly import order_runs
+    from xetrade_core.clock import SystemClock
     from xetrade_core.trading.overview import cancel_all_row
 
     with working("cancelling, and asking the venues what is left"):
-        reports, problems = with_desk(
-            settings,
-            lambda desk: desk.cancel_all(venue=venue or None, account=account or None, pair=pair or None),
-            venue=venue,
-            account=account,
+        reports, problems = order_runs.cancel_everything(
+            settings, SystemClock(), venue=venue or None, account=account or None, pair=pair or None
         )
     rows = [cancel_all_row(report) for report in reports]
     clean = all(report.clean for report in reports) and not problems

@@ -23,6 +23,17 @@ _log = get_logger("orders")
 Launch = Callable[[Order, bool], None]
 
 
+async def called(awaitable: Awaitable[T], in_time: TimeBound) -> T | Exception:
+    """One call of a client, once, bounded in time: what it returned, or what it raised."""
+    try:
+        with in_time():
+            return await awaitable
+    except TimeoutError:
+        return NoReply(f"no reply within {in_time.seconds:g} s")
+    except Exception as error:
+        return error
+
+
 class Desk:
     """The accounts that can be traded and the means to do so. `launch` starts what brings an order on its way."""
 
@@ -58,13 +69,7 @@ class Desk:
 
     async def call(self, awaitable: Awaitable[T]) -> T | Exception:
         """One call of a client, once, bounded in time: what it returned, or what it raised."""
-        try:
-            with self._in_time():
-                return await awaitable
-        except TimeoutError:
-            return NoReply(f"no reply within {self._in_time.seconds:g} s")
-        except Exception as error:
-            return error
+        return await called(awaitable, self._in_time)
 
     async def while_the_store_is_away(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do what looks where it stands in the store and goes on from there; again, with a growing wait, while the

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xetrade_core.errors import XETradeError
 from xetrade_core.model.orders import Order, OrderReport
-from xetrade_core.trading.desk import Desk
-from xetrade_core.trading.execution import OrderRef, TradingAccount
-from xetrade_core.venues.venue import Capability
+from xetrade_core.time_bound import TimeBound
+from xetrade_core.trading.desk import Desk, called
+from xetrade_core.trading.execution import Execution, OrderRef, TradingAccount
+from xetrade_core.venues.venue import Capability, Venue
 
 if TYPE_CHECKING:
     from xetrade_core.trading.service import OrderService
+
+T = TypeVar("T")
+Call = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ async def cancel_everything(
     for one in results:
         if isinstance(one, BaseException) and not isinstance(one, XETradeError):
             raise one
-    others = await _cancel_others(desk, account, symbol, {order.client_id for order in known}, errors)
+    mine = {order.client_id for order in known}
+    others = await _cancel_listed(desk.call, account.execution, symbol, lambda one: one.client_id not in mine, errors)
     left = await desk.call(account.execution.open_orders(symbol))
     if isinstance(left, Exception):
         errors.append(f"open orders: {left}")
@@ -61,19 +67,44 @@ async def cancel_everything(
     return CancelAllReport(venue.id, account.account, tuple(ours), others, still_open, tuple(errors))
 
 
-async def _cancel_others(
-    desk: Desk, account: TradingAccount, symbol: str | None, ours: set[str], errors: list[str]
+async def cancel_unrecorded(
+    venue: Venue, account: str, execution: Execution, call_timeout_s: float, wanted: Callable[[str], bool] | None
+) -> CancelAllReport:
+    """Cancel everything of an account by the venue's word alone, where no store can say what is ours; then verify.
+
+    `wanted`: only orders of these universal symbols.
+    """
+    errors, in_time = list[str](), TimeBound(call_timeout_s)
+
+    async def call(awaitable: Awaitable[T]) -> T | Exception:
+        return await called(awaitable, in_time)
+
+    def chosen(one: OrderReport) -> bool:
+        return wanted is None or wanted(one.symbol)
+
+    if wanted is None and Capability.CANCEL_ALL in venue.capabilities:
+        swept = await call(execution.cancel_all(None))
+        if isinstance(swept, Exception):
+            errors.append(f"cancel all: {swept}")
+    cancelled = await _cancel_listed(call, execution, None, chosen, errors)
+    left = await call(execution.open_orders(None))
+    if isinstance(left, Exception):
+        errors.append(f"open orders: {left}")
+    still_open = None if isinstance(left, Exception) else tuple(filter(chosen, left))
+    return CancelAllReport(venue.id, account, (), cancelled, still_open, tuple(errors))
+
+
+async def _cancel_listed(
+    call: Call, execution: Execution, symbol: str | None, chosen: Callable[[OrderReport], bool], errors: list[str]
 ) -> int:
-    """Cancel what rests on the venue and is not in the store; how many."""
-    found = await desk.call(account.execution.open_orders(symbol))
+    """Cancel those that rest on the venue and are chosen, one by one; how many."""
+    found = await call(execution.open_orders(symbol))
     if isinstance(found, Exception):
         return 0
     cancelled = 0
-    for report in found:
-        if report.client_id in ours:
-            continue
+    for report in filter(chosen, found):
         ref = OrderRef(report.symbol, report.client_id, report.venue_order_id)
-        answer = await desk.call(account.execution.cancel(ref))
+        answer = await call(execution.cancel(ref))
         if isinstance(answer, Exception):
             errors.append(f"order {report.venue_order_id}: {answer}")
         else:
