@@ -610,6 +610,24 @@ def test_an_exit_on_spot_fits_what_is_held_placed_or_changed_whatever_the_venue_
     world.run(program)
 
 
+def test_what_has_traded_of_an_order_counts_once_when_it_is_changed(tmp_path: Path) -> None:
+    symbol = Limits(max_position=D("0.01"), max_open_notional=D(600), max_order_amount=D("0.011"))
+    limits = RiskLimits({Scope(ScopeKind.SYMBOL, "binance BTC/USDT"): symbol})
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND, limits=limits)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        await service.observe("binance", "main", world.double.trade(world.double.orders[0], D("0.004")))
+        changed = await service.amend(order.client_id, price=D(50_001))
+        assert (changed.price, changed.amount, changed.filled) == (D(50_001), D("0.01"), D("0.004"))
+        with pytest.raises(RiskDenied, match=r"max_position of .* would be 0\.0101, allowed is 0\.01"):
+            await service.amend(order.client_id, amount=D("0.0101"))
+        with pytest.raises(RiskDenied, match=r"max_order_amount of .* would be 0\.012, allowed is 0\.011"):
+            await service.amend(order.client_id, amount=D("0.012"))
+
+    world.run(program)
+
+
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.NO_REPLY, Fault.LATE])
 def test_where_the_venue_cannot_amend_the_order_is_replaced_for_what_is_left(world: World, fault: Fault) -> None:
     world.fail("cancel", fault)

@@ -40,10 +40,12 @@ class Denial:
 
 
 class _Adds(NamedTuple):
-    """What an order adds to each of its scopes, in the accounting currency."""
+    """What an order adds to each of its scopes, in the accounting currency; and how large the whole order is."""
 
     notional: Decimal
     exposure: Decimal
+    order_amount: Decimal
+    order_notional: Decimal
 
 
 class RiskBook(Reservations):
@@ -58,17 +60,18 @@ class RiskBook(Reservations):
         worst = max(found, key=lambda event: order.index(event.state or TradingState.ACTIVE), default=None)
         return None if worst is None or worst.state in (None, TradingState.ACTIVE) else worst
 
-    def check(self, intent: Intent, now_ns: int, *, venue_reduces: bool) -> Denial | None:
+    def check(self, intent: Intent, now_ns: int, *, venue_reduces: bool, traded: Decimal = ZERO) -> Denial | None:
         """Why the order may not be sent; None if it may.
 
         `venue_reduces`: the venue itself holds a reduce-only order to the position. Where it does not, an exit must fit
-        what our own fills say is held.
+        what our own fills say is held. `traded`: of an order that is to be changed; `intent` is the rest of it, as what
+        has traded is held already.
         """
-        if denial := self.gate(intent, now_ns, intent.terms.value(intent.amount, intent.reserve_price)):
+        if denial := self.gate(intent, now_ns, intent.terms.value(intent.amount + traded, intent.reserve_price)):
             return denial
         if intent.reduce_only:
             return None if venue_reduces else self._check_exit(intent)
-        adds = self._adds(intent)
+        adds = self._adds(intent, traded)
         for scope, limits, usage in self._line(line_of(intent)).limited:
             denial = self._check_scope(scope, limits, usage, intent, adds, now_ns)
             if denial is not None:
@@ -130,15 +133,17 @@ class RiskBook(Reservations):
 
     # -- the limits ----------------------------------------------------------------------------------------------
 
-    def _adds(self, intent: Intent) -> _Adds:
-        return _Adds(intent.terms.value(intent.amount, intent.reserve_price), self._exposure_change(intent))
+    def _adds(self, intent: Intent, traded: Decimal) -> _Adds:
+        whole, price = intent.amount + traded, intent.reserve_price
+        rest, all_of_it = intent.terms.value(intent.amount, price), intent.terms.value(whole, price)
+        return _Adds(rest, self._exposure_change(intent), whole, all_of_it)
 
     def _check_scope(
         self, scope: Scope, limits: Limits, usage: Usage, intent: Intent, adds: _Adds, now_ns: int
     ) -> Denial | None:
         asked: tuple[tuple[str, Decimal | int, Decimal | int | None], ...] = (
-            ("max_order_amount", intent.amount, limits.max_order_amount),
-            ("max_order_notional", adds.notional, limits.max_order_notional),
+            ("max_order_amount", adds.order_amount, limits.max_order_amount),
+            ("max_order_notional", adds.order_notional, limits.max_order_notional),
             ("max_open_orders", usage.orders + 1, limits.max_open_orders),
             ("max_open_notional", usage.notional + adds.notional, limits.max_open_notional),
             ("max_position", _position_after(usage, intent), limits.max_position),

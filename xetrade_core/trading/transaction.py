@@ -164,15 +164,14 @@ class Transaction:
     def check_amendment(self, order: Order, event: OrderEvent, *, venue_reduces: bool) -> Denial | None:
         """Why risk would not have the order with the amount and price of `event`; None if it may be changed so.
 
-        Of an exit what is not filled yet counts: the rest has left the position already.
+        Of it counts what its fills have not told yet: the rest is held already.
         """
-        changes = {"amount": event.amount, "price": event.price, "reserve_price": event.reserve_price}
+        rest = (order.amount if event.amount is None else event.amount) - order.fills_amount
+        changes = {"amount": rest, "price": event.price, "reserve_price": event.reserve_price}
         wanted = msgspec.structs.replace(order.intent, **changes)
-        if wanted.reduce_only:
-            wanted = msgspec.structs.replace(wanted, amount=wanted.amount - order.filled)
         self.risk.replace(order, None)
         try:
-            return self.risk.check(wanted, event.at_ns, venue_reduces=venue_reduces)
+            return self.risk.check(wanted, event.at_ns, venue_reduces=venue_reduces, traded=order.fills_amount)
         finally:
             self.risk.replace(None, order)
 
