@@ -648,6 +648,40 @@ def test_where_the_venue_cannot_amend_the_order_is_replaced_for_what_is_left(wor
     assert [one.status for one in world.double.orders] == [ReportStatus.CANCELED, ReportStatus.OPEN]
 
 
+def test_a_trade_that_is_told_after_the_successor_was_placed_leaves_no_replacement_that_never_ends(
+    tmp_path: Path,
+) -> None:
+    async def replaced(service: OrderService) -> None:
+        order = await place(service)
+        await service.amend(order.client_id, price=D(49_000))
+        await service.settled()
+
+    async def go_on(service: OrderService) -> None:
+        await service.observe("binance", "main", late)
+        await service.resume()
+        await service.settled()
+
+    whole = World(tmp_path / "whole")
+    whole.run(replaced)
+    met = 0
+    for step in range(whole.steps, 0, -1):  # killed between the two commits: of the successor, and of the end
+        world = World(tmp_path / f"killed{step}")
+        world.run(replaced, kill_at=step)
+        order = stored(world)
+        try:
+            begun = stored(world, order.successor or "")
+        except UnknownOrder:
+            break
+        if not order.amending:
+            continue
+        met += 1
+        late = world.double.trade(world.double.orders[0], D("0.004"))
+        world.run(go_on)
+        assert (stored(world).amending, stored(world).filled) == (False, D("0.004"))
+        assert len(world.double.of(begun.client_id)) <= 1
+    assert met
+
+
 def test_a_replacement_that_a_fill_forestalls_is_refused(world: World) -> None:
     world.double.before_cancel = lambda order: world.double.trade(order, order.amount)
 

@@ -6,10 +6,12 @@ when it was asked for: so it is completed exactly once, whoever goes on with it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from xetrade_core.errors import IntentConflict
 from xetrade_core.model.order_events import EventKind, Source
 from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState, ReportStatus
 from xetrade_core.trading import beginning
@@ -73,8 +75,9 @@ async def replace(driver: Driver) -> None:
         return
     changes = {"client_id": order.successor, "created_ns": driver.now_ns, "replaces": order.client_id, "amount": left}
     intent = msgspec.structs.replace(amended_intent(order), **changes)
-    begun = await beginning.begin(driver.desk, intent)
-    driver.desk.launch(begun.order, begun.to_send)
+    with contextlib.suppress(IntentConflict):  # it was begun by a process that died, for what was left then
+        begun = await beginning.begin(driver.desk, intent)
+        driver.desk.launch(begun.order, begun.to_send)
     await settle(driver, EventKind.AMENDED)
 
 
