@@ -133,9 +133,10 @@ class MarkSource:
 
 
 def mark_of(quote: MarkQuote) -> Mark | None:
-    """The mark, or else the index, that a venue states."""
+    """The mark, or else the index, that a venue states. The index of an option is that of what it is on."""
     at_ns = quote.exchange_ns or _as_of(quote.received_ns, quote.stale_s)
-    for price, kind in ((quote.mark, MarkKind.MARK), (quote.index, MarkKind.INDEX)):
+    index = None if SymbolParts.parse(quote.symbol, quote.venue).strike else quote.index
+    for price, kind in ((quote.mark, MarkKind.MARK), (index, MarkKind.INDEX)):
         if price is not None and price > 0:
             return Mark(quote.venue, quote.symbol, Decimal(repr(price)), kind, at_ns)
     return None
