@@ -226,4 +226,10 @@ def test_what_the_venue_holds_is_compared_with_what_our_fills_make(
     assert len(told) == 2  # the run's own limit counts
     only = Selection(strategy="a")
     assert watch_positions(load_settings(), lake, pace, SystemClock(), selection=only).compared == ()
+    trade(("0.02", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="a", side=Side.SELL, at_ns=9_000)
+    trade(("0.005", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="a", at_ns=9_100)
+    trade(("0.005", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="b", side=Side.SELL, at_ns=9_200)
+    flat = watch_positions(load_settings(), lake, pace, SystemClock(), limits=nearer)
+    assert (flat.positions, len(flat.mismatches)) == ((), 1)
+    assert flat.venues == ("binanceusdm",)  # so that its checks say that the venue holds something
     remove()

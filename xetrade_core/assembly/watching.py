@@ -150,8 +150,11 @@ class Watched:
 
     @property
     def venues(self) -> tuple[str, ...]:
-        """The venues that have positions."""
-        return tuple(sorted({one.venue for one in self.positions}))
+        """The venues that have positions, or of which something else is to be said: where none of ours is open the
+        venue may hold one."""
+        told = {name.partition("/")[0] for name in (*self.compared, *self.untold)}
+        without = {name.partition(" ")[0] for name in (*self.fill_less, *self.left_out)}
+        return tuple(sorted({one.venue for one in self.positions} | told | without))
 
 
 def usual_limits(settings: Settings) -> PositionLimits:
