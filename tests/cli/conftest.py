@@ -77,9 +77,12 @@ def answer(
     monkeypatch.setenv("COLUMNS", "200")  # workers of the test suite have a width of their own
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: object) -> Ran:
+    def run(*arguments: object, **variables: str) -> Ran:
         capsys.readouterr()
-        code = main([*map(str, arguments)])
+        with pytest.MonkeyPatch.context() as here:
+            for name, value in variables.items():
+                here.setenv(name, value)
+            code = main([*map(str, arguments)])
         shown = capsys.readouterr()
         return Ran(code, shown.out, shown.err)
 

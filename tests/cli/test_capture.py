@@ -62,7 +62,7 @@ def start(directory: Path, *arguments: str, **variables: str) -> subprocess.Pope
 
 
 @pytest.mark.slow
-def test_a_recording_becomes_a_complete_hour(xetrade: Run, venues: dict[str, str]) -> None:
+def test_a_recording_becomes_a_complete_hour(xetrade: Run, answer: Run, venues: dict[str, str]) -> None:
     """capture start, compact, quality, l2 --at, lake ls, lake query: one tour, all in JSON."""
     asked = ("--venues", "binance,okx", "--pairs", "BTC-USDT,ETHUSDT", "--duration", "3s", "--interval", "500ms")
     report = xetrade("capture", "start", *asked, "--depth", "20", "--json", **venues).json
@@ -73,10 +73,10 @@ def test_a_recording_becomes_a_complete_hour(xetrade: Run, venues: dict[str, str
     }
     assert all(book["expected"] == book["captured"] == 6 for book in report["symbols"])
     assert xetrade("compact", "--interval", "500ms", "--check", "--json").json["complete"] is True
-    quality = xetrade("quality", "--venue", "binance", "--symbol", "BTC-USDT", "--json").json
+    quality = answer("quality", "--venue", "binance", "--symbol", "BTC-USDT", "--json").json
     assert quality["complete"] is True
     assert sum(record["expected"] for record in quality["records"]) == 6
-    rows = xetrade(
+    rows = answer(
         "lake",
         "query",
         "SELECT timestamp, len(bid_price) AS levels FROM l2_snapshots WHERE synced ORDER BY 1",
@@ -84,61 +84,65 @@ def test_a_recording_becomes_a_complete_hour(xetrade: Run, venues: dict[str, str
     ).json
     assert len(rows) == sum(book["synced"] for book in report["symbols"])
     assert {row["levels"] for row in rows} == {20}
-    book = xetrade(
+    book = answer(
         "l2", "--venue", "okx", "--pair", "BTCUSDT", "--at", rows[-1]["timestamp"], "--depth", 5, "--json"
     ).json
     assert len(book["bids"]) == len(book["asks"]) == 5
     assert book["bids"][0][0] < book["asks"][0][0]
-    held = xetrade("lake", "ls", "--json").json["holdings"]
+    held = answer("lake", "ls", "--json").json["holdings"]
     assert sum(one["rows"] for one in held if one["dataset"] == "l2_snapshots") == 24
 
 
 @pytest.mark.slow
-def test_the_same_is_readable_without_json(xetrade: Run, venues: dict[str, str]) -> None:
+def test_the_same_is_readable_without_json(xetrade: Run, answer: Run, venues: dict[str, str]) -> None:
     shown = xetrade("capture", "start", "--venues", "binance", "--pairs", "BTC/USDT", "--duration", "2", **venues)
     assert shown.code == 0, shown.err
     assert "BTC/USDT" in shown.out
     assert "the window is over" in shown.out
     for command in (("compact",), ("quality",), ("lake", "ls"), ("capture", "status")):
-        ran = xetrade(*command)
+        ran = answer(*command)
         assert ran.code == 0, ran.err
         assert "binance" in ran.out or "finished" in ran.out
-    csv = xetrade("lake", "query", "SELECT exchange, symbol FROM l2_snapshots LIMIT 1", "--csv")
+    csv = answer("lake", "query", "SELECT exchange, symbol FROM l2_snapshots LIMIT 1", "--csv")
     assert csv.out == "exchange,symbol\nbinance,BTC/USDT\n"
 
 
 @pytest.mark.slow
-def test_status_watches_and_stop_seals_and_uploads(xetrade: Run, venues: dict[str, str], tmp_path: Path) -> None:
+def test_status_watches_and_stop_seals_and_uploads(
+    xetrade: Run, answer: Run, venues: dict[str, str], tmp_path: Path
+) -> None:
     process = start(tmp_path, "--venues", "binance", "--pairs", "BTC-USDT", "--session-id", "mine", "--json", **venues)
-    [running] = xetrade("capture", "status", "--json").json["sessions"]
+    [running] = answer("capture", "status", "--json").json["sessions"]
     assert (running["session_id"], running["state"], running["alive"]) == ("mine", "running", True)
-    assert xetrade("capture-status", "--session-id", "mi", "--json").json["pid"] == process.pid
+    assert answer("capture-status", "--session-id", "mi", "--json").json["pid"] == process.pid
     stopped = xetrade("stop-capture", "--session-id", "mine", "--json").json
     assert stopped["state"] == "finished"
     assert stopped["spool_files"] == 0
     out, _ = process.communicate(timeout=10)
     assert process.returncode == 0
     assert json.loads(out)["left_in_spool"] == 0
-    again = xetrade("capture", "stop", "--session-id", "mine")
+    again = answer("capture", "stop", "--session-id", "mine")
     assert again.code == 2
     assert "session mine does not run: it is finished" in again.error
-    assert "no session 'yours'" in xetrade("capture", "stop", "--session-id", "yours").error
+    assert "no session 'yours'" in answer("capture", "stop", "--session-id", "yours").error
 
 
 @pytest.mark.slow
-def test_a_killed_recording_is_named_and_recovered(xetrade: Run, venues: dict[str, str], tmp_path: Path) -> None:
+def test_a_killed_recording_is_named_and_recovered(
+    xetrade: Run, answer: Run, venues: dict[str, str], tmp_path: Path
+) -> None:
     process = start(tmp_path, "--venues", "binance", "--pairs", "BTC-USDT", "--session-id", "dead", **venues)
     process.kill()
     process.communicate()
-    assert "xetrade recover" in xetrade("capture", "status").out
+    assert "xetrade recover" in answer("capture", "status").out
     recovered = xetrade("recover", "--json").json["recovered"]
     assert [(one["session_id"], one["left"]) for one in recovered] == [("dead", 0)]
     assert recovered[0]["rows"] >= 1
-    assert xetrade("compact", "--check").code == 0
+    assert answer("compact", "--check").code == 0
 
 
 def test_what_the_lake_did_not_take_is_left_for_recover_and_exit_code_1(
-    xetrade: Run, venues: dict[str, str], tmp_path: Path
+    answer: Run, venues: dict[str, str], tmp_path: Path
 ) -> None:
     """The S3 is away: a second signal waits no longer; the lake that is back gets all of it."""
     away = {"XETRADE_LAKE": "s3://bucket/lake", "XETRADE_S3__ENDPOINT_URL": "http://127.0.0.1:1"}
@@ -153,9 +157,9 @@ def test_what_the_lake_did_not_take_is_left_for_recover_and_exit_code_1(
     assert process.returncode == 1
     assert json.loads(out)["left_in_spool"] >= 1
     assert "Traceback" not in said
-    recovered = xetrade("recover", "--json").json["recovered"]
+    recovered = answer("recover", "--json").json["recovered"]
     assert [one["left"] for one in recovered] == [0]
-    assert xetrade("compact", "--check").code == 0
+    assert answer("compact", "--check").code == 0
 
 
 def test_a_universal_pair_is_the_swap_where_there_is_no_spot(xetrade: Run) -> None:
@@ -163,7 +167,7 @@ def test_a_universal_pair_is_the_swap_where_there_is_no_spot(xetrade: Run) -> No
     assert [book["symbol"] for book in xetrade("capture", "start", *asked).json["symbols"]] == ["BTC/USDT:USDT"]
 
 
-def test_venues_that_lack_a_pair_are_named_and_left_out_where_that_is_asked(xetrade: Run) -> None:
+def test_venues_that_lack_a_pair_are_named_and_left_out_where_that_is_asked(xetrade: Run, answer: Run) -> None:
     scenario = '[venues.binance]\nsymbols = ["BTC/USDT"]\n[venues.okx]\nsymbols = ["BTC/USDT:USDT"]\n'
     with sim_process(scenario) as sim:
         at = {f"XETRADE_VENUES__{venue.upper()}__REST_URL": sim.url(venue).rest for venue in sim.venues}
@@ -179,7 +183,7 @@ def test_venues_that_lack_a_pair_are_named_and_left_out_where_that_is_asked(xetr
             "1s",
             "--json",
         )
-        refused = xetrade(*asked, **at)
+        refused = answer(*asked, **at)
         assert refused.code == 2
         assert "'BTC-USDT-SWAP' on binance" in refused.error
         assert refused.error.endswith("leave them out, or record okx alone with --where-listed")
@@ -189,7 +193,7 @@ def test_venues_that_lack_a_pair_are_named_and_left_out_where_that_is_asked(xetr
 
 
 @pytest.mark.slow
-def test_the_earlier_spellings_do_the_same(xetrade: Run) -> None:
+def test_the_earlier_spellings_do_the_same(xetrade: Run, answer: Run) -> None:
     """`mock` is a simulated venue; the duration is in minutes; the session can be named as it was."""
     ran = xetrade(
         "start-capture", "--venue", "mock", "--pairs", "BTC-USDT,ETH-USDT", "--interval", "1.0", "--duration", "0.05",
@@ -197,7 +201,7 @@ def test_the_earlier_spellings_do_the_same(xetrade: Run) -> None:
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert [book["expected"] for book in ran.json["symbols"]] == [3, 3]
-    status = xetrade("capture-status", "--session-id", "mock_BTC-USDT_ETH-USDT", "--json").json
+    status = answer("capture-status", "--session-id", "mock_BTC-USDT_ETH-USDT", "--json").json
     assert status["state"] == "finished"
 
 
@@ -230,18 +234,18 @@ def test_the_earlier_spellings_do_the_same(xetrade: Run) -> None:
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
 )
-def test_a_mistake_is_one_line(xetrade: Run, venues: dict[str, str], arguments: tuple[str, ...], says: str) -> None:
-    ran = xetrade(*arguments, **venues)
+def test_a_mistake_is_one_line(answer: Run, venues: dict[str, str], arguments: tuple[str, ...], says: str) -> None:
+    ran = answer(*arguments, **venues)
     assert ran.code == 2
     assert says in ran.error
     assert ran.out == ""
 
 
 @pytest.mark.parametrize("option", ["--lake", "--spool"])
-def test_what_cannot_be_written_is_one_line(xetrade: Run, venues: dict[str, str], tmp_path: Path, option: str) -> None:
+def test_what_cannot_be_written_is_one_line(answer: Run, venues: dict[str, str], tmp_path: Path, option: str) -> None:
     (tmp_path / "file").write_text("in the way")
     asked = ("--venues", "binance", "--pairs", "BTC-USDT", "--duration", "1s")
-    ran = xetrade("capture", "start", *asked, option, tmp_path / "file" / "below", **venues)
+    ran = answer("capture", "start", *asked, option, tmp_path / "file" / "below", **venues)
     assert ran.code == 2
     assert "file" in ran.error
 

@@ -118,8 +118,8 @@ def test_the_version_is_that_of_the_package(xetrade: Run) -> None:
         (["up"], "there is no dagster.yaml here"),
     ],
 )
-def test_a_mistake_is_one_line(xetrade: Run, arguments: list[str], says: str) -> None:
-    ran = xetrade(*arguments)
+def test_a_mistake_is_one_line(answer: Run, arguments: list[str], says: str) -> None:
+    ran = answer(*arguments)
     assert ran.code == 2
     assert says in ran.error
     assert ran.out == ""
@@ -133,14 +133,14 @@ def test_a_mistake_is_one_line(xetrade: Run, arguments: list[str], says: str) ->
         ({"XETRADE_CONFIG": "nowhere.toml"}, "nowhere.toml"),
     ],
 )
-def test_bad_settings_are_one_line(xetrade: Run, variables: dict[str, str], says: str) -> None:
-    ran = xetrade("doctor", **variables)
+def test_bad_settings_are_one_line(answer: Run, variables: dict[str, str], says: str) -> None:
+    ran = answer("doctor", **variables)
     assert ran.code == 2
     assert says in ran.error
 
 
-def test_an_error_is_json_too_when_json_is_asked_for(xetrade: Run) -> None:
-    ran = xetrade("doctor", "--json", XETRADE_CAPTURE__DEPTH="deep")
+def test_an_error_is_json_too_when_json_is_asked_for(answer: Run) -> None:
+    ran = answer("doctor", "--json", XETRADE_CAPTURE__DEPTH="deep")
     assert ran.code == 2
     assert ran.json == {"error": ran.error.removeprefix("error: ")}
 

@@ -37,8 +37,8 @@ def frames(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("pair", ["BTC-USDT", "BTC/USDT", "BTCUSDT", "btcusdt"])
-def test_replayed_frames_are_rows_however_the_pair_is_written(xetrade: Run, frames: Path, pair: str) -> None:
-    report = xetrade(*REPLAY, "--symbol", pair, "--json").json
+def test_replayed_frames_are_rows_however_the_pair_is_written(answer: Run, frames: Path, pair: str) -> None:
+    report = answer(*REPLAY, "--symbol", pair, "--json").json
     [row] = report["symbols"]
     assert (row["symbol"], row["captured"], row["synced"], row["updates"]) == ("BTC/USDT", 10, 9, 89)
     assert report["complete"] is True
@@ -60,11 +60,11 @@ def test_the_lake_is_shown_for_people(xetrade: Run, frames: Path) -> None:
     assert "at 2023-11-14 22:13:25.000000 UTC" in ladder
 
 
-def test_rows_too_wide_for_the_screen_are_shown_one_below_the_other(xetrade: Run, frames: Path) -> None:
-    xetrade(*REPLAY, "--symbol", "BTC-USDT", "--depth", 5)
-    narrow = xetrade("lake", "query", "SELECT symbol, synced, sequence FROM l2_snapshots WHERE synced LIMIT 2").out
+def test_rows_too_wide_for_the_screen_are_shown_one_below_the_other(answer: Run, frames: Path) -> None:
+    answer(*REPLAY, "--symbol", "BTC-USDT", "--depth", 5)
+    narrow = answer("lake", "query", "SELECT symbol, synced, sequence FROM l2_snapshots WHERE synced LIMIT 2").out
     assert narrow.count("BTC/USDT   True") == 2, narrow
-    wide = xetrade("lake", "query", "SELECT * FROM l2_snapshots WHERE synced LIMIT 2").out.splitlines()
+    wide = answer("lake", "query", "SELECT * FROM l2_snapshots WHERE synced LIMIT 2").out.splitlines()
     assert [line for line in wide if line.startswith("row ")] == ["row 1", "row 2"]
     [levels, _] = [line.split(maxsplit=1)[1] for line in wide if line.split()[0] == "bid_price"]
     assert levels.endswith(", ...] (5)")
@@ -78,12 +78,12 @@ def test_money_is_written_with_the_digits_that_count(answer: Run) -> None:
     assert answer("lake", "query", sql, "--csv").out == "fees,quantity\n0,0.04995\n"
 
 
-def test_an_empty_lake_says_what_to_do(xetrade: Run) -> None:
-    assert "record with `xetrade capture start`" in xetrade("lake", "ls").out
-    assert xetrade("lake", "ls", "--json").json["holdings"] == []
-    assert "0 hours compacted" in xetrade("compact").out
-    assert xetrade("quality", "--check").code == 1
-    assert xetrade("recover", "--json").json["recovered"] == []
+def test_an_empty_lake_says_what_to_do(answer: Run) -> None:
+    assert "record with `xetrade capture start`" in answer("lake", "ls").out
+    assert answer("lake", "ls", "--json").json["holdings"] == []
+    assert "0 hours compacted" in answer("compact").out
+    assert answer("quality", "--check").code == 1
+    assert answer("recover", "--json").json["recovered"] == []
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,17 @@ def test_an_empty_lake_says_what_to_do(xetrade: Run) -> None:
     ids=lambda value: " ".join(value)[-40:] if isinstance(value, tuple) else None,
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(
-    xetrade: Run, frames: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
+    answer: Run, frames: Path, tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
-    ran = xetrade(*arguments)
+    ran = answer(*arguments)
     assert ran.code == 2
     assert says in ran.error
     assert [path.name for path in tmp_path.iterdir()] == ["frames"]
 
 
-def test_an_unknown_key_of_the_settings_file_names_the_nearest(xetrade: Run, tmp_path: Path) -> None:
+def test_an_unknown_key_of_the_settings_file_names_the_nearest(answer: Run, tmp_path: Path) -> None:
     (tmp_path / "xetrade.toml").write_text("[capture]\ndepht = 20\n")
-    ran = xetrade("lake", "ls")
+    ran = answer("lake", "ls")
     assert ran.code == 2
     assert "did you mean capture.depth?" in ran.error
 

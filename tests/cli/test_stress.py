@@ -26,12 +26,13 @@ def sim() -> Iterator[Sim]:
 
 
 @pytest.fixture
-def stressed(sim: Sim, xetrade: Cli) -> Cli:
-    return lambda *arguments: xetrade("stress", *arguments, XETRADE_VENUES__BINANCE__REST_URL=sim.url("binance").rest)
+def stressed(sim: Sim, answer: Cli) -> Cli:
+    return lambda *arguments: answer("stress", *arguments, XETRADE_VENUES__BINANCE__REST_URL=sim.url("binance").rest)
 
 
-def test_all_orders_are_placed_cancelled_and_accounted_for(stressed: Cli, tmp_path: Path) -> None:
-    ran = stressed("--pair", "BTC-USDT", "--clients", "30", "--picture", "times.png")
+def test_all_orders_are_placed_cancelled_and_accounted_for(sim: Sim, xetrade: Cli, tmp_path: Path) -> None:
+    test = ("--pair", "BTC-USDT", "--clients", "30", "--picture", "times.png")
+    ran = xetrade("stress", *test, XETRADE_VENUES__BINANCE__REST_URL=sim.url("binance").rest)
     assert (ran.code, ran.err) == (0, "")
     assert "30 orders by 30 clients" in ran.out
     assert "binance/main: the venue has none of these orders open, lost or doubled" in ran.out
