@@ -7,6 +7,7 @@ mistreated.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -408,6 +409,35 @@ def test_no_bytes_make_feed_raise_and_none_are_applied(venue_class, frame):
     events += books.feed(b'{"e":"depthUpdate",' + frame, 1)
     assert not [event for event in events if isinstance(event, Applied | Synced)]
     assert books.sequencers[SYMBOL].applied_count == before
+
+
+def in_sync_and_next(venue_class) -> tuple[BookSet, bytes]:
+    venue = venue_class()
+    books = in_sync(venue)
+    return books, venue.change([("b", 0, 2.0)])
+
+
+def _each_value(message: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place of a JSON document: the list or object, and the index or key in it."""
+    places = message.items() if isinstance(message, dict) else enumerate(message) if isinstance(message, list) else ()
+    for place, value in places:
+        yield message, place
+        yield from _each_value(value)
+
+
+@venues
+@pytest.mark.parametrize(
+    "value", [None, True, -5, 10**400, "x", [], [[]], {}, {"price": 1}], ids=lambda value: repr(value)[:9]
+)
+def test_no_value_of_another_kind_makes_feed_raise_and_all_of_it_concerns_one_symbol(venue_class, value):
+    message = json.loads(in_sync_and_next(venue_class)[1])
+    for within, place in [*_each_value(message)]:
+        books, _ = in_sync_and_next(venue_class)
+        kept, within[place] = within[place], value
+        events = books.feed(json.dumps(message).encode(), 1)
+        within[place] = kept
+        assert {event.symbol for event in events} <= {SYMBOL, ""}, (place, events)
+        assert len([event for event in events if isinstance(event, Gap)]) <= 1
 
 
 @venues

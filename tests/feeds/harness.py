@@ -57,6 +57,11 @@ def quick(sim: Sim, venue: str, **changes: object) -> FeedOptions:
     return FeedOptions(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def unhurried(sim: Sim, venue: str, **changes: object) -> FeedOptions:
+    """`quick`, but a venue that says nothing for a second or two, as on a busy machine, is not taken for dead."""
+    return quick(sim, venue, **{"idle_ping_s": 5.0, "pong_timeout_s": 5.0, **changes})
+
+
 @dataclass
 class Remembering:
     """A sink that keeps what matters of a feed's events."""

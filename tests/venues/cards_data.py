@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.feeds.harness import SYMBOLS, check_truth, quick, running
+from tests.feeds.harness import SYMBOLS, check_truth, quick, running, unhurried
 from tests.support.sim import Sim
 from tests.venues.deck import card
 from xetrade_core.model.book_events import GapCause
@@ -13,7 +13,7 @@ from xetrade_core.simvenue.venue import restart_is_chained
 
 @card(1, "in sync, and equal to the true book at the same sequence id")
 async def test_a_feed_syncs_and_equals_the_true_book_at_its_sequence(sim: Sim, venue: str) -> None:
-    async with running(venue, quick(sim, venue)) as run:
+    async with running(venue, unhurried(sim, venue)) as run:
         await run.synced()
         await run.lasting(1.0)
         status = run.feed.status()
@@ -28,7 +28,7 @@ async def test_a_feed_syncs_and_equals_the_true_book_at_its_sequence(sim: Sim, v
 
 async def _spoil(sim: Sim, venue: str, kind: str) -> None:
     spoiled, other = SYMBOLS[venue]
-    async with running(venue, quick(sim, venue)) as run:
+    async with running(venue, unhurried(sim, venue)) as run:
         await run.synced()
         await run.lasting(0.4)  # past the join, so that the last sequence is a message's and not the snapshot's
         sim.inject(kind=kind, venue=venue, symbol=spoiled, count=1)
@@ -63,7 +63,7 @@ async def test_a_garbled_frame_opens_a_gap_of_that_symbol_alone_and_heals(sim: S
 @card(3, "a doubled frame changes nothing")
 async def test_a_doubled_frame_changes_nothing(sim: Sim, venue: str) -> None:
     symbol = SYMBOLS[venue][0]
-    async with running(venue, quick(sim, venue)) as run:
+    async with running(venue, unhurried(sim, venue)) as run:
         await run.synced()
         before = run.feed.books.sequencers[symbol].ignored_count
         sim.inject(kind="doubled", venue=venue, symbol=symbol, count=3)
@@ -73,7 +73,7 @@ async def test_a_doubled_frame_changes_nothing(sim: Sim, venue: str) -> None:
 
 
 async def _disconnect(sim: Sim, venue: str, variant: str) -> None:
-    async with running(venue, quick(sim, venue)) as run:
+    async with running(venue, unhurried(sim, venue)) as run:
         await run.synced()
         sim.inject(kind="disconnect", venue=venue, variant=variant)
         await run.until(lambda: len(run.sink.gaps) == 2)
@@ -123,7 +123,7 @@ async def test_a_quiet_but_living_connection_is_kept_and_its_symbols_show_as_sta
 
 @card(6, "maintenance and restarted numbering are survived")
 async def test_maintenance_ends_and_the_feed_comes_back_with_the_new_numbering(sim: Sim, venue: str) -> None:
-    async with running(venue, quick(sim, venue)) as run:
+    async with running(venue, unhurried(sim, venue)) as run:
         await run.synced()
         sim.inject(kind="maintenance", venue=venue, for_=1.0)
         await run.until(lambda: len(run.sink.gaps) >= 2)
@@ -136,7 +136,7 @@ async def test_maintenance_ends_and_the_feed_comes_back_with_the_new_numbering(s
 
 @card(6, "maintenance and restarted numbering are survived")
 async def test_a_restarted_numbering_is_found_on_the_running_connection(sim: Sim, venue: str) -> None:
-    async with running(venue, quick(sim, venue)) as run:
+    async with running(venue, unhurried(sim, venue)) as run:
         await run.synced()
         epochs = {symbol: row.epoch for symbol, row in run.feed.books.sequencers.items()}
         sim.inject(kind="sequence_reset", venue=venue)
@@ -152,7 +152,7 @@ async def test_a_restarted_numbering_is_found_on_the_running_connection(sim: Sim
 
 @card(7, "rotation without a moment out of sync")
 async def test_rotation_overlaps_so_that_no_symbol_is_ever_out_of_sync(sim: Sim, venue: str) -> None:
-    async with running(venue, quick(sim, venue, rotation_s=0.5, symbols_per_connection=1)) as run:
+    async with running(venue, unhurried(sim, venue, rotation_s=0.5, symbols_per_connection=1)) as run:
         await run.synced()
         run.unsynced.clear()
         await run.until(lambda: run.feed.status().rotations >= 4, within_s=20)
@@ -167,7 +167,7 @@ async def test_rotation_overlaps_so_that_no_symbol_is_ever_out_of_sync(sim: Sim,
 
 @card(8, "an instrument that the venue no longer lists leaves the others in sync")
 async def test_an_unlisted_instrument_leaves_the_others_in_sync(sim: Sim, venue: str) -> None:
-    async with running(venue, quick(sim, venue)) as run:
+    async with running(venue, unhurried(sim, venue)) as run:
         gone, other = SYMBOLS[venue]
         for line in run.feed.lines:
             if gone in line.venue_ids:

@@ -194,8 +194,8 @@ def refusal_reason(frame: bytes) -> RefusalReason:
                 return RefusalReason.BAD_PRICE
             if size < 0:
                 return RefusalReason.BAD_SIZE
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError, LookupError, RecursionError):
-        pass
+    except (msgspec.DecodeError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
+        pass  # not of the shape that a level has
     return RefusalReason.MALFORMED
 
 
@@ -206,7 +206,7 @@ def _levels_of(value: Any) -> list[tuple[float, float]]:
             if key in ("b", "a", "bids", "asks"):
                 found += [_price_and_size(level) for level in part]
             elif key == "change":  # KuCoin futures: `price,side,size`
-                price, _, size = part.split(",")
+                price, _, size = str(part).split(",")
                 found.append((float(price), float(size)))
             else:
                 found += _levels_of(part)
