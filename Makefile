@@ -15,7 +15,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 COMPILE := pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 # Three workers keep two cores busy, the smallest machine we know of: the longest tests wait for processes and venues.
-PYTEST_ARGS ?= -n 3 --dist loadgroup
+PYTEST_ARGS ?= -n 3 --dist loadgroup --no-loadscope-reorder
 UP_ARGS ?=
 
 help: ## what there is to make

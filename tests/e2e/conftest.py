@@ -1,5 +1,5 @@
-"""Fixtures of the end-to-end tests: simulated venues, a real S3 server, and a real Dagster deployment, shared by the
-session.
+"""Fixtures of the end-to-end tests: simulated venues, a real S3 server, and a real Dagster deployment, shared by all of
+them and stopped after the last: idle daemons cost the other tests their time.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from xetrade_core.lake.reader import Lake
 CANARY_URL = "http://127.0.0.1:9/hooks/CANARY-5ecre7"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lake_root(s3_server: S3Server) -> str:  # noqa: F811
     """A lake on the S3 server."""
     return f"s3://{s3_server.new_bucket()}/lake"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def host(
     tmp_path_factory: pytest.TempPathFactory,
     default_sim: Sim,  # noqa: F811
@@ -45,7 +45,7 @@ def host(
     one.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lake(lake_root: str, s3_server: S3Server) -> Lake:  # noqa: F811
     """The lake, for reading."""
     return Lake(lake_root, s3_server.options())

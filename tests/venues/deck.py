@@ -2,7 +2,7 @@
 
 A card is a coroutine that is given one venue. It is played for all venues at once, since it mostly waits: eleven feeds
 side by side take as long as the slowest. Each venue is still a test of its own, so that a failure names it, and
-`pytest tests/venues -k bybit` plays for that venue alone.
+`pytest tests/venues -k bybit` plays for that venue alone. (Workers of the suite get whole cards: tests/conftest.py.)
 
     @card(3, "a doubled frame changes nothing")
     async def test_a_doubled_frame_changes_nothing(sim: Sim, venue: str) -> None: ...
@@ -30,7 +30,6 @@ def card(number: int, title: str, venues: Sequence[str] = VENUES) -> Callable[[P
     def deal(play: Play) -> Callable[..., None]:
         outcomes: dict[str, BaseException | None] = {}
 
-        @pytest.mark.xdist_group(f"card-{number}")  # else each worker would play it for all
         @pytest.mark.parametrize("venue", venues)
         def test(sim: Sim, venue: str, request: pytest.FixtureRequest) -> None:
             if venue not in outcomes:
