@@ -14,6 +14,8 @@ from tests.trading.samples import SPOT, D, request
 from xetrade_core.errors import InvalidOrder, NotTrading
 from xetrade_core.model.instruments import InstrumentStatus, MarketType
 from xetrade_core.model.orders import OrderType, Side, Terms, TimeInForce
+from xetrade_core.trading.asking import pricing
+from xetrade_core.trading.marks import Marks
 from xetrade_core.trading.requests import Pricing, Rounding, fit, to_intent
 
 PRICING = Pricing(mark=D(50_000), rate=D(1))
@@ -88,6 +90,17 @@ def test_an_inverse_contract_is_worth_its_size_at_any_price() -> None:
         symbol="BTC/USDT:USDT", market_type=MarketType.SWAP, contract_size=D("0.01"), lot=D("0.01"), min_notional=None
     )
     assert linear.terms.value(D(3), D(50_000)) == D(1500)
+
+
+def test_an_option_that_is_priced_in_its_base_is_worth_its_premium_in_it() -> None:
+    """OKX: 3 contracts of 0.01 BTC at 0.05 BTC are 0.0015 BTC, and not 0.03 dollars."""
+    marks = Marks(rates={"BTC": D(60_000)})
+    symbol = "BTC/USD:BTC-261225-100000-C"
+    option = replace(SPOT, symbol=symbol, market_type=MarketType.OPTION, contract_size=D("0.01"), min_notional=None)
+    wanted = request(symbol=symbol, price=D("0.05"), amount=D(3))
+    priced = pricing(marks, "okx", symbol, 0)
+    terms = to_intent(wanted, option, priced, client_id="x", key="k", now_ns=1, live=False).terms
+    assert (terms.inverse, terms.value(D(3), D("0.05"))) == (False, D(90))
 
 
 steps = st.sampled_from([D("0.00001"), D("0.5"), D(1), D(1000), D("0.3"), D(0)])

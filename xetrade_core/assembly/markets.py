@@ -19,6 +19,7 @@ from xetrade_core.market_data.access import Access
 from xetrade_core.market_data.asking import Failure
 from xetrade_core.market_data.kept_books import KeptBooks
 from xetrade_core.market_data.marks import Instrumented, MarkSource
+from xetrade_core.model.contracts import Contract
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.quotes import BookSnapshot
 from xetrade_core.settings import Settings
@@ -147,4 +148,5 @@ class Markets:
 
 
 def _quote(symbol: str) -> str:
-    return symbol.partition("/")[2].partition(":")[0]
+    """What its prices are in."""
+    return Contract.currencies(symbol)[1]

@@ -14,6 +14,7 @@ from xetrade_core.errors import (
     UnknownSymbol,
     XETradeError,
 )
+from xetrade_core.model.contracts import Contract
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.order_events import EventKind, OrderEvent, Source
 from xetrade_core.model.orders import Intent, Order, OrderState, TimeInForce
@@ -32,8 +33,7 @@ _UNDECIDED = (OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_OPERAT
 
 def pricing(marks: Marks, venue: str, symbol: str, now_ns: int) -> Pricing:
     """What an order in that instrument is valued by now."""
-    quote = symbol.partition("/")[2].partition(":")[0]
-    return Pricing(mark=marks.price(venue, symbol, now_ns), rate=marks.rate(quote))
+    return Pricing(mark=marks.price(venue, symbol, now_ns), rate=marks.rate(Contract.currencies(symbol)[1]))
 
 
 def intent_for(

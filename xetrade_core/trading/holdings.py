@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.model.contracts import Contract
 from xetrade_core.model.orders import ZERO, Fill, Terms
 
 NS_PER_DAY = 86_400 * NS_PER_S
@@ -65,7 +66,7 @@ def _average(held: Decimal, entry: Decimal, added: Decimal, price: Decimal, term
 def _fee_value(fill: Fill, terms: Terms) -> Decimal:
     if not fill.fee:
         return ZERO
-    base, _, rest = fill.symbol.partition("/")
-    if fill.fee_currency == rest.partition(":")[0]:
+    base, quote = Contract.currencies(fill.symbol)
+    if fill.fee_currency == quote:
         return fill.fee * terms.rate
     return fill.fee * fill.price * terms.rate if fill.fee_currency == base else ZERO

@@ -13,7 +13,7 @@ from enum import StrEnum
 from xetrade_core.errors import InvalidOrder, NotTrading
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.decimals import plain
-from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.model.orders import Intent, OrderType, Side, Terms, TimeInForce
 
 
@@ -90,7 +90,7 @@ def to_intent(
     """The request as it will be sent. Raises InvalidOrder, NotTrading."""
     amount, price, reserve = fit(request, instrument, pricing)
     if pricing.rate is None:
-        quote = instrument.symbol.partition("/")[2].partition(":")[0]
+        quote = Contract.currencies(instrument.symbol)[1]
         raise InvalidOrder(
             "symbol", request.symbol, f"{quote} has a known value, so that risk can measure: set its rate"
         )
@@ -117,11 +117,8 @@ def to_intent(
 
 
 def is_inverse(instrument: Instrument) -> bool:
-    """Whether the contract is settled in its base currency, so that its size is in quote currency."""
-    if instrument.market_type is MarketType.SPOT:
-        return False
-    base, _, rest = instrument.symbol.partition("/")
-    return rest.partition(":")[2].partition("-")[0] == base
+    """Whether the contract is settled in its base currency, so that its size is in quote currency; an option is not."""
+    return Contract.of(instrument.symbol).inverse
 
 
 def unit_of(instrument: Instrument) -> str:

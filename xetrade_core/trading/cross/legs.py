@@ -47,10 +47,13 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def of(cls, request: LegRequest, side: Side, instrument: Instrument) -> Leg:
-        """Raises InvalidOrder for an inverse contract, whose worth in base currency moves with its price."""
-        if is_inverse(instrument):
+        """Raises InvalidOrder for an inverse contract, whose worth in base currency moves with its price, and for an
+        option."""
+        if is_inverse(instrument) or instrument.market_type is MarketType.OPTION:
             raise InvalidOrder(
-                "symbol", instrument.symbol, "spot or a linear contract: an inverse one hedges no fixed quantity"
+                "symbol",
+                instrument.symbol,
+                "spot or a linear contract: an inverse one, or an option, hedges no fixed quantity",
             )
         return cls(
             venue=request.venue,
