@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -417,3 +418,28 @@ def test_a_lost_connection_is_one_clear_error_and_the_next_try_connects_anew() -
     assert store.order(intent().client_id).state is OrderState.OPEN
     store.close()
     other.close()
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_a_process_that_stands_still_in_the_middle_of_a_write_holds_nobody_up_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xetrade_core.trading.database.BUSY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("xetrade_core.trading.database.STOPPED_TIMEOUT_S", 1.0)
+    url = new_database()
+    stopped, store = OrderStore(url), OrderStore(url)
+    place(transaction := Transaction(stopped._load(standing := stopped.engine.connect()), standing))
+    transaction.write()  # and its process goes no further
+    with pytest.raises(StoreUnavailable, match="lock timeout"):
+        store.do(place)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            store.do(place)
+            break
+        except StoreUnavailable:  # until the server has given it up
+            continue
+    assert store.order(intent().client_id).state is OrderState.SUBMITTING
+    standing.invalidate()
+    store.close()
+    stopped.close()

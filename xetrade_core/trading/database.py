@@ -22,6 +22,16 @@ from xetrade_core.trading.schema import REVISION
 _log = get_logger("orders")
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_TIMEOUT_S = 30.0
+#: so long PostgreSQL keeps the transaction of a process that has stopped in the middle of it, and with it its locks
+STOPPED_TIMEOUT_S = 300.0
+#: how a connection to a machine that is gone is found out: else a call waits for hours
+_ALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": round(BUSY_TIMEOUT_S * 1000),
+}
 #: any constant will do: two processes that open a new PostgreSQL database must not migrate it at the same time
 _MIGRATION_LOCK = 7_305_918
 
@@ -29,10 +39,7 @@ _MIGRATION_LOCK = 7_305_918
 def open_engine(url: str | Path) -> Engine:
     """The database, created and migrated to the newest schema. Raises ConfigError, StoreUnavailable."""
     parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        engine = _sqlite(parsed)
-    else:
-        engine = create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True)
+    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
     try:
         migrate(engine)
     except StoreUnavailable:
@@ -76,6 +83,7 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))  # a migration may take its time
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -109,6 +117,22 @@ def _parse(url: str | Path) -> URL:
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ConfigError.of("order store", "sqlite in memory", "orders must survive: give a file")
     return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
+
+
+def _postgresql(url: URL) -> Engine:
+    """What waits for the lock of another process gives up, as with SQLite: that process may be dead on a machine that
+    nobody has missed yet. What the URL itself says of the connection holds."""
+    alive = {name: value for name, value in _ALIVE.items() if name not in url.query}
+    engine = create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args=alive)
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {round(STOPPED_TIMEOUT_S * 1000)}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:
