@@ -126,7 +126,7 @@ class Questions:
         self._marks: dict[str, Question] = {}
         self._positions: dict[AccountName, Question] = {}
         self._lists: dict[str, Question] = {}
-        self._asked: dict[str, frozenset[str]] = {}  # what each venue's last question for marks is of
+        self._told: dict[str, frozenset[str]] = {}  # what each venue has answered a question for, if not with a mark
         self.back = False  # a venue has told marks that had not before; for who shows it to take back
         self.sizes: dict[Instrumented, Decimal] = {}  # contract sizes that were told; for who reads them to take away
 
@@ -167,21 +167,19 @@ class Questions:
             asked = [
                 self._begin_marks(venue, every[venue], within_s)
                 for venue, symbols in waiting.items()
-                if not self._has_been_asked(venue, symbols)
+                if self._is_worth_asking(venue, symbols)
             ]
             over = await asyncio.gather(*(one.wait(within_s) for one in asked))
             if not (again and all(over)):
                 return
 
-    def _has_been_asked(self, venue: str, symbols: set[str]) -> bool:
-        """Whether asking at once is of no use: the venue is not prompt, or has answered and has no mark of them."""
-        question = self._of_venue(venue)
-        return not question.prompt or (not question.under_way and symbols <= self._asked.get(venue, frozenset()))
+    def _is_worth_asking(self, venue: str, symbols: set[str]) -> bool:
+        """Whether asking may bring marks at once: the venue is prompt, and has not said that it has none of them."""
+        return self._of_venue(venue).prompt and not symbols <= self._told.get(venue, frozenset())
 
     def _begin_marks(self, venue: str, symbols: Collection[str], patience_s: float) -> Question:
         question = self._of_venue(venue)
         if not question.under_way:
-            self._asked[venue] = frozenset(symbols)
             question.begin(partial(self._ask_marks, venue, symbols), patience_s)
         return question
 
@@ -189,6 +187,8 @@ class Questions:
         answers = await self._source.fetch([(venue, symbol) for symbol in symbols], self._deadline_s)
         for mark in answers.marks.values():
             self._take(mark)
+        if not answers.failures:
+            self._told[venue] = frozenset(symbols)
         return next(iter(answers.failures), None)
 
     def _begin_list(self, venue: str, patience_s: float) -> Question:

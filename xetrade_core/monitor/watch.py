@@ -152,18 +152,20 @@ class Watch:
             self._questions.check()
             if listening.done():
                 listening.result()
-            if fills := await self._follow():
-                await self._first_marks()
-                return fills
-            now_ns = self._clock.monotonic_ns()
-            if now_ns >= self._ask_ns:
+            if self._clock.monotonic_ns() >= self._ask_ns:  # however many fills there are
                 self._ask(pace.patience_s)
-            show_ns = self._show_ns(now_ns)
+            fills = await self._follow()
+            if fills:
+                await self._first_marks()
+            now_ns = self._clock.monotonic_ns()
+            if not fills and now_ns >= self._ask_ns:
+                continue  # the interval has ended meanwhile, and nothing was asked yet
+            show_ns = now_ns if fills else self._show_ns(now_ns)
             if show_ns <= now_ns:
-                if now_ns >= self._ends_ns:
+                if self._ends_ns <= now_ns < self._ask_ns:
                     self._ends_ns = None
                 self._questions.back = False
-                return 0
+                return fills
             await self._sleep_until(min(show_ns, self._ask_ns, self._look_ns()))
         return 0
 
