@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.monitor.conftest import Trade
 from xetrade_core.accounting.days import account_day, results
+from xetrade_core.accounting.equity import equity_of
 from xetrade_core.accounting.export import export_fills
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.errors import SchemaViolation
@@ -97,6 +98,27 @@ def test_without_a_mark_an_open_day_has_no_net_and_says_of_what(
     made = account_day(lake, "binance", DAY0)
     assert made.unmarked == ("BTC/USDT",)
     assert rows(lake, PNL_DAILY, "binance", DAY0)[0]["net"] is None
+
+
+def test_a_day_that_nobody_marked_changes_nothing_of_the_equity_after_it(
+    store: OrderStore, lake: ObjectStore, trade: Trade
+) -> None:
+    trade(("2", "100"), at_ns=DAY0, fee={"fee": D(1), "fee_currency": "USDT"})
+    trade(("3", "10"), at_ns=DAY0 + 5, symbol="ETH/USDT", strategy="other")
+    days = [DAY0 + number * NS_PER_DAY for number in range(4)]
+    for day_ns, mark in zip(days, ("110", "115", None, "90"), strict=True):
+        export_fills(store, lake, "binance", day_ns)
+        if mark is not None:
+            marked(lake, day_ns, mark)
+            marked(lake, day_ns, "11", symbol="ETH/USDT")
+        account_day(lake, "binance", day_ns)
+    [found] = equity_of(lake, "binance", DAY0, days[-1] + 1)
+    assert found.days_ns == tuple(days)
+    assert found.running == (22, 32, 32, -18)
+    assert found.by_symbol == {"BTC/USDT": D(-21), "ETH/USDT": D(3)}
+    assert found.unknown == 4
+    [later] = equity_of(lake, "binance", days[1], days[-1] + 1)
+    assert later.running == (10, 10, -40)  # since the beginning of its first day
 
 
 def test_a_held_position_has_a_row_on_a_day_without_fills(store: OrderStore, lake: ObjectStore, trade: Trade) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-
-import pyarrow as pa
+from typing import Any
 
 from xetrade_core.lake.day_tables import days_of, read_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PNL_DAILY
+from xetrade_core.model.orders import ZERO
 from xetrade_core.positions.numbers import exact_sum
 
 
 @dataclass(frozen=True, slots=True)
 class Equity:
-    """A venue's days in one settlement currency, the oldest first: the running net at the end of each, and the net of
-    all of them by symbol. `unknown` rows have no net (no mark) and are in neither."""
+    """A venue's days in one settlement currency, the oldest first: what had been made since the first by the end of
+    each, and what all of them have made by symbol. A position without a mark counts as it was last marked, so that a
+    day that nobody looked at changes nothing of those after it; there are `unknown` rows of that kind."""
 
     venue: str
     settle: str
@@ -26,28 +27,56 @@ class Equity:
     unknown: int
 
 
+@dataclass(slots=True)
+class _Held:
+    """One position: what it has banked, and what was unrealized at the beginning and when it was marked last."""
+
+    banked: Decimal = ZERO
+    begun: Decimal | None = None
+    unrealized: Decimal | None = None
+
+    def take(self, row: dict[str, Any]) -> None:
+        self.banked = exact_sum((self.banked, row["realized"], row["fees"].copy_negate(), row["funding"]))
+        if self.begun is None:
+            self.begun = row["unrealized"] if row["unrealized_before"] is None else row["unrealized_before"]
+        if row["unrealized"] is not None:
+            self.unrealized = row["unrealized"]
+
+    @property
+    def made(self) -> Decimal:
+        if self.begun is None or self.unrealized is None:
+            return self.banked
+        return exact_sum((self.banked, self.unrealized, self.begun.copy_negate()))
+
+
 def equity_of(store: ObjectStore, venue: str, from_ns: int, to_ns: int) -> list[Equity]:
     """The days of a venue that start in from_ns <= start < to_ns and are in the lake, by settlement currency."""
-    rows: list[dict[str, object]] = []
-    wanted = ["timestamp", "symbol", "settle", "net"]
+    days: dict[int, list[dict[str, Any]]] = {}
     for day_ns in days_of(store, PNL_DAILY, venue):
         if from_ns <= day_ns < to_ns:
             table = read_day(store, PNL_DAILY, venue, day_ns)
             if table is not None:
-                times = table.column("timestamp").cast(pa.int64())
-                rows += table.select(wanted).set_column(0, "timestamp", times).to_pylist()
-    return [_equity(venue, settle, [row for row in rows if row["settle"] == settle]) for settle in _settles(rows)]
+                days[day_ns] = table.select(_WANTED).to_pylist()
+    settles = sorted({row["settle"] for rows in days.values() for row in rows})
+    return [_equity(venue, settle, days) for settle in settles]
 
 
-def _settles(rows: list[dict[str, object]]) -> list[str]:
-    return sorted({str(row["settle"]) for row in rows})
+_WANTED = [
+    "account", "symbol", "strategy", "settle", "realized", "fees", "funding", "unrealized", "unrealized_before", "net",
+]  # fmt: skip
 
 
-def _equity(venue: str, settle: str, rows: list[dict[str, object]]) -> Equity:
-    known = [(int(str(row["timestamp"])), str(row["symbol"]), row["net"]) for row in rows]
-    nets = [(day_ns, symbol, net) for day_ns, symbol, net in known if isinstance(net, Decimal)]
-    days = sorted({day_ns for day_ns, _, _ in known})
-    running = tuple(exact_sum(net for at_ns, _, net in nets if at_ns <= day_ns) for day_ns in days)
-    symbols = sorted({symbol for _, symbol, _ in nets})
-    by_symbol = {symbol: exact_sum(net for _, other, net in nets if other == symbol) for symbol in symbols}
-    return Equity(venue, settle, tuple(days), running, by_symbol, len(known) - len(nets))
+def _equity(venue: str, settle: str, days: dict[int, list[dict[str, Any]]]) -> Equity:
+    held: dict[tuple[str, str, str | None], _Held] = {}
+    running: dict[int, Decimal] = {}
+    unknown = 0
+    for day_ns, rows in days.items():
+        for row in rows:
+            if row["settle"] == settle:
+                held.setdefault((row["account"], row["symbol"], row["strategy"]), _Held()).take(row)
+                unknown += row["net"] is None
+        if held:
+            running[day_ns] = exact_sum(one.made for one in held.values())
+    symbols = sorted({symbol for _, symbol, _ in held})
+    by_symbol = {symbol: exact_sum(one.made for key, one in held.items() if key[1] == symbol) for symbol in symbols}
+    return Equity(venue, settle, tuple(running), tuple(running.values()), by_symbol, unknown)
