@@ -65,6 +65,8 @@ def test_a_price_that_comes_twice_is_one_level_of_both_sizes():
         ('{"bids": [["1", "1e99999"]], "asks": []}', "bids[0] size = '1e99999' is not valid: within 1e-60 and 1e60"),
         ('{"bids": [], "asks": [["1", "-2"]]}', "asks[0] size = '-2' is not valid: 0 or more"),
         ('{"bids": [["2", "1"]], "asks": [["2", "1"]]}', "book.json is crossed: its best bid 2 is not below"),
+        ('{"bids": [["1_0", "1"]], "asks": []}', "bids[0] price = '1_0' is not valid: a finite decimal number"),
+        ('{"bids": [], "bids": [], "asks": []}', r'"bids" stands twice in one object'),
     ],
 )
 def test_what_is_no_book_is_refused_with_its_place(text, says):

@@ -30,7 +30,9 @@ def read_book(text: bytes | str, name: str) -> WrittenBook:
     what is wrong and where, beginning with `name`.
     """
     try:
-        document = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
+        document = json.loads(
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number, object_pairs_hook=_object
+        )
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not JSON: {error}") from None
     if not isinstance(document, dict) or not ("bids" in document and "asks" in document):
@@ -70,11 +72,19 @@ def _number(value: Any, place: str) -> Decimal:
         number = Decimal(value) if isinstance(value, str | Decimal) else None
     except InvalidOperation:
         number = None
-    if number is None or not number.is_finite():
+    if number is None or not number.is_finite() or "_" in str(value):
         raise ConfigError.of(place, value, "a finite decimal number")
     if number and abs(number.adjusted()) > MAGNITUDE_MOST:
         raise ConfigError.of(place, str(value), f"within 1e-{MAGNITUDE_MOST} and 1e{MAGNITUDE_MOST}")
     return number
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which neither side stands twice: nobody knows which of the two is meant."""
+    for side in ("bids", "asks"):
+        if sum(name == side for name, _ in pairs) > 1:
+            raise ValueError(f'"{side}" stands twice in one object')
+    return dict(pairs)
 
 
 def _no_number(text: str) -> NoReturn:
