@@ -30,6 +30,8 @@ PRICING = Pricing(mark=D(50_000), rate=D(1))
         ({"amount": D("0.00009")}, r"notional 4.5 is not valid: at least 5 USDT"),
         ({"amount": D("200"), "price": D(50_000)}, r"notional 10000000 is not valid: at most 9000000 USDT"),
         ({"amount": D(0)}, r"quantity 0 is not valid: a number above zero"),
+        ({"amount": D("1e999999")}, r"quantity 1E\+999999 is not valid: a number above zero, of at most 40 digits"),
+        ({"price": D("1e-999999")}, r"price 1E-999999 is not valid: a number above zero, of at most 40 digits"),
         ({"amount": D("NaN")}, r"quantity NaN is not valid"),
         ({"price": D("-1")}, r"price -1 is not valid"),
         ({"price": None}, r"price is missing: a limit order needs one"),

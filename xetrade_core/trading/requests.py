@@ -16,6 +16,8 @@ from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.model.orders import Intent, OrderType, Side, Terms, TimeInForce
 
+_MAGNITUDE = 40  # and as many zeros behind the point: what is reckoned of it is still a number then
+
 
 class Rounding(StrEnum):
     """What to do with an amount or a price that is off the venue's grid."""
@@ -126,11 +128,19 @@ def unit_of(instrument: Instrument) -> str:
     return Contract(instrument.contract_size, is_inverse(instrument)).unit(instrument.symbol)
 
 
+def require_number(name: str, value: Decimal) -> None:
+    """Raises InvalidOrder for what is no number above zero, or one that no amount or price has ever been like."""
+    if not (value.is_finite() and value > 0):
+        raise InvalidOrder(name, value, "a number above zero")
+    if abs(value.adjusted()) > _MAGNITUDE:
+        raise InvalidOrder(name, str(value), f"a number above zero, of at most {_MAGNITUDE} digits before the point")
+
+
 def _require_sense(request: OrderRequest) -> None:
     """Whether the fields fit each other, whatever the venue."""
     for name, value in (("quantity", request.amount), ("price", request.price)):
-        if value is not None and not (value.is_finite() and value > 0):
-            raise InvalidOrder(name, value, "a number above zero")
+        if value is not None:
+            require_number(name, value)
     if request.type is OrderType.LIMIT and request.price is None:
         raise InvalidOrder("price", None, "a limit order needs one")
     if request.type is OrderType.MARKET:

@@ -12,6 +12,7 @@ import msgspec
 
 from xetrade_core.errors import InvalidOrder
 from xetrade_core.model.orders import Side
+from xetrade_core.trading.requests import require_number
 
 #: how far from the touch an order of a leg without a price may trade
 SLIPPAGE_BPS = Decimal(10)
@@ -62,7 +63,7 @@ class CrossRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 def require_sense(request: CrossRequest) -> None:
     """Raises InvalidOrder where the fields do not fit each other, whatever the venues."""
-    _require_above_zero("quantity", request.quantity)
+    require_number("quantity", request.quantity)
     if not (request.max_loss.is_finite() and request.max_loss >= 0):
         raise InvalidOrder("max_loss", request.max_loss, "zero or more, in quote currency")
     if not 0 < request.within_s <= _LONGEST_S:
@@ -70,7 +71,7 @@ def require_sense(request: CrossRequest) -> None:
     for side in Side:
         leg = request.leg(side)
         if leg.price is not None:
-            _require_above_zero(f"{side.value} price", leg.price)
+            require_number(f"{side.value} price", leg.price)
         if not (leg.slippage_bps.is_finite() and 0 <= leg.slippage_bps < 10_000):
             raise InvalidOrder(f"{side.value} slippage", leg.slippage_bps, "0 up to 10,000 basis points")
     if request.buy.place == request.sell.place:
@@ -86,11 +87,6 @@ def require_key(key: str) -> None:
     """Raises InvalidOrder if a saga cannot be called so."""
     if not 0 < len(key) <= KEY_LENGTH:
         raise InvalidOrder("key", key, f"1 to {KEY_LENGTH} characters that name this cross order and no other")
-
-
-def _require_above_zero(name: str, value: Decimal) -> None:
-    if not (value.is_finite() and value > 0):
-        raise InvalidOrder(name, value, "a number above zero")
 
 
 def _pair(symbol: str) -> str:
