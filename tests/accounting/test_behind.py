@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
 
-from tests.monitor.conftest import Trade
+from tests.monitor.conftest import Trade, trading
 from tests.symbols.test_mapping import instrument
 from tests.trading.samples import fill
 from xetrade_core.accounting.behind import MOST_DAYS
@@ -110,3 +111,18 @@ def test_a_trade_of_no_order_of_ours_has_the_size_that_the_venue_lists(
     table = read_day(lake, PNL_DAILY, VENUE, DAYS[4])
     assert table is not None
     assert table["contract_size"].to_pylist() == [100]
+
+
+def test_a_new_order_store_takes_nothing_from_the_lake(
+    store: OrderStore, lake: ObjectStore, settings: Settings, trade: Trade, tmp_path: Path
+) -> None:
+    trade(("2", "100"), ("1", "100"), at_ns=DAYS[1], venue=VENUE, symbol=SWAP)
+    booked(settings, lake)
+    new = Settings(trading={"store": str(tmp_path / "new.db")})  # type: ignore[arg-type]
+    with closing(OrderStore(tmp_path / "new.db")) as opened:
+        trading(opened)(("1", "100"), at_ns=DAYS[1], venue=VENUE, symbol=SWAP)
+    assert booked(new, lake) == [4, 5]
+    for info in list(lake.list("_openings/")):
+        lake.delete(info.key)  # so that every day is made again
+    assert booked(new, lake) == [1, 2, 3, 4, 5]
+    assert held(lake) == [None, 3, 3, 3, 3, 3]

@@ -1,5 +1,5 @@
-"""Which earlier days are another in the order store than in the lake: trades and payments came late, or nobody made
-them.
+"""Of which earlier days the order store has more than the lake: trades and payments came late, or nobody made the days.
+A day of which it has less is left as it is: the store may be a new one.
 
 A day that was found to be in order is not looked at again until the store or the lake has other rows of earlier days:
 what both had is kept beside the lake's days.
@@ -52,7 +52,7 @@ def find_behind(reader: OrderReader, store: ObjectStore, venue: str, before_ns: 
     missing = tuple(
         day_ns
         for day_ns, (fills, payments) in sorted(counts.items())
-        if (count_fills(store, venue, day_ns), count_payments(store, venue, day_ns)) != (fills, payments)
+        if fills > count_fills(store, venue, day_ns) or payments > count_payments(store, venue, day_ns)
     )
     earliest_ns = before_ns - MOST_DAYS * NS_PER_DAY
     first = min([*missing, first_stale(store, venue, earliest_ns, before_ns)])

@@ -38,12 +38,19 @@ PAYMENTS_LOOK_BACK_NS = 3600 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
-class BookedDay:
-    """A venue's day: its orders, fills and funding payments in the lake, and what they made."""
+class Brought:
+    """A venue's day out of the order store: its orders, fills and funding payments in the lake."""
 
     orders: ExportedOrders
     fills: ExportedFills
     payments: ExportedPayments
+
+
+@dataclass(frozen=True, slots=True)
+class BookedDay:
+    """What a venue's day made, and what was brought into the lake for it; None where the lake had it."""
+
+    brought: Brought | None
     profit: DayProfit
 
 
@@ -158,24 +165,23 @@ def book_days(
     settings: Settings, store: ObjectStore, venues: Iterable[str], days_ns: Iterable[int]
 ) -> Outcomes[BookedDay]:
     """Bring orders, fills and payments of these days into the lake and account for them; before them the earlier days
-    of which the order store has other fills or payments than the lake, and those after these. A venue's error is its
+    of which the order store has more fills or payments than the lake, and those after these. A venue's error is its
     own."""
     days = sorted(days_ns)
 
     def book(venue: str) -> list[BookedDay]:
         with OrderReader(existing_store(settings)) as reader:
             behind = find_behind(reader, store, venue, days[0])
-            for day_ns in set(behind.missing) - set(behind.days):
-                export_fills(reader, store, venue, day_ns)
-                export_payments(reader, store, venue, day_ns)
-            every = (*behind.days, *days)
-            orders = [export_orders(reader, store, venue, day_ns) for day_ns in every]
-            fills = [export_fills(reader, store, venue, day_ns) for day_ns in every]
-            payments = [export_payments(reader, store, venue, day_ns) for day_ns in every]
-        made = [
-            BookedDay(placed, traded, paid, account_day(store, venue, traded.day_ns))
-            for placed, traded, paid in zip(orders, fills, payments, strict=True)
-        ]
+            brought = {
+                day_ns: Brought(
+                    export_orders(reader, store, venue, day_ns),
+                    export_fills(reader, store, venue, day_ns),
+                    export_payments(reader, store, venue, day_ns),
+                )
+                for day_ns in (*behind.missing, *days)
+            }
+        every = (*behind.days, *days)
+        made = [BookedDay(brought.get(day_ns), account_day(store, venue, day_ns)) for day_ns in every]
         keep_caught_up(store, venue, days[0], behind.stored)
         return made
 

@@ -47,7 +47,7 @@ class MonitorConfig(RunConfig):
 @dg.op(name="account_days", out=dg.Out(dg.Nothing))
 def account_op(config: BooksConfig, accounting: AccountingResource, lake: LakeResource) -> Iterator[Event]:
     """Ask the accounts for funding payments, bring yesterday and today into the lake and account for both days; and for
-    earlier ones that are another in the order store by now."""
+    earlier ones of which the order store has more by now."""
     asked = accounting.collect()
     made = accounting.book_recent(config.venues, lake.store())
     yield from booked_events(made.done)

@@ -131,10 +131,13 @@ def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> R
 def booked_events(days: Iterable[BookedDay]) -> Iterator[Event]:
     """Days of the books as events of their partitions; without pictures, which the asset itself has."""
     for day in days:
-        key = VenueDay(day.fills.venue, day.fills.day_ns).key
-        brought = [orders_result(day.orders), fills_result(day.fills), payments_result(day.payments)]
-        results = [*brought, profit_result(day.profit, {})]
-        yield from as_events(key, results)
+        key, brought = VenueDay(day.profit.venue, day.profit.day_ns).key, day.brought
+        results = (
+            []
+            if brought is None
+            else [orders_result(brought.orders), fills_result(brought.fills), payments_result(brought.payments)]
+        )
+        yield from as_events(key, [*results, profit_result(day.profit, {})])
 
 
 def watched_events(made: Watched, pictures: dict[str, dict[str, bytes]]) -> Iterator[Event]:
