@@ -20,11 +20,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.support.postgres import new_database
 from tests.trading.samples import D, event, fill, intent, report
 from xetrade_core.errors import ConfigError, StoreUnavailable, UnknownOrder
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, OrderEvent, Source, TradingState
 from xetrade_core.model.orders import Order, OrderState, ReportStatus, Side
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.database import MIGRATIONS
 from xetrade_core.trading.evidence import record_report
+from xetrade_core.trading.fundings import add_fundings, fundings_by_day
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
 from xetrade_core.trading.rebuild import rebuild
 from xetrade_core.trading.schema import EVENTS, METADATA, ORDERS, REVISION
@@ -443,3 +445,15 @@ def test_a_process_that_stands_still_in_the_middle_of_a_write_holds_nobody_up_fo
     standing.invalidate()
     store.close()
     stopped.close()
+
+
+def test_fills_and_payments_are_counted_by_the_day_of_the_venues_time(store: OrderStore) -> None:
+    day = 86_400 * 10**9
+    for number, at_ns in enumerate((day - 1, day, 2 * day - 1, 2 * day)):
+        traded = fill(f"t{number}", "1", "100", exchange_ns=at_ns, received_ns=5 * day)
+        store.do(lambda transaction, one=traded: transaction.add_fill(one, 4, Source.STREAM))
+    assert store.fills_by_day("binance", 2 * day) == {(0, "BTC/USDT"): 1, (day, "BTC/USDT"): 2}
+    assert store.fills_by_day("okx", 2 * day) == {}
+    paid = [FundingPayment("okx", "main", "BTC/USDT:USDT", f"p{n}", D(1), "USDT", n * day // 2) for n in range(5)]
+    add_fundings(store, paid)
+    assert fundings_by_day(store, "okx", 2 * day) == {0: 2, day: 2}
