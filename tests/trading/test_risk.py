@@ -71,6 +71,37 @@ def test_each_limit_denies_with_what_was_asked_and_what_is_allowed(
     assert message == f"order x1 was denied: {name} of portfolio would be {asked}, allowed is {allowed}"
 
 
+def test_exposure_is_what_is_held_at_its_entry_and_what_may_be_added_at_its_own_price() -> None:
+    """However an order's fills come, nothing of what it still reserves is lost."""
+    risk, big = book(), {"amount": D(1), "price": D(50_000), "reserve_price": D(50_000)}
+    line = line_of(intent())
+    risk.hold(line, Holding(D(1), D(10_000)))
+    working = order(1, EventKind.ACCEPTED, **big)
+    risk.replace(None, working)
+    assert risk.usage(PORTFOLIO).exposure == 60_000
+    told = fill("t1", "0.1")
+    after = apply(working, event(EventKind.FILL, NOW, fill=told)).order
+    risk.replace(working, after)
+    risk.hold(line, Holding(D(1), D(10_000)).after(told, after.intent.terms))
+    assert risk.usage(PORTFOLIO).exposure == pytest.approx(60_000)
+    risk.replace(after, None)
+    assert risk.usage(PORTFOLIO).exposure == pytest.approx(15_000)
+
+
+def test_orders_that_close_a_position_count_with_what_they_would_open() -> None:
+    risk = book()
+    risk.hold(line_of(intent()), Holding(D("0.01"), D(50_000)))
+    sells = [order(index, EventKind.ACCEPTED, side=Side.SELL, amount=D("0.02")) for index in (1, 2)]
+    found = []
+    for one in sells:
+        risk.replace(None, one)
+        found.append(risk.usage(PORTFOLIO).exposure)
+    assert found == [500, 1500]
+    for one in sells:
+        risk.replace(one, None)
+    assert risk.usage(PORTFOLIO).exposure == 500
+
+
 def test_a_position_counts_with_every_open_order_of_its_side() -> None:
     risk = book(Limits(max_position=D("0.03")), SYMBOL_SCOPE)
     risk.hold(line_of(intent()), Holding(D("0.01"), D(50_000)))

@@ -39,20 +39,40 @@ class Usage:
 
 
 @dataclass(slots=True)
+class Stake:
+    """What open orders of one side may add to a holding: how much, and its value at their own prices."""
+
+    amount: Decimal = ZERO
+    value: Decimal = ZERO
+
+    def and_also(self, amount: Decimal, value: Decimal) -> Stake:
+        """With one more order."""
+        return Stake(self.amount + amount, self.value + value)
+
+    def worst(self, held: Decimal, unit: Decimal) -> Decimal:
+        """What there would be in value once all of it had traded; `held`: above zero where it adds to that, `unit`: the
+        value of one of it. What it closes first leaves nothing, and the rest is held at its own prices."""
+        if held >= 0:
+            return held * unit + self.value
+        left = held + self.amount
+        return -left * unit if left <= 0 else left * self.value / self.amount
+
+
+@dataclass(slots=True)
 class LineState:
-    """One line: its holding, what its orders may add on each side, and the value of one unit; and what it counts in."""
+    """One line: its holding with the value of one unit, what its orders may add on each side; and what it counts in."""
 
     usages: Mapping[Scope, Usage]
     limited: tuple[tuple[Scope, Limits, Usage], ...]
     holding: Holding = field(default_factory=Holding)
-    buys: Decimal = ZERO
-    sells: Decimal = ZERO
     unit: Decimal = ZERO
+    stakes: dict[Side, Stake] = field(default_factory=lambda: {side: Stake() for side in Side})
 
-    def exposure(self, more_buys: Decimal = ZERO, more_sells: Decimal = ZERO, unit: Decimal | None = None) -> Decimal:
-        held = self.holding.amount
-        worst = max(abs(held + self.buys + more_buys), abs(held - self.sells - more_sells), abs(held))
-        return worst * (self.unit if unit is None else max(unit, self.unit))
+    def exposure(self, stakes: Mapping[Side, Stake] | None = None) -> Decimal:
+        """The worst that it may come to, in value: as it is, or if every open order of a side filled."""
+        held, of = self.holding.amount, self.stakes if stakes is None else stakes
+        whatever = (of[side].worst(held * side.sign, self.unit) for side in Side)
+        return max(abs(held) * self.unit, *whatever)
 
 
 @dataclass(slots=True)
@@ -99,7 +119,7 @@ class Reservations:
         state = self._line(line)
         before, was = state.holding, state.exposure()
         state.holding = holding
-        state.unit = holding.terms.value(Decimal(1), holding.entry) if holding.amount else state.unit
+        state.unit = holding.terms.value(Decimal(1), holding.entry) if holding.amount else ZERO
         change, moved = state.exposure() - was, holding.amount - before.amount
         for usage in state.usages.values():
             usage.exposure += change
@@ -168,9 +188,10 @@ class Reservations:
 
     def _exposure_change(self, intent: Intent) -> Decimal:
         state = self._line(line_of(intent))
-        unit = intent.terms.value(Decimal(1), intent.reserve_price)
-        more = (intent.amount, ZERO) if intent.side is Side.BUY else (ZERO, intent.amount)
-        return state.exposure(*more, unit=unit) - state.exposure()
+        one_more = state.stakes[intent.side].and_also(
+            intent.amount, intent.terms.value(intent.amount, intent.reserve_price)
+        )
+        return state.exposure({**state.stakes, intent.side: one_more}) - state.exposure()
 
     def _pace(self, order: Order, before_ns: int | None, after_ns: int | None) -> None:
         """Count a sending for the rates (or take it back), and forget those that are too old for any."""
@@ -192,12 +213,8 @@ class Reservations:
         orders, value = (sign, reserved_value(order) * sign) if order.state.working else (0, ZERO)
         before = state.exposure()
         if not intent.reduce_only:
-            unit = intent.terms.value(Decimal(1), _dearer_price(order))
-            state.unit = max(state.unit, unit) if state.buys or state.sells or state.holding.amount else unit
-            if intent.side is Side.BUY:
-                state.buys += at_stake
-            else:
-                state.sells += at_stake
+            worth = intent.terms.value(at_stake, _dearer_price(order))
+            state.stakes[intent.side] = state.stakes[intent.side].and_also(at_stake, worth)
         change = state.exposure() - before
         for usage in state.usages.values():
             usage.orders += orders
