@@ -77,6 +77,15 @@ def booked(sim: Sim) -> list[D]:
     return [D(one["amount"]) for one in sim.account("binanceusdm")["journal"] if one["kind"] == "funding"]
 
 
+@pytest.fixture
+def machine(sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Settings that reach the simulated venue and the order store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XETRADE_VENUES__BINANCEUSDM__REST_URL", sim.url("binanceusdm").rest)
+    monkeypatch.setenv("XETRADE_TRADING__STORE", f"sqlite:///{tmp_path}/orders.db")
+    return monkeypatch
+
+
 async def test_an_accounts_payments_are_read_page_by_page(sim: Sim, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ClientOptions(rest_url=sim.url("binanceusdm").rest)
     keys = Credentials("sim-main-key", "sim-main-secret")
@@ -97,11 +106,8 @@ async def test_an_accounts_payments_are_read_page_by_page(sim: Sim, monkeypatch:
 
 
 def test_the_accounts_of_the_settings_are_asked_and_each_payment_is_kept_once(
-    sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: OrderStore, trade: Trade
+    sim: Sim, machine: object, store: OrderStore, trade: Trade
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XETRADE_VENUES__BINANCEUSDM__REST_URL", sim.url("binanceusdm").rest)
-    monkeypatch.setenv("XETRADE_TRADING__STORE", f"sqlite:///{tmp_path}/orders.db")
     assert collect_fundings(load_settings(), SystemClock()).done == (0,)  # nothing was traded
     trade(("0.02", "60000"), venue="binanceusdm", symbol="AAA/USDT:USDT")  # listed no more, and asked for first
     trade(("0.02", "60000"), venue="binanceusdm", symbol=SYMBOL)
@@ -116,11 +122,8 @@ def test_the_accounts_of_the_settings_are_asked_and_each_payment_is_kept_once(
 
 
 def test_a_contract_of_which_a_venue_refuses_to_tell_costs_no_other_its_payments(
-    sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: OrderStore, trade: Trade
+    sim: Sim, machine: object, store: OrderStore, trade: Trade
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XETRADE_VENUES__BINANCEUSDM__REST_URL", sim.url("binanceusdm").rest)
-    monkeypatch.setenv("XETRADE_TRADING__STORE", f"sqlite:///{tmp_path}/orders.db")
     for symbol in (OTHER, SYMBOL):
         trade(("0.02", "60000"), venue="binanceusdm", symbol=symbol)
     sim.begin(venue="binanceusdm", kind="rest_error", path="/fapi/v1/income", status=400, count=1)
@@ -202,16 +205,13 @@ def test_a_payment_in_another_currency_is_kept_apart_and_in_no_result(
 
 
 def test_what_the_venue_holds_is_compared_with_what_our_fills_make(
-    sim: Sim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: OrderStore, lake: ObjectStore, trade: Trade
+    sim: Sim, machine: pytest.MonkeyPatch, store: OrderStore, lake: ObjectStore, trade: Trade
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XETRADE_VENUES__BINANCEUSDM__REST_URL", sim.url("binanceusdm").rest)
-    monkeypatch.setenv("XETRADE_TRADING__STORE", f"sqlite:///{tmp_path}/orders.db")
     told: list[dict[str, Any]] = []
     remove = add_alarm_sink(told.append)
     trade(("0.015", "60000"), venue="binanceusdm", symbol=SYMBOL, strategy="a")
     pace = Pace(interval_s=1, max_updates=1)
-    monkeypatch.setenv("XETRADE_MONITOR__MIN_LIQUIDATION_DISTANCE", "30")  # 300 USDT back 1,200: a quarter lower
+    machine.setenv("XETRADE_MONITOR__MIN_LIQUIDATION_DISTANCE", "30")  # 300 USDT back 1,200: a quarter lower
     made = watch_positions(load_settings(), lake, pace, SystemClock())
     [row] = made.positions
     [said] = client_of(sim).fapiPrivateV3GetPositionRisk()
