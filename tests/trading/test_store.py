@@ -128,6 +128,20 @@ def test_a_trade_that_comes_before_its_order_is_known_finds_it(store: OrderStore
     assert store.fills(client_id=order.client_id) == [fill("t1", venue_order_id="v0", client_id=order.client_id)]
 
 
+def test_a_trade_finds_an_order_that_ended_in_the_same_commit(store: OrderStore) -> None:
+    def ended_and_traded(transaction: Transaction) -> None:
+        said = report(ReportStatus.CANCELED, venue_order_id="v0", filled=D(0))
+        record_report(transaction, intent().client_id, said, Source.REPLY, 3)
+        transaction.add_fill(fill("t1", "0.004", venue_order_id="v0"), 4, Source.STREAM)
+
+    store.do(place)
+    store.do(ended_and_traded)
+    order = store.order(intent().client_id)
+    assert (order.state, order.filled) == (OrderState.CANCELED, D("0.004"))
+    assert [one.client_id for one in store.fills()] == [order.client_id]
+    assert rebuild(store).clean
+
+
 def test_a_trade_of_another_symbol_or_venue_is_none_of_an_order_whose_id_it_names(store: OrderStore) -> None:
     """Binance numbers the orders of each symbol for themselves, and other venues know nothing of each other."""
     strange = [fill("t1", venue_order_id="v0", **other) for other in ({"symbol": "ETH/USDT"}, {"venue": "okx"})]

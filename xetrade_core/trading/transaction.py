@@ -124,6 +124,11 @@ class Transaction:
         client_id = self._memory.venue_ids.get((venue, account, symbol, venue_order_id))
         if client_id is not None:
             return self.order(client_id)
+        for order in self._seen.values():  # it may have ended in this transaction, of which the database knows nothing
+            if order is not None and (*line_of(order.intent)[:3], order.venue_order_id) == (
+                venue, account, symbol, venue_order_id,
+            ):  # fmt: skip
+                return order
         found = {"id": venue_order_id, "venue": venue, "account": account, "symbol": symbol}
         body = self._connection.execute(_BY_VENUE_ID, found).scalar()
         return None if body is None else self.order(records.read_order(body).client_id)
