@@ -4,6 +4,7 @@ store.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +27,7 @@ from xetrade_core.lake.store import ObjectInfo, ObjectStore, Source, open_store
 from xetrade_core.model.instruments import Instrument, MarketType
 
 OTHER = "ETH/USDT"
+Filled = Callable[[Path], ObjectStore]
 
 
 def put_rows(store: ObjectStore, rows: pa.Table, writer: str = "w1", **metadata: str) -> str:
@@ -96,6 +98,18 @@ def fill(store: ObjectStore) -> None:
         pa.concat_tables([gap_rows({"start": 4, "end": 5}), gap_rows({"start": 4, "end": 5}, symbol=OTHER)]),
         writer="w1b",
     )
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Filled:
+    """Makes a lake as `fill` does, a copy of the one that it filled."""
+    fill(open_store(tmp_path / "filled"))
+
+    def make(directory: Path) -> ObjectStore:
+        shutil.copytree(tmp_path / "filled", directory)
+        return open_store(directory)
+
+    return make
 
 
 class Crash(BaseException):
@@ -387,16 +401,14 @@ def test_a_store_that_returns_other_bytes_than_it_took_loses_nothing(local_store
 
 
 @pytest.mark.slow
-def test_killed_at_every_step_and_run_again_gives_the_same_lake(tmp_path: Path) -> None:
-    reference = open_store(tmp_path / "reference")
-    fill(reference)
+def test_killed_at_every_step_and_run_again_gives_the_same_lake(tmp_path: Path, filled: Filled) -> None:
+    reference = filled(tmp_path / "reference")
     counter = Spy(reference, lambda step: None)
     compact(counter)
     expected = content(reference)
     assert counter.steps > 40
     for kill_at in range(counter.steps):
-        store = open_store(tmp_path / f"killed-{kill_at}")
-        fill(store)
+        store = filled(tmp_path / f"killed-{kill_at}")
 
         def kill(step: int, kill_at: int = kill_at) -> None:
             if step == kill_at:
@@ -409,19 +421,16 @@ def test_killed_at_every_step_and_run_again_gives_the_same_lake(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_another_compaction_at_every_step_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_another_compaction_at_every_step_loses_and_doubles_nothing(tmp_path: Path, filled: Filled) -> None:
     """At each step of one compaction, a segment arrives and another compaction runs from start to end."""
     late = snapshot_rows(range(14, 34), sequence_offset=3)
-    reference = open_store(tmp_path / "reference")
-    fill(reference)
+    reference = filled(tmp_path / "reference")
     put_rows(reference, late, writer="w4")
     compact(reference)
-    counted = open_store(tmp_path / "counted")
-    fill(counted)
-    compact(counter := Spy(counted, lambda step: None))
+    expected = content(reference)
+    compact(counter := Spy(filled(tmp_path / "counted"), lambda step: None))
     for interrupt_at in range(counter.steps):
-        store = open_store(tmp_path / f"raced-{interrupt_at}")
-        fill(store)
+        store = filled(tmp_path / f"raced-{interrupt_at}")
 
         def interrupt(step: int, interrupt_at: int = interrupt_at, store: ObjectStore = store) -> None:
             if step == interrupt_at:
@@ -430,7 +439,7 @@ def test_another_compaction_at_every_step_loses_and_doubles_nothing(tmp_path: Pa
 
         compact(Spy(store, interrupt))
         compact(store, expected=[SYMBOL, OTHER])
-        for key, data in content(reference).items():
+        for key, data in expected.items():
             assert store.read(key) == data, f"interrupted at step {interrupt_at}: {key}"
 
 

@@ -39,7 +39,7 @@ symbols = ["BTC/USDC:USDC", "ETH/USDC:USDC"]
 Reach = Callable[..., Access]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sim() -> Iterator[Sim]:
     with sim_process(SCENARIO) as running:
         yield running

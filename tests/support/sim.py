@@ -185,9 +185,9 @@ def no_faults_left(sim: Sim) -> Iterator[None]:
     sim.clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def default_sim() -> Iterator[Sim]:
-    """Three venues with a few symbols each, without faults of their own; shared by a whole test session.
+    """Three venues with a few symbols each, without faults of their own; shared by the tests of a directory.
 
     Use it from another directory by `from tests.support.sim import default_sim`.
     """
