@@ -157,7 +157,11 @@ def test_the_tour_shows_every_quirk_and_refuses_what_has_no_symbol(answer: Run) 
     assert "Traceback" not in shown
 
 
-def test_venues_are_asked_and_their_lists_kept(xetrade: Run, tmp_path: Path, default_sim: Sim) -> None:  # noqa: F811
+def test_venues_are_asked_and_their_lists_kept(
+    xetrade: Run,
+    answer: Run,
+    default_sim: Sim,  # noqa: F811
+) -> None:
     venues = ("binance", "okx")
     variables = {f"XETRADE_VENUES__{one.upper()}__REST_URL": default_sim.url(one).rest for one in venues}
     variables["XETRADE_VENUES__BINANCEUSDM__REST_URL"] = "http://127.0.0.1:1"
@@ -169,10 +173,10 @@ def test_venues_are_asked_and_their_lists_kept(xetrade: Run, tmp_path: Path, def
     assert "127.0.0.1:1" in rows["binanceusdm"]["problem"]
     again = xetrade("symbols", "fetch", "--exchange", "binance,okx", "--json", **variables)
     assert again.code == 0
-    mapped = xetrade("map", "--symbol", "BTC-USDT", "--exchange", "okx", "--json")
+    mapped = answer("map", "--symbol", "BTC-USDT", "--exchange", "okx", "--json")
     assert mapped.json["reasons"][0]["reason"] == "exact listing"
     today = datetime.now(UTC)
     assert mapped.json["listed_on"] in {f"{today:%F}", f"{today - timedelta(minutes=5):%F}"}
-    held = xetrade("lake", "query", "SELECT DISTINCT exchange FROM symbol_map ORDER BY 1", "--json")
+    held = answer("lake", "query", "SELECT DISTINCT exchange FROM symbol_map ORDER BY 1", "--json")
     assert [row["exchange"] for row in held.json] == ["binance", "okx"]
     assert day_start(int(today.timestamp()) * 1_000_000_000) > DAY
