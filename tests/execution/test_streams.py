@@ -256,50 +256,53 @@ async def test_a_full_queue_ends_the_connection_and_what_did_not_fit_is_asked_fo
     await subject.flat()
 
 
+class Silent:
+    """A venue where nothing is open and nothing trades; `asked` is since when trades were asked for."""
+
+    def __init__(self, clock: ManualClock, *, takes_s: float = 0, behind_s: int = 0) -> None:
+        self.asked, self.behind_ns = list[int](), behind_s * NS_PER_S
+        self._clock, self._takes_s = clock, takes_s
+
+    async def fills_since(self, symbol: str, since_ns: int) -> tuple[()]:
+        self.asked.append(since_ns)
+        self._clock.advance(self._takes_s)
+        return ()
+
+    async def open_orders(self, symbol: str | None) -> tuple[()]:
+        return ()
+
+    async def balances(self) -> tuple[()]:
+        return ()
+
+    def stream(self, *symbols: str) -> PrivateStream:
+        async def nothing(*_: object) -> list[Any]:
+            return []
+
+        words: Any = SimpleNamespace(addresses=BinanceUsdmStream.addresses)
+        venue: Any = self
+        return PrivateStream(
+            words, venue, nothing, nothing, self._clock, random.Random(1), name="main", symbols=symbols
+        )
+
+
 async def test_what_trades_while_a_gap_is_asked_for_is_in_the_next_gap() -> None:
-    clock, asked = ManualClock(wall_ns=10**18), list[int]()
-
-    class Slow:
-        async def fills_since(self, symbol: str, since_ns: int) -> tuple[()]:
-            asked.append(since_ns)
-            clock.advance(60)
-            return ()
-
-    async def nothing(*_: object) -> list[Any]:
-        return []
-
-    Slow.open_orders = Slow.balances = nothing  # type: ignore[attr-defined]
-    words: Any = SimpleNamespace(addresses=BinanceUsdmStream.addresses)
-    slow: Any = Slow()
-    stream = PrivateStream(words, slow, nothing, nothing, clock, random.Random(1), name="main", symbols=["A/B", "C/D"])
-    began_ns = clock.wall_ns()
+    clock = ManualClock(wall_ns=10**18)
+    venue = Silent(clock, takes_s=60)
+    stream, began_ns = venue.stream("A/B", "C/D"), clock.wall_ns()
     for _ in range(2):
         await stream._catch_up()
-    assert max(asked[2:]) <= began_ns < clock.wall_ns()
+    assert max(venue.asked[2:]) <= began_ns < clock.wall_ns()
 
 
 async def test_a_gap_is_asked_for_by_the_time_of_a_venue_whose_clock_is_behind() -> None:
-    clock, asked = ManualClock(wall_ns=10**18), list[int]()
-
-    class Behind:
-        behind_ns = 300 * NS_PER_S
-
-        async def fills_since(self, symbol: str, since_ns: int) -> tuple[()]:
-            asked.append(since_ns)
-            return ()
-
-    async def nothing(*_: object) -> list[Any]:
-        return []
-
-    Behind.open_orders = Behind.balances = nothing  # type: ignore[attr-defined]
-    words: Any = SimpleNamespace(addresses=BinanceUsdmStream.addresses)
-    behind: Any = Behind()
-    stream = PrivateStream(words, behind, nothing, nothing, clock, random.Random(1), name="main", symbols=["A/B"])
+    clock = ManualClock(wall_ns=10**18)
+    venue = Silent(clock, behind_s=300)
+    stream = venue.stream("A/B")
     await stream._catch_up()
     lost_ns = clock.wall_ns()
     clock.advance(20)
     await stream._catch_up()
-    assert asked[1] <= lost_ns - Behind.behind_ns
+    assert venue.asked[1] <= lost_ns - venue.behind_ns
 
 
 async def test_an_order_without_the_venues_id_is_asked_for_beside_open_ones_that_nobody_has_named() -> None:
