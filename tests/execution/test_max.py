@@ -173,7 +173,7 @@ async def test_calls_at_once_never_share_a_nonce(opened: Open) -> None:
     assert len(await asyncio.gather(*(client.balances() for _ in range(50)))) == 50
 
 
-async def test_an_accounts_orders_of_all_markets_are_listed_and_canceled_in_one_call(opened: Open, sim: Sim) -> None:
+async def test_an_accounts_orders_of_all_markets_are_listed_and_canceled(opened: Open, sim: Sim) -> None:
     ether = Subject(Card("max", "ETH/USDT", D("0.5"), "ETH", "", D(1)), opened, sim)
     placed = [await subject.client.place(subject.intent()) for subject in (Subject(CARD, opened, sim), ether)]
     names = {one.venue_order_id: one.symbol for one in placed}
@@ -236,6 +236,29 @@ def always(body: object, status: int = 200) -> Answer:
         return web.json_response(body, status=status)
 
     return answer
+
+
+async def test_open_orders_of_all_markets_are_asked_for_at_once_where_the_venue_lists_them_so() -> None:
+    async with answering(get=always([{**ORDER, "state": "wait"}])) as (client, asked):
+        assert [one.symbol for one in await client.open_orders(None)] == ["BTC/TWD"]
+    assert asked == ["GET /api/v3/wallet/spot/orders/open"]
+
+
+async def test_a_market_whose_money_no_order_locks_is_not_asked_for() -> None:
+    accounts = [{"currency": "btc", "balance": "1.0", "locked": "0.0", "staked": None}]
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        refused = {"success": False, "error": {"code": 1001, "message": "market is missing"}}
+        if request.path.endswith("accounts"):
+            return web.json_response(accounts)
+        return web.json_response([ORDER] if "market" in request.query else refused, status=200)
+
+    async with answering(get=answer) as (client, asked):
+        assert await client.open_orders(None) == ()
+        accounts[0]["locked"] = "0.01"
+        assert [one.symbol for one in await client.open_orders(None)] == ["BTC/TWD"]
+    names = [one.rsplit("/", 1)[1] for one in asked]
+    assert names == ["open", "accounts", "accounts", "open"], "what it does not list at once is not asked for again"
 
 
 async def test_an_order_that_matches_after_it_was_answered_is_asked_for_until_it_has() -> None:

@@ -30,6 +30,7 @@ PAGE = 1000
 _SPOT = "/api/v3/wallet/spot"
 _ORDER = "/api/v3/order"
 _NO_SUCH_ORDER = "2004"
+_BAD_PARAMETER = "1001"
 _EARLIEST_MS = 1_512_950_400_000  # the least that the venue takes for a time
 _ASKED_AGAIN_S = (0.1, 0.2, 0.4)  # after these waits, as it may match an order after it has answered
 _FILTERS = ("order", "trade_update", "account")  # of the stream: trades come with their fees
@@ -49,6 +50,7 @@ class MaxExecution:
         self.account = account
         self.clock = clock
         self._calls = MaxCalls(client, credentials, nonces, clock)
+        self._open_by_market = False  # its descriptions differ on whether open orders are listed without a market
 
     # -- Execution -----------------------------------------------------------------------------------------------------
 
@@ -91,9 +93,28 @@ class MaxExecution:
         return self._calls.read(what, lambda: report(row, ref.symbol))
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
-        """See Execution. Page by page, oldest first; a page begins with the moment that the last one ended at."""
-        what, since_ms = "open orders", _EARLIEST_MS
-        symbols, of = await self._calls.symbols(what), await self._of(what, symbol)
+        """See Execution. Those of all markets at once where the venue lists them so, else market by market."""
+        what = "open orders"
+        if symbol is not None or not self._open_by_market:
+            try:
+                return await self._open(what, await self._of(what, symbol))
+            except ErrorReply as error:
+                if symbol is not None or error.code != _BAD_PARAMETER:
+                    raise
+                self._open_by_market = True
+        found = [await self._open(what, {"market": market}) for market in await self._markets_with_orders(what)]
+        return tuple(report for reports in found for report in reports)
+
+    async def _markets_with_orders(self, what: str) -> list[str]:
+        """Ids of the markets in which an order may be open: it locks what it would pay with."""
+        locked = {balance.currency for balance in await self.balances() if balance.free != balance.total}
+        known = await self._calls.symbols(what)
+        return [market for market, symbol in known.items() if locked.intersection(symbol.split("/"))]
+
+    async def _open(self, what: str, of: Words) -> tuple[OrderReport, ...]:
+        """Page by page, oldest first; a page begins with the moment that the last one ended at."""
+        since_ms = _EARLIEST_MS
+        symbols = await self._calls.symbols(what)
         found: dict[str | None, OrderReport] = {}
         while True:
             page: Words = {"order_by": "asc", "timestamp": since_ms, "limit": PAGE}

@@ -115,10 +115,10 @@ class MaxPrivate:
         return done
 
     def _open(self, account: Account, fields: Fields) -> object:
-        return _orders(fields, self._desk.open_orders(account, self._symbol(fields)))
+        return _orders(fields, self._desk.open_orders(account, self._market(fields).symbol))
 
     def _closed(self, account: Account, fields: Fields) -> object:
-        known = self._desk.history(account, self._symbol(fields))
+        known = self._desk.history(account, self._market(fields).symbol)
         return _orders(fields, [order for order in known if not order.state.resting])
 
     def _history(self, account: Account, fields: Fields) -> object:
