@@ -15,6 +15,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 COMPILE := pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
 # Three workers keep two cores busy, the smallest machine we know of: the longest tests wait for processes and venues.
+# What they share out together, and what comes first, is said in tests/conftest.py.
 PYTEST_ARGS ?= -n 3 --dist loadgroup --no-loadscope-reorder
 UP_ARGS ?=
 
