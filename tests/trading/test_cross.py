@@ -314,6 +314,30 @@ def test_an_order_that_is_refused_for_want_of_a_counterpart_is_tried_again_like_
     assert hedges == [(True, D(0)), (False, D("0.004")), (True, D(0)), (True, D(0)), (False, D("0.006"))]
 
 
+def test_an_order_that_never_arrived_is_followed_by_another_until_there_were_enough(world: CrossWorld) -> None:
+    world.rules = Rules(unwind_attempts=3)
+    world.fail(world.okx, "place", Fault.REFUSED)
+    world.fail(world.binance, "place", Fault.NONE, Fault.LOST, Fault.LOST)
+    saga = ended(world)
+    assert saga.state is CrossState.UNWOUND
+    assert filled(saga)[2:] == [("unwind", D(0)), ("unwind", D(0)), ("unwind", D("0.01"))]
+
+
+def test_a_venue_at_which_nothing_arrives_ends_in_the_ledger(world: CrossWorld) -> None:
+    world.fail(world.okx, "place", Fault.REFUSED)
+    world.fail(world.binance, "place", Fault.NONE, *[Fault.LOST] * 9)
+    saga = ended(world)
+    assert (saga.state, saga.position, len(saga.of(Role.UNWIND))) == (CrossState.RESIDUAL, D("0.01"), 2)
+    assert "not traded back by 2 orders: never arrived" in (saga.reason or "")
+
+
+def test_a_hedge_that_never_arrived_is_sent_anew_while_there_is_time(world: CrossWorld) -> None:
+    world.fail(world.okx, "place", Fault.LOST)
+    saga = ended(world)
+    assert saga.state is CrossState.DONE
+    assert filled(saga) == [("first", D("0.01")), ("hedge", D(0)), ("hedge", D("0.01"))]
+
+
 def test_a_first_leg_that_is_refused_so_has_traded_nothing(world: CrossWorld) -> None:
     world.binance.refuses_misses = True
     world.binance.supply.append([])

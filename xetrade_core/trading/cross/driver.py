@@ -31,6 +31,7 @@ from xetrade_core.trading.cross.planning import order_request, step_of
 from xetrade_core.trading.cross.saga import Attempt, CrossEvent, Role, Saga
 from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.worth import valued, worth
+from xetrade_core.trading.resolving import ABSENT_CODE
 from xetrade_core.venues.venue import ErrorKind
 
 _BEGUN = {
@@ -155,9 +156,12 @@ class CrossDriver(Claimed):
         await self.append(event)
 
     def _missed(self, order: Order) -> bool:
-        """Whether its venue refused it for want of somebody to trade with; others take such an order, and end it."""
+        """Whether its venue refused it for want of somebody to trade with (others take such an order, and end it), or
+        has said often enough that it never arrived: either says nothing of another one."""
         if order.state is not OrderState.REJECTED:
             return False
+        if order.code == ABSENT_CODE:
+            return True
         account = self.means.account(order.intent.venue, order.intent.account)
         return account.venue.errors.get(order.code or "") is ErrorKind.NOTHING_TO_TAKE
 

@@ -48,7 +48,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `ended` is the order's state then; None where there is no such order, as it could not be made. `value` is what was
     paid or got for it (quote currency), at its limit where the venue had not told the trades yet. `unsent`: its venue
-    could not be reached. `missed`: its venue refused it only because nobody would have traded with it at once.
+    could not be reached. `missed`: its venue refused it only because nobody would have traded with it at once, or says
+    that it never arrived.
     """
 
     role: Role
