@@ -335,6 +335,10 @@ class AlertResource(dg.ConfigurableResource[None]):
         """Tell the webhook that a run failed; False, and no error, where there is none or it did not take it."""
         return self.tell("run_failed", f"{job} failed: {reason}", {"job": job, "run_id": run_id, "window": window})
 
+    def wanted(self) -> bool:
+        """Whether there is a webhook."""
+        return self.settings.load().alerts.webhook_url is not None
+
     def tell(self, alarm: str, message: str, facts: Mapping[str, Any]) -> bool:
         """Tell the webhook of something; False, and no error, where there is none or it did not take it."""
         url = self.settings.load().alerts.webhook_url

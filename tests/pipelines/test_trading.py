@@ -23,8 +23,10 @@ from xetrade_core.lake.day_tables import read_day
 from xetrade_core.lake.store import open_store
 from xetrade_core.lake.trade_schemas import RECONCILIATIONS
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, OrderEvent, TradingState
+from xetrade_core.telemetry import Webhook
 from xetrade_core.trading.store import OrderStore
 from xetrade_pipelines.definitions import build_defs, defs
+from xetrade_pipelines.trading.assets import reconciliations
 
 pytestmark = pytest.mark.xdist_group("simulated orders")
 CANARY = "canary-0c44d1a9"
@@ -233,6 +235,47 @@ def test_orders_that_need_a_person_and_halts_are_told_once(
     told_now = look(quiet.cursor)
     assert told_now.skip_reason.skip_message == "told of 2"
     assert "no order needs an operator" in look(told_now.cursor).skip_reason.skip_message
+
+
+def test_an_alert_that_the_webhook_did_not_take_is_told_again_and_holds_up_no_other(
+    machine: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XETRADE_TRADING__STORE", str(machine / "orders.db"))
+    monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", "http://127.0.0.1:9/hook")
+    answers, heard = [False, True, True], list[str]()
+
+    def deliver(_: Webhook, body: dict[str, Any]) -> bool:
+        heard.append(body["message"].split()[2])
+        return answers.pop(0)
+
+    monkeypatch.setattr(Webhook, "deliver", deliver)
+    store = OrderStore(machine / "orders.db")
+    halted = TradingState.HALTED
+    for venue in ("binance", "okx"):
+        store.control(ControlEvent(kind=ControlKind.TRADING_STATE, at_ns=2, by="x", state=halted, venue=venue))
+    store.close()
+    sensor = build_defs().get_sensor_def("alert_trading")
+    resources = {name: build_defs().resources[name] for name in ("trading", "alerts", "settings")}  # type: ignore[index]
+    cursor = None
+    for said in ("told of 1; the webhook did not take 1, which are told again", "told of 1", "no order needs"):
+        with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+            result: Any = sensor(context)
+        assert said in result.skip_reason.skip_message
+        cursor = result.cursor
+    assert heard == ["binance", "okx", "binance"]
+
+
+def test_accounts_are_not_compared_as_of_a_day_that_is_over(machine: Path, instance: dg.DagsterInstance) -> None:
+    past = dg.materialize(
+        [reconciliations],
+        partition_key="2026-11-01|binance",
+        instance=instance,
+        resources=build_defs().resources,
+        raise_on_error=False,
+    )
+    assert not past.success
+    [failure] = [event for event in past.all_events if event.is_step_failure]
+    assert "the running day" in failure.step_failure_data.user_failure_data.description
 
 
 def test_a_stress_test_accounts_for_every_order_and_executed_again_places_none(

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -239,6 +239,11 @@ def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[
             found.append(News(f"{row['scope']} {row['since']}", "trading_stopped", said, facts))
     fresh = [one for one in found if one.key not in told]
     return fresh, json.dumps(sorted(one.key for one in found))
+
+
+def untold(cursor: str, keys: Collection[str]) -> str:
+    """The cursor of `trading_news` with what has these keys left to be told."""
+    return json.dumps([key for key in json.loads(cursor) if key not in keys])
 
 
 def _doubt(order: Order) -> News:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from xetrade_core.lake.trade_schemas import RECONCILIATIONS
 from xetrade_pipelines.partitions import VenueDay, day_x_venue
+from xetrade_pipelines.refusals import one_line
 from xetrade_pipelines.resources import LakeResource
 from xetrade_pipelines.specs import dataset_spec
 from xetrade_pipelines.trading.config import ReconcileConfig
@@ -31,7 +32,9 @@ def reconciliations(
 ) -> Iterator[Result]:
     """Compare a venue's accounts with it now; a day that is over cannot be compared."""
     day = VenueDay.from_key(context.partition_key)
-    found = trading.reconcile(ReconcileConfig(venue=day.venue))
+    with one_line():
+        trading.require_running(day)
+        found = trading.reconcile(ReconcileConfig(venue=day.venue))
     rejected = trading.keep(found, lake.store())
     yield reconciliation_result(found, day.venue, rejected.get(day.venue, 0))
 

@@ -35,6 +35,7 @@ from xetrade_core.trading.requests import OrderRequest, Rounding
 from xetrade_core.trading.stress.plan import StressPlan
 from xetrade_core.trading.stress.report import StressReport
 from xetrade_core.trading.stress.run import Progress
+from xetrade_pipelines.partitions import VenueDay
 from xetrade_pipelines.resources import SettingsResource
 from xetrade_pipelines.trading.config import (
     CancelAllConfig,
@@ -99,6 +100,12 @@ class TradingResource(dg.ConfigurableResource[None]):
             return ["/".join(plan.name) for plan in plan_accounts(self.settings.load()).ready]
         except ConfigError:
             return []
+
+    def require_running(self, day: VenueDay) -> None:
+        """Raise ConfigError for a day that is not the running one: venues tell how accounts stand now."""
+        running = VenueDay.containing(day.venue, SystemClock.wall_ns())
+        if day != running:
+            raise ConfigError.of("partition", str(day.key), f"the running day, {running.key}: comparisons are of now")
 
     def reconcile(self, wanted: ReconcileConfig) -> Reconciled:
         """Hold accounts against their venues, repair what the venues explain, halt what nothing does."""
