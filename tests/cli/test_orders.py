@@ -301,6 +301,14 @@ def test_the_kill_switch_reaches_what_others_placed_and_fails_where_a_venue_is_s
     assert "NOT everything is known to be closed" in silent.out
 
 
+def test_a_halt_where_no_account_has_its_key_is_a_halt_and_says_that_nothing_was_cancelled(trade: Run) -> None:
+    keyless = {name: value for name, value in LIVE.items() if not name.endswith(("KEY", "SECRET"))}
+    halted = trade("halt", "--json", **keyless)
+    assert (halted.code, halted.json["clean"]) == (1, False)
+    assert "account main has no key" in halted.json["problems"]["every account"]
+    assert [row["state"] for row in trade("risk", "--json").json["states"]] == ["halted"]
+
+
 @pytest.mark.parametrize("command", ["halt", "cancel --all --venue binance --pair BTC-USDT"])
 def test_the_kill_switch_cancels_although_the_order_store_does_not_answer(
     trade: Run, sim: Sim, tmp_path: Path, command: str

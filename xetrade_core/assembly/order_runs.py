@@ -17,7 +17,7 @@ from xetrade_core.assembly.accounts import plan_accounts
 from xetrade_core.assembly.order_store import open_reader, risk_overview, set_trading_state
 from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, OrderError, StoreUnavailable
+from xetrade_core.errors import ConfigError, OrderError, StoreUnavailable, XETradeError
 from xetrade_core.execution.clients import open_execution
 from xetrade_core.model.order_events import TradingState
 from xetrade_core.model.orders import Order, OrderState
@@ -178,7 +178,8 @@ def kill(
             )
         except StoreUnavailable as error:
             away["halt"] = str(error)
-    reports, problems = cancel_everything(settings, clock, venue=venue, account=account, pair=pair)
+    cancel = cancel_halted if halt else cancel_everything
+    reports, problems = cancel(settings, clock, venue=venue, account=account, pair=pair)
     return Killed([cancel_all_row(report) for report in reports], away | problems, halted)
 
 
@@ -199,6 +200,17 @@ def cancel_everything(
         reports, problems = asyncio.run(_cancel_unrecorded(settings, clock, venue, account, pair))
         why = f"{error}; what the venues list was cancelled, unrecorded: `xetrade reconcile` once the store answers"
         return reports, problems | {"order store": why}
+
+
+def cancel_halted(
+    settings: Settings, clock: Clock, *, venue: str | None, account: str | None, pair: str | None
+) -> tuple[list[CancelAllReport], dict[str, str]]:
+    """As `cancel_everything`, after a halt: nothing is refused any more, so that no account can be asked (none has its
+    key here) is a problem, and no error that would leave the halt unsaid."""
+    try:
+        return cancel_everything(settings, clock, venue=venue, account=account, pair=pair)
+    except XETradeError as error:
+        return [], {"every account": str(error)}
 
 
 async def _cancel_unrecorded(

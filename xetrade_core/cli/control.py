@@ -189,7 +189,7 @@ def halt(
             return
         if not as_json:
             say(f"trading of {where} is halted")
-    cancel_everything(settings, venue, "", pair, as_json=as_json)
+    cancel_everything(settings, venue, "", pair, as_json=as_json, halted=True)
 
 
 def resume_trading(

@@ -126,14 +126,18 @@ def show_rows(title: str, rows: list[Any]) -> None:
         emit_rows(title, [name.replace("_", " ") for name in names], [[row[name] for name in names] for row in rows])
 
 
-def cancel_everything(settings: Settings, venue: str, account: str, pair: str, *, as_json: bool) -> None:
-    """Cancel all, verify, show; leaves with exit code 1 unless the venues say that nothing is open."""
+def cancel_everything(
+    settings: Settings, venue: str, account: str, pair: str, *, as_json: bool, halted: bool = False
+) -> None:
+    """Cancel all, verify, show; leaves with exit code 1 unless the venues say that nothing is open. After a halt
+    (`halted`) also where no account can be asked."""
     from xetrade_core.assembly import order_runs
     from xetrade_core.clock import SystemClock
     from xetrade_core.trading.overview import cancel_all_row
 
     with working("cancelling, and asking the venues what is left"):
-        reports, problems = order_runs.cancel_everything(
+        cancel = order_runs.cancel_halted if halted else order_runs.cancel_everything
+        reports, problems = cancel(
             settings, SystemClock(), venue=venue or None, account=account or None, pair=pair or None
         )
     rows = [cancel_all_row(report) for report in reports]
