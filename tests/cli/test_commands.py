@@ -162,3 +162,11 @@ def test_the_unexpected_is_one_line_and_exit_code_1_with_a_traceback_only_on_dem
     )
     assert main(["doctor", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_command_whose_streams_are_closed_does_its_work_and_ends_as_with_them(tmp_path: Path) -> None:
+    book = tmp_path / "book.json"
+    book.write_text('{"bids": [["1", "1"]], "asks": [["2", "1"]]}')
+    words = [sys.executable, "-m", "xetrade_core.cli", "impact", "--book", str(book), "--side", "buy", "--base", "1"]
+    closed = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *words]
+    assert subprocess.run(closed, check=False, env=clean_environment()).returncode == 0

@@ -185,6 +185,14 @@ def _traceback() -> None:
     say(redact_text(traceback.format_exc()).rstrip())
 
 
+def _open_streams() -> None:
+    """Put nothing in the place of a stream that whoever started us had closed, as some daemons do: Python has None
+    there, and the next file that is opened would get its number, and what is printed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the process lives
+
+
 def run() -> NoReturn:
     """Console script. Ends the process itself, once everything is said.
 
@@ -193,6 +201,7 @@ def run() -> NoReturn:
     """
     from xetrade_core.telemetry import deliver_alarms
 
+    _open_streams()
     code = main(sys.argv[1:])
     deliver_alarms(ALARMS_WITHIN_S)
     for stream in (sys.stdout, sys.stderr):
