@@ -130,7 +130,7 @@ def test_balances_are_what_the_venue_holds(sim: Sim) -> None:
 @pytest.mark.parametrize(
     ("params", "share", "status"),
     [({"timeInForce": "IOC"}, 0.96, "canceled"), ({"timeInForce": "FOK"}, 0.96, "canceled"),
-     ({"postOnly": True}, 0.96, "open"), ({"post_only": True, "reject_post_only": False}, 1.03, "open")],
+     ({"postOnly": True}, 0.96, "open")],
 )  # fmt: skip
 def test_time_in_force_and_post_only_are_obeyed(sim: Sim, params: dict[str, Any], share: float, status: str) -> None:
     client = Client(sim, INVERSE)
@@ -138,6 +138,17 @@ def test_time_in_force_and_post_only_are_obeyed(sim: Sim, params: dict[str, Any]
     assert client.ccxt.fetch_order(order["id"], INVERSE)["status"] == status
     assert order["filled"] == 0
     assert int(client.ccxt.cancel_all_orders(INVERSE)[0]["info"]["result"]) == (status == "open")
+
+
+def test_a_post_only_order_that_would_trade_is_moved_below_the_market_where_that_is_asked_for(sim: Sim) -> None:
+    client = Client(sim, INVERSE)
+    asked = client.low(1.03)
+    order = client.order("buy", asked, post_only=True, reject_post_only=False)
+    assert (order["status"], order["filled"]) == ("open", 0)
+    assert order["price"] < asked
+    client.ccxt.cancel_all_orders(INVERSE)
+    if client.ccxt.fetch_position(INVERSE)["contracts"]:  # the market came down to it meanwhile
+        client.order("sell", None, reduceOnly=True)
 
 
 def test_labels_may_repeat_and_then_no_single_order_is_meant(sim: Sim) -> None:

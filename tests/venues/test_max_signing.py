@@ -118,7 +118,7 @@ def _draw(path: str, count: int) -> list[int]:
 
 def test_processes_that_share_a_key_never_draw_the_same_nonce(tmp_path: Path) -> None:
     path = str(tmp_path / "nonce")
-    with multiprocessing.get_context("fork").Pool(4) as pool:
+    with multiprocessing.get_context("forkserver").Pool(4) as pool:
         drawn = pool.starmap(_draw, [(path, 200)] * 4)
     assert all(part == sorted(set(part)) for part in drawn)
     assert len({nonce for part in drawn for nonce in part}) == 800
