@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from xetrade_core.lake.venue_hours import read_venue_span
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.settings import load_settings
+from xetrade_core.telemetry import Webhook, deliver_alarms
 from xetrade_core.trading.fundings import add_fundings
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues import registry
@@ -151,6 +153,29 @@ def test_a_limit_that_is_passed_is_a_check_that_warns(
     looked = materialize(positions, this_hour())
     assert looked.success
     assert verdicts(looked) == dict.fromkeys(POSITION_CHECKS, True) | {"within_limits": False}
+
+
+def test_a_single_look_ends_when_the_webhook_has_its_alarms(
+    venues: Sim, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(("0.5", "50000"), at_ns=today().start_ns)
+    monkeypatch.setenv("XETRADE_MONITOR__MAX_NOTIONAL", "1000")
+    monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", "http://127.0.0.1:9/hook")
+    asked, heard = threading.Event(), list[str]()
+
+    def deliver(_: Webhook, body: dict[str, Any]) -> bool:
+        asked.wait(5)  # as long as it takes until somebody waits for it
+        heard.append(body["alarm"])
+        return True
+
+    def waited(within_s: float) -> None:
+        asked.set()
+        deliver_alarms(within_s)
+
+    monkeypatch.setattr(Webhook, "deliver", deliver)
+    monkeypatch.setattr("xetrade_pipelines.resources.deliver_alarms", waited)
+    assert materialize(positions, this_hour()).success
+    assert heard == ["position_too_large"]
 
 
 def test_a_session_of_watching_keeps_each_look_and_marks_the_day(

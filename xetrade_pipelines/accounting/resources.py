@@ -6,7 +6,6 @@ https://docs.dagster.io/guides/build/external-resources
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
-import contextlib
 from collections.abc import Callable, Sequence
 
 import dagster as dg
@@ -35,7 +34,6 @@ from xetrade_core.monitor.pace import Pace
 from xetrade_core.monitor.view import exposures
 from xetrade_core.monitor.watch import Update
 from xetrade_core.plots import exposure_picture, profit_picture
-from xetrade_core.telemetry import Webhook, add_alarm_sink
 from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour
 from xetrade_pipelines.resources import PICTURED_DAYS, ClockResource, SettingsResource
 
@@ -95,12 +93,8 @@ class AccountingResource(dg.ConfigurableResource[None]):
         """
         pace = Pace(interval_s=interval_s, max_updates=max_updates, stale_after_s=stale_after_s)
         chosen = Selection(venue or None, account or None, None, strategy or None)
-        settings = self.settings.load()
         limits = PositionLimits.of(max_notional, max_drawdown, min_liquidation_distance)
-        url = settings.alerts.webhook_url
-        with contextlib.ExitStack() as sinks:
-            if url is not None:
-                sinks.callback(add_alarm_sink(Webhook(url)))
+        with self.settings.telling() as settings:
             return watch_positions(settings, store, pace, SystemClock(), on_update, chosen, limits)
 
     def look(self, hour: VenueHour, store: ObjectStore) -> Watched:
