@@ -24,7 +24,7 @@ from xetrade_core.model.accounts import Balance
 from xetrade_core.model.order_events import EventKind, OrderEvent, Source
 from xetrade_core.model.orders import Fill, Order, OrderReport, OrderState, ReportStatus, Side
 from xetrade_core.trading.evidence import record_report
-from xetrade_core.trading.execution import OrderRef, TradingAccount
+from xetrade_core.trading.execution import NotListed, OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
 from xetrade_core.trading.requests import OrderRequest
 from xetrade_core.trading.service import OrderService
@@ -303,6 +303,21 @@ async def test_a_gap_is_asked_for_by_the_time_of_a_venue_whose_clock_is_behind()
     clock.advance(20)
     await stream._catch_up()
     assert venue.asked[1] <= lost_ns - venue.behind_ns
+
+
+@pytest.mark.parametrize(
+    "card", [CARDS[0], next(card for card in CARDS if card.venue == "max")], ids=lambda card: card.venue
+)
+async def test_what_the_venue_lists_no_more_holds_up_no_stream(card: Card, opened: Open, sim: Sim) -> None:
+    """An option that has expired, a delisted coin: traded once, and its trades are asked for with those of others."""
+    subject = Following(card, opened, sim)
+    gone = "GONE" + card.symbol.removeprefix("BTC")
+    subject.stream._symbols.add(gone)
+    subject.believed.append(OrderRef(gone, "gone-1", None))
+    async with subject.stream:
+        await subject.stream.live(10)
+    with pytest.raises(NotListed, match="GONE"):
+        await subject.client.fills_since(gone, 0)
 
 
 async def test_an_order_without_the_venues_id_is_asked_for_beside_open_ones_that_nobody_has_named() -> None:

@@ -19,6 +19,7 @@ from xetrade_core.model.order_events import TradingState
 from xetrade_core.model.orders import Fill, Order, OrderState, ReportStatus, Side
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.client_ids import client_order_id, is_ours
+from xetrade_core.trading.execution import NotListed
 from xetrade_core.trading.rebuild import rebuild
 from xetrade_core.trading.reconciliation.comparison import balances_of, fill_differences, gaps
 from xetrade_core.trading.reconciliation.differences import AccountReport, Difference, Kind, Outcome, Subject
@@ -301,6 +302,25 @@ def test_a_trade_is_only_missed_as_far_back_as_the_venue_tells_them(
         monkeypatch.setattr(world.double, "trade_history_s", 3 * 3600.0, raising=False)
     missed = [one.outcome for one in run(world).differences if one.subject is Subject.FILL]
     assert missed == ([] if known else [Outcome.HALTED])
+
+
+def test_what_the_venue_lists_no_more_is_a_problem_only_while_it_has_traded_lately(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fills(service: OrderService) -> None:
+        await service.place(request(), key=KEY)
+        await service.observe("binance", "main", world.double.trade(world.double.of(ID)[0], request().amount))
+
+    world.run(fills)
+    run(world)
+
+    async def delisted(symbol: str, since_ns: int) -> tuple[Fill, ...]:
+        raise NotListed(f"trades of {symbol}: the venue does not list it")
+
+    monkeypatch.setattr(world.double, "fills_since", delisted)
+    assert [*run(world).problems] == [f"trades of {SYMBOL}: trades of {SYMBOL}: the venue does not list it"]
+    world.clock.continue_after_s(2 * 86_400)
+    assert run(world).clean
 
 
 def test_a_balance_is_taken_once_as_it_is_and_then_only_trades_explain_it(world: World, alarms: list[str]) -> None:

@@ -26,7 +26,7 @@ from xetrade_core.execution.telling import told
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import Fill, Intent, OrderReport, OrderType, TimeInForce
 from xetrade_core.telemetry import register_secrets
-from xetrade_core.trading.execution import ErrorReply, ExecutionError, NoReply, NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, ExecutionError, NoReply, NotListed, NotSent, OrderRef
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.clock_offset import measure_offset
@@ -338,6 +338,8 @@ class CcxtExecution(ABC):
             ccxt = await self._client.exchange(symbol)
             if self._clock_due:
                 await self._set_clock(ccxt)
+        except UnknownSymbol as error:
+            raise NotListed(f"{what}: {error}") from None
         except XETradeError as error:
             raise NotSent(f"{what}: {error}") from None
         self.give_key(ccxt)

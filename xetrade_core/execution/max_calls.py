@@ -13,11 +13,11 @@ import aiohttp
 import msgspec
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
-from xetrade_core.errors import XETradeError
+from xetrade_core.errors import UnknownSymbol, XETradeError
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.telling import told
 from xetrade_core.telemetry import register_secrets
-from xetrade_core.trading.execution import ErrorReply, NoReply, NotSent
+from xetrade_core.trading.execution import ErrorReply, NoReply, NotListed, NotSent
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.clock_offset import measure_offset
 from xetrade_core.venues.max_client import MaxMarketData
@@ -114,6 +114,8 @@ class MaxCalls:
         try:
             with self._asking(Priority.ORDER):
                 return await ask()
+        except UnknownSymbol as error:
+            raise NotListed(f"{what} on {self.rules.id}: {error}") from None
         except XETradeError as error:
             raise NotSent(f"{what} on {self.rules.id}: {error}") from None
 

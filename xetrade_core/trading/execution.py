@@ -35,6 +35,10 @@ class NotSent(ExecutionError):
         self.retry_after_s = retry_after_s
 
 
+class NotListed(NotSent):
+    """The venue does not list the instrument, or lists it no more: an option that has expired, a delisted coin."""
+
+
 class ErrorReply(ExecutionError):
     """The venue answered with an error: its raw `code` and words, and the HTTP status."""
 

@@ -14,7 +14,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -34,9 +34,10 @@ from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.book_events import GapCause
-from xetrade_core.trading.execution import Execution, ExecutionError, OrderRef, by_either_clock
+from xetrade_core.trading.execution import Execution, ExecutionError, NotListed, OrderRef, by_either_clock
 from xetrade_core.venues.backoff import Backoff
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _GREETING_S = 10.0
 _PARTING_S = 3.0
@@ -308,14 +309,23 @@ class PrivateStream:
             there = {name for report in open_now for name in (report.client_id, report.venue_order_id) if name}
             for ref in believed:
                 if ref.client_id not in there and ref.venue_order_id not in there:
-                    found = await self._execution.find(ref)
+                    found = await self._if_listed(ref.symbol, self._execution.find(ref))
                     if found is not None:
                         await self._pass_on(found)
             for symbol in sorted({ref.symbol for ref in believed} | self._symbols):
-                for fill in await self._execution.fills_since(symbol, since_ns):
+                fills = await self._if_listed(symbol, self._execution.fills_since(symbol, since_ns))
+                for fill in fills or ():
                     await self._pass_on(fill)
             for balance in await self._execution.balances():
                 await self._pass_on(balance)
         except ExecutionError as error:
             raise VenueUnavailable(f"the gap of the stream of {self.name} cannot be closed: {error}") from None
         self._heard_ns = asked_ns  # what traded while it was asked was not in every answer
+
+    async def _if_listed(self, symbol: str, asked: Awaitable[T]) -> T | None:
+        """An answer about an instrument; None where the venue lists it no more, which must not hold up all others."""
+        try:
+            return await asked
+        except NotListed:
+            _log.warning("not_asked_as_it_is_not_listed", account=self.name, symbol=symbol)
+            return None

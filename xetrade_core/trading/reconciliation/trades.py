@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Fill
-from xetrade_core.trading.execution import ExecutionError, ForgetsTrades
+from xetrade_core.trading.execution import ExecutionError, ForgetsTrades, NotListed
 from xetrade_core.trading.reconciliation.comparison import FillDifference, described, fill_differences
 from xetrade_core.trading.reconciliation.differences import Kind, Outcome, Subject
 from xetrade_core.trading.reconciliation.round import Round
@@ -20,8 +20,8 @@ async def reconcile_fills(one: Round, symbols: Iterable[str]) -> tuple[int, list
     count, new = 0, list[Fill]()
     for symbol in sorted(symbols):
         since_ns = _since(one, symbol)
-        there = await one.ask(f"trades of {symbol}", lambda s=symbol, f=since_ns: one.execution.fills_since(s, f))  # type: ignore[misc]
-        if isinstance(there, ExecutionError):
+        there = await one.ask(f"trades of {symbol}", lambda s=symbol, f=since_ns: _told(one, s, f))  # type: ignore[misc]
+        if there is None or isinstance(there, ExecutionError):
             continue
         count += len(there)
         missing = False
@@ -36,6 +36,17 @@ async def reconcile_fills(one: Round, symbols: Iterable[str]) -> tuple[int, list
         if missing:
             await _missing_there(one, symbol, since_ns)
     return count, new
+
+
+async def _told(one: Round, symbol: str, since_ns: int) -> tuple[Fill, ...] | None:
+    """The venue's trades. None of what it lists no more, and what has not traded here lately: that is no problem of
+    every reconciliation from then on."""
+    try:
+        return await one.execution.fills_since(symbol, since_ns)
+    except NotListed:
+        if _stored(one, symbol, one.started_ns - round(one.plan.window_s * NS_PER_S)):
+            raise
+        return None
 
 
 def _since(one: Round, symbol: str) -> int:
