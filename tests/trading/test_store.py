@@ -161,6 +161,19 @@ def test_a_trade_of_another_symbol_or_venue_is_none_of_an_order_whose_id_it_name
     assert rebuild(store).clean
 
 
+@pytest.mark.parametrize("other", [{"venue": "okx"}, {"account": "second"}, {"symbol": "ETH/USDT"}])
+def test_a_trade_that_names_an_order_of_another_place_is_none_of_it(store: OrderStore, other: dict[str, str]) -> None:
+    """Ids come of keys: another order store may have used the same key, in an account that both hear of."""
+    ours = store.do(place)
+    store.do(acknowledge)
+    theirs = fill("t1", client_id=ours.client_id, venue_order_id="theirs", **other)
+    assert store.do(lambda transaction: transaction.add_fill(theirs, 4, Source.STREAM)) is None
+    assert store.order(ours.client_id).filled == 0
+    [kept] = store.fills()
+    assert kept.client_id is None
+    assert rebuild(store).clean
+
+
 def test_work_that_fails_leaves_nothing_and_the_rest_of_its_batch_is_kept(store: OrderStore) -> None:
     def broken(transaction: Transaction) -> None:
         place(transaction, 1)

@@ -158,6 +158,8 @@ class Transaction:
             return None
         fill = new
         order = self.order(fill.client_id) if fill.client_id is not None else None
+        if order is not None and line_of(order.intent)[:3] != (fill.venue, fill.account, fill.symbol):
+            order = None  # somebody else's of that name
         if order is None and fill.venue_order_id is not None:
             order = self.by_venue_id(fill.venue, fill.account, fill.symbol, fill.venue_order_id)
         owner = None if order is None else order.client_id
