@@ -320,6 +320,28 @@ async def test_what_the_venue_lists_no_more_holds_up_no_stream(card: Card, opene
         await subject.client.fills_since(gone, 0)
 
 
+@pytest.mark.parametrize(("lives_s", "waits_s"), [(1, [0.5, 1.0, 2.0, 4.0]), (60, [0.5, 0.5, 0.5, 0.5])])
+async def test_connections_that_end_at_once_are_made_ever_more_seldom(lives_s: float, waits_s: list[float]) -> None:
+    """Each asks for open orders, trades and balances: a storm of them would leave orders nothing of the budget."""
+    clock, waited = ManualClock(), list[float]()
+    stream = Silent(clock).stream()
+
+    async def ends() -> None:
+        stream.connects, stream._live_ns = stream.connects + 1, clock.monotonic_ns()
+        clock.advance(lives_s)
+        if len(waited) == len(waits_s):
+            stream._closing.set()
+        raise StreamOver("the venue ends it")
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    drawn: Any = SimpleNamespace(uniform=lambda least, most: most)
+    stream._rng, stream._connection, clock.sleep = drawn, ends, sleep  # type: ignore[method-assign]
+    await stream._run()
+    assert waited == waits_s
+
+
 async def test_an_order_without_the_venues_id_is_asked_for_beside_open_ones_that_nobody_has_named() -> None:
     asked: list[OrderRef] = []
 

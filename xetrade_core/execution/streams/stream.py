@@ -43,6 +43,7 @@ _GREETING_S = 10.0
 _PARTING_S = 3.0
 _OVERLAP_NS = 10 * NS_PER_S  # so much before the last word trades are asked for again
 _FIRST_NS = 600 * NS_PER_S  # and before the first connection
+_STEADY_NS = 30 * NS_PER_S  # one that ends sooner counts as failed: each is followed by all the questions of a gap
 
 Arrived = tuple[int, bytes]  # a frame, and when it was received: a backlog is heard later than that
 Tell = Callable[[Statement], Awaitable[object]]
@@ -102,6 +103,7 @@ class PrivateStream:
         self._heard_ns = clock.wall_ns() - _FIRST_NS
         self._symbols = set(symbols)
         self._live = asyncio.Event()
+        self._live_ns = 0  # when it last became so
         self._telling = asyncio.Lock()
         self._trades_due = TradesDue(execution, clock, self._pass_on)
         self._task: asyncio.Task[None] | None = None
@@ -151,7 +153,7 @@ class PrivateStream:
             except Exception as error:  # whatever it was, a stream that ended in silence would be worse
                 self.problem = str(error) or type(error).__name__
                 _log.warning("private_stream_failed", account=self.name, error=self.problem)
-            if self.connects > connects:
+            if self.connects > connects and self._clock.monotonic_ns() - self._live_ns >= _STEADY_NS:
                 failures = 0
             if self._closing.is_set():
                 return
@@ -183,6 +185,7 @@ class PrivateStream:
             self.connects += 1
             self.problem = None
             self._set(StreamState.LIVE)
+            self._live_ns = self._clock.monotonic_ns()
             for arrived in early:
                 await self._hear(*arrived)
             await self._keep(connection, frames)
