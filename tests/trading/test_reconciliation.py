@@ -200,6 +200,24 @@ def test_an_acknowledged_order_that_vanished_halts_its_instrument_and_alarms(wor
     world.run(again)
 
 
+def test_an_order_of_what_the_venue_lists_no_more_is_for_a_person_unless_it_rests_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def delisted(*_: object) -> Any:
+        raise NotListed("the venue does not list it")
+
+    placed(world)
+    monkeypatch.setattr(world.double, "find", delisted)
+    world.double.trade(world.double.of(ID)[0], D("0.004"))
+    problems = run(world).problems
+    assert any(ID in problem for problem in problems)
+    assert stored(world).state is OrderState.PARTIALLY_FILLED
+    world.double.orders.clear()
+    report = run(world)
+    assert (Subject.ORDER, Kind.MISSING_THERE, Outcome.HALTED) in [what(one) for one in report.differences]
+    assert stored(world).state is OrderState.NEEDS_OPERATOR
+
+
 def test_an_order_that_rests_though_the_venue_had_ended_it_halts_its_instrument(world: World) -> None:
     async def program(service: OrderService) -> None:
         await service.place(request(), key=KEY)

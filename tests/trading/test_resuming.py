@@ -12,8 +12,8 @@ from tests.trading.venue_double import Fault
 from tests.trading.world import World
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import OrderOutcomeUnknown
-from xetrade_core.model.orders import Order, OrderState, ReportStatus
-from xetrade_core.trading.execution import TradingAccount
+from xetrade_core.model.orders import Order, OrderReport, OrderState, ReportStatus
+from xetrade_core.trading.execution import NotListed, TradingAccount
 from xetrade_core.trading.resuming import ask_about, left_behind
 from xetrade_core.trading.service import OrderService
 
@@ -75,6 +75,32 @@ def test_that_the_venue_has_none_such_is_told_and_concludes_nothing(world: World
     assert name == f"order {order.client_id}"
     assert "xetrade reconcile" in said
     assert stands(world, order.client_id).state is OrderState.OPEN
+
+
+def test_an_order_of_what_is_listed_no_more_keeps_no_other_from_being_asked_about(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, listed = world.run(place), world.double.open_orders
+    assert order is not None
+    gone = msgspec.structs.replace(order, intent=intent(7, symbol="AAA/USDT"))
+    world.double.trade(world.double.of(order.client_id)[0], D("0.001"))
+
+    async def one_is_gone(symbol: str | None) -> tuple[OrderReport, ...]:
+        if symbol == "AAA/USDT":
+            raise NotListed("the venue does not list it")
+        return await listed(symbol)
+
+    async def find(ref: object) -> OrderReport | None:
+        raise NotListed("the venue does not list it")
+
+    async def program(service: OrderService) -> dict[str, str]:
+        account = TradingAccount(world.venue, "main", world.double, {SYMBOL: SPOT})
+        return await ask_about(service, {("binance", "main"): account}, [gone, order])
+
+    monkeypatch.setattr(world.double, "open_orders", one_is_gone)
+    monkeypatch.setattr(world.double, "find", find)
+    assert list(world.run(program) or ()) == [f"order {gone.client_id}"]
+    assert stands(world, order.client_id).state is OrderState.PARTIALLY_FILLED
 
 
 def test_a_venue_that_does_not_answer_is_told(world: World) -> None:

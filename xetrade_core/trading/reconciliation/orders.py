@@ -7,7 +7,7 @@ from xetrade_core.errors import UnknownOrder
 from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Order, OrderReport, OrderState
 from xetrade_core.trading.client_ids import is_ours
-from xetrade_core.trading.execution import ExecutionError, OrderRef
+from xetrade_core.trading.execution import ExecutionError, NotListed, OrderRef
 from xetrade_core.trading.reconciliation.comparison import order_difference
 from xetrade_core.trading.reconciliation.differences import Kind, Outcome, Subject
 from xetrade_core.trading.reconciliation.round import Round
@@ -46,7 +46,7 @@ async def _compare(one: Round, order: Order, report: OrderReport | None) -> None
     if one.is_young(order.updated_ns):
         one.in_flight.add(order.client_id)
         return
-    answer = await one.ask(f"order {order.client_id}", lambda: one.execution.find(OrderRef.of(order)))
+    answer = await one.ask(f"order {order.client_id}", lambda: _find(one, order, rests=report is not None))
     if isinstance(answer, ExecutionError):
         return
     order = await one.service.status(order.client_id)  # it may have gone on meanwhile
@@ -66,6 +66,17 @@ async def _compare(one: Round, order: Order, report: OrderReport | None) -> None
                 return  # the next reconciliation looks again
             answer, order = again, await one.service.status(order.client_id)
     await _told(one, kind, before, order, answer)
+
+
+async def _find(one: Round, order: Order, *, rests: bool = False) -> OrderReport | None:
+    """The venue's word on one of ours. It has none on an order of what it lists no more, unless that is among the open
+    orders of the account (`rests`): then it cannot be asked."""
+    try:
+        return await one.execution.find(OrderRef.of(order))
+    except NotListed:
+        if rests:
+            raise
+        return None
 
 
 async def _told(one: Round, kind: Kind, before: Order, after: Order, report: OrderReport) -> None:
@@ -94,7 +105,7 @@ async def _absent(one: Round, order: Order) -> None:
         return
     for _ in range(one.plan.looks - 1):
         await one.clock.sleep(one.plan.spacing_s)
-        answer = await one.ask(f"order {order.client_id}", lambda: one.execution.find(OrderRef.of(order)))
+        answer = await one.ask(f"order {order.client_id}", lambda: _find(one, order))
         if answer is not None:
             return  # told otherwise, or not told: the next reconciliation looks again
     if order.state is OrderState.NEEDS_OPERATOR:
