@@ -238,6 +238,9 @@ def test_without_an_order_store_nothing_is_made(machine: Path, monkeypatch: pyte
     monkeypatch.setenv("XETRADE_TRADING__STORE", str(machine / "none.db"))
     result = materialize(fills, yesterday())
     assert not result.success
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.user_failure_data is not None
+    assert "there is no order store yet" in str(failure.user_failure_data.description)
     assert not (machine / "none.db").exists()
 
 

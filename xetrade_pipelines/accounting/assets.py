@@ -39,13 +39,17 @@ ONE_EACH = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 @dg.multi_asset(name="orders", specs=[ORDERS_SPEC], check_specs=checks.ORDERS_SPECS, backfill_policy=ONE_EACH)
 def orders(context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource) -> Iterator[Result]:
     """Bring the orders that were intended on the day out of the order store, as they stand now."""
-    yield orders_result(accounting.export_orders(VenueDay.from_key(context.partition_key), lake.store()))
+    with one_line():
+        made = accounting.export_orders(VenueDay.from_key(context.partition_key), lake.store())
+    yield orders_result(made)
 
 
 @dg.multi_asset(name="fills", specs=[FILLS_SPEC], check_specs=checks.FILLS_SPECS, backfill_policy=ONE_EACH)
 def fills(context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource) -> Iterator[Result]:
     """Bring the trades of the day out of the order store."""
-    yield fills_result(accounting.export(VenueDay.from_key(context.partition_key), lake.store()))
+    with one_line():
+        made = accounting.export(VenueDay.from_key(context.partition_key), lake.store())
+    yield fills_result(made)
 
 
 @dg.multi_asset(
@@ -55,7 +59,9 @@ def funding_payments(
     context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource
 ) -> Iterator[Result]:
     """Bring the funding payments of the day out of the order store."""
-    yield payments_result(accounting.export_payments(VenueDay.from_key(context.partition_key), lake.store()))
+    with one_line():
+        made = accounting.export_payments(VenueDay.from_key(context.partition_key), lake.store())
+    yield payments_result(made)
 
 
 @dg.multi_asset(name="pnl_daily", specs=[PNL_SPEC], check_specs=checks.PNL_SPECS, backfill_policy=ONE_EACH)
@@ -63,7 +69,8 @@ def pnl_daily(
     context: dg.AssetExecutionContext, accounting: AccountingResource, lake: LakeResource
 ) -> Iterator[Result]:
     """Account for the day."""
-    made = accounting.profit(VenueDay.from_key(context.partition_key), lake.store())
+    with one_line():
+        made = accounting.profit(VenueDay.from_key(context.partition_key), lake.store())
     yield profit_result(made, accounting.profit_pictures(made, lake.store()))
 
 

@@ -48,8 +48,9 @@ class MonitorConfig(RunConfig):
 def account_op(config: BooksConfig, accounting: AccountingResource, lake: LakeResource) -> Iterator[Event]:
     """Ask the accounts for funding payments, bring yesterday and today into the lake and account for both days; and for
     earlier ones of which the order store has more by now."""
-    asked = accounting.collect()
-    made = accounting.book_recent(config.venues, lake.store())
+    with one_line():
+        asked = accounting.collect()
+        made = accounting.book_recent(config.venues, lake.store())
     yield from booked_events(made.done)
     if problems := {**asked.problems, **made.problems}:
         said = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
