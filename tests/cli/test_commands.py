@@ -170,3 +170,12 @@ def test_a_command_whose_streams_are_closed_does_its_work_and_ends_as_with_them(
     words = [sys.executable, "-m", "xetrade_core.cli", "impact", "--book", str(book), "--side", "buy", "--base", "1"]
     closed = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *words]
     assert subprocess.run(closed, check=False, env=clean_environment()).returncode == 0
+
+
+def test_a_command_that_is_interrupted_says_so(answer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Path) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "read_bytes", interrupted)
+    ran = answer("pnl", str(tmp_path / "fills.json"), "--json")
+    assert (ran.code, ran.json, ran.error) == (130, {"error": "interrupted"}, "error: interrupted")

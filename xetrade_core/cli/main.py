@@ -23,6 +23,8 @@ import typer.exceptions
 from xetrade_core.cli.output import say
 from xetrade_core.errors import CrossNotOver, OrderOutcomeUnknown, XETradeError
 
+#: the exit code of Ctrl-C, as shells have it
+INTERRUPTED = 130
 #: modules of this package that add their commands to the application
 COMMANDS = (
     "sim",
@@ -149,11 +151,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # `--debug` works wherever it stands on the line
         outcome = _command()([argument for argument in arguments if argument != "--debug"], standalone_mode=False)
+        if outcome == INTERRUPTED:  # typer makes an exit code of Ctrl-C, and says nothing
+            return _fail("interrupted", INTERRUPTED, as_json)
         return outcome if isinstance(outcome, int) else 0
     except typer.Exit as leave:
         return leave.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130, as_json)
+        return _fail("interrupted", INTERRUPTED, as_json)
     except typer.exceptions.TyperException as error:
         return _fail(error.format_message(), 2, as_json)
     except XETradeError as error:
