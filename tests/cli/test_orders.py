@@ -323,6 +323,16 @@ def test_the_kill_switch_cancels_although_the_order_store_does_not_answer(
     assert trade("status", "--order-id", order["client_id"], "--refresh", "--json").json["state"] == "canceled"
 
 
+def test_the_kill_switch_cancels_although_the_order_stores_directory_cannot_be_made(
+    trade: Run, sim: Sim, tmp_path: Path
+) -> None:
+    placed(trade)
+    (tmp_path / "file").touch()
+    ran = trade("halt", "--json", XETRADE_TRADING__STORE=str(tmp_path / "file" / "orders.db"))
+    assert (ran.code, ran.json["clean"], open_ids(sim)) == (1, False, [])
+    assert "cannot be opened" in ran.json["problems"]["order store"]
+
+
 def test_a_live_account_trades_only_while_it_is_armed(trade: Run) -> None:
     denied = trade("place", *LIMIT, **LIVE)
     assert denied.code == 2

@@ -137,7 +137,10 @@ def _postgresql(url: URL) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     assert url.database is not None
-    Path(url.database).expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(url.database).expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a disk that is read-only, or not mounted
+        raise StoreUnavailable(f"the order store {url.database} cannot be opened: {error}") from error
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
