@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from xetrade_core.model.decimals import plain
 
@@ -20,6 +21,7 @@ class Contract:
     inverse: bool = False
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def of(cls, symbol: str, size: Decimal = Decimal(1)) -> Contract:
         """From a universal symbol: a contract that settles in its base is inverse, unless it is an option.
 
@@ -30,6 +32,7 @@ class Contract:
         return cls(size, bool(settle) and settle == pair.split("/")[0] and len(terms) < 2)
 
     @staticmethod
+    @lru_cache(maxsize=4096)
     def currencies(symbol: str) -> tuple[str, str]:
         """Base currency, and the one that prices are in: the base again for an option that settles in it."""
         pair, _, settlement = symbol.partition(":")

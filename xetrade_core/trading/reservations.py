@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.order_events import ControlEvent, ControlKind
@@ -38,8 +39,7 @@ class Usage:
     sent_ns: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Stake:
+class Stake(NamedTuple):
     """What open orders of one side may add to a holding: how much, and its value at their own prices."""
 
     amount: Decimal = ZERO
@@ -58,21 +58,40 @@ class Stake:
         return -left * unit if left <= 0 else left * self.value / self.amount
 
 
+_NOTHING = Stake()
+
+
 @dataclass(slots=True)
 class LineState:
-    """One line: its holding with the value of one unit, what its orders may add on each side; and what it counts in."""
+    """One line: its holding with the value of one unit, what its orders may add on each side, and the worst that it may
+    come to with them, in value; and what it counts in."""
 
     usages: Mapping[Scope, Usage]
     limited: tuple[tuple[Scope, Limits, Usage], ...]
     holding: Holding = field(default_factory=Holding)
     unit: Decimal = ZERO
-    stakes: dict[Side, Stake] = field(default_factory=lambda: {side: Stake() for side in Side})
+    buys: Stake = _NOTHING
+    sells: Stake = _NOTHING
+    exposure: Decimal = ZERO
 
-    def exposure(self, stakes: Mapping[Side, Stake] | None = None) -> Decimal:
-        """The worst that it may come to, in value: as it is, or if every open order of a side filled."""
-        held, of = self.holding.amount, self.stakes if stakes is None else stakes
-        whatever = (of[side].worst(held * side.sign, self.unit) for side in Side)
-        return max(abs(held) * self.unit, *whatever)
+    def exposure_of(self, buys: Stake, sells: Stake) -> Decimal:
+        """The worst with these orders open: as it is, or if every one of a side filled."""
+        held = self.holding.amount
+        if not held:
+            return max(ZERO, buys.value, sells.value)
+        return max(abs(held) * self.unit, buys.worst(held, self.unit), sells.worst(-held, self.unit))
+
+    def with_one_more(self, side: Side, amount: Decimal, value: Decimal) -> tuple[Stake, Stake]:
+        """What would be at stake, bought and sold."""
+        if side is Side.BUY:
+            return self.buys.and_also(amount, value), self.sells
+        return self.buys, self.sells.and_also(amount, value)
+
+    def reckon(self) -> Decimal:
+        """The exposure anew, and by how much it has changed."""
+        was = self.exposure
+        self.exposure = self.exposure_of(self.buys, self.sells)
+        return self.exposure - was
 
 
 @dataclass(slots=True)
@@ -117,10 +136,9 @@ class Reservations:
     def hold(self, line: Line, holding: Holding) -> None:
         """A holding changed."""
         state = self._line(line)
-        before, was = state.holding, state.exposure()
-        state.holding = holding
+        before, state.holding = state.holding, holding
         state.unit = holding.terms.value(Decimal(1), holding.entry) if holding.amount else ZERO
-        change, moved = state.exposure() - was, holding.amount - before.amount
+        change, moved = state.reckon(), holding.amount - before.amount
         for usage in state.usages.values():
             usage.exposure += change
             usage.held += moved
@@ -188,10 +206,8 @@ class Reservations:
 
     def _exposure_change(self, intent: Intent) -> Decimal:
         state = self._line(line_of(intent))
-        one_more = state.stakes[intent.side].and_also(
-            intent.amount, intent.terms.value(intent.amount, intent.reserve_price)
-        )
-        return state.exposure({**state.stakes, intent.side: one_more}) - state.exposure()
+        value = intent.terms.value(intent.amount, intent.reserve_price)
+        return state.exposure_of(*state.with_one_more(intent.side, intent.amount, value)) - state.exposure
 
     def _pace(self, order: Order, before_ns: int | None, after_ns: int | None) -> None:
         """Count a sending for the rates (or take it back), and forget those that are too old for any."""
@@ -211,11 +227,11 @@ class Reservations:
             return
         intent, at_stake, state = order.intent, order.at_stake * sign, self._line(line_of(order.intent))
         orders, value = (sign, reserved_value(order) * sign) if order.state.working else (0, ZERO)
-        before = state.exposure()
+        change = ZERO
         if not intent.reduce_only:
             worth = intent.terms.value(at_stake, _dearer_price(order))
-            state.stakes[intent.side] = state.stakes[intent.side].and_also(at_stake, worth)
-        change = state.exposure() - before
+            state.buys, state.sells = state.with_one_more(intent.side, at_stake, worth)
+            change = state.reckon()
         for usage in state.usages.values():
             usage.orders += orders
             usage.notional += value
