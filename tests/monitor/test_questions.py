@@ -123,3 +123,4 @@ async def test_marks_are_asked_for_at_the_interval_however_many_fills_come(store
             watch.hear(one)
             if len(source.asked) > 3:
                 stop.set()
+    assert all(wanted == {BTC} for wanted in source.asked)

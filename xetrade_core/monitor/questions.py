@@ -145,7 +145,6 @@ class Questions:
             question = self._of_account(name)
             if not question.under_way and self._accounts.due(name):
                 question.begin(partial(self._ask_account, name), patience_s)
-
         for venue in unsized:
             if venue not in self._lists or self._lists[venue].failure is not None:
                 self._begin_list(venue, patience_s)

@@ -204,9 +204,8 @@ class Reservations:
             state = self._lines[line] = LineState(usages, limited)
         return state
 
-    def _exposure_change(self, intent: Intent) -> Decimal:
+    def _exposure_change(self, intent: Intent, value: Decimal) -> Decimal:
         state = self._line(line_of(intent))
-        value = intent.terms.value(intent.amount, intent.reserve_price)
         return state.exposure_of(*state.with_one_more(intent.side, intent.amount, value)) - state.exposure
 
     def _pace(self, order: Order, before_ns: int | None, after_ns: int | None) -> None:

@@ -67,11 +67,13 @@ class RiskBook(Reservations):
         what our own fills say is held. `traded`: of an order that is to be changed; `intent` is the rest of it, as what
         has traded is held already.
         """
-        if denial := self.gate(intent, now_ns, intent.terms.value(intent.amount + traded, intent.reserve_price)):
+        rest = intent.terms.value(intent.amount, intent.reserve_price)
+        whole = intent.terms.value(intent.amount + traded, intent.reserve_price) if traded else rest
+        if denial := self.gate(intent, now_ns, whole):
             return denial
         if intent.reduce_only:
             return None if venue_reduces else self._check_exit(intent)
-        adds = self._adds(intent, traded)
+        adds = _Adds(rest, self._exposure_change(intent, rest), intent.amount + traded, whole)
         for scope, limits, usage in self._line(line_of(intent)).limited:
             denial = self._check_scope(scope, limits, usage, intent, adds, now_ns)
             if denial is not None:
@@ -132,11 +134,6 @@ class RiskBook(Reservations):
         return self._check_arm(intent, now_ns, more) if intent.live else None
 
     # -- the limits ----------------------------------------------------------------------------------------------
-
-    def _adds(self, intent: Intent, traded: Decimal) -> _Adds:
-        whole, price = intent.amount + traded, intent.reserve_price
-        rest, all_of_it = intent.terms.value(intent.amount, price), intent.terms.value(whole, price)
-        return _Adds(rest, self._exposure_change(intent), whole, all_of_it)
 
     def _check_scope(
         self, scope: Scope, limits: Limits, usage: Usage, intent: Intent, adds: _Adds, now_ns: int
