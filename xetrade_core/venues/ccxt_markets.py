@@ -8,50 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
+from xetrade_core.venues.ccxt_requests import CcxtRequests
 from xetrade_core.venues.query_text import quick
-from xetrade_core.venues.transport import Transport, current_call
+from xetrade_core.venues.transport import Transport
 from xetrade_core.venues.venue import Venue
 
 _DECIMAL_PLACES = 2  # ccxt's precisionMode in which a precision is a number of digits and not a tick
-
-
-class BudgetThrottle:
-    """Takes the place of ccxt's rate limiter, which knows neither other clients of the host nor priorities.
-
-    ccxt states a cost for each endpoint, in units of its `rateLimit` milliseconds; that share of time is the weight,
-    unless the call under way states its own.
-    """
-
-    loop = None  # ccxt sets it; nothing here needs it
-
-    def __init__(self, transport: Transport, rate_limit_ms: float) -> None:
-        self._transport = transport
-        budget = transport.budget
-        self._unit = rate_limit_ms / 1000 * budget.rule.limit / budget.rule.window_s
-
-    async def __call__(self, cost: float | None = None) -> None:
-        call = current_call()
-        weight = max(1, round((1 if cost is None else cost) * self._unit))
-        await self._transport.acquire(weight if call.weight is None else call.weight)
-
-
-_ASKING = frozenset({"get", "post", "put", "delete", "patch"})
-
-
-class CcxtSession:
-    """The session as ccxt uses it. ccxt states three times for each request, which are three timers of the event loop;
-    `Transport` bounds the whole with one for all, so of them only the one for connecting is left.
-    """
-
-    def __init__(self, transport: Transport) -> None:
-        self._session = transport.session
-        self._connecting = transport.connecting
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._session, name)
-        if name not in _ASKING:
-            return found
-        return lambda url, **given: found(url, **given | {"timeout": self._connecting})
 
 
 def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, testnet: bool) -> Any:
@@ -63,11 +25,9 @@ def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, test
     import ccxt.async_support as ccxt
 
     config: dict[str, Any] = {
-        "enableRateLimit": True,  # so that it asks the throttle
-        "session": CcxtSession(transport),
-        "timeout_on_exit": 0,  # it waits for connections to close, which are not its own
+        "timeout_on_exit": 0,  # it waits for connections to close, and has none
         "has": {"fetchCurrencies": False},
-        "options": {"maxRetriesOnFailure": 0, **_market_options(venue)},
+        "options": _market_options(venue),
     }
     exchange = getattr(ccxt, venue.ccxt_class or venue.id)(config)
     if testnet:
@@ -76,7 +36,7 @@ def ccxt_exchange(venue: Venue, transport: Transport, rest_url: str | None, test
     if testnet or rest_url is not None:
         base = venue.endpoints(testnet=testnet, rest_url=rest_url).rest
         exchange.urls["api"] = moved_urls(exchange.urls["api"], base)
-    exchange.throttler = BudgetThrottle(transport, exchange.rateLimit)
+    exchange.fetch2 = CcxtRequests(exchange, transport).ask
     exchange.urlencode = quick(exchange.urlencode)
     return exchange
 
