@@ -217,14 +217,14 @@ def test_a_session_that_cannot_be_fails_at_once_with_a_line(
 def test_schedules_run_only_where_something_was_traded(machine: Path, trade: Trade) -> None:
     defs = build_defs()
     for name in ("account_hourly", "look_at_positions"):
-        schedule = defs.get_schedule_def(name)
+        schedule = defs.resolve_schedule_def(name)
         with dg.build_schedule_context(
             resources={"accounting": default_resources(load_settings())["accounting"]}
         ) as context:
             assert "no fills" in str(schedule.evaluate_tick(context).skip_message)
     trade(("0.5", "50000"), at_ns=today().start_ns)
     for name in ("account_hourly", "look_at_positions"):
-        schedule = defs.get_schedule_def(name)
+        schedule = defs.resolve_schedule_def(name)
         from datetime import UTC, datetime
 
         with dg.build_schedule_context(

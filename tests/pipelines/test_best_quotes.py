@@ -64,7 +64,7 @@ def test_an_hour_is_made_with_its_numbers_checks_and_picture(
 
 def test_the_asset_itself_is_made_by_partition(defs: dg.Definitions, store: ObjectStore) -> None:
     put(store, "okx", range(10))
-    result = defs.get_implicit_global_asset_job_def().execute_in_process(
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         partition_key="2024-08-09T00", asset_selection=[dg.AssetKey("best_quotes")]
     )
     [made] = result.asset_materializations_for_node("best_quotes")

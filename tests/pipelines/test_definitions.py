@@ -114,6 +114,12 @@ def test_the_secrets_of_the_settings_are_no_part_of_the_definitions(
     assert "canary" not in shown
 
 
+def test_the_definitions_load_without_a_warning(machine: Path) -> None:
+    program = "from xetrade_pipelines.definitions import defs"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+
+
 def test_a_wrong_setting_is_one_line_where_the_definitions_load(machine: Path) -> None:
     program = "from xetrade_pipelines.definitions import defs"
     environment = os.environ | {"XETRADE_CAPTURE__DEPTH": "none"}

@@ -197,7 +197,7 @@ def test_venues_are_asked_once_an_hour(machine: Path) -> None:
     with dg.build_schedule_context(
         scheduled_execution_time=at, resources=resources, repository_def=defs.get_repository_def()
     ) as context:
-        data: Any = defs.get_schedule_def("refresh_reference_hourly").evaluate_tick(context)
+        data: Any = defs.resolve_schedule_def("refresh_reference_hourly").evaluate_tick(context)
     assert [request.run_key for request in data.run_requests] == ["reference/2026-01-31T05"]
 
 
@@ -226,7 +226,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 def test_a_new_listing_is_told_once_and_a_first_list_never(
     machine: Path, store: ObjectStore, instance: dg.DagsterInstance, webhook: list[dict[str, Any]]
 ) -> None:
-    sensor = build_defs().get_sensor_def("new_listings")
+    sensor = build_defs().resolve_sensor_def("new_listings")
     everything = default_resources(load_settings())
 
     def sense(cursor: str | None) -> Any:

@@ -54,11 +54,11 @@ def tick(name: str, at: datetime) -> dg.ScheduleExecutionData | Any:
     with dg.build_schedule_context(
         scheduled_execution_time=at, resources=resources("capture"), repository_def=defs.get_repository_def()
     ) as context:
-        return defs.get_schedule_def(name).evaluate_tick(context)
+        return defs.resolve_schedule_def(name).evaluate_tick(context)
 
 
 def sense(name: str, instance: dg.DagsterInstance, now_ns: int) -> Any:
-    sensor = build_defs().get_sensor_def(name)
+    sensor = build_defs().resolve_sensor_def(name)
     names = ("capture", "clock", "lake")
     with dg.build_sensor_context(
         instance=instance, resources=resources(*names, now_ns=now_ns), definitions=build_defs()
@@ -303,7 +303,7 @@ def failing_run(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
 
 
 def alert(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> Any:
-    sensor = build_defs().get_sensor_def("alert_run_failure")
+    sensor = build_defs().resolve_sensor_def("alert_run_failure")
     with dg.build_run_status_sensor_context(
         "alert_run_failure", result.get_run_failure_event(), instance, result.dagster_run, resources=resources("alerts")
     ).for_run_failure() as context:

@@ -211,7 +211,7 @@ def test_the_command_of_the_manual_places_an_order_and_no_key_is_kept_anywhere(
 def test_orders_that_need_a_person_and_halts_are_told_once(
     sim: Sim, machine: Path, instance: dg.DagsterInstance
 ) -> None:
-    sensor = build_defs().get_sensor_def("alert_trading")
+    sensor = build_defs().resolve_sensor_def("alert_trading")
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
     defs = build_defs()
     resources = {name: defs.resources[name] for name in ("trading", "alerts", "settings")} if defs.resources else {}
@@ -254,7 +254,7 @@ def test_an_alert_that_the_webhook_did_not_take_is_told_again_and_holds_up_no_ot
     for venue in ("binance", "okx"):
         store.control(ControlEvent(kind=ControlKind.TRADING_STATE, at_ns=2, by="x", state=halted, venue=venue))
     store.close()
-    sensor = build_defs().get_sensor_def("alert_trading")
+    sensor = build_defs().resolve_sensor_def("alert_trading")
     resources = {name: build_defs().resources[name] for name in ("trading", "alerts", "settings")}  # type: ignore[index]
     cursor = None
     for said in ("told of 1; the webhook did not take 1, which are told again", "told of 1", "no order needs"):

@@ -7,7 +7,6 @@ https://docs.dagster.io/guides/test/asset-checks
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,9 +18,6 @@ from xetrade_core.lake.compaction import CompactionReport
 from xetrade_core.lake.summary import HourSummary, summarize
 from xetrade_pipelines.partitions import VenueHour, hour_x_venue
 from xetrade_pipelines.resources import LakeResource
-
-# Per-partition checks are marked as a preview; without them the UI shows a partition's check as "Not evaluated".
-warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec.*", category=dg.PreviewWarning)
 
 SKEW_WARN_MS = 1000.0
 
