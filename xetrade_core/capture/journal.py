@@ -57,7 +57,6 @@ class JournalStatus:
     """Counts since the start; `lag_ms` is the longest time from a sample to its being durable."""
 
     queued_rows: int
-    rows_durable: int
     batches_refused: int
     lag_ms: float
     segments: int
@@ -104,7 +103,7 @@ class Journal:
         self._logs: dict[str, WalFile] = {}
         self._gap_log: int | None = None
         self._gap_log_length = 0
-        self._refused = self._rows_durable = self._rejected = 0
+        self._refused = self._rejected = 0
         self._lag_ns = 0
         self._segments = self._segment_rows = self._segment_bytes = 0
         self._writer = threading.Thread(target=self._write_all, name=f"journal-{directory.session_id}", daemon=True)
@@ -158,7 +157,6 @@ class Journal:
         """How it goes."""
         return JournalStatus(
             self._queued_rows,
-            self._rows_durable,
             self._refused,
             self._lag_ns / NS_PER_MS,
             self._segments,
@@ -247,7 +245,6 @@ class Journal:
         now_ns = self._clock.monotonic_ns()
         for batch in batches:
             self.durable_ns[batch.columns.venue] = batch.columns.ticks()[1]
-            self._rows_durable += batch.columns.rows
             lag_ns = now_ns - batch.sampled_mono_ns
             if lag_ns > self._lag_ns:
                 self._lag_ns = lag_ns

@@ -32,7 +32,6 @@ class UploadStatus:
     """What was sent, what waits, and the last error since the last success."""
 
     uploaded_files: int
-    uploaded_bytes: int
     waiting_files: int
     waiting_bytes: int
     error: str | None
@@ -50,7 +49,7 @@ class Uploader:
         self._closing = self._abandoned = False
         self._failures = 0
         self._error: str | None = None
-        self._files = self._bytes = 0
+        self._files = 0
         self._thread = threading.Thread(target=self._run, name=f"uploader-{directory.session_id}", daemon=True)
 
     def start(self) -> None:
@@ -84,7 +83,7 @@ class Uploader:
         """How it goes."""
         sizes = [size for path, _ in self._directory.waiting() if (size := _size(path)) is not None]
         METRICS.waiting.set(len(sizes))
-        return UploadStatus(self._files, self._bytes, len(sizes), sum(sizes), self._error)
+        return UploadStatus(self._files, len(sizes), sum(sizes), self._error)
 
     def _run(self) -> None:
         while True:
@@ -106,7 +105,6 @@ class Uploader:
         for path, key in self._directory.waiting():
             if self._abandoned:
                 return False
-            size = _size(path)
             try:
                 upload(self._store, path, key)
             except Exception as error:
@@ -114,7 +112,6 @@ class Uploader:
                 return False
             self._failures, self._error = 0, None
             self._files += 1
-            self._bytes += size or 0
             METRICS.uploads.labels("ok").inc()
         return True
 

@@ -81,7 +81,6 @@ class FeedOptions:
     sharing: Sharing = NOT_SHARED
     receive_buffer_bytes: int = 4 * 1024 * 1024
     max_frame_bytes: int = 8 * 1024 * 1024
-    verify_checksum: bool = False
     poll_interval_s: float = 1.0
     poll_concurrency: int = 4
 

@@ -72,7 +72,6 @@ class BackfillStatus:
     share: float
     pages: int
     rows: int
-    symbols_done: int
     symbols: int
     trouble: str = ""
 
@@ -156,7 +155,6 @@ class _Backfill:
         self._end_ns = min(plan.end_ns + PADDING_NS, clock.wall_ns() - SETTLES_WITHIN_NS)
         self._left_ns: dict[str, int] = {}
         self._rows = 0
-        self._done = 0
         self._gate = asyncio.Semaphore(_TOGETHER)
 
     async def read(self) -> None:
@@ -182,7 +180,6 @@ class _Backfill:
                     self._rows += len(page.rows)
                     self._left_ns[symbol] -= page.end_ns - page.start_ns
                     self._tell("reading")
-        self._done += 1
         self._tell("reading")
 
     async def _page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
@@ -232,9 +229,7 @@ class _Backfill:
         if share is None:
             share = 1 - sum(self._left_ns.values()) / whole
         pages, symbols = self.report.pages, len(self._plan.symbols)
-        self._on_progress(
-            BackfillStatus(self._plan.venue, phase, share, pages, self._rows, self._done, symbols, trouble)
-        )
+        self._on_progress(BackfillStatus(self._plan.venue, phase, share, pages, self._rows, symbols, trouble))
 
 
 class _Totals:

@@ -64,7 +64,6 @@ class SymbolReport:
     last_ns: int | None
     first_sequence: int | None
     last_sequence: int | None
-    part_bytes: int
     quality: QualityRecord
 
 
@@ -120,16 +119,15 @@ def compact_hour(
     expected: Iterable[str] = (),
     window: Window | None = None,
     clock: Clock | None = None,
-    work_dir: Path | None = None,
 ) -> CompactionReport:
     """Merge the segments of one venue and hour; see the module.
 
     `expected` symbols get a record even if nothing was captured of them. `window` is what should have been captured
     (clipped to the hour); without it, for each symbol what was, from its first to its last row or gap record.
     Each symbol is judged by the interval that its segments and its record say. `interval_ns` may confirm it, and
-    chooses where they say several; `usual_interval_ns` stands in where none says one. `work_dir` takes temporary files
-    of up to the hour's size. Segments are kept where it raises: `ConfigError` where `interval_ns` contradicts the files
-    or is needed, `LakeError` where a file does not read back as written.
+    chooses where they say several; `usual_interval_ns` stands in where none says one. Temporary files take up to the
+    hour's size. Segments are kept where it raises: `ConfigError` where `interval_ns` contradicts the files or is
+    needed, `LakeError` where a file does not read back as written.
     """
     hour_ns = hour_start(hour_start_ns)
     if window is not None:
@@ -138,7 +136,7 @@ def compact_hour(
             raise ConfigError.of("window", window, f"give a window within {hour_path(hour_ns)}")
     rule = IntervalRule(interval_ns, usual_interval_ns)
     job = _Job(store, venue, hour_ns, rule, frozenset(), window, None, clock or SystemClock())
-    with tempfile.TemporaryDirectory(prefix="xetrade-compact-", dir=work_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix="xetrade-compact-") as folder:
         rows = Spill(store, L2_SEGMENTS, L2_SNAPSHOTS.rejected_name, venue, hour_ns, Path(folder))
         gaps = Spill(store, L2_GAP_SEGMENTS, L2_GAPS.rejected_name, venue, hour_ns, Path(folder))
         # Rows first: rows that came before their gap records would look unexplained, the other way round nothing does.
@@ -222,7 +220,7 @@ def _merge_symbol(job: _Job, symbol: str, row_spill: Spill, gap_spill: Spill) ->
     )
     if record is None or replace(record, computed_timestamp=fresh.computed_timestamp) != fresh:
         _swap(job.store, part_key(L2_QUALITY.name, job.venue, symbol, job.hour_ns), record_file, _record_bytes(fresh))
-    return _report(symbol, merged.table, len(merged.table) - len(before), part.size, fresh)
+    return _report(symbol, merged.table, len(merged.table) - len(before), fresh)
 
 
 def _counted_sources(record: QualityRecord | None, part: _Stored) -> tuple[str, ...]:
@@ -345,7 +343,7 @@ def _record_bytes(record: QualityRecord) -> bytes:
     return parquet.to_bytes(checked.good)
 
 
-def _report(symbol: str, rows: pa.Table, added: int, size: int, quality: QualityRecord) -> SymbolReport:
+def _report(symbol: str, rows: pa.Table, added: int, quality: QualityRecord) -> SymbolReport:
     times = rows.column("timestamp").cast(pa.int64()).to_numpy()
     sequences = rows.filter(rows.column("synced")).column("sequence").drop_null()
     bounds = pc.min_max(sequences).as_py() if len(sequences) else {"min": None, "max": None}
@@ -357,6 +355,5 @@ def _report(symbol: str, rows: pa.Table, added: int, size: int, quality: Quality
         last_ns=int(np.max(times)) if len(times) else None,
         first_sequence=bounds["min"],
         last_sequence=bounds["max"],
-        part_bytes=size,
         quality=quality,
     )

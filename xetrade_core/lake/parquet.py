@@ -44,7 +44,7 @@ DENSE = Packing(6, 9)
 _DICTIONARY_PAGE_BYTES = 4 << 20
 
 
-def to_bytes(table: pa.Table, *, packing: Packing = FAST, row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
+def to_bytes(table: pa.Table, *, packing: Packing = FAST) -> bytes:
     """`table` as a Parquet file. The same rows, schema and metadata always give the same bytes."""
     sink = pa.BufferOutputStream()
     rising = [_leaf(one) for one in table.schema if pa.types.is_timestamp(one.type) or pa.types.is_int64(one.type)]
@@ -60,7 +60,7 @@ def to_bytes(table: pa.Table, *, packing: Packing = FAST, row_group_rows: int = 
         column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
         dictionary_pagesize_limit=_DICTIONARY_PAGE_BYTES,
         write_statistics=[one.name for one in table.schema if not pa.types.is_list(one.type)],
-        row_group_size=row_group_rows,
+        row_group_size=ROW_GROUP_ROWS,
         store_schema=True,
     )
     return bytes(sink.getvalue())

@@ -23,13 +23,12 @@ class NoPath(XETradeError):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """One unit of `base` is `price` of `quote`, as of `at_ns` (None: not said). `origin` names who says so."""
+    """One unit of `base` is `price` of `quote`, as of `at_ns` (None: not said)."""
 
     base: str
     quote: str
     price: Decimal
     at_ns: int | None = None
-    origin: str = ""
 
     @property
     def pair(self) -> str:

@@ -208,4 +208,4 @@ def _rate(name: str, value: Any, place: str, payout: Payout) -> Rate:
         price = number(value, place)
         if not price > 0:
             raise ConfigError.of(place, str(value), "above 0")
-    return Rate(base, quote or payout.settle, price, at_ns, "the file")
+    return Rate(base, quote or payout.settle, price, at_ns)

@@ -14,7 +14,6 @@ from hashlib import blake2b
 from xetrade_core.errors import ConfigError, NotSupported
 from xetrade_core.venues.venue import Venue
 
-MAX_LENGTH = 31
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 _BYTES = 18
 _LENGTH = -(-_BYTES * 8 // 5)

@@ -80,7 +80,6 @@ class _Listing(msgspec.Struct):
     settleCoin: str = ""
     contractType: str = ""
     deliveryTime: int = 0
-    optionsType: str = ""
 
 
 class _Result(msgspec.Struct, rename={"rows": "list"}):

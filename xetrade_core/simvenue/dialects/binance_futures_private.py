@@ -200,9 +200,6 @@ class BinanceFuturesPrivate(BinanceCalls):
     def _mode(self, account: Account, request: Request) -> object:
         return {"dualSidePosition": account.hedged}
 
-    def _one_asset(self, account: Account, request: Request) -> object:
-        return {"multiAssetsMargin": False}
-
     def _set_mode(self, account: Account, request: Request) -> object:
         hedged = needed(request.query, "dualSidePosition").lower() == "true"
         if hedged is account.hedged:

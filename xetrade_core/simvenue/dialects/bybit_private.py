@@ -86,7 +86,7 @@ class BybitPrivate:
             raise DeskRefusal(RefusalKind.UNKNOWN_SYMBOL)
         return market
 
-    def _chosen(self, fields: Mapping[str, str], *, all_if_spot: bool = True) -> list[Market]:
+    def _chosen(self, fields: Mapping[str, str]) -> list[Market]:
         """The markets of a symbol, a base or a settlement coin; linear contracts need one of these."""
         listed = self._category(fields)
         if fields.get("symbol"):
