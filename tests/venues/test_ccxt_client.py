@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -224,6 +226,19 @@ async def test_calls_are_weighted_by_the_venues_facts_and_else_by_ccxts_costs(si
         await client.server_time_ns()
     # exchangeInfo and time: 4 and 0.2 times ccxt's 50 ms, of 6000 a minute; depth of 1000 levels by the venue's table
     assert spy.asked == [20, 50, 1]
+
+
+async def test_a_client_that_is_closed_is_gone_with_all_it_knew_of_the_venue(sim: Sim) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with client_of(sim, "binance") as client:
+            known = weakref.ref(await client.exchange("BTC/USDT"))
+        assert known() is not None
+        del client
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_venue_that_is_not_known_and_one_without_a_testnet_are_refused() -> None:

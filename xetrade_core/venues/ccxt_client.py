@@ -74,6 +74,7 @@ class CcxtMarketData:
     async def close(self) -> None:
         """See MarketData."""
         await self._exchange.close()
+        vars(self._exchange).pop("fetch2", None)  # it knows its exchange: both would wait for a garbage collection
         await self.transport.close()
 
     async def exchange(self, symbol: str | None = None) -> Any:
