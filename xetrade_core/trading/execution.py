@@ -12,15 +12,17 @@ Anything else that a client raises is treated as `NoReply`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from xetrade_core.errors import XETradeError
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.instruments import Instrument
 from xetrade_core.model.orders import Fill, Intent, Order, OrderReport
 from xetrade_core.venues.venue import Venue
+
+T = TypeVar("T")
 
 
 class ExecutionError(XETradeError):
@@ -144,6 +146,19 @@ class KnowsVenueTime(Protocol):
 def by_either_clock(execution: Execution, at_ns: int) -> int:
     """A moment of our clock as the venue may have called it, for a question that must miss nothing since then."""
     return at_ns - execution.behind_ns if isinstance(execution, KnowsVenueTime) else at_ns
+
+
+async def if_listed(asked: Awaitable[T], but_first: Callable[[NotListed], object] = lambda error: None) -> T | None:
+    """The answer to a call about an instrument; None where the venue lists it no more.
+
+    One expired option must not keep an account's other instruments from being asked about, nor do so for ever.
+    `but_first` hears of it, and may raise what it hears where None would not be the truth.
+    """
+    try:
+        return await asked
+    except NotListed as error:
+        but_first(error)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

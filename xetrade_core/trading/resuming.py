@@ -7,16 +7,14 @@ that starts asks: for the open orders of an account in one call, and alone for e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
 
 from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Order, OrderState
-from xetrade_core.trading.execution import ExecutionError, NotListed, OrderRef, TradingAccount
+from xetrade_core.trading.execution import ExecutionError, OrderRef, TradingAccount, if_listed
 from xetrade_core.trading.service import OrderService
 
 _QUIET = frozenset({OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.NEEDS_OPERATOR})
-T = TypeVar("T")
 _EACH = 3  # so many instruments are asked about one by one: the whole account costs more on some venues
 
 
@@ -70,23 +68,15 @@ async def _ask_one(service: OrderService, account: TradingAccount, orders: Itera
     by_venue_id = {(order.intent.symbol, order.venue_order_id): order for order in asked.values()}
     symbols: list[str | None] = [*sorted({order.intent.symbol for order in asked.values()})]
     for symbol in symbols if len(symbols) <= _EACH else [None]:
-        for report in await _listed(execution.open_orders(symbol)) or ():
+        for report in await if_listed(execution.open_orders(symbol)) or ():
             order = asked.get(report.client_id or "") or by_venue_id.get((report.symbol, report.venue_order_id or ""))
             if order is not None and asked.pop(order.client_id, None) is not None:
                 await service.observe(venue, name, report, Source.QUERY)
     gone: list[Order] = []
     for order in asked.values():
-        found = await _listed(execution.find(OrderRef.of(order)))
+        found = await if_listed(execution.find(OrderRef.of(order)))
         if found is None:
             gone.append(order)
         else:
             await service.observe(venue, name, found, Source.QUERY)
     return gone
-
-
-async def _listed(asked: Awaitable[T]) -> T | None:
-    """The answer; None on what the venue lists no more, which keeps no other order from being asked about."""
-    try:
-        return await asked
-    except NotListed:
-        return None

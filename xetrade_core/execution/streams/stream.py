@@ -34,7 +34,7 @@ from xetrade_core.feeds.connection import Connection
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.model.accounts import Balance
 from xetrade_core.model.book_events import GapCause
-from xetrade_core.trading.execution import Execution, ExecutionError, NotListed, OrderRef, by_either_clock
+from xetrade_core.trading.execution import Execution, ExecutionError, NotListed, OrderRef, by_either_clock, if_listed
 from xetrade_core.venues.backoff import Backoff
 
 T = TypeVar("T")
@@ -326,9 +326,9 @@ class PrivateStream:
         self._heard_ns = asked_ns  # what traded while it was asked was not in every answer
 
     async def _if_listed(self, symbol: str, asked: Awaitable[T]) -> T | None:
-        """An answer about an instrument; None where the venue lists it no more, which must not hold up all others."""
-        try:
-            return await asked
-        except NotListed:
+        """An answer about an instrument; None, and a word in the log, where the venue lists it no more."""
+
+        def say(_: NotListed) -> None:
             _log.warning("not_asked_as_it_is_not_listed", account=self.name, symbol=symbol)
-            return None
+
+        return await if_listed(asked, say)

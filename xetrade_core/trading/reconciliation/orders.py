@@ -7,7 +7,7 @@ from xetrade_core.errors import UnknownOrder
 from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Order, OrderReport, OrderState
 from xetrade_core.trading.client_ids import is_ours
-from xetrade_core.trading.execution import ExecutionError, NotListed, OrderRef
+from xetrade_core.trading.execution import ExecutionError, OrderRef, if_listed
 from xetrade_core.trading.reconciliation.comparison import order_difference
 from xetrade_core.trading.reconciliation.differences import Kind, Outcome, Subject
 from xetrade_core.trading.reconciliation.round import Round
@@ -71,12 +71,8 @@ async def _compare(one: Round, order: Order, report: OrderReport | None) -> None
 async def _find(one: Round, order: Order, *, rests: bool = False) -> OrderReport | None:
     """The venue's word on one of ours. It has none on an order of what it lists no more, unless that is among the open
     orders of the account (`rests`): then it cannot be asked."""
-    try:
-        return await one.execution.find(OrderRef.of(order))
-    except NotListed:
-        if rests:
-            raise
-        return None
+    answer = one.execution.find(OrderRef.of(order))
+    return await (answer if rests else if_listed(answer))
 
 
 async def _told(one: Round, kind: Kind, before: Order, after: Order, report: OrderReport) -> None:

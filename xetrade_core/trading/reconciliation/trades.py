@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Fill
-from xetrade_core.trading.execution import ExecutionError, ForgetsTrades, NotListed
+from xetrade_core.trading.execution import ExecutionError, ForgetsTrades, NotListed, if_listed
 from xetrade_core.trading.reconciliation.comparison import FillDifference, described, fill_differences
 from xetrade_core.trading.reconciliation.differences import Kind, Outcome, Subject
 from xetrade_core.trading.reconciliation.round import Round
@@ -41,12 +41,12 @@ async def reconcile_fills(one: Round, symbols: Iterable[str]) -> tuple[int, list
 async def _told(one: Round, symbol: str, since_ns: int) -> tuple[Fill, ...] | None:
     """The venue's trades. None of what it lists no more, and what has not traded here lately: that is no problem of
     every reconciliation from then on."""
-    try:
-        return await one.execution.fills_since(symbol, since_ns)
-    except NotListed:
+
+    def unless_traded_lately(error: NotListed) -> None:
         if _stored(one, symbol, one.started_ns - round(one.plan.window_s * NS_PER_S)):
-            raise
-        return None
+            raise error
+
+    return await if_listed(one.execution.fills_since(symbol, since_ns), unless_traded_lately)
 
 
 def _since(one: Round, symbol: str) -> int:
