@@ -7,19 +7,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, StoreConflict, StoreUnavailable
+from xetrade_core.errors import ConfigError
 from xetrade_core.model.orders import Fill, Order, OrderReport
-from xetrade_core.telemetry import get_logger
 from xetrade_core.time_bound import TimeBound
 from xetrade_core.trading.execution import NoReply, OrderRef, TradingAccount, by_either_clock
 from xetrade_core.trading.journal import Journal
 from xetrade_core.trading.patience import Patience
 from xetrade_core.trading.policy import Policy
+from xetrade_core.trading.store_absence import outlast
 
 T = TypeVar("T")
 _BEFORE_NS = 60 * NS_PER_S
-_WENT_WELL_NS = 60 * NS_PER_S  # longer than any write waits for a store that does not answer
-_log = get_logger("orders")
+_WENT_WELL_S = 60.0  # longer than any write waits for a store that does not answer
 Launch = Callable[[Order, bool], None]
 
 
@@ -75,20 +74,13 @@ class Desk:
         """Do what looks where it stands in the store and goes on from there; again, with a growing wait, while the
         store does not answer. Raises StoreUnavailable, StoreConflict once that has been so for as long as a venue is
         asked in vain."""
-        failures, since_ns = 0, 0
-        while True:
-            began_ns = self.clock.wall_ns()
-            try:
-                return await work()
-            except (StoreUnavailable, StoreConflict) as error:
-                now_ns = self.clock.wall_ns()
-                if not failures or now_ns - began_ns > _WENT_WELL_NS:
-                    failures, since_ns = 0, now_ns
-                    _log.warning("order_store_away", error=str(error))
-                if now_ns - since_ns >= self.policy.give_up_s * NS_PER_S:
-                    raise
-            await self.clock.sleep(self.policy.asking.delay_s(failures, self.rng))
-            failures += 1
+        await outlast(
+            work,
+            self.clock,
+            give_up_s=self.policy.give_up_s,
+            went_well_s=_WENT_WELL_S,
+            delay_s=lambda failures: self.policy.asking.delay_s(failures, self.rng),
+        )
 
     async def find(self, order: Order) -> OrderReport | Exception | None:
         """The venue's word on an order now; None: it says that there is none."""

@@ -8,14 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import (
-    CrossBusy,
-    CrossNotOver,
-    InvalidOrder,
-    StoreConflict,
-    StoreUnavailable,
-    UnknownCross,
-)
+from xetrade_core.errors import CrossBusy, CrossNotOver, InvalidOrder, UnknownCross
 from xetrade_core.trading.cross.driver import CrossDriver
 from xetrade_core.trading.cross.means import Means, together
 from xetrade_core.trading.cross.planning import make_plan
@@ -23,10 +16,10 @@ from xetrade_core.trading.cross.request import CrossRequest, require_key, requir
 from xetrade_core.trading.cross.saga import CrossEvent, Plan, Saga
 from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.store import CrossStore, require_same
+from xetrade_core.trading.store_absence import AWAY, is_away, outlast
 
 #: how far back `resume` looks whether orders of ended sagas have traded after all
 LATE_S = 86_400.0
-_AWAY = (StoreUnavailable, StoreConflict)
 _LOOK_AGAIN_S = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -115,22 +108,28 @@ class CrossService:
 
     async def _go_on(self, saga: Saga, name: str) -> Saga:
         """Drive a saga to its end. A store that does not answer in the middle is waited for: a leg may have traded."""
-        within_ns = round(self.means.rules.store_away_s * NS_PER_S)
+        within_s = self.means.rules.store_away_s
         stopped: CrossNotOver | None = None
-        since_ns, waits = 0, iter(_LOOK_AGAIN_S)
-        while True:
-            began_ns = self._now_ns
+
+        async def drive() -> Saga:
+            nonlocal stopped
             try:
                 return await self._drive(saga, name)
-            except (CrossNotOver, *_AWAY) as error:
-                stopped = error if isinstance(error, CrossNotOver) else stopped
-                if not isinstance(error, _AWAY) and not isinstance(error.__cause__, _AWAY):
-                    raise
-                if not since_ns or self._now_ns - began_ns > within_ns:  # it went well for a while
-                    since_ns, waits = self._now_ns, iter(_LOOK_AGAIN_S)
-                if self._now_ns - since_ns >= within_ns:
-                    raise stopped or error from error.__cause__
-            await self.means.clock.sleep(next(waits, _LOOK_AGAIN_S[-1]))
+            except CrossNotOver as error:
+                stopped = error
+                raise
+
+        try:
+            return await outlast(
+                drive,
+                self.means.clock,
+                give_up_s=within_s,
+                went_well_s=within_s,
+                delay_s=lambda failures: _LOOK_AGAIN_S[min(failures, len(_LOOK_AGAIN_S) - 1)],
+                passes=lambda error: is_away(error) or (isinstance(error, CrossNotOver) and is_away(error.__cause__)),
+            )
+        except AWAY as error:  # of the two, the one that says how to go on
+            raise stopped or error from error.__cause__
 
     async def _drive(self, saga: Saga, name: str) -> Saga:
         """Drive a saga once whoever drove it has let go, or has been silent for long enough to be dead."""
