@@ -7,13 +7,9 @@ All Prometheus metrics are named here, in `Metrics`, and nowhere else. `alarm()`
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TextIO
 
@@ -22,7 +18,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pydantic import SecretStr
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-WEBHOOK_THREAD = "xetrade-webhook"
 REDACTED = "(secret)"
 #: a key of such a name never shows its value
 SECRET_NAME = re.compile(r"secret|password|passphrase|api_?key|access_key|authorization|webhook_url|(^|_)token$", re.I)
@@ -210,46 +205,6 @@ def add_alarm_sink(sink: Callable[[dict[str, Any]], None]) -> Callable[[], None]
     """Call `sink` with every alarm from now on; returns what removes it again."""
     _alarm_sinks.append(sink)
     return lambda: _alarm_sinks.remove(sink)
-
-
-class Webhook:
-    """An alarm sink that posts `{"text", "alarm", "message", "facts"}` as JSON, which chat services and pagers take.
-
-    Called as a sink it posts from a thread of its own, so that no alarm waits for the network. The URL often is a
-    credential itself: it appears in no log and no message.
-    """
-
-    def __init__(self, url: SecretStr, timeout_s: float = 10.0) -> None:
-        register_secrets([url])
-        self._url = url
-        self._timeout_s = timeout_s
-
-    def __call__(self, body: dict[str, Any]) -> None:
-        threading.Thread(target=self.deliver, args=(body,), name=WEBHOOK_THREAD, daemon=True).start()
-
-    def deliver(self, body: dict[str, Any]) -> bool:
-        """Post once and wait for the answer; False, and a log line, unless the webhook answered 2xx in time."""
-        text = f"XETrade {body['alarm']}: {body['message']}"
-        try:
-            request = urllib.request.Request(
-                self._url.get_secret_value(),
-                data=json.dumps({"text": text, **body}, default=str).encode(),
-                headers={"Content-Type": "application/json", "User-Agent": "xetrade"},
-            )
-            with urllib.request.urlopen(request, timeout=self._timeout_s):
-                return True
-        except (OSError, ValueError) as error:
-            reason = redact_text(str(error))
-            get_logger("alarm").warning("alarm not delivered: check alerts.webhook_url", error=reason)
-            return False
-
-
-def deliver_alarms(within_s: float) -> None:
-    """Wait for alarms that are on their way to a webhook, for a process that is about to end."""
-    deadline_s = time.monotonic() + within_s
-    for thread in threading.enumerate():
-        if thread.name == WEBHOOK_THREAD:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
 
 
 def serve_metrics(port: int, host: str = "127.0.0.1", metrics: Metrics = METRICS) -> tuple[int, Callable[[], None]]:

@@ -63,13 +63,13 @@ from xetrade_core.reference.news import Listed, listed_since, read_cursor, write
 from xetrade_core.reference.refresh import Refreshed
 from xetrade_core.settings import Settings, load_settings
 from xetrade_core.telemetry import (
-    Webhook,
     add_alarm_sink,
     configure_logging,
-    deliver_alarms,
+    redact,
     redact_text,
     register_secrets,
 )
+from xetrade_core.webhook import Webhook, deliver_alarms
 from xetrade_pipelines.market_data.config import CaptureRunConfig
 from xetrade_pipelines.market_data.plan import plan_capture, symbols_of
 from xetrade_pipelines.partitions import DAY_NS, VenueDay, VenueHour, day_of_key, hour_key
@@ -342,5 +342,5 @@ class AlertResource(dg.ConfigurableResource[None]):
     def tell(self, alarm: str, message: str, facts: Mapping[str, Any]) -> bool:
         """Tell the webhook of something; False, and no error, where there is none or it did not take it."""
         url = self.settings.load().alerts.webhook_url
-        body = {"alarm": alarm, "message": redact_text(message), "facts": dict(facts)}
+        body = {"alarm": alarm, "message": redact_text(message), "facts": redact(facts)}
         return url is not None and Webhook(url).deliver(body)

@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from xetrade_core.telemetry import (
     METRICS,
     Metrics,
-    Webhook,
     add_alarm_sink,
     alarm,
     configure_logging,
@@ -25,6 +24,7 @@ from xetrade_core.telemetry import (
     redact,
     serve_metrics,
 )
+from xetrade_core.webhook import Webhook
 
 CANARY = "canary-77ab"
 

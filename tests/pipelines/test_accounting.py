@@ -19,10 +19,10 @@ from xetrade_core.lake.venue_hours import read_venue_span
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Side
 from xetrade_core.settings import load_settings
-from xetrade_core.telemetry import Webhook, deliver_alarms
 from xetrade_core.trading.fundings import add_fundings
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.venues import registry
+from xetrade_core.webhook import Webhook, deliver_alarms
 from xetrade_pipelines.accounting.assets import fills, funding_payments, pnl_daily, positions
 from xetrade_pipelines.accounting.assets import orders as orders_asset
 from xetrade_pipelines.accounting.jobs import account_days, monitor_positions

@@ -23,8 +23,8 @@ from xetrade_core.lake.day_tables import read_day
 from xetrade_core.lake.store import open_store
 from xetrade_core.lake.trade_schemas import RECONCILIATIONS
 from xetrade_core.model.order_events import ControlEvent, ControlKind, EventKind, OrderEvent, TradingState
-from xetrade_core.telemetry import Webhook
 from xetrade_core.trading.store import OrderStore
+from xetrade_core.webhook import Webhook
 from xetrade_pipelines.definitions import build_defs, defs
 from xetrade_pipelines.trading.assets import reconciliations
 

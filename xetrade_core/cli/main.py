@@ -203,7 +203,7 @@ def run() -> NoReturn:
     pyarrow's threads may let go of Python objects while the interpreter shuts down, which aborts one process in a
     hundred with exit code 134 after its work is done (CPython 3.11 ends threads that ask for the lock by force).
     """
-    from xetrade_core.telemetry import deliver_alarms
+    from xetrade_core.webhook import deliver_alarms
 
     _open_streams()
     code = main(sys.argv[1:])

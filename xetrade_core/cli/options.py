@@ -107,8 +107,9 @@ def names(text: str | None) -> tuple[str, ...]:
 def open_settings(lake: str | None = None, spool: Path | None = None) -> Settings:
     """The settings with the command's own options on top; logs are set up, and every venue named must exist."""
     from xetrade_core.settings import load_settings
-    from xetrade_core.telemetry import Webhook, add_alarm_sink, configure_logging
+    from xetrade_core.telemetry import add_alarm_sink, configure_logging
     from xetrade_core.venues.registry import venues
+    from xetrade_core.webhook import Webhook
 
     overrides = {name: value for name, value in (("lake", lake), ("spool", spool)) if value is not None}
     settings = load_settings(**overrides)
