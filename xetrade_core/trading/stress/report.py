@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -18,6 +19,9 @@ class Ending(StrEnum):
     REFUSED = "refused"  # the venue refused it, or the venue could not be reached in time
     DENIED = "denied"  # our own risk check
     UNKNOWN = "unknown"  # nobody knows yet: the service goes on asking
+
+
+_OF_ONE_ORDER = re.compile(r"\S*\d\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,6 @@ class StressReport:
 def result_of(venue: str, attempts: Sequence[Attempt]) -> VenueResult:
     """Counts and times of some attempts."""
     endings = Counter(one.ending for one in attempts)
-    causes = Counter(one.cause for one in attempts if one.cause is not None)
     return VenueResult(
         venue=venue,
         orders=len(attempts),
@@ -167,8 +170,22 @@ def result_of(venue: str, attempts: Sequence[Attempt]) -> VenueResult:
         place=Quantiles.of(one.place_s for one in attempts),
         ack=Quantiles.of(one.ack_s for one in attempts),
         cancel=Quantiles.of(one.cancel_s for one in attempts),
-        causes=dict(causes.most_common()),
+        causes=_counted(one.cause for one in attempts if one.cause is not None),
     )
+
+
+def _counted(causes: Iterable[str]) -> dict[str, int]:
+    """How many there are of each, most first. Those of one code whose words differ in nothing but numbers and ids are
+    one, told without what differs."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for cause in causes:
+        code, colon, words = cause.partition(": ")
+        alike = code + colon + _OF_ONE_ORDER.sub("...", words)
+        found[alike][cause] += 1
+    counted = Counter[str]()
+    for alike, wordings in found.items():
+        counted[alike if len(wordings) > 1 else next(iter(wordings))] += wordings.total()
+    return dict(counted.most_common())
 
 
 def report_of(
