@@ -10,7 +10,8 @@ from tests.execution.conftest import Open
 from tests.execution.test_cards import CARDS, Subject, hour_ago
 from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.execution.bybit import TRADED, BybitExecution
+from xetrade_core.execution.bybit import BybitExecution
+from xetrade_core.execution.bybit_rows import TRADED
 from xetrade_core.execution.streams.bybit import BybitStream
 from xetrade_core.model.orders import Fill
 from xetrade_core.trading.execution import NoReply

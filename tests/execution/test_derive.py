@@ -18,7 +18,7 @@ from tests.support.sim import Sim
 from xetrade_core.clock import NS_PER_S, SystemClock
 from xetrade_core.errors import ConfigError
 from xetrade_core.execution.credentials import Credentials
-from xetrade_core.execution.derive import _permissions
+from xetrade_core.execution.derive_rows import permissions_of
 from xetrade_core.execution.derive_signing import nonce_of
 from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.execution.streams import open_stream
@@ -183,7 +183,7 @@ async def test_parts_of_a_funding_that_are_booked_at_one_moment_are_one_payment(
 def test_a_session_key_that_can_take_money_out_is_told_by_its_scopes(
     scopes: list[str], trade: bool, withdraw: bool
 ) -> None:
-    found = _permissions({"protocol_scopes": scopes, "ip_whitelist": []})
+    found = permissions_of({"protocol_scopes": scopes, "ip_whitelist": []})
     assert (found.trade, found.withdraw, found.ip_restricted) == (trade, withdraw, False)
 
 

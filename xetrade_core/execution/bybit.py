@@ -13,28 +13,26 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from xetrade_core.clock import NS_PER_MS
+from xetrade_core.execution.bybit_rows import (
+    TRADED,
+    acknowledged,
+    balances_of,
+    fill_of,
+    permissions_of,
+    positions_of,
+    protected_of,
+    report_of,
+)
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.permissions import KeyPermissions
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
+from xetrade_core.execution.raw import Row, plain, text
 from xetrade_core.model.accounts import Balance, VenuePosition
-from xetrade_core.model.orders import (
-    ZERO,
-    Fill,
-    Intent,
-    Liquidity,
-    OrderReport,
-    OrderType,
-    ReportStatus,
-    Side,
-)
+from xetrade_core.model.orders import Fill, Intent, OrderReport, OrderType
 from xetrade_core.trading.execution import ErrorReply, ExecutionError, OrderRef
 from xetrade_core.venues.budget import Priority
 
 PAGE = 100
-#: the kinds of executions that change a position at a price: trades, and those that the venue makes for the account
-#: when it deleverages or liquidates (bybit-exchange.github.io/docs/v5/enum, "execType")
-TRADED = frozenset({"Trade", "AdlTrade", "BustTrade", "BlockTrade"})
 WEEK_MS = 7 * 86_400_000  # the most that a call for history spans
 #: shares of the 600 requests in 5 s of an address, so that an account's own limits hold too: 50 reads a second
 _READ_WEIGHT, _CANCEL_ALL_WEIGHT = 2, 12
@@ -44,20 +42,6 @@ _SETTLED_IN = ("USDT", "USDC")  # what linear contracts are listed by
 _SPOT: dict[str, object] = {"category": "spot"}
 _INVERSE: dict[str, object] = {"category": "inverse"}
 _OPEN = "private_get_v5_order_realtime"  # ccxt's name of the call for open orders
-_STATUS = {
-    "Created": ReportStatus.OPEN,
-    "New": ReportStatus.OPEN,
-    "PartiallyFilled": ReportStatus.OPEN,
-    "PendingCancel": ReportStatus.OPEN,
-    "Untriggered": ReportStatus.OPEN,
-    "Triggered": ReportStatus.OPEN,
-    "Filled": ReportStatus.FILLED,
-    "Cancelled": ReportStatus.CANCELED,
-    "PartiallyFilledCanceled": ReportStatus.CANCELED,
-    "Deactivated": ReportStatus.CANCELED,
-    "Rejected": ReportStatus.REJECTED,
-}
-_EXPIRED = frozenset({"EC_NoImmediateQtyToFill", "EC_PostOnlyWillTakeLiquidity"})  # nobody canceled these
 
 
 class BybitExecution(CcxtExecution):
@@ -103,21 +87,11 @@ class BybitExecution(CcxtExecution):
             symbol=intent.symbol,
             weight=self.weights["place"],
         )
-        return await self.as_it_stands(
-            intent, self.read("order", lambda: self._acknowledged(row["result"], intent.symbol))
-        )
+        return await self.as_it_stands(intent, self.read("order", lambda: acknowledged(row["result"], intent.symbol)))
 
     def canceled(self, row: Row, ref: OrderRef) -> OrderReport:
         """See CcxtExecution. The reply acknowledges: the order may be filled before it is out of the book."""
-        return self._acknowledged(row, ref.symbol)
-
-    def _acknowledged(self, row: Row, symbol: str) -> OrderReport:
-        return OrderReport(
-            symbol=symbol,
-            status=ReportStatus.OPEN,
-            client_id=text(row, "orderLinkId"),
-            venue_order_id=text(row, "orderId"),
-        )
+        return acknowledged(row, ref.symbol)
 
     def ref_params(self, ref: OrderRef) -> dict[str, object]:
         """See CcxtExecution. The venue's own name of the parameter: ccxt knows no other here."""
@@ -125,23 +99,7 @@ class BybitExecution(CcxtExecution):
 
     def report(self, row: Row, symbol: str) -> OrderReport:
         """See CcxtExecution."""
-        said, reason = needed(row, "orderStatus"), text(row, "rejectReason")
-        status = _STATUS.get(said)
-        if status is None:
-            raise ValueError(f"orderStatus {said!r} is none that Bybit documents")
-        if status is ReportStatus.CANCELED and reason in _EXPIRED:
-            status = ReportStatus.EXPIRED
-        return OrderReport(
-            symbol=symbol,
-            status=status,
-            client_id=text(row, "orderLinkId"),
-            venue_order_id=text(row, "orderId"),
-            filled=number(row, "cumExecQty"),
-            amount=None if row.get("marketUnit") == "quoteCoin" else number(row, "qty"),
-            price=number(row, "price") or None,
-            exchange_ns=millis(row, "updatedTime"),
-            reason=None if reason == "EC_NoError" else reason,
-        )
+        return report_of(row, symbol)
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
         """See Execution. It keeps both ids; the reply only acknowledges, and the venue may refuse it after that."""
@@ -154,7 +112,7 @@ class BybitExecution(CcxtExecution):
             symbol=ref.symbol,
             weight=self.weights["place"],
         )
-        return self.read("amendment", lambda: self._acknowledged(row["result"], ref.symbol))
+        return self.read("amendment", lambda: acknowledged(row["result"], ref.symbol))
 
     async def cancel_all(self, symbol: str | None) -> None:
         """See Execution. Of an account, all of them: by category and settlement coin, and inverse contracts, which
@@ -197,7 +155,7 @@ class BybitExecution(CcxtExecution):
                 weight=_READ_WEIGHT,
             )
         row = await self.once("protection", lambda ccxt: ccxt.private_get_v5_account_query_dcp_info())
-        on = self.read("protection", lambda: {one["product"] for one in row["result"]["dcpInfos"] if _is_on(one)})
+        on = self.read("protection", lambda: protected_of(row["result"]))
         if not on >= PROTECTED.keys():
             raise ErrorReply(
                 None, "Bybit's disconnection protection is off for this account: its client manager switches it on"
@@ -245,24 +203,8 @@ class BybitExecution(CcxtExecution):
         return found
 
     def fill(self, row: Row, symbol: str) -> Fill:
-        """See CcxtExecution. Where the venue names no currency of the fee, a contract's is what it settles in."""
-        settle = symbol.partition(":")[2].partition("-")[0]
-        return Fill(
-            venue=self.rules.id,
-            account=self.account,
-            symbol=symbol,
-            trade_id=needed(row, "execId"),
-            side=Side(needed(row, "side").lower()),
-            price=needed_number(row, "execPrice"),
-            amount=needed_number(row, "execQty"),
-            received_ns=self.clock.wall_ns(),
-            exchange_ns=millis(row, "execTime"),
-            venue_order_id=needed(row, "orderId"),
-            client_id=text(row, "orderLinkId"),
-            fee=number(row, "execFee"),
-            fee_currency=text(row, "feeCurrency") or settle or None,
-            liquidity=Liquidity.MAKER if true(row["isMaker"]) else Liquidity.TAKER,
-        )
+        """See CcxtExecution."""
+        return fill_of(row, symbol, self.account, self.clock.wall_ns())
 
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution."""
@@ -276,34 +218,18 @@ class BybitExecution(CcxtExecution):
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
         """See CcxtExecution."""
-        return self.coins(row["list"][0], received_ns)
-
-    def coins(self, row: Row, received_ns: int) -> Iterable[Balance]:
-        """The balances of a wallet. What spot orders lock and contracts bind is not free. Raises ValueError."""
-        for coin in row["coin"]:
-            total = needed_number(coin, "walletBalance")
-            bound = sum((number(coin, name) or ZERO for name in ("locked", "totalOrderIM", "totalPositionIM")), ZERO)
-            yield Balance(self.rules.id, self.account, needed(coin, "coin"), total, total - bound, received_ns)
+        return balances_of(row["list"][0], self.account, received_ns)
 
     async def positions(self) -> tuple[VenuePosition, ...]:
         """See Execution. In base currency of linear contracts, in dollars of inverse ones."""
         rows = await self._all_pages("positions", "private_get_v5_position_list", None, {"limit": 200}, of=_contracts())
         received_ns = self.clock.wall_ns()
-        return self.read("positions", lambda: tuple(self._positions(rows, received_ns)))
-
-    def _positions(self, rows: list[tuple[str, Any]], received_ns: int) -> Iterable[VenuePosition]:
-        for symbol, row in rows:
-            size = needed_number(row, "size")
-            if size != ZERO:
-                amount = size if needed(row, "side") == "Buy" else -size
-                entry = number(row, "avgPrice") or None
-                liquidation = number(row, "liqPrice") or None
-                yield VenuePosition(self.rules.id, self.account, symbol, amount, entry, received_ns, liquidation)
+        return self.read("positions", lambda: tuple(positions_of(rows, self.account, received_ns)))
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
         row = await self.once("permissions of the key", lambda ccxt: ccxt.private_get_v5_user_query_api())
-        return self.read("permissions", lambda: _permissions(row["result"]))
+        return self.read("permissions", lambda: permissions_of(row["result"]))
 
     async def _all_pages(
         self,
@@ -360,18 +286,3 @@ def _contracts() -> list[dict[str, object]]:
     """The queries that together are about all contracts; not for the cancel of all, which wants a coin of inverse ones
     too."""
     return [*_linear(), _INVERSE]
-
-
-def _is_on(row: Row) -> bool:
-    return needed(row, "dcpStatus") == "ON"
-
-
-def _permissions(row: Row) -> KeyPermissions:
-    granted = row["permissions"]
-    trades = bool(granted.get("ContractTrade") or granted.get("Spot") or granted.get("Derivatives"))
-    ips = row.get("ips") or ["*"]
-    return KeyPermissions(
-        trade=trades and str(row["readOnly"]) == "0",
-        withdraw="Withdraw" in granted.get("Wallet", ()),
-        ip_restricted="*" not in ips,
-    )

@@ -17,20 +17,18 @@ from xetrade_core.execution.ccxt_execution import Ask, CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.derive_prices import OrderPrices, fee_cap, on_tick
+from xetrade_core.execution.derive_rows import balances_of, fill_of, permissions_of, report_of
 from xetrade_core.execution.derive_signing import address_of, require_wallet, signed_order
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.positions import signed_positions
-from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, text
+from xetrade_core.execution.raw import Row, needed_number, text
 from xetrade_core.model.accounts import Balance, VenuePosition
 from xetrade_core.model.orders import (
-    ZERO,
     Fill,
     Intent,
-    Liquidity,
     OrderReport,
     OrderType,
     ReportStatus,
-    Side,
     TimeInForce,
 )
 from xetrade_core.telemetry import register_secrets
@@ -38,25 +36,9 @@ from xetrade_core.trading.execution import ErrorReply, ExecutionError, NotSent, 
 from xetrade_core.venues.budget import Priority
 
 PAGE = 1000
-CASH = "USDC"
 _SIGN_IN_REFUSED = "14014"  # a wrong key, or a time that is not the venue's
 _NO_SUCH_ORDER = "11006"
 _BEFORE_NS = 60 * NS_PER_S  # what the venue's clock may have moved since it was measured
-_STATUS = {
-    "open": ReportStatus.OPEN,
-    "untriggered": ReportStatus.OPEN,
-    "filled": ReportStatus.FILLED,
-    "cancelled": ReportStatus.CANCELED,
-    "expired": ReportStatus.EXPIRED,
-    "rejected": ReportStatus.REJECTED,
-}
-_LEFT_UNTRADED = "ioc_or_market_partial_fill"
-#: the scopes that let a key place orders of every kind
-_TRADING = frozenset({"admin", "all", "trade", "trade:all", "trade:orderbook"})
-#: the scopes by which a key can take money out of the subaccount
-_TAKING = frozenset({"admin", "all", "withdraw", "transfer"})
-_WITHIN_THE_WALLET = "transfer:existing_subaccount"
-
 T = TypeVar("T")
 
 
@@ -175,25 +157,8 @@ class DeriveExecution(CcxtExecution):
         raise NotSent(f"{self.rules.id} changes no order in place")
 
     def report(self, row: Row, symbol: str) -> OrderReport:
-        """See CcxtExecution. A market order's limit price is not a price that was asked for."""
-        said, why = needed(row, "order_status"), text(row, "cancel_reason")
-        status = _STATUS.get(said)
-        if status is None:
-            raise ValueError(f"order_status {said!r} is none that Derive documents")
-        if status is ReportStatus.CANCELED and why == _LEFT_UNTRADED:
-            status = ReportStatus.EXPIRED
-        market = needed(row, "order_type") == "market"
-        return OrderReport(
-            symbol=symbol,
-            status=status,
-            client_id=text(row, "label"),
-            venue_order_id=needed(row, "order_id"),
-            filled=number(row, "filled_amount"),
-            amount=number(row, "amount"),
-            price=None if market else number(row, "limit_price"),
-            exchange_ns=millis(row, "last_update_timestamp"),
-            reason=why,
-        )
+        """See CcxtExecution."""
+        return report_of(row, symbol)
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
         """See Execution. Ended orders are asked for last: what ends meanwhile is among them."""
@@ -267,23 +232,8 @@ class DeriveExecution(CcxtExecution):
         return [{"info": row} async for row in rows]
 
     def fill(self, row: Row, symbol: str) -> Fill:
-        """See CcxtExecution. Whatever is traded, fees are in USDC."""
-        return Fill(
-            venue=self.rules.id,
-            account=self.account,
-            symbol=symbol,
-            trade_id=needed(row, "trade_id"),
-            side=Side(needed(row, "direction")),
-            price=needed_number(row, "trade_price"),
-            amount=needed_number(row, "trade_amount"),
-            received_ns=self.clock.wall_ns(),
-            exchange_ns=millis(row, "timestamp"),
-            venue_order_id=needed(row, "order_id"),
-            client_id=text(row, "label"),
-            fee=number(row, "trade_fee"),
-            fee_currency=CASH,
-            liquidity=Liquidity(needed(row, "liquidity_role")),
-        )
+        """See CcxtExecution."""
+        return fill_of(row, symbol, self.account, self.clock.wall_ns())
 
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution."""
@@ -292,12 +242,8 @@ class DeriveExecution(CcxtExecution):
         return self.read("balances", lambda: tuple(self.held(reply["result"], received_ns)))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
-        """See CcxtExecution. All collateral is one margin, stated in dollars: what is bound is shown of the cash."""
-        bound = -needed_number(row, "positions_initial_margin") - needed_number(row, "open_orders_margin")
-        for one in row["collaterals"]:
-            currency, total = needed(one, "currency"), needed_number(one, "amount")
-            free = max(ZERO, total - bound) if currency == CASH else total
-            yield Balance(self.rules.id, self.account, currency, total, free, received_ns)
+        """See CcxtExecution."""
+        return balances_of(row, self.account, received_ns)
 
     async def positions(self) -> tuple[VenuePosition, ...]:
         """See Execution. In base currency."""
@@ -316,7 +262,7 @@ class DeriveExecution(CcxtExecution):
         keys = self.read("permissions", lambda: list(reply["result"]["public_session_keys"]))
         for row in keys:
             if str(row.get("public_session_key")).lower() == str(self._signer).lower():
-                return self.read("permissions", lambda row=row: _permissions(row))  # type: ignore[misc]
+                return self.read("permissions", lambda row=row: permissions_of(row))  # type: ignore[misc]
         return KeyPermissions()
 
     def login(self) -> dict[str, object]:
@@ -324,13 +270,3 @@ class DeriveExecution(CcxtExecution):
         stamp = str(self.venue_ms())
         signature = self._signing.sign_message(stamp, self._signing.privateKey)
         return {"wallet": self._credentials.api_key, "timestamp": stamp, "signature": signature}
-
-
-def _permissions(row: Row) -> KeyPermissions:
-    """What a session key may do: scopes are a tree, and a branch grants all that is under it."""
-    scopes = {str(one) for one in row["protocol_scopes"]}
-    return KeyPermissions(
-        trade=any(one in _TRADING or one.startswith("trade:orderbook:") for one in scopes),
-        withdraw=any(one.split(":")[0] in _TAKING for one in scopes - {_WITHIN_THE_WALLET}),
-        ip_restricted=bool(row.get("ip_whitelist")),
-    )

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
-from xetrade_core.execution.derive import CASH, DeriveExecution
+from xetrade_core.execution.derive import DeriveExecution
+from xetrade_core.execution.derive_rows import CASH
 from xetrade_core.execution.raw import needed_number
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import ZERO

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import msgspec
 
-from xetrade_core.execution.bybit import PROTECTED, TRADED, BybitExecution
+from xetrade_core.execution.bybit import PROTECTED, BybitExecution
+from xetrade_core.execution.bybit_rows import TRADED, balances_of
 from xetrade_core.execution.raw import needed
 from xetrade_core.execution.streams.words import AccountWords, Addresses, Statement, StreamRefused, decoded
 
@@ -55,7 +56,7 @@ class BybitStream(AccountWords[BybitExecution]):
         topic = body.get("topic")
         if topic == "wallet":
             received_ns = self.execution.clock.wall_ns()
-            return [one for row in body["data"] for one in self.execution.coins(row, received_ns)]
+            return [one for row in body["data"] for one in balances_of(row, self.execution.account, received_ns)]
         if topic not in ("order", "execution"):
             return ()
         said: list[Statement] = []
