@@ -129,3 +129,9 @@ class MonitorSettings(Section):
     min_liquidation_distance: Limit | None = Field(
         default=None, description="a mark nearer to the venue's liquidation price, in percent of the mark: `10`"
     )
+    day_mark_within_s: float = Field(
+        default=900.0,
+        gt=0,
+        le=86_400,
+        description="a day's profit reckoned with a mark of earlier than so many seconds before the day's end",
+    )

@@ -15,8 +15,12 @@ from xetrade_core.accounting.days import account_day, results
 from xetrade_core.accounting.equity import equity_of
 from xetrade_core.accounting.export import export_fills
 from xetrade_core.accounting.snapshots import keep_snapshot
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import SchemaViolation
+from xetrade_core.lake import parquet
 from xetrade_core.lake.day_tables import read_day
+from xetrade_core.lake.duck import connect
+from xetrade_core.lake.layout import day_key
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS, adds_up
 from xetrade_core.lake.trades import StoredFill, fill_table, read_fills
@@ -32,6 +36,7 @@ from xetrade_core.trading.store import OrderStore
 
 DAY0 = 20_500 * NS_PER_DAY
 DAY1 = DAY0 + NS_PER_DAY
+HOUR = 3600 * NS_PER_S
 COINM = {"venue": "binancecoinm", "symbol": "BTC/USD:BTC", "terms": Terms(D(100), inverse=True)}
 
 
@@ -40,13 +45,22 @@ def rows(lake: ObjectStore, dataset: Any, venue: str, day_ns: int) -> list[dict[
     return [] if table is None else table.to_pylist()
 
 
-def marked(lake: ObjectStore, day_ns: int, price: str, venue: str = "binance", symbol: str = "BTC/USDT") -> None:
-    """A snapshot of the day, of a position in that instrument."""
+def marked(
+    lake: ObjectStore,
+    day_ns: int,
+    price: str,
+    venue: str = "binance",
+    symbol: str = "BTC/USDT",
+    after_ns: int = 5,
+    age_s: int = 0,
+) -> None:
+    """A snapshot of the day, of a position in that instrument, with a mark of that age."""
+    at_ns = day_ns + after_ns
     position = streamed(Payout.of_symbol(symbol))
     position.trade(D(1), D(1))
-    mark = Mark(venue, symbol, D(price), MarkKind.MID, day_ns + 5)
-    shown = view(Holder(venue, "main", symbol, "maker"), position, mark, day_ns + 5, 60)
-    assert keep_snapshot(lake, venue, day_ns + 5, [shown]) == 0
+    mark = Mark(venue, symbol, D(price), MarkKind.MID, at_ns - age_s * NS_PER_S)
+    shown = view(Holder(venue, "main", symbol, "maker"), position, mark, at_ns, 60)
+    assert keep_snapshot(lake, venue, at_ns, [shown]) == 0
 
 
 def test_a_day_is_exported_by_the_venues_time_and_made_again_to_the_byte(
@@ -98,6 +112,60 @@ def test_without_a_mark_an_open_day_has_no_net_and_says_of_what(
     made = account_day(lake, "binance", DAY0)
     assert made.unmarked == ("BTC/USDT",)
     assert rows(lake, PNL_DAILY, "binance", DAY0)[0]["net"] is None
+
+
+def test_a_mark_of_long_before_the_days_end_is_told_with_its_age(
+    store: OrderStore, lake: ObjectStore, trade: Trade
+) -> None:
+    trade(("2", "100"), at_ns=DAY0)
+    export_fills(store, lake, "binance", DAY0)
+    marked(lake, DAY0, "110", after_ns=21 * HOUR, age_s=60)
+    made = account_day(lake, "binance", DAY0)
+    assert made.mark_ages_s == {"BTC/USDT": 3 * 3600 + 60}
+    assert made.marked_early(3 * 3600) == ("BTC/USDT: 3 h 1 min",)
+    assert made.marked_early(3 * 3600 + 60) == ()
+    [kept] = rows(lake, PNL_DAILY, "binance", DAY0)
+    assert kept["mark_timestamp"].value == DAY0 + 21 * HOUR - 60 * NS_PER_S
+
+
+def test_the_mark_of_a_day_that_runs_is_as_old_as_it_is_now(store: OrderStore, lake: ObjectStore, trade: Trade) -> None:
+    trade(("2", "100"), at_ns=DAY0)
+    export_fills(store, lake, "binance", DAY0)
+    marked(lake, DAY0, "110", after_ns=9 * HOUR)
+    now_ns = DAY0 + 9 * HOUR + 30 * NS_PER_S
+    assert account_day(lake, "binance", DAY0, now_ns).mark_ages_s == {"BTC/USDT": 30}
+    over = account_day(lake, "binance", DAY0, DAY1 + HOUR)
+    assert (over.mark_ages_s, over.changed) == ({"BTC/USDT": 15 * 3600}, False)
+
+
+def test_a_later_look_with_an_older_mark_does_not_count(store: OrderStore, lake: ObjectStore, trade: Trade) -> None:
+    trade(("2", "100"), at_ns=DAY0)
+    export_fills(store, lake, "binance", DAY0)
+    marked(lake, DAY0, "110", after_ns=20 * HOUR)
+    marked(lake, DAY0, "90", after_ns=21 * HOUR, age_s=2 * 3600)
+    [row] = account_day(lake, "binance", DAY0).rows
+    assert row.mark == 110
+
+
+def test_days_of_before_the_time_of_a_mark_was_kept_are_read_with_the_others(
+    store: OrderStore, lake: ObjectStore, trade: Trade
+) -> None:
+    trade(("2", "100"), at_ns=DAY0)
+    for day_ns in (DAY0, DAY1):
+        export_fills(store, lake, "binance", day_ns)
+        marked(lake, day_ns, "110")
+        account_day(lake, "binance", day_ns)
+    key = day_key(PNL_DAILY.name, "binance", DAY0)
+    lake.replace(key, parquet.to_bytes(parquet.from_bytes(lake.read(key), key).drop_columns(["mark_timestamp"])))
+    asked = "SELECT mark, mark_timestamp IS NULL AS old FROM pnl_daily WHERE venue = 'binance' ORDER BY timestamp"
+    with connect(lake) as connection:
+        assert connection.execute(asked).fetchall() == [(110, True), (110, False)]
+    assert [row["mark_timestamp"] for row in rows(lake, PNL_DAILY, "binance", DAY0)] == [None]
+    [found] = equity_of(lake, "binance", DAY0, DAY1 + 1)
+    assert found.running == (20, 20)
+    lake.delete(day_key(PNL_DAILY.name, "binance", DAY1))
+    with connect(lake) as connection:
+        assert connection.execute(asked).fetchall() == [(110, True)]
 
 
 def test_a_day_that_nobody_marked_changes_nothing_of_the_equity_after_it(

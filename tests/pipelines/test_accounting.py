@@ -10,8 +10,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tests.accounting.test_days import marked
 from tests.monitor.conftest import Trade, trade
 from tests.support.sim import Sim
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.lake.day_tables import read_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS
@@ -36,6 +38,7 @@ pytestmark = pytest.mark.xdist_group("simulated venues")
 
 
 VENUES = tuple(venue.id for venue in registry.venues())
+PNL_CHECKS = ("adds_up", "marked", "marked_at_the_end", "from_fills", "from_funding")
 POSITION_CHECKS = ("rows_valid", "marked", "within_limits", "have_fills", "equal_the_venues")
 
 
@@ -106,12 +109,31 @@ def test_a_day_of_fills_is_exported_and_accounted_for(venues: Sim, lake_store: O
     assert verdicts(exported) == {"rows_valid": True, "none_left_out": True, "claimed": True}
     made = materialize(pnl_daily, day)
     assert made.success
-    assert verdicts(made) == {"adds_up": True, "marked": True, "from_fills": True, "from_funding": True}
+    assert verdicts(made) == dict.fromkeys(PNL_CHECKS, True)
     [row] = read_day(lake_store, PNL_DAILY, "binance", day.start_ns).to_pylist()
     assert (row["realized"], row["fees"], row["net"], row["fills"]) == (60, 1, 59, 2)
     [materialization] = made.asset_materializations_for_node("pnl_daily")
     assert materialization.metadata["binance/net_USDT"].value == 59
     assert "data:image/png" in str(materialization.metadata["picture_USDT"].value)
+
+
+def test_a_day_that_was_marked_long_before_its_end_warns_and_says_how_long(
+    machine: Path, lake_store: ObjectStore, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = yesterday()
+    trade(("2", "100"), at_ns=day.start_ns + 5)
+    assert materialize(fills, day).success
+    marked(lake_store, day.start_ns, "110", after_ns=22 * 3600 * NS_PER_S)
+    made = materialize(pnl_daily, day)
+    [check] = [one for one in made.get_asset_check_evaluations() if not one.passed]
+    assert made.success
+    assert (check.check_name, check.severity) == ("marked_at_the_end", dg.AssetCheckSeverity.WARN)
+    assert check.metadata["examples"].value == ["BTC/USDT: 2 h 0 min"]
+    [materialization] = made.asset_materializations_for_node("pnl_daily")
+    assert materialization.metadata["binance/oldest_mark_s"].value == 7200
+    assert "7200" in str(materialization.metadata["positions"].value)
+    monkeypatch.setenv("XETRADE_MONITOR__DAY_MARK_WITHIN_S", "7200")
+    assert verdicts(materialize(pnl_daily, day)) == dict.fromkeys(PNL_CHECKS, True)
 
 
 def test_a_day_of_funding_payments_is_exported_and_counted(

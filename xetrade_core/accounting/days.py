@@ -1,7 +1,7 @@
 """The profit of a venue's day out of the fills in the lake: streamed, in memory that does not grow; from the first on,
 or from what the day before was opened with, where that is kept (`openings`).
 
-Marks at the end of a day are the last that a snapshot of positions has recorded on it.
+Marks at the end of a day are the last that a snapshot of positions has recorded on it (`day_marks`).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from xetrade_core.accounting.day_marks import SnapshotMarks
 from xetrade_core.accounting.export import totals
 from xetrade_core.accounting.openings import keep_opening, made_of, open_book
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import LakeError
 from xetrade_core.lake.day_tables import write_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY, POSITIONS
+from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY
 from xetrade_core.lake.trades import count_fills, read_fills, read_payments, traded_days
-from xetrade_core.lake.venue_hours import read_venue_span
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.decimals import plain
 from xetrade_core.model.orders import ZERO
@@ -35,7 +35,8 @@ from xetrade_core.positions.payout import Payout
 @dataclass(frozen=True, slots=True)
 class DayProfit:
     """The rows of a venue's day as they are in the lake, and how many the schema refused. `fills_read` is how many
-    fills of the day the lake has, `funding_read` what its funding payments come to, by currency."""
+    fills of the day the lake has, `funding_read` what its funding payments come to, by currency. `marked_ns` is of
+    when the mark of each symbol that is open is, and `until_ns` the end of the day, or now while it runs."""
 
     venue: str
     day_ns: int
@@ -44,6 +45,8 @@ class DayProfit:
     changed: bool
     fills_read: int
     funding_read: dict[str, Decimal]
+    marked_ns: dict[str, int]
+    until_ns: int
 
     @property
     def funding(self) -> dict[str, Decimal]:
@@ -75,6 +78,24 @@ class DayProfit:
     def unmarked(self) -> tuple[str, ...]:
         """Symbols of open positions that have no mark of the day, so that what they made is not known."""
         return tuple(sorted({row.holder.symbol for row in self.rows if row.quantity and row.mark is None}))
+
+    @property
+    def mark_ages_s(self) -> dict[str, float]:
+        """How long before the day's end, or before now, the mark of each open symbol was, the oldest first."""
+        ages = {symbol: max(self.until_ns - at_ns, 0) / NS_PER_S for symbol, at_ns in self.marked_ns.items()}
+        return dict(sorted(ages.items(), key=lambda one: (-one[1], one[0])))
+
+    def marked_early(self, within_s: float) -> tuple[str, ...]:
+        """Open symbols whose mark is older than that, each with its age in words, the oldest first."""
+        return tuple(f"{symbol}: {_words(age_s)}" for symbol, age_s in self.mark_ages_s.items() if age_s > within_s)
+
+
+def _words(age_s: float) -> str:
+    """`2 h 5 min`, `12 min`, `40 s`."""
+    hours, minutes = divmod(int(age_s) // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{age_s:.0f} s"
 
 
 class _Sizes:
@@ -138,10 +159,10 @@ def _time(event: Event) -> int:
     return one.at_ns if isinstance(one, FundingPayment) else one.exchange_ns or one.received_ns
 
 
-def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
-    """Make and keep the results of a venue's day. Raises LakeError."""
+def account_day(store: ObjectStore, venue: str, day_ns: int, now_ns: int | None = None) -> DayProfit:
+    """Make and keep the results of a venue's day, which runs still if `now_ns` is in it. Raises LakeError."""
     start_ns, sizes = day_start(day_ns), _Sizes()
-    marks = snapshot_marks(store, (start_ns - NS_PER_DAY, start_ns))
+    marks = SnapshotMarks(store, (start_ns - NS_PER_DAY, start_ns))
     made = made_of(store, venue, start_ns)
 
     def keep(book: PositionBook) -> None:
@@ -152,33 +173,17 @@ def account_day(store: ObjectStore, venue: str, day_ns: int) -> DayProfit:
     opened = (begun, book) if open_book(store, venue, begun, book, sizes.payout, sizes.known) else None
     found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes, opened=opened, passing=(start_ns, keep))
     rows = tuple(row for row in found if row.day_ns == start_ns)
-    written = write_day(store, PNL_DAILY, venue, start_ns, _table(rows, sizes))
+    open_symbols = {row.holder.symbol for row in rows if row.quantity}
+    taken = {symbol: marks.of(venue, symbol, start_ns) for symbol in open_symbols}
+    marked_ns = {symbol: mark.at_ns for symbol, mark in taken.items() if mark is not None}
+    written = write_day(store, PNL_DAILY, venue, start_ns, _table(rows, sizes, marked_ns))
     paid = totals(read_payments(store, venue, start_ns))
     read = count_fills(store, venue, start_ns)
-    return DayProfit(venue, start_ns, rows, written.rejected, written.changed, read, paid)
+    until_ns = min(start_ns + NS_PER_DAY, start_ns + NS_PER_DAY if now_ns is None else now_ns)
+    return DayProfit(venue, start_ns, rows, written.rejected, written.changed, read, paid, marked_ns, until_ns)
 
 
-def snapshot_marks(store: ObjectStore, days: tuple[int, ...]) -> Marks:
-    """The last mark of each instrument that a snapshot of these days has; other days have none."""
-    kept: dict[tuple[str, int], dict[str, Decimal]] = {}
-
-    def mark(venue: str, symbol: str, day_ns: int) -> Decimal | None:
-        if day_ns not in days:
-            return None
-        if (venue, day_ns) not in kept:
-            kept[venue, day_ns] = _last_marks(read_venue_span(store, POSITIONS, venue, day_ns, day_ns + NS_PER_DAY))
-        return kept[venue, day_ns].get(symbol)
-
-    return mark
-
-
-def _last_marks(snapshots: pa.Table) -> dict[str, Decimal]:
-    marked = snapshots.filter(pc.is_valid(snapshots.column("mark")))
-    symbols = marked.column("symbol").cast(pa.string()).to_pylist()
-    return dict(zip(symbols, marked.column("mark").to_pylist(), strict=True))
-
-
-def _table(rows: tuple[DayResult, ...], sizes: _Sizes) -> pa.Table:
+def _table(rows: tuple[DayResult, ...], sizes: _Sizes, marked_ns: dict[str, int]) -> pa.Table:
     records = [
         {
             "timestamp": row.day_ns,
@@ -188,6 +193,7 @@ def _table(rows: tuple[DayResult, ...], sizes: _Sizes) -> pa.Table:
             "strategy": row.holder.strategy or None,
             "settle": row.settle,
             "contract_size": sizes.known[row.holder.venue, row.holder.symbol],
+            "mark_timestamp": None if row.mark is None else marked_ns[row.holder.symbol],
             "fees_apart": ", ".join(f"{name} {plain(fee)}" for name, fee in sorted(row.unvalued.items())) or None,
         }
         | {name: getattr(row, name) for name in _SAME}

@@ -162,11 +162,11 @@ async def _collect_account(store: OrderStore, client: CcxtExecution, symbols: It
 
 
 def book_days(
-    settings: Settings, store: ObjectStore, venues: Iterable[str], days_ns: Iterable[int]
+    settings: Settings, store: ObjectStore, venues: Iterable[str], days_ns: Iterable[int], now_ns: int | None = None
 ) -> Outcomes[BookedDay]:
     """Bring orders, fills and payments of these days into the lake and account for them; before them the earlier days
     of which the order store has more fills or payments than the lake, and those after these. A venue's error is its
-    own."""
+    own. The day of `now_ns` runs still."""
     days = sorted(days_ns)
 
     def book(venue: str) -> list[BookedDay]:
@@ -181,7 +181,7 @@ def book_days(
                 for day_ns in (*behind.missing, *days)
             }
         every = (*behind.days, *days)
-        made = [BookedDay(brought.get(day_ns), account_day(store, venue, day_ns)) for day_ns in every]
+        made = [BookedDay(brought.get(day_ns), account_day(store, venue, day_ns, now_ns)) for day_ns in every]
         keep_caught_up(store, venue, days[0], behind.stored)
         return made
 

@@ -34,7 +34,8 @@ LEVELS = pa.list_(pa.float64())
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `unit` is empty where there is none; the bounds are inclusive; `one_of` lists the allowed values."""
+    """One column. `unit` is empty where there is none; the bounds are inclusive; `one_of` lists the allowed values.
+    `since_later`: files of before there was such a column are without it, which is read as null."""
 
     name: str
     type: pa.DataType
@@ -44,6 +45,7 @@ class Column:
     at_least: float | None = None
     at_most: float | None = None
     one_of: tuple[str, ...] | None = None
+    since_later: bool = False
 
     def field(self) -> pa.Field:
         """The Arrow field, with description and unit as metadata."""
@@ -129,6 +131,18 @@ class Dataset:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise SchemaViolation(f"{self.name} cannot take this table: {' '.join(str(error).split())}") from error
         return pa.table(columns, schema=loose)
+
+    def completed(self, table: pa.Table) -> pa.Table:
+        """`table` with nulls in the columns that there were none of when its file was written."""
+        for column in self.added_columns:
+            if column.name not in table.column_names:
+                table = table.append_column(column.field(), pa.nulls(len(table), column.type))
+        return table
+
+    @property
+    def added_columns(self) -> tuple[Column, ...]:
+        """The columns that older files are without."""
+        return tuple(column for column in self.columns if column.since_later)
 
     def validate(self, table: pa.Table) -> Validated:
         """Split the rows of `table` into good and rejected; `SchemaViolation` where not even the columns fit."""

@@ -49,9 +49,10 @@ def read_day(store: ObjectStore, dataset: Dataset, venue: str | None, day_ns: in
     """The day's rows; None where the lake has no file of it (a day without rows has one). Raises CorruptFile."""
     key = day_key(dataset.name, venue, day_ns)
     try:
-        return dataset.conform(parquet.from_bytes(store.read(key), f"{store.uri}/{key}"))
+        table = parquet.from_bytes(store.read(key), f"{store.uri}/{key}")
     except ObjectNotFound:
         return None
+    return dataset.conform(dataset.completed(table))
 
 
 def days_of(store: ObjectStore, dataset: Dataset, venue: str | None) -> list[int]:

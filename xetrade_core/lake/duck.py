@@ -25,7 +25,7 @@ import pyarrow.fs as pafs
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import ConfigError, LakeError
-from xetrade_core.lake.dataset import Dataset
+from xetrade_core.lake.dataset import TIMESTAMP, Dataset
 from xetrade_core.lake.layout import (
     DayKey,
     PartKey,
@@ -57,6 +57,7 @@ _PATH_NAMES = {
 }
 _SYMBOL_IN_PATH = ("part", "symbol_hour")
 _HIVE_TYPES = {"venue": "VARCHAR", "symbol": "VARCHAR", "date": "DATE", "hour": "INTEGER"}
+_SQL_TYPES = {TIMESTAMP: "TIMESTAMPTZ_NS"}
 # of what was kept by day once and is by hour now: its paths are of two kinds, so they are told from the rows
 _TOLD_BY_ROWS = (
     '"exchange"::VARCHAR AS venue',
@@ -125,7 +126,13 @@ def _local_source(store: LocalStore, dataset: Dataset) -> str:
         return f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
     names = (*(("symbol",) if dataset.layout in _SYMBOL_IN_PATH else ()), *_PATH_NAMES[dataset.layout])
     types = ", ".join(f"'{name}': {_HIVE_TYPES[name]}" for name in names)
-    return f"read_parquet('{files}', hive_partitioning = true, hive_types = {{{types}}})"
+    options = f"hive_partitioning = true, hive_types = {{{types}}}"
+    if not dataset.added_columns:
+        return f"read_parquet('{files}', {options})"
+    # Where no file has a column yet, the name must be known nevertheless: from a table without rows.
+    none = ", ".join(f'NULL::{_SQL_TYPES[column.type]} AS "{column.name}"' for column in dataset.added_columns)
+    source = f"SELECT * FROM read_parquet('{files}', {options}, union_by_name = true)"
+    return f"({source} UNION ALL BY NAME SELECT {none} WHERE false)"
 
 
 def _arrow_dataset(store: ObjectStore, dataset: Dataset) -> ds.Dataset:

@@ -191,7 +191,9 @@ PNL_DAILY = Dataset(
         _SIZE,
         _money("quantity", "Held at the end of the day, negative for a short.", _AMOUNT),
         _money("avg_entry", "Average entry of what is held, harmonic for inverse contracts.", _QUOTE, True),
-        _money("mark", "Mark at the end of the day; null where none was recorded.", _QUOTE, True),
+        _money("mark", "The last mark of the day that was recorded; null where none was.", _QUOTE, True),
+        Column("mark_timestamp", TIMESTAMP, "Of when the mark was, which may be long before the day's end; null in "
+               "files of before this was kept.", "ns UTC", True, since_later=True),
         Column("fills", pa.int64(), "Trades of the day.", "count", at_least=0),
         _money("bought", "Bought on the day.", _AMOUNT, at_least=0),
         _money("sold", "Sold on the day.", _AMOUNT, at_least=0),

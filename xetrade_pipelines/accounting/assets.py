@@ -71,7 +71,7 @@ def pnl_daily(
     """Account for the day."""
     with one_line():
         made = accounting.profit(VenueDay.from_key(context.partition_key), lake.store())
-    yield profit_result(made, accounting.profit_pictures(made, lake.store()))
+    yield profit_result(made, accounting.profit_pictures(made, lake.store()), accounting.mark_within_s())
 
 
 @dg.multi_asset(name="positions", specs=[POSITIONS_SPEC], check_specs=checks.POSITIONS_SPECS, backfill_policy=ONE_EACH)

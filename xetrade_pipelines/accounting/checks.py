@@ -39,6 +39,9 @@ PNL_ADDS_UP = _spec(
     "pnl_daily", "adds_up", "Every net is realized - fees + funding + the change of unrealized.", blocking=True
 )
 PNL_MARKED = _spec("pnl_daily", "marked", "Every position that is open has a mark of the day (warns only).")
+PNL_MARKED_AT_END = _spec(
+    "pnl_daily", "marked_at_the_end", "The mark of every open position is of shortly before the day's end (warns only)."
+)
 PNL_FROM_FILLS = _spec("pnl_daily", "from_fills", "The rows count as many fills as the day of fills has.")
 PNL_FROM_FUNDING = _spec("pnl_daily", "from_funding", "The rows' funding is what the day's funding payments come to.")
 POSITIONS_VALID = _spec("positions", "rows_valid", "Every row fits the schema; none had to be rejected.", blocking=True)
@@ -51,7 +54,7 @@ POSITIONS_EQUAL = _spec("positions", "equal_the_venues", "The venue holds what o
 ORDERS_SPECS = (ORDERS_VALID, ORDERS_WHOLE, ORDERS_LEGAL, ORDERS_FILLED)
 FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_CLAIMED)
 PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_SETTLED)
-PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_FROM_FILLS, PNL_FROM_FUNDING)
+PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_MARKED_AT_END, PNL_FROM_FILLS, PNL_FROM_FUNDING)
 POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_WITHIN, POSITIONS_HAVE_FILLS, POSITIONS_EQUAL)
 
 
@@ -102,14 +105,21 @@ def payments_checks(made: ExportedPayments) -> list[dg.AssetCheckResult]:
     ]
 
 
-def profit_checks(made: DayProfit) -> list[dg.AssetCheckResult]:
-    """The verdicts on a day's profit."""
+def profit_checks(made: DayProfit, mark_within_s: float) -> list[dg.AssetCheckResult]:
+    """The verdicts on a day's profit; a mark may be of `mark_within_s` before the day's end, or before now."""
+    early = made.marked_early(mark_within_s)
     rejected = [f"{made.rejected} rows"] if made.rejected else []
     paid = {settle for settle in {*made.funding, *made.funding_read} if made.unexplained_funding(settle)}
     differ = [] if made.fills == made.fills_read else [f"{made.fills} counted, {made.fills_read} in fills"]
     return [
         _result(PNL_ADDS_UP, rejected, f"{made.rejected} rows do not add up"),
         _result(PNL_MARKED, made.unmarked, f"{len(made.unmarked)} symbols without a mark of the day", warns=True),
+        _result(
+            PNL_MARKED_AT_END,
+            early,
+            f"{len(early)} symbols marked more than {mark_within_s:g} s before the day's end, or before now",
+            warns=True,
+        ),
         _result(PNL_FROM_FILLS, differ, f"{made.fills} fills counted, {made.fills_read} in the day of fills"),
         _result(PNL_FROM_FUNDING, sorted(paid), f"funding differs in {len(paid)} currencies"),
     ]

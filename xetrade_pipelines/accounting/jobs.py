@@ -51,7 +51,7 @@ def account_op(config: BooksConfig, accounting: AccountingResource, lake: LakeRe
     with one_line():
         asked = accounting.collect()
         made = accounting.book_recent(config.venues, lake.store())
-    yield from booked_events(made.done)
+    yield from booked_events(made.done, accounting.mark_within_s())
     if problems := {**asked.problems, **made.problems}:
         said = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         raise dg.Failure(f"not done: {said}", allow_retries=False)

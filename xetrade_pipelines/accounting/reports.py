@@ -66,8 +66,9 @@ def payments_result(made: ExportedPayments) -> Result:
     return Result("funding_payments", metadata=metadata, check_results=payments_checks(made))
 
 
-def profit_result(made: DayProfit, pictures: dict[str, bytes]) -> Result:
-    """The result of `pnl_daily` of one venue and day; a picture by settlement currency."""
+def profit_result(made: DayProfit, pictures: dict[str, bytes], mark_within_s: float) -> Result:
+    """The result of `pnl_daily` of one venue and day; a picture by settlement currency. `mark_within_s`: see checks."""
+    ages_s = made.mark_ages_s
     rows = [
         {
             "account": row.holder.account,
@@ -80,18 +81,20 @@ def profit_result(made: DayProfit, pictures: dict[str, bytes]) -> Result:
             "unrealized": short_text(row.unrealized),
             "net": short_text(row.net),
             "in": row.settle,
+            "mark's age s": None if row.mark is None else round(ages_s[row.holder.symbol], 1),
         }
         for row in made.rows[:SHOWN]
     ]
     nets = {f"net_{settle}": float(total) for settle, total in made.nets.items()}
+    oldest = {"oldest_mark_s": max(ages_s.values())} if ages_s else {}
     metadata: Metadata = {
         "dagster/row_count": dg.MetadataValue.int(len(made.rows)),
         "changed_the_lake": dg.MetadataValue.bool(made.changed),
         "positions": markdown_table(rows),
-        **plotted(made.venue, {"fills": made.fills, **nets}),
+        **plotted(made.venue, {"fills": made.fills, **nets, **oldest}),
         **{f"picture_{settle}": picture(f"profit in {settle}", png) for settle, png in pictures.items()},
     }
-    return Result("pnl_daily", metadata=metadata, check_results=profit_checks(made))
+    return Result("pnl_daily", metadata=metadata, check_results=profit_checks(made, mark_within_s))
 
 
 def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> Result:
@@ -128,7 +131,7 @@ def positions_result(made: Watched, venue: str, pictures: dict[str, bytes]) -> R
     return Result("positions", metadata=metadata, check_results=position_checks(made, venue))
 
 
-def booked_events(days: Iterable[BookedDay]) -> Iterator[Event]:
+def booked_events(days: Iterable[BookedDay], mark_within_s: float) -> Iterator[Event]:
     """Days of the books as events of their partitions; without pictures, which the asset itself has."""
     for day in days:
         key, brought = VenueDay(day.profit.venue, day.profit.day_ns).key, day.brought
@@ -137,7 +140,7 @@ def booked_events(days: Iterable[BookedDay]) -> Iterator[Event]:
             if brought is None
             else [orders_result(brought.orders), fills_result(brought.fills), payments_result(brought.payments)]
         )
-        yield from as_events(key, [*results, profit_result(day.profit, {})])
+        yield from as_events(key, [*results, profit_result(day.profit, {}, mark_within_s)])
 
 
 def watched_events(made: Watched, pictures: dict[str, dict[str, bytes]]) -> Iterator[Event]:

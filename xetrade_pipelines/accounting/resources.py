@@ -66,12 +66,17 @@ class AccountingResource(dg.ConfigurableResource[None]):
 
     def profit(self, day: VenueDay, store: ObjectStore) -> DayProfit:
         """Account for a day; see `xetrade_core.accounting.days`."""
-        return account_day(store, day.venue, day.start_ns)
+        return account_day(store, day.venue, day.start_ns, self.clock.wall_ns())
+
+    def mark_within_s(self) -> float:
+        """How long before a day's end its marks may be; see `monitor.day_mark_within_s` of the settings."""
+        return self.settings.load().monitor.day_mark_within_s
 
     def book_recent(self, venues: Sequence[str], store: ObjectStore) -> Outcomes[BookedDay]:
         """Export and account for yesterday and today of these venues, or of all that have fills."""
-        today_ns = self.clock.wall_ns() // DAY_NS * DAY_NS
-        return book_days(self.settings.load(), store, venues or self.venues(), (today_ns - DAY_NS, today_ns))
+        now_ns = self.clock.wall_ns()
+        today_ns = now_ns // DAY_NS * DAY_NS
+        return book_days(self.settings.load(), store, venues or self.venues(), (today_ns - DAY_NS, today_ns), now_ns)
 
     def watch(
         self,
