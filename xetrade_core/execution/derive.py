@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
-from xetrade_core.execution.ccxt_execution import Ask, CcxtExecution
+from xetrade_core.execution.ccxt_calls import Ask
+from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.dead_man import DeadMan, Fires
 from xetrade_core.execution.derive_prices import OrderPrices, fee_cap, on_tick

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from xetrade_core.clock import NS_PER_MS
-from xetrade_core.execution.ccxt_execution import Ask, CcxtExecution
+from xetrade_core.execution.ccxt_calls import Ask
+from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.permissions import KeyPermissions
 from xetrade_core.execution.raw import Row, millis, needed, needed_number, number, plain, text, true
 from xetrade_core.model.orders import ZERO, Intent, OrderReport, OrderType, ReportStatus
