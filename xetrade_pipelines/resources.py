@@ -331,10 +331,6 @@ class AlertResource(dg.ConfigurableResource[None]):
 
     settings: dg.ResourceDependency[SettingsResource]
 
-    def run_failed(self, job: str, run_id: str, window: str, reason: str) -> bool:
-        """Tell the webhook that a run failed; False, and no error, where there is none or it did not take it."""
-        return self.tell("run_failed", f"{job} failed: {reason}", {"job": job, "run_id": run_id, "window": window})
-
     def wanted(self) -> bool:
         """Whether there is a webhook."""
         return self.settings.load().alerts.webhook_url is not None

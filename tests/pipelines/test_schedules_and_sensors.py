@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -264,86 +260,6 @@ def test_schedules_and_sensors_wait_to_be_turned_on_unless_a_setting_says_so(
     assert statuses() == {"STOPPED"}
     monkeypatch.setenv("XETRADE_PIPELINES__AUTOSTART", "true")
     assert statuses() == {"RUNNING"}
-
-
-@pytest.fixture
-def webhook() -> Iterator[tuple[str, list[dict[str, Any]], list[int]]]:
-    """A webhook on loopback: its URL, the bodies it got, and the codes it will answer (else 200)."""
-    bodies: list[dict[str, Any]] = []
-    answers: list[int] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(answers.pop(0) if answers else 200)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/services/T0KEN", bodies, answers
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def failing_run(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    @dg.op
-    def fails() -> None:
-        raise RuntimeError("the disk is full; the key is hunter22-hunter22")
-
-    @dg.job
-    def broken() -> None:
-        fails()
-
-    return broken.execute_in_process(instance=instance, raise_on_error=False, tags={WINDOW_TAG: HOUR.window})
-
-
-def alert(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> Any:
-    sensor = build_defs().resolve_sensor_def("alert_run_failure")
-    with dg.build_run_status_sensor_context(
-        "alert_run_failure", result.get_run_failure_event(), instance, result.dagster_run, resources=resources("alerts")
-    ).for_run_failure() as context:
-        return sensor(context)
-
-
-def test_a_failed_run_is_told_to_the_webhook_without_secrets(
-    machine: Path, instance: dg.DagsterInstance, webhook: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, bodies, _ = webhook
-    monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", url)
-    monkeypatch.setenv("XETRADE_S3__ACCESS_KEY_ID", "someone-somewhere")
-    monkeypatch.setenv("XETRADE_S3__SECRET_ACCESS_KEY", "hunter22-hunter22")
-    result = failing_run(instance)
-    alert(instance, result)
-    (body,) = bodies
-    assert body["alarm"] == "run_failed"
-    assert body["facts"] == {"job": "broken", "run_id": result.run_id, "window": HOUR.window}
-    assert "broken failed: RuntimeError: the disk is full" in body["text"]
-    assert "hunter22" not in json.dumps(body)
-    assert "T0KEN" not in json.dumps(body)
-
-
-@pytest.mark.parametrize("url", [None, "http://127.0.0.1:9/nobody", "not a url"])
-def test_an_alert_that_cannot_be_delivered_breaks_nothing(
-    machine: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, url: str | None
-) -> None:
-    if url is not None:
-        monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", url)
-    assert "webhook" in alert(instance, failing_run(instance)).skip_message
-
-
-def test_a_webhook_that_refuses_breaks_nothing(
-    machine: Path, instance: dg.DagsterInstance, webhook: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, bodies, answers = webhook
-    answers.append(500)
-    monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", url)
-    assert alert(instance, failing_run(instance)).skip_message
-    assert len(bodies) == 1
 
 
 def test_old_runs_are_forgotten_failed_ones_later(machine: Path, instance: dg.DagsterInstance) -> None:

@@ -10,11 +10,13 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG
 
 from xetrade_core.clock import NS_PER_S
+from xetrade_pipelines.failures import beginning, read_cursor, read_on, tell_failures, write_cursor
 from xetrade_pipelines.market_data.jobs import capture_l2, compact_l2, recover_orphans_l2
 from xetrade_pipelines.market_data.schedules import NO_VENUES, compact_request
 from xetrade_pipelines.market_data.windows import WINDOW_TAG, dead_windows, settled, watchdog_requests
 from xetrade_pipelines.partitions import VenueHour
 from xetrade_pipelines.resources import AlertResource, CaptureResource, ClockResource, LakeResource
+from xetrade_pipelines.telling import Telling
 
 #: how long the same orphans wait for another attempt, if the first did not get them into the lake
 RECOVERY_RETRY_S = 600
@@ -35,13 +37,6 @@ def _compaction_asked(instance: dg.DagsterInstance, hour: VenueHour, run_key: st
     own = dg.RunsFilter(job_name=compact_l2.name, tags={RUN_KEY_TAG: run_key})
     other = dg.RunsFilter(job_name=compact_l2.name, tags={PARTITION_NAME_TAG: str(hour.key)}, statuses=UNFINISHED)
     return any(instance.get_runs(wanted, limit=1) for wanted in (own, other))
-
-
-def _reason(context: dg.RunFailureSensorContext) -> str:
-    """What went wrong, for a person: the innermost errors of the steps, else what Dagster says of the run."""
-    errors = [event.step_failure_data.error for event in context.get_step_failure_events()]
-    causes = [(error.cause or error).message.strip() for error in errors if error is not None]
-    return "; ".join(causes) or context.failure_event.message or ""
 
 
 def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
@@ -102,16 +97,21 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
                 break
         return requests or dg.SkipReason("no past hour has segments that were not asked for")
 
-    @dg.run_failure_sensor(
+    @dg.sensor(
         minimum_interval_seconds=15,
         default_status=status,
         description="Tell the webhook of the settings which run failed and why.",
     )
-    def alert_run_failure(context: dg.RunFailureSensorContext, alerts: AlertResource) -> dg.SkipReason | None:
-        """An alert that cannot be delivered never fails the sensor."""
-        run = context.dagster_run
-        window = run.tags.get(WINDOW_TAG) or run.tags.get("dagster/partition", "")
-        told = alerts.run_failed(run.job_name, run.run_id, window, _reason(context))
-        return None if told else dg.SkipReason("no webhook is set (alerts.webhook_url), or it did not take the alert")
+    def alert_run_failure(
+        context: dg.SensorEvaluationContext, alerts: AlertResource, clock: ClockResource
+    ) -> dg.SensorResult:
+        """An alert that cannot be delivered never fails the sensor: it is told again, each tick some."""
+        known = read_cursor(context.cursor)
+        if known is None:
+            start = write_cursor(beginning(context.instance))
+            return dg.SensorResult(cursor=start, skip_reason="what fails from now on is told")
+        now_s = clock.wall_ns() / NS_PER_S
+        left, said = tell_failures(context.instance, read_on(context, known, now_s), Telling(alerts), now_s)
+        return dg.SensorResult(cursor=write_cursor(left), skip_reason=said)
 
     return [capture_watchdog, recover_orphans, compact_late_l2, alert_run_failure]

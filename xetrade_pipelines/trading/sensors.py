@@ -5,16 +5,12 @@ cursor holds what is told already and still stands. https://docs.dagster.io/guid
 """
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of these functions as objects.
-import time
-
 import dagster as dg
 
 from xetrade_core.assembly.order_runs import untold
 from xetrade_pipelines.resources import AlertResource
+from xetrade_pipelines.telling import Telling
 from xetrade_pipelines.trading.resources import TradingResource
-
-#: seconds of a tick in which alerts are begun; Dagster ends a tick after 60, and then all of it would be told again
-TELLING_S = 20.0
 
 
 def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
@@ -31,11 +27,10 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     ) -> dg.SensorResult:
         """An alert that cannot be delivered never fails the sensor: it is told again at the next tick."""
         news, cursor = trading.news(context.cursor)
-        wanted, until_s = alerts.wanted(), time.monotonic() + TELLING_S
-        owed = set[str]()
+        telling, owed = Telling(alerts), set[str]()
         for one in news:
             context.log.warning(one.message)
-            if wanted and (time.monotonic() > until_s or not alerts.tell(one.kind, one.message, one.facts)):
+            if not telling.tell(one.kind, one.message, one.facts):
                 owed.add(one.key)
         skipped = (
             f"told of {len(news) - len(owed)}" if news else "no order needs an operator, and nothing was halted since"
