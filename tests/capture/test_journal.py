@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from tests.capture.test_recorder import HOUR, SYMBOLS, S
+from xetrade_core.capture import journal as journal_module
 from xetrade_core.capture.columns import SnapshotColumns
 from xetrade_core.capture.journal import Journal
-from xetrade_core.capture.ledger import GapLedger
+from xetrade_core.capture.ledger import GapLedger, read_gap_log
 from xetrade_core.capture.recorder import Seal
 from xetrade_core.capture.spool import Reserve, SessionDir
 from xetrade_core.capture.wal import read_wal
@@ -155,3 +159,31 @@ def test_a_full_disk_stops_the_session_and_with_a_reserve_loses_nothing(
     rig.journal.seal(Seal("binance", HOUR, (), 0))
     rig.journal.close()
     assert rig.sealed_rows() == (6 if reserve else 2)
+
+
+def test_the_gaps_of_a_segment_that_could_not_be_made_come_with_the_next(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = journal_module.row_segments
+
+    def failing(venue: str, writer: str, interval_ns: int, table: pa.Table, metadata: Mapping[str, str]) -> Any:
+        if pc.min(table.column("timestamp")).value == HOUR:
+            raise pa.ArrowInvalid("a segment that cannot be made")
+        return real(venue, writer, interval_ns, table, metadata)
+
+    monkeypatch.setattr(journal_module, "row_segments", failing)
+    rig.journal.start()
+    ledger = GapLedger("binance", "s1", rig.journal.line)
+    for start, symbol in ((HOUR, "BTC/USDT"), (HOUR + 60 * S, "ETH/USDT")):
+        ledger.open_gap(symbol, GapCause.SEQUENCE, start, start)
+        ledger.close_gap(symbol, start + S)
+        rig.journal.rows(rig.columns(start), start)
+        rig.journal.seal(Seal("binance", start, tuple(ledger.take_pending(start + 60 * S)), ledger.revision))
+    rig.journal.close()
+    assert [start for _, _, start in rig.directory.logs()] == [HOUR], "the log stays for recovery"
+    files = (rig.directory.ready / "l2_gap_segments").rglob("*.parquet")
+    tables = [parquet.from_bytes(path.read_bytes(), path.name) for path in files]
+    log = read_gap_log(rig.directory.gap_log.read_bytes())[0]["binance"]
+    told = {symbol for table in tables for symbol in table.column("symbol").to_pylist()}
+    left = {log.gaps[gap_id].symbol for gap_id in log.unsealed}
+    assert told | left == {"BTC/USDT", "ETH/USDT"}, "each gap is in a segment, or recovery will make one"

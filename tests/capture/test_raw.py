@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,26 @@ def test_what_the_disk_cannot_take_is_left_out_and_the_place_is_marked(
         b'%d {"xetrade":"dropped","frames":3}' % (HOUR + 9),
         b"%d {}" % (HOUR + 9),
     ]
+
+
+def test_a_disk_that_fails_costs_no_frame_that_was_written_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = recorder(tmp_path)
+    raw.frame(HOUR, b'{"a":1}', "ws")
+    while sum(path.stat().st_size for path in (tmp_path / "raw").glob("*.zst")) == 0:
+        with raw._lock:
+            raw._lock.notify_all()
+    real, failing = os.write, threading.Event()
+
+    def write(file: int, data: bytes) -> int:
+        if failing.is_set():
+            raise OSError(28, "No space left on device")
+        failing.set()
+        return real(file, data[:10])
+
+    monkeypatch.setattr(raw_module.os, "write", write)
+    raw.frame(HOUR + 1, b'{"b":2}', "ws")
+    raw.close()
+    assert lines(tmp_path) == [b'%d {"a":1}' % HOUR]
+    assert list((tmp_path / "raw").iterdir()) == [], "or the end of the session would remove it"

@@ -193,3 +193,15 @@ def test_a_lock_is_held_once_and_free_after_release(tmp_path: Path) -> None:
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_raw_frames_that_a_session_could_not_hand_over_are_recovered(tmp_path: Path) -> None:
+    session = SessionDir(tmp_path / "spool" / "s1")
+    session.raw.mkdir(parents=True)
+    plan = SessionPlan("s1", {"binance": SYMBOLS}, TENTH, 10, 0, None, 0)
+    session.plan_file.write_bytes(msgspec.json.encode(plan))
+    (session.raw / "binance-1700000000000000000.zst").write_bytes(b"frames")
+    assert [one.session_id for one in orphans(tmp_path / "spool")] == ["s1"]
+    lake = recover_into(tmp_path, tmp_path / "spool", 1_700_000_001 * NS_PER_S)
+    assert [lake.read(info.key) for info in lake.list("raw_frames/")] == [b"frames"]
+    assert not session.path.exists()

@@ -17,14 +17,14 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow.compute as pc
 
 from xetrade_core.capture.columns import SnapshotColumns
-from xetrade_core.capture.ledger import LedgerLine, encode_line
+from xetrade_core.capture.ledger import GapRecord, LedgerLine, encode_line
 from xetrade_core.capture.recorder import Seal
 from xetrade_core.capture.segments import ReadyDirectory, gap_segments, row_segments
 from xetrade_core.capture.spool import DISK_FULL, Reserve, SessionDir, sync_directory
@@ -97,6 +97,9 @@ class Journal:
         self._on_segment = on_segment
         self._queue: deque[_Batch | bytes | Seal | _Sealed] = deque()
         self._seals: deque[tuple[Seal, Path | None]] = deque()
+        self._unmade: dict[str, tuple[GapRecord, ...]] = {}
+        """By venue: gaps of segments that could not be made. They go with the next one, whose mark in the gap log
+        says that all gaps until then are safe."""
         self._changed = threading.Condition()
         self._queued_rows = 0
         self._closing = self._writing = self._sealing = self._dead = False
@@ -320,10 +323,13 @@ class Journal:
                     self._changed.wait(0.05 if self._closing else None)
                 seal, log = self._seals.popleft()
                 self._sealing = True
+            seal = replace(seal, gaps=(*self._unmade.pop(seal.venue, ()), *seal.gaps))
             try:
                 if not self._safely(partial(self._make_segments, seal, log)):
+                    self._unmade[seal.venue] = seal.gaps
                     _log.error("segment not sealed, its log stays for recovery", log=str(log))
             except Exception as error:
+                self._unmade[seal.venue] = seal.gaps
                 alarm("segment_not_sealed", f"a segment could not be made, its log stays in {log}: {error}")
             finally:
                 with self._changed:

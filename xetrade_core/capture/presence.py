@@ -47,4 +47,4 @@ def orphans(spool_dir: Path) -> list[SessionDir]:
 
 def has_leftovers(session: SessionDir) -> bool:
     """Whether anything of the session is not in the lake yet."""
-    return bool(session.logs() or session.waiting() or session.gap_log.exists())
+    return bool(session.logs() or session.waiting() or session.gap_log.exists() or session.raw_files())

@@ -13,6 +13,7 @@ one that begins like it gets a space in front.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
@@ -136,17 +137,22 @@ class RawFrames:
         if not lines:
             return
         if self._file is None:
-            self._first_ns = int(lines[0][: lines[0].index(b" ")])
+            self._first_ns = self._last_ns = int(lines[0][: lines[0].index(b" ")])
             self._path = self._directory / f"{self._venue}-{self._first_ns}.zst"
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             header = {"xetrade": "session", **self._header}
             lines = [b"%d %b\n" % (self._first_ns, msgspec.json.encode(header)), *lines]
-        self._last_ns = int(lines[-1][: lines[-1].index(b" ")])
         data = self._compressor.compress(b"".join(lines))
-        written = 0
-        while written < len(data):
-            written += os.write(self._file, data[written:])
-        os.fsync(self._file)
+        length = os.fstat(self._file).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, length)
+            raise
+        self._last_ns = int(lines[-1][: lines[-1].index(b" ")])
 
     def _hand_over(self) -> None:
         if self._file is None or self._path is None:
@@ -156,9 +162,11 @@ class RawFrames:
         hand_over(self._path, self._ready, self._venue, self._session_id, self._first_ns, self._last_ns)
 
     def _discard(self) -> None:
-        """Recording has ended; what is on disk stays. Frames that still come are not kept."""
+        """Recording has ended; what is on disk goes to the lake. Frames that still come are not kept."""
         with self._lock:
             self._lines, self._pending = [], _PENDING_LIMIT + 1
+        with contextlib.suppress(OSError):  # then it stays where it is, for recovery
+            self._hand_over()
 
 
 def hand_over(path: Path, ready: Path, venue: str, session_id: str, first_ns: int, last_ns: int) -> None:

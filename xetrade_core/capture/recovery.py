@@ -221,7 +221,7 @@ def _successors(
 
 
 def _hand_over_raw(directory: SessionDir) -> None:
-    for path in directory.raw.glob("*-*.zst"):
+    for path in directory.raw_files():
         venue, _, start = path.stem.rpartition("-")
         hand_over(path, directory.ready, venue, directory.session_id, int(start), int(start))
 

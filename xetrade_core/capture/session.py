@@ -266,7 +266,7 @@ class CaptureSession:
                 await asyncio.to_thread(run.raw.close)
         self.state = "uploading"
         await asyncio.to_thread(self.uploader.close, self._upload_grace_s)
-        left = len(self.directory.waiting()) + len(self.directory.logs())
+        left = len(self.directory.waiting()) + len(self.directory.logs()) + len(self.directory.raw_files())
         self.state = "failed" if self._failure is not None else "finished"
         if left:
             _log.warning("files wait in the spool: run recover", files=left, spool=str(self.directory.path))

@@ -111,6 +111,10 @@ class SessionDir:
             found.append((path, venue, int(start)))
         return sorted(found, key=lambda log: (log[1], log[2]))
 
+    def raw_files(self) -> list[Path]:
+        """Files of raw frames that were not handed over for upload."""
+        return sorted(self.raw.glob("*-*.zst"))
+
     def waiting(self) -> list[tuple[Path, str]]:
         """Every file that waits for the lake, with its key, oldest segment first."""
         if not self.ready.is_dir():
