@@ -1,5 +1,6 @@
 """The alerts of one tick of a sensor: told one after the other, for as long as the tick has time and the webhook takes
 them. What it did not take is the sensor's to keep, in its cursor, and to tell again.
+https://docs.dagster.io/guides/automate/sensors
 """
 
 from __future__ import annotations
