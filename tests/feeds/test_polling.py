@@ -14,11 +14,12 @@ import pytest
 from tests.feeds.harness import DEPTH, Remembering
 from tests.support.sim import Sim
 from xetrade_core.assembly import capture_session, universal_symbols
+from xetrade_core.books.polled import PolledBooks
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError, NotSupported, UnknownSymbol, UnknownVenue
 from xetrade_core.feeds.feed import FeedOptions
-from xetrade_core.feeds.polling import PolledBooks, PollingFeed, open_polling_feed
+from xetrade_core.feeds.polling import PollingFeed, open_polling_feed
 from xetrade_core.lake.store import open_store
 from xetrade_core.model.book_events import GapCause
 from xetrade_core.settings import Settings

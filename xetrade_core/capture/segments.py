@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -38,14 +37,6 @@ class SegmentFile:
     rejected: int = 0
 
 
-class SegmentSink(Protocol):
-    """Where finished segment files go. Raises OSError when it has no room."""
-
-    def put(self, key: str, content: bytes) -> None:
-        """Keep the file; it is safe once this returns."""
-        ...
-
-
 class ReadyDirectory:
     """The spool's `ready/`: durable files waiting for the lake."""
 
@@ -53,7 +44,7 @@ class ReadyDirectory:
         self._root = root
 
     def put(self, key: str, content: bytes) -> None:
-        """See SegmentSink."""
+        """Keep the file; it is safe once this returns. Raises OSError when there is no room."""
         path = self._root / key
         made = []
         for parent in path.parents:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
-from xetrade_core.books.book_set import NS_PER_MS, BookSet, Millis, Price, Size
-from xetrade_core.books.sequencer import BookSequencer, Events
-from xetrade_core.clock import NS_PER_S, Clock
+from xetrade_core.books.book_set import BookSet
+from xetrade_core.books.polled import PolledBook, PolledBooks
+from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import NotSupported, UnknownVenue, VenueUnavailable, XETradeError
 from xetrade_core.feeds.feed import FeedOptions, FeedSink, FeedStatus, SymbolStatus
-from xetrade_core.model.book_events import GapCause, RefusalReason, Synced
+from xetrade_core.model.book_events import GapCause, Synced
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.venues.ccxt_markets import moved_urls
 from xetrade_core.venues.clients import ClientOptions, open_client
@@ -31,69 +31,6 @@ from xetrade_core.venues.registry import venues
 from xetrade_core.venues.venue import Capability
 
 _log = structlog.get_logger(__name__)
-
-
-class PolledBook(msgspec.Struct):
-    """A poll as it is recorded: levels best first; `timestamp` in ms, `nonce` the venue's sequence id, where given."""
-
-    symbol: str
-    bids: list[tuple[Price, Size]]
-    asks: list[tuple[Price, Size]]
-    timestamp: Millis | None = None
-    nonce: int | None = None
-
-
-class PolledSequencer(BookSequencer):
-    """One polled book. `sequence` is the venue's nonce where it gives one, else the number of the poll."""
-
-    __slots__ = ("polls",)
-
-    def __init__(self, symbol: str) -> None:
-        super().__init__(symbol)
-        self.polls = 0
-
-    def replace(self, poll: PolledBook, received_ns: int) -> Events:
-        """Take the poll as the book; a poll older than the book (a cache of the venue's) is ignored."""
-        self.polls += 1
-        if poll.bids and poll.asks and poll.bids[0][0] >= poll.asks[0][0]:
-            return self.refuse(RefusalReason.CROSSED, received_ns, "the polled book is crossed")
-        sequence = self.polls if poll.nonce is None else poll.nonce
-        if self.synced and self.sequence is not None and sequence < self.sequence:
-            self.ignored_count += 1
-            return self._ignored
-        self.book.replace(poll.bids, poll.asks, _last(poll.bids), _last(poll.asks))
-        self.sequence = sequence
-        self.exchange_ns = None if poll.timestamp is None else poll.timestamp * NS_PER_MS
-        self.received_ns = received_ns
-        if self.synced:
-            self.applied_count += 1
-            return self._applied
-        self.synced = True
-        self.epoch += 1
-        return (self._joined(received_ns),)
-
-
-class PolledBooks(BookSet):
-    """Books out of polls: the frames are `PolledBook`s as JSON, so that a recording of them replays."""
-
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
-        super().__init__(instruments)
-        self._decoder = msgspec.json.Decoder(PolledBook)
-
-    def _sequencer(self, symbol: str) -> BookSequencer:
-        return PolledSequencer(symbol)
-
-    def _apply(self, frame: bytes, received_ns: int) -> Events:
-        raise msgspec.DecodeError("polled books have no websocket frames")
-
-    def snapshot(self, symbol: str, body: bytes, received_ns: int) -> Events:
-        """Take a poll."""
-        sequencer = cast("PolledSequencer", self.sequencers[symbol])
-        try:
-            poll = self._decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return sequencer.refuse(RefusalReason.MALFORMED, received_ns, str(error))
-        return sequencer.replace(poll, received_ns)
 
 
 class BookSource(Protocol):
@@ -323,7 +260,3 @@ def _dump(symbol: str, book: dict[str, Any]) -> bytes:
     levels = {side: [(float(row[0]), float(row[1])) for row in book[side]] for side in ("bids", "asks")}
     poll = PolledBook(symbol, levels["bids"], levels["asks"], book.get("timestamp"), book.get("nonce"))
     return msgspec.json.encode(poll)
-
-
-def _last(levels: list[tuple[float, float]]) -> float | None:
-    return levels[-1][0] if levels else None
