@@ -201,6 +201,22 @@ async def test_it_costs_what_ccxt_says_unless_the_call_knows_better(weight: int 
             assert transport.budget.used() == spent
 
 
+async def test_what_still_waits_for_the_budget_when_the_client_is_closed_is_not_sent() -> None:
+    venue, clock = Venue((b"200 OK", [JSON], b"{}")), SystemClock()
+    async with serving(venue) as base:
+        made, budget = exchange("binance", base), WeightBudget(RateRule(1000, 0.2), clock)
+        async with Transport(budget, clock) as transport:
+            made.fetch2 = CcxtRequests(made, transport).ask
+            await budget.acquire(budget.limit)
+            waiting = asyncio.create_task(made.public_get_time())
+            await asyncio.sleep(0)
+            assert budget.waiting == 1
+            await made.close()
+            with pytest.raises(ccxt.ExchangeClosedByUser):
+                await waiting
+    assert not venue.asked
+
+
 async def test_nothing_is_left_open_when_the_client_is_closed() -> None:
     async with serving(Venue((b"200 OK", [JSON], b"{}"))) as base:
         made, clock = exchange("binance", base), SystemClock()

@@ -32,12 +32,18 @@ class CcxtRequests:
         self._unit = exchange.rateLimit / 1000 * budget.rule.limit / budget.rule.window_s
 
     async def ask(self, path: str, api: Any, method: str, params: Any, config: Any) -> Any:
-        """One request as ccxt signs it, and the reply: JSON, or else its text. Raises ccxt's errors and RateLimited."""
+        """One request as ccxt signs it, and the reply: JSON, or else its text. Raises ccxt's errors and RateLimited.
+
+        What has waited for the budget while its client was closed (the rest of a list whose other part failed) is not
+        sent any more: it would open connections that nobody closes.
+        """
         exchange, weight = self._exchange, current_call().weight
         if weight is None:
             cost = exchange.calculate_rate_limiter_cost(api, method, path, params, config)
             weight = max(1, round(cost * self._unit))
         await self._transport.acquire(weight)
+        if exchange.closed_by_user:
+            raise self._errors.ExchangeClosedByUser(f"{exchange.id} was closed before it was asked")
         signed = exchange.sign(path, api, method, params.copy())  # some classes add to what they are given
         url, method, body = signed["url"], signed["method"], signed["body"]
         headers = exchange.prepare_request_headers(signed["headers"])
