@@ -716,6 +716,29 @@ def test_ids_of_derive_that_are_not_counted_by_message_stop_proving_gaps():
     assert isinstance(books.feed(venue.change([]), 92)[0], Gap)
 
 
+def overlapping(venue, frame):
+    """The frame, which tells the last change of the one before again."""
+    told = json.loads(frame)
+    ids, first = (told["data"], "sequenceStart") if isinstance(venue, Kucoin) else (told["data"], "U")
+    ids[first] -= 1
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("venue_class", [Spot, Kucoin])
+def test_a_message_that_begins_before_the_book_ends_is_applied_for_what_is_new_in_it(venue_class):
+    """KuCoin: `sequenceStart(new) <= sequenceEnd(old) + 1 and sequenceEnd(new) > sequenceEnd(old)`. Sizes are
+    absolute, so that a change told twice does no harm.
+    """
+    venue = venue_class()
+    books = in_sync(venue)
+    books.feed(venue.change([("b", 0, 2.0)]), 1)  # no longer at the join, where it was so always
+    again = overlapping(venue, venue.change([("b", 0, 3.0), ("a", 0, 4.0)]))
+    (outcome,) = books.feed(again, 2)
+    assert isinstance(outcome, Applied)
+    assert_true(venue, books)
+    assert isinstance(books.feed(again, 3)[0], Ignored), "and it is one message still"
+
+
 def test_a_change_at_price_zero_carries_its_sequence_and_no_level():
     venue = Kucoin()
     books = in_sync(venue)

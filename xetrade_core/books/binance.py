@@ -3,7 +3,7 @@
 Rules as documented by the venue (checked November 2026):
 * spot, "How to manage a local order book correctly"
   (https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams): first applied event has `U <=
-  lastUpdateId + 1 <= u`, then each `U` is the previous `u + 1`;
+  lastUpdateId + 1 <= u`, then each `U` is the previous `u + 1`, normally; a message is missing only if it is more;
 * USD-M and COIN-M (https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams):
   first applied event spans `lastUpdateId`, then each `pu` is the previous `u`.
 """
@@ -73,7 +73,7 @@ class DepthSnapshot(msgspec.Struct, gc=False):
 
 
 class SpotSequencer(ContiguousSequencer):
-    """`U` is the previous `u + 1`."""
+    """`U` is the previous `u + 1`, or less."""
 
     __slots__ = ()
 

@@ -178,19 +178,21 @@ class JoiningSequencer(BookSequencer):
 
 
 class ContiguousSequencer(JoiningSequencer):
-    """Ids without a hole: `U` is the previous `u + 1`."""
+    """Ids without a hole: `U` is the previous `u + 1`, or less where the venue tells a change again.
+
+    Sizes are absolute, so what is old in a message does no harm.
+    """
 
     __slots__ = ()
 
     def _continues(self, update: DepthUpdate) -> bool:
-        due = self.sequence + 1  # type: ignore[operator]  # only asked when in sync
-        return update.U == due <= update.u or (self._joining and update.U <= due <= update.u)
+        return update.U <= self.sequence + 1 <= update.u  # type: ignore[operator]  # only asked when in sync
 
     def _precedes(self, update: DepthUpdate, last_update_id: int) -> bool:
         return update.u <= last_update_id
 
     def _follows(self, update: DepthUpdate, before: DepthUpdate) -> bool:
-        return before.u + 1 == update.U
+        return update.U <= before.u + 1 <= update.u
 
 
 def _levels_cross(snapshot: BookSnapshot) -> bool:

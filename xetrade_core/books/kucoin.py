@@ -2,7 +2,8 @@
 
 Rules as documented by the venue (www.kucoin.com/docs-new, "Orderbook - Increment", checked November 2026):
 * spot: changes with `sequenceStart` to `sequenceEnd`; the first on top of a snapshot has `sequenceStart <= sequence + 1
-  <= sequenceEnd`, then each starts at the last end plus one. A change at price 0 carries nothing but its sequence;
+  <= sequenceEnd`, then each starts at the last end plus one or before, and ends after it. A change at price 0 carries
+  nothing but its sequence;
 * futures: one change a message, `sequence` is the last plus one; sizes are in contracts.
 """
 
