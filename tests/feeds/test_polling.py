@@ -14,14 +14,14 @@ import pytest
 from tests.feeds.harness import DEPTH, Remembering
 from tests.support.sim import Sim
 from xetrade_core.assembly import capture_session, universal_symbols
-from xetrade_core.books.polled import PolledBooks
+from xetrade_core.books.polled import OLD_POLLS_LIMIT, PolledBooks
 from xetrade_core.capture.config import CaptureConfig
 from xetrade_core.clock import SystemClock
 from xetrade_core.errors import ConfigError, NotSupported, UnknownSymbol, UnknownVenue
 from xetrade_core.feeds.feed import FeedOptions
 from xetrade_core.feeds.polling import PollingFeed, open_polling_feed
 from xetrade_core.lake.store import open_store
-from xetrade_core.model.book_events import GapCause
+from xetrade_core.model.book_events import Gap, GapCause, Ignored, Synced
 from xetrade_core.settings import Settings
 from xetrade_core.settings_sections import VenueSettings
 from xetrade_core.simvenue import ccxt_config
@@ -205,3 +205,24 @@ async def test_opening_says_what_is_wrong(sim: Sim) -> None:
         await open_polling_feed("derive", ["BTC/USDC"], QUICK, clock, rng)
     with pytest.raises(UnknownSymbol, match="unknown symbol 'NO/PAIR' on binance"):
         await open_polling_feed("binance", ["NO/PAIR"], QUICK, clock, rng, ccxt_config=ccxt_config("binance", sim))
+
+
+def polled(price: int, nonce: int) -> bytes:
+    return f'{{"symbol":"BTC/USDT","bids":[[{price},1]],"asks":[[{price + 1},1]],"nonce":{nonce}}}'.encode()
+
+
+def test_a_venue_that_numbers_its_books_anew_does_not_freeze_the_book_as_a_cache_of_its_own_may() -> None:
+    feed = PollingFeed("somewhere", ["BTC/USDT"], Source(), QUICK, SystemClock(), random.Random(1))
+    row = feed.books.sequencers["BTC/USDT"]
+    feed.books.snapshot("BTC/USDT", polled(100, 5000), 1)
+    for nonce in range(OLD_POLLS_LIMIT):
+        (outcome,) = feed.books.snapshot("BTC/USDT", polled(90, nonce), 2)
+        assert isinstance(outcome, Ignored)
+    feed.books.snapshot("BTC/USDT", polled(110, 5001), 3)  # it was a cache, which is counted anew
+    for nonce in range(OLD_POLLS_LIMIT):
+        feed.books.snapshot("BTC/USDT", polled(90, nonce), 4)
+    assert row.book.best_bid == 110.0
+    gap, synced = feed.books.snapshot("BTC/USDT", polled(200, 99), 5)
+    assert gap == Gap("BTC/USDT", GapCause.SEQUENCE_RESET, 5001, 99, 5)
+    assert synced == Synced("BTC/USDT", 99, 2, 5)
+    assert (row.synced, row.book.best_bid) == (True, 200.0)

@@ -13,8 +13,10 @@ import msgspec
 
 from xetrade_core.books.book_set import NS_PER_MS, BookSet, Millis, Price, Size
 from xetrade_core.books.sequencer import BookSequencer, Events
-from xetrade_core.model.book_events import RefusalReason
+from xetrade_core.model.book_events import GapCause, RefusalReason
 from xetrade_core.model.instruments import Instrument
+
+OLD_POLLS_LIMIT = 10  # in a row: a cache of a venue does not lag for so long, so it numbers its books anew
 
 
 class PolledBook(msgspec.Struct):
@@ -37,14 +39,23 @@ class PolledSequencer(BookSequencer):
         self.polls = 0
 
     def replace(self, poll: PolledBook, received_ns: int) -> Events:
-        """Take the poll as the book; a poll older than the book (a cache of the venue's) is ignored."""
+        """Take the poll as the book; a poll older than the book (a cache of the venue's) is ignored.
+
+        Many in a row show a restarted numbering: a gap, closed at once. Their times prove nothing, for many venues
+        state when they answered.
+        """
         self.polls += 1
         if poll.bids and poll.asks and poll.bids[0][0] >= poll.asks[0][0]:
             return self.refuse(RefusalReason.CROSSED, received_ns, "the polled book is crossed")
         sequence = self.polls if poll.nonce is None else poll.nonce
+        lost: Events = ()
         if self.synced and self.sequence is not None and sequence < self.sequence:
-            self.ignored_count += 1
-            return self._ignored
+            self._old_run += 1
+            if self._old_run <= OLD_POLLS_LIMIT:
+                self.ignored_count += 1
+                return self._ignored
+            lost = self.lose(GapCause.SEQUENCE_RESET, received_ns, sequence)
+        self._old_run = 0
         self.book.replace(poll.bids, poll.asks, _last(poll.bids), _last(poll.asks))
         self.sequence = sequence
         self.exchange_ns = None if poll.timestamp is None else poll.timestamp * NS_PER_MS
@@ -54,7 +65,7 @@ class PolledSequencer(BookSequencer):
             return self._applied
         self.synced = True
         self.epoch += 1
-        return (self._joined(received_ns),)
+        return (*lost, self._joined(received_ns))
 
 
 class PolledBooks(BookSet):
