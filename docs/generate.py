@@ -48,7 +48,8 @@ A wrong value or an unknown key is one line on standard error and exit code 2; `
 
 def settings_page() -> str:
     """The table of all settings, from the models."""
-    from xetrade_core.settings import PREFIX, walk_fields
+    from xetrade_core.settings import walk_fields
+    from xetrade_core.settings_sources import PREFIX
 
     rows: list[str] = []
     for path, field, default in walk_fields():

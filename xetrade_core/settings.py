@@ -8,7 +8,6 @@ unknown key in `xetrade.toml` or `.env` names the nearest one that exists. docs/
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 import tomllib
@@ -16,16 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from xetrade_core.errors import ConfigError
 from xetrade_core.settings_base import Section
@@ -41,9 +32,9 @@ from xetrade_core.settings_sections import (
     S3Settings,
     VenueSettings,
 )
+from xetrade_core.settings_sources import NESTED, OUTSIDE, PREFIX, DotEnv, Environment, Toml, config_file
 from xetrade_core.settings_trading import (
     ACCOUNT_NAME,
-    KEY_FIELDS,
     SCOPE,
     AccountSettings,
     LimitSettings,
@@ -51,23 +42,10 @@ from xetrade_core.settings_trading import (
     TradingSettings,
 )
 
-PREFIX = "XETRADE_"
-NESTED = "__"
 #: tables whose keys are names: what stands for the name where settings are listed
 NAMED = {"venues": "VENUE", "accounts": "ACCOUNT", "limits": "SCOPE"}
 #: how alike an unknown variable and a known one are when it is taken for a typing error, not for another program's
 TYPING_ERROR = 0.85
-#: read by the tests, the supervisor and the settings loader itself, not settings of the product
-OUTSIDE = frozenset(
-    {
-        "XETRADE_CONFIG",
-        "XETRADE_KILL_SEEDS",
-        "XETRADE_RECORDINGS",
-        "XETRADE_SCREENSHOTS",
-        "XETRADE_SUPERVISOR",
-        "XETRADE_UPDATE_SNAPSHOTS",
-    }
-)
 
 
 def _lake_root(value: str) -> str:
@@ -87,47 +65,6 @@ def _named(pattern: re.Pattern[str], allowed: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-class _PlainOrJson:
-    """A table or list in a variable may be JSON; what is not is left for the field's own check, which names it."""
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-
-
-class _Environment(_PlainOrJson, EnvSettingsSource):
-    pass
-
-
-class _DotEnv(_PlainOrJson, DotEnvSettingsSource):
-    def __call__(self) -> dict[str, Any]:
-        """Only what is ours: a `.env` often serves other programs too."""
-        outside = {name.lower() for name in OUTSIDE}
-        return {
-            name: value
-            for name, value in super().__call__().items()
-            if name in Settings.model_fields or (name.startswith(PREFIX.lower()) and name not in outside)
-        }
-
-
-class _Toml(TomlConfigSettingsSource):
-    def __call__(self) -> dict[str, Any]:
-        """The file, in which no account's key may stand. Raises ConfigError."""
-        found = super().__call__()
-        accounts = found.get("accounts")
-        for name, account in accounts.items() if isinstance(accounts, dict) else ():
-            for field in KEY_FIELDS if isinstance(account, dict) else ():
-                if field in account:
-                    variable = f"{PREFIX}ACCOUNTS{NESTED}{name.upper()}{NESTED}{field.upper()}"
-                    raise ConfigError(
-                        f"accounts.{name}.{field} stands in {config_file().name}: keys come from the environment only, "
-                        f"set {variable} and delete it there"
-                    )
-        return found
 
 
 class Settings(BaseSettings):
@@ -183,8 +120,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment, then `.env`, then `xetrade.toml` of the working directory (or of XETRADE_CONFIG)."""
-        toml = _Toml(settings_cls, config_file())
-        return init_settings, _Environment(settings_cls), _DotEnv(settings_cls, env_file=Path(".env")), toml
+        toml = Toml(settings_cls, config_file())
+        return init_settings, Environment(settings_cls), DotEnv(settings_cls, env_file=Path(".env")), toml
 
     def venue(self, venue: str) -> VenueSettings:
         """The settings of one venue; defaults where there are none."""
@@ -198,11 +135,6 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret value set, for the log's redaction."""
         return tuple(secret.get_secret_value() for secret in _secrets_in(self) if secret.get_secret_value())
-
-
-def config_file() -> Path:
-    """The settings file that is read if it exists."""
-    return Path(os.environ.get("XETRADE_CONFIG") or "xetrade.toml")
 
 
 def load_settings(**overrides: Any) -> Settings:
