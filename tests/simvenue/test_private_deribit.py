@@ -18,7 +18,7 @@ from tests.simvenue.listener import Listener
 from tests.simvenue.refusals import refused_with
 from tests.support.sim import Sim, no_faults_left, sim_process
 from xetrade_core.clock import NS_PER_S, SystemClock
-from xetrade_core.execution import deribit_fundings
+from xetrade_core.execution import deribit_log
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.clients import open_execution
 from xetrade_core.execution.credentials import Credentials
@@ -356,7 +356,7 @@ async def test_fundings_are_read_out_of_the_log_page_by_page(sim: Sim, monkeypat
     client = opened(sim)
     try:
         for page in (250, 2):
-            monkeypatch.setattr(deribit_fundings, "PAGE", page)
+            monkeypatch.setattr(deribit_log, "PAGE", page)
             found = await fundings_since(client, INVERSE, 0)
             assert [one.amount for one in found] == booked
             assert {(one.symbol, one.currency) for one in found} == {(INVERSE, "BTC")}

@@ -116,6 +116,10 @@ class Sim:
         """Let the positions of a perpetual pay a funding now."""
         self._call("POST", "/admin/funding/pay", {"venue": venue, "symbol": symbol, "rate": rate})
 
+    def deliver(self, venue: str, symbol: str, price: str | None = None, fee_rate: str = "0") -> None:
+        """Let a dated future end now."""
+        self._call("POST", "/admin/deliver", {"venue": venue, "symbol": symbol, "price": price, "fee_rate": fee_rate})
+
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.admin_url + path, data=data, method=method)

@@ -26,7 +26,7 @@ from xetrade_core.trading.reader import OrderReader
 @dataclass(frozen=True, slots=True)
 class ExportedFills:
     """What was brought into the lake. `unsized` are instruments whose contract size nothing tells: their fills are
-    left out, and the day is not complete. `unclaimed` fills are of no order of ours."""
+    left out, and the day is not complete. `unclaimed` fills are of no order of ours, and no deliveries."""
 
     venue: str
     day_ns: int
@@ -55,7 +55,7 @@ def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: in
         written.rows,
         written.rejected,
         written.changed,
-        sum(row.fill.client_id is None for row in rows),
+        sum(row.fill.client_id is None and not row.fill.delivers for row in rows),
         tuple(sorted(unsized)),
     )
 

@@ -16,6 +16,7 @@ from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments
 from xetrade_core.accounting.order_export import ExportedOrders, export_orders
 from xetrade_core.assembly.accounts import contract_accounts
+from xetrade_core.assembly.deliveries import collect_deliveries
 from xetrade_core.assembly.funding import Outcomes, over_venues
 from xetrade_core.assembly.order_store import open_store
 from xetrade_core.clock import NS_PER_S, Clock
@@ -104,7 +105,8 @@ def export_payments_day(settings: Settings, store: ObjectStore, venue: str, day_
 
 
 def collect_fundings(settings: Settings, clock: Clock) -> Outcomes[int]:
-    """Ask the accounts of the settings what they were paid for funding since last time, and record it.
+    """Ask the accounts of the settings what they were paid for funding since last time, and what they held of dated
+    futures that have ended, and record it.
 
     How many payments were new by account, and why an account could not be asked, by its name. An account on a venue
     without funding, or without a key, is left alone. Raises StoreUnavailable.
@@ -125,9 +127,10 @@ async def _collect(settings: Settings, clock: Clock) -> Outcomes[int]:
             client = open_execution(plan.venue.id, plan.account, plan.credentials, plan.options, clock, random.Random())
             try:
                 if isinstance(client, CcxtExecution):
-                    symbols = [symbol for venue, symbol in traded if venue == plan.venue.id and is_perpetual(symbol)]
-                    count, refused = await _collect_account(store, client, symbols)
+                    symbols = [symbol for venue, symbol in traded if venue == plan.venue.id]
+                    count, refused = await _collect_account(store, client, filter(is_perpetual, symbols))
                     done.append(count)
+                    refused += await collect_deliveries(store, client, symbols)
                     if refused:
                         problems["/".join(plan.name)] = "; ".join(refused)
             except XETradeError as error:

@@ -1,49 +1,31 @@
-"""What a Deribit account was paid for funding, out of its transaction log: ccxt has no call for it.
+"""What a Deribit account was paid for funding, out of its transaction log.
 
 Funding accrues all the time. It is booked by the settlement of each day, and before that by each trade that changes the
-position; `interest_pl` of a row is what it holds of it. Source: docs.deribit.com/api-reference/account-management/
-private-get_transaction_log (2026-11).
+position; `interest_pl` of a row is what it holds of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from xetrade_core.clock import NS_PER_MS
 from xetrade_core.execution.ccxt_execution import CcxtExecution
-from xetrade_core.execution.deribit_rows import currencies_of
-from xetrade_core.execution.raw import Row, millis, needed, number, text
+from xetrade_core.execution.deribit_log import log_of
+from xetrade_core.execution.raw import Row, millis, needed, number
 from xetrade_core.model.accounts import FundingPayment
-
-PAGE = 250
-_WEIGHT = 20  # the log has a rate of its own: a call a second, where others have twenty
+from xetrade_core.symbols.naming.deribit import DeribitNaming
+from xetrade_core.symbols.parts import SymbolParts
 
 
 async def deribit_fundings(execution: CcxtExecution, symbol: str, since_ns: int) -> tuple[FundingPayment, ...]:
     """Every funding of the account in a symbol from `since_ns` on, all pages, oldest first. Raises ExecutionError."""
     what = f"funding payments of {symbol}"
-    span = {"start_timestamp": since_ns // NS_PER_MS, "end_timestamp": execution.venue_ms(), "count": PAGE}
-    found: list[FundingPayment] = []
-    more: dict[str, object] = {}
-    while True:
-
-        async def ask(ccxt: Any, more: dict[str, object] = more) -> tuple[str, Any]:
-            wanted = {"currency": currencies_of(symbol)[0], **span, **more}
-            return ccxt.market_id(symbol), (await ccxt.private_get_get_transaction_log(wanted))["result"]
-
-        name, page = await execution.once(what, ask, symbol=symbol, weight=_WEIGHT)
-        found += execution.read(
-            what,
-            lambda name=name, page=page: list(_payments(execution, page["logs"], name, symbol)),  # type: ignore[misc]
-        )
-        continuation = text(page, "continuation")
-        if continuation is None:
-            return tuple(sorted(found, key=lambda row: (row.at_ns, len(row.payment_id), row.payment_id)))
-        more = {"continuation": continuation}
+    rows = await log_of(execution, what, symbol, since_ns)
+    found = execution.read(what, lambda: list(_payments(execution, rows, symbol)))
+    return tuple(sorted(found, key=lambda row: (row.at_ns, len(row.payment_id), row.payment_id)))
 
 
-def _payments(execution: CcxtExecution, rows: Iterable[Row], name: str, symbol: str) -> Iterable[FundingPayment]:
+def _payments(execution: CcxtExecution, rows: Iterable[Row], symbol: str) -> Iterable[FundingPayment]:
+    name = DeribitNaming().write(SymbolParts.parse(symbol, execution.rules.id))
     for row in rows:
         paid = number(row, "interest_pl")
         if row.get("instrument_name") == name and paid:

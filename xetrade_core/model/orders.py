@@ -125,6 +125,10 @@ class Liquidity(StrEnum):
     TAKER = "taker"
 
 
+#: what the ids of deliveries begin with, before the venue's own; no venue has such a name for a trade
+DELIVERY = "delivery:"
+
+
 class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One trade of one order. (venue, account, symbol, trade_id) is its identity, whoever reports it and how often.
 
@@ -132,6 +136,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is `told_apart`.
 
     `fee` is positive when paid, negative for a rebate, in `fee_currency`; None where the venue has not said (yet).
+
+    What a venue closes when a contract ends is one too, of no order: a delivery, at the delivery price.
     """
 
     venue: str
@@ -153,6 +159,11 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def identity(self) -> tuple[str, str, str, str]:
         """What no other fill shares."""
         return (self.venue, self.account, self.symbol, self.trade_id)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the venue has closed it because the contract has ended, for all in the account who held it."""
+        return self.client_id is None and self.trade_id.startswith(DELIVERY)
 
     def faces(self, side: Side, venue_order_id: str | None) -> bool:
         """Whether a fill of the same trade, of that side and order, is the other one: of another order of the account.

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Fill, Side
 from xetrade_core.positions.lots import LotMethod
@@ -55,8 +57,14 @@ class PositionBook:
         return found
 
     def fill(self, fill: Fill, strategy: str = "") -> None:
-        """One fill; it must come once, and after those before it."""
-        holder = Holder(fill.venue, fill.account, fill.symbol, strategy)
+        """One fill; it must come once, and after those before it. A delivery closes what each strategy holds."""
+        if not strategy and fill.delivers:
+            for owner, part in self.delivered(fill):
+                self._fill(owner, part)
+            return
+        self._fill(Holder(fill.venue, fill.account, fill.symbol, strategy), fill)
+
+    def _fill(self, holder: Holder, fill: Fill) -> None:
         position = self.positions.get(holder) or self.position(holder)
         signed = fill.amount if fill.side is Side.BUY else -fill.amount
         if not fill.fee:
@@ -97,11 +105,26 @@ class PositionBook:
 
         Where nothing is held that could have been paid for, it is nobody's: the strategy is empty.
         """
-        where = (payment.venue, payment.account, payment.symbol)
+        return self._shared(payment, payment.amount)
+
+    def delivered(self, fill: Fill) -> list[tuple[Holder, Fill]]:
+        """A delivery by strategy, with its share of the fee: where the venue closes what our fills make, each closes
+        what it holds, one that held against the others too."""
+        fees = [fee for _, fee in self._shared(fill, fill.fee or Decimal(0))]
+        parts = self._shared(fill, fill.amount if fill.side is Side.BUY else -fill.amount)
+        return [
+            (holder, msgspec.structs.replace(fill, side=Side.BUY if part > 0 else Side.SELL, amount=abs(part), fee=fee))
+            for (holder, part), fee in zip(parts, fees, strict=True)
+        ]
+
+    def _shared(self, event: Fill | FundingPayment, whole: Decimal) -> list[tuple[Holder, Decimal]]:
+        """An amount of an account by what each strategy holds of the instrument; the strategy is empty where none
+        does."""
+        where = (event.venue, event.account, event.symbol)
         held = [(one, position.quantity) for one, position in self.positions.items() if one[:3] == where]
         held = [(holder, quantity) for holder, quantity in held if quantity]
         total = sum((quantity for _, quantity in held), Decimal(0))
         if not total:
-            return [(Holder(*where, ""), payment.amount)]
-        found = [(holder, payment.amount * quantity / total) for holder, quantity in held[:-1]]
-        return [*found, (held[-1][0], payment.amount - sum((part for _, part in found), Decimal(0)))]
+            return [(Holder(*where, ""), whole)]
+        found = [(holder, whole * quantity / total) for holder, quantity in held[:-1]]
+        return [*found, (held[-1][0], whole - sum((part for _, part in found), Decimal(0)))]

@@ -132,13 +132,20 @@ class _Days:
                     self._touch(holder)
                     self._book.fund(holder, part, event.currency)
                 return
-            own = self._touch(Holder(event.venue, event.account, event.symbol, strategy))
-            self._book.fill(event, strategy)
-            own.fills += 1
-            if event.side is Side.BUY:
-                own.bought += event.amount
+            if not strategy and event.delivers:
+                parts = self._book.delivered(event)
             else:
-                own.sold += event.amount
+                parts = [(Holder(event.venue, event.account, event.symbol, strategy), event)]
+            for owner, traded in parts:
+                self._add(self._touch(owner), traded)
+            self._book.fill(event, strategy)
+            self._since[parts[0][0]].fills += 1  # one, whoever has a part of it
+
+    def _add(self, own: _Since, fill: Fill) -> None:
+        if fill.side is Side.BUY:
+            own.bought += fill.amount
+        else:
+            own.sold += fill.amount
 
     def _touch(self, holder: Holder) -> _Since:
         own = self._since.get(holder)

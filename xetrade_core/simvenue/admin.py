@@ -24,7 +24,15 @@ from aiohttp import web
 
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import ConfigError, XETradeError
-from xetrade_core.simvenue.admin_desk import FillOrder, PayFunding, describe_account, fill_order, pay_funding
+from xetrade_core.simvenue.admin_desk import (
+    Deliver,
+    FillOrder,
+    PayFunding,
+    deliver,
+    describe_account,
+    fill_order,
+    pay_funding,
+)
 from xetrade_core.simvenue.faults import Fault
 from xetrade_core.simvenue.funding import FundingChange, FundingCurve
 from xetrade_core.simvenue.levels import TruthForgotten
@@ -147,7 +155,12 @@ def admin_routes(simulation: Simulation, step: Callable[[int], Awaitable[None]])
         pay_funding(simulation, _decode(await request.read(), PayFunding))
         return _json({})
 
+    async def post_delivery(request: web.Request) -> web.Response:
+        deliver(simulation, _decode(await request.read(), Deliver))
+        return _json({})
+
     return [
+        web.post("/admin/deliver", _guarded(post_delivery)),
         web.post("/admin/funding/pay", _guarded(post_payment)),
         web.get("/admin/account", _guarded(get_account)),
         web.post("/admin/fill", _guarded(post_fill)),

@@ -3,6 +3,7 @@
 GET  /admin/account?venue=binance&account=main
 POST /admin/fill    {"venue": "binance", "order_id": 1000001, "amount": "0.01"}   without `amount`: all that remains
 POST /admin/funding/pay  {"venue": "binanceusdm", "symbol": "BTC/USDT:USDT", "rate": "0.0001"}   rate: as it runs
+POST /admin/deliver {"venue": "deribit", "symbol": "BTC/USD:BTC-261225", "price": "60000"}   without `price`: the mark
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import msgspec
 from xetrade_core.clock import NS_PER_MS
 from xetrade_core.errors import ConfigError
 from xetrade_core.simvenue.desk import Account, Desk, DeskOrder
+from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.simulation import Place, Simulation
+
+#: where an account can be asked what was delivered
+DELIVERING = ("deribit",)
 
 
 class FillOrder(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,6 +36,15 @@ class PayFunding(msgspec.Struct, forbid_unknown_fields=True):
     venue: str
     symbol: str
     rate: Decimal | None = None
+
+
+class Deliver(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /admin/deliver; `price` None: the mark. `fee_rate` is of the value at it."""
+
+    venue: str
+    symbol: str
+    price: Decimal | None = None
+    fee_rate: Decimal = Decimal(0)
 
 
 def describe_account(simulation: Simulation, venue: str, name: str) -> dict[str, object]:
@@ -74,6 +88,17 @@ def pay_funding(simulation: Simulation, body: PayFunding) -> None:
         raise ConfigError.of("symbol", body.symbol, f"a perpetual: {', '.join(place.venue.funding) or 'none here'}")
     now_ns = place.venue_ns(simulation.now_ns)
     place.payments.pay(body.symbol, now_ns // NS_PER_MS, body.rate)
+
+
+def deliver(simulation: Simulation, body: Deliver) -> None:
+    """Let a dated future end now, whatever the time. Raises ConfigError."""
+    place = simulation.place(body.venue)
+    desk, market = _desk(place), place.venue.markets.get(body.symbol)
+    if market is None or market.listing.expiry is None or market.listing.side is not None:
+        raise ConfigError.of("symbol", body.symbol, "a dated future that is listed there, such as BTC/USD:BTC-261225")
+    if body.venue not in DELIVERING:
+        raise ConfigError.of("venue", body.venue, f"one that tells of deliveries here: {', '.join(DELIVERING)}")
+    desk.deliver(body.symbol, mark_price(market) if body.price is None else body.price, body.fee_rate)
 
 
 def _desk(place: Place) -> Desk:

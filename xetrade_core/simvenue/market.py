@@ -79,6 +79,8 @@ class Market:
         self.truth = TruthLog(truth_changes, self.sequence, self.levels)
         self.trades: list[Trade] = []  # since the last flush
         self._numbering = numbering
+        self.delivered = False
+        """Whether it was a dated contract that has ended."""
         self.restarts = 0
         """How often the numbering was restarted."""
         self._pending: dict[int, int] = {}

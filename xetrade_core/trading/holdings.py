@@ -13,7 +13,7 @@ import msgspec
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.contracts import Contract
-from xetrade_core.model.orders import ZERO, Fill, Terms
+from xetrade_core.model.orders import ZERO, Fill, Side, Terms
 
 NS_PER_DAY = 86_400 * NS_PER_S
 
@@ -41,6 +41,14 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True):
             entry = fill.price if amount * signed > 0 else self.entry if amount else ZERO
         realized -= _fee_value(fill, terms)
         return Holding(amount, entry, max(day, self.day), realized, terms)
+
+    def delivered(self, delivery: Fill) -> Holding:
+        """Closed by a delivery, whatever part of it was this one's; its fee is left out."""
+        if not self.amount:
+            return self
+        side = Side.SELL if self.amount > 0 else Side.BUY
+        closing = msgspec.structs.replace(delivery, side=side, amount=abs(self.amount), fee=None)
+        return self.after(closing, self.terms)
 
     def day_result(self, day: int, mark: Decimal | None) -> Decimal:
         """Realized on UTC day `day` plus unrealized at `mark` (None: at entry, so none)."""

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from xetrade_core.model.order_events import EventKind
-from xetrade_core.model.orders import Order, Terms
+from xetrade_core.model.orders import DELIVERY, Order, Terms
 from xetrade_core.trading import records
 from xetrade_core.trading.holdings import Holding
 from xetrade_core.trading.projection import replay
@@ -118,7 +118,8 @@ def _stored_rows(connection: Connection) -> Iterator[dict[str, Any]]:
 
 
 def _holdings(connection: Connection, filled: dict[str, tuple[Line, Terms]]) -> tuple[dict[Line, Holding], int]:
-    """Holdings from the fills in the order of the log, and how many fills there are."""
+    """Holdings from the fills in the order of the log, and how many fills there are. Deliveries, which are in no log of
+    an order, come after all of them."""
     found: dict[Line, Holding] = {}
     count = 0
     query = select(EVENTS.c.client_id, EVENTS.c.body).where(EVENTS.c.kind == EventKind.FILL.value)
@@ -128,6 +129,10 @@ def _holdings(connection: Connection, filled: dict[str, tuple[Line, Terms]]) -> 
         if event.fill is not None and event.legal:
             line, terms = filled[client_id]
             found[line] = found.get(line, Holding()).after(event.fill, terms)
+    deliveries = select(FILLS).where(FILLS.c.client_id.is_(None), FILLS.c.trade_id.startswith(DELIVERY))
+    for delivery in map(records.read_fill, connection.execute(deliveries)):
+        for line in [line for line in found if line[:3] == delivery.identity[:3]]:
+            found[line] = found[line].delivered(delivery)
     return found, count
 
 

@@ -148,6 +148,10 @@ class Reservations:
         state = self._lines.get(line)
         return Holding() if state is None else state.holding
 
+    def lines_in(self, venue: str, account: str, symbol: str) -> list[Line]:
+        """The lines of an account in one instrument."""
+        return [line for line in self._lines if line[:3] == (venue, account, symbol)]
+
     def control(self, event: ControlEvent) -> Callable[[], None]:
         """An operator's word: a trading state, an arming or its end. Returns what takes it back."""
         states, arms = dict(self._states), dict(self._arms)

@@ -146,7 +146,8 @@ class Transaction:
             self.alerts.append(Alert(step.order, step.event, step.verdict))
             self._undo.append((self.alerts.pop,))
         if event.fill is not None and step.verdict is not Verdict.ILLEGAL:
-            self._hold(step.order, event.fill)
+            line = line_of(step.order.intent)
+            self._hold(line, self.risk.holding(line).after(event.fill, step.order.intent.terms))
         if step.order.venue_order_id is not None and (before is None or before.venue_order_id is None):
             return self._claim(step)
         return step
@@ -166,6 +167,8 @@ class Transaction:
         fill = msgspec.structs.replace(fill, client_id=owner)
         self._fills[fill.identity] = fill
         self._undo.append((self._fills.pop, fill.identity))
+        for line in self.risk.lines_in(fill.venue, fill.account, fill.symbol) if fill.delivers else ():
+            self._hold(line, self.risk.holding(line).delivered(fill))
         return None if owner is None else self.append(owner, _fill_event(fill, at_ns, source))
 
     def check_amendment(self, order: Order, event: OrderEvent, *, venue_reduces: bool) -> Denial | None:
@@ -258,10 +261,9 @@ class Transaction:
         seen[client_id] = after
         self._undo.append((_unput, memory, seen, seq, before, after))
 
-    def _hold(self, order: Order, fill: Fill) -> None:
-        line = line_of(order.intent)
-        before: Holding = self.risk.holding(line)
-        self.risk.hold(line, before.after(fill, order.intent.terms))
+    def _hold(self, line: Line, after: Holding) -> None:
+        before = self.risk.holding(line)
+        self.risk.hold(line, after)
         self._undo.append((self.risk.hold, line, before))
         if line not in self._holdings:  # else a row would be written for a line that nothing is left of
             self._holdings[line] = None

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.desk.accounts import Account
-from xetrade_core.simvenue.desk.ledger import booked
+from xetrade_core.simvenue.desk.ledger import Delivered, booked
 from xetrade_core.simvenue.desk.margin import contract_notional, settle_of
 from xetrade_core.simvenue.desk.words import (
     DeskEvent,
@@ -105,6 +105,21 @@ class Books:
             payment = booked(-position.notional(mark).copy_sign(position.quantity) * rate)
             account.ledger.book(now_ns, "funding", settle, payment, market.symbol, reference)
             self._tell(LedgerChanged(account.name, (settle,), "funding", now_ns))
+
+    def deliver(self, account: Account, market: Market, price: Decimal, rate: Decimal, now_ns: int) -> None:
+        """Close what an account holds of a contract that has ended, at its delivery price; `rate`: of the fee."""
+        settle = settle_of(market)
+        for side in PositionSide:
+            position = account.positions.get((market.symbol, side))
+            if position is None or not position.quantity:
+                continue
+            closing = -position.quantity
+            fee = booked(contract_notional(market, abs(closing), price) * rate)
+            profit = booked(position.trade(closing, price))
+            done = Delivered(closing, price, fee)
+            account.ledger.book(now_ns, "delivery", settle, profit - fee, market.symbol, delivered=done)
+            self._tell(LedgerChanged(account.name, (settle,), "delivery", now_ns))
+            self._tell(PositionChanged(account.name, market.symbol, side, now_ns))
 
     def hold(self, account: Account, order: DeskOrder) -> None:
         """Lock what a resting spot order may spend; contracts are checked against margin instead."""

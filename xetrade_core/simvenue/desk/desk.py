@@ -100,6 +100,8 @@ class Desk:
     def place(self, account: Account, ticket: Ticket) -> DeskOrder:
         """Take an order and match it. Raises DeskRefusal, and nothing has happened."""
         market = self.market(ticket.symbol)
+        if market.delivered:
+            raise DeskRefusal(RefusalKind.UNKNOWN_SYMBOL, ticket.symbol)
         self.before_place(ticket.symbol)
         if ticket.client_id is not None:
             self._require_unique(account, ticket.client_id)
@@ -224,6 +226,14 @@ class Desk:
         market = self.market(symbol)
         for account in self.accounts.values():
             self._books.fund(account, market, rate, mark, reference, self.now_ns)
+
+    def deliver(self, symbol: str, price: Decimal, fee_rate: Decimal) -> None:
+        """End a dated contract: its orders are canceled, and what is held of it is closed at the delivery price."""
+        market = self.market(symbol)
+        market.delivered = True
+        for account in self.accounts.values():
+            self.cancel_all(account, symbol, Cause.DELIVERED)
+            self._books.deliver(account, market, price, fee_rate, self.now_ns)
 
     def arm_dead_man(self, account: Account, seconds: float, symbol: str | None = None) -> None:
         """Cancel everything (of a symbol) unless armed again in time; 0 disarms."""

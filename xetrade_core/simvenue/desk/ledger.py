@@ -15,8 +15,19 @@ def booked(amount: Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """What a contract's end has closed: of a long it is negative; at which price, and for which fee."""
+
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One booking: `kind` is deposit, trade, fee, pnl or funding; `reference` names the trade or the funding."""
+    """One booking: `kind` is deposit, trade, fee, pnl, funding or delivery; `reference` names the trade or the funding.
+
+    Of a delivery it is the profit less the fee."""
 
     entry_id: int
     time_ns: int
@@ -25,6 +36,7 @@ class Entry:
     amount: Decimal
     symbol: str | None
     reference: str
+    delivered: Delivered | None = None
 
 
 class Ledger:
@@ -36,10 +48,17 @@ class Ledger:
         self._locked: defaultdict[str, Decimal] = defaultdict(Decimal)
 
     def book(
-        self, time_ns: int, kind: str, currency: str, amount: Decimal, symbol: str | None = None, reference: str = ""
+        self,
+        time_ns: int,
+        kind: str,
+        currency: str,
+        amount: Decimal,
+        symbol: str | None = None,
+        reference: str = "",
+        delivered: Delivered | None = None,
     ) -> Entry:
         """Add a booking of any sign; what is booked is rounded to eight digits before."""
-        entry = Entry(len(self.journal) + 1, time_ns, kind, currency, booked(amount), symbol, reference)
+        entry = Entry(len(self.journal) + 1, time_ns, kind, currency, booked(amount), symbol, reference, delivered)
         self.journal.append(entry)
         self._total[currency] += entry.amount
         return entry

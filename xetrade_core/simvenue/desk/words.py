@@ -53,6 +53,7 @@ class Cause(StrEnum):
     NO_COUNTERPART = "no_counterpart"
     DEAD_MAN = "dead_man"
     AMENDED = "amended"
+    DELIVERED = "delivered"  # its contract has ended
     WOULD_TAKE = "would_take"  # post-only, where such an order is taken and canceled
 
 

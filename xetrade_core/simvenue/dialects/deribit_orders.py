@@ -45,7 +45,8 @@ _STATES = {
     State.EXPIRED: "cancelled",
 }
 _CANCELED_BY = {Cause.USER: "user_request", Cause.DEAD_MAN: "cancel_on_disconnect"}
-_BOOKED = {"deposit": "deposit", "funding": "settlement"}  # kinds of the ledger; all others are of trades
+#: kinds of the ledger; all others are of trades
+_BOOKED = {"deposit": "deposit", "funding": "settlement", "delivery": "delivery"}
 _REFUSED = {
     RefusalKind.UNKNOWN_SYMBOL: (13020, "not_found"),
     RefusalKind.BAD_PRICE: (10043, "price_wrong_tick"),
@@ -192,9 +193,11 @@ def trade_row(order: DeskOrder, fill: DeskFill) -> Row:
 
 
 def booking_row(entry: Entry, market: Market | None) -> Row:
-    """A row of the transaction log. `interest_pl` is the funding that it holds."""
+    """A row of the transaction log. `interest_pl` is the funding that it holds; a delivery says what it has closed."""
     kind = _BOOKED.get(entry.kind, "trade")
     funding = entry.amount if entry.kind == "funding" else None
+    ended = entry.delivered
+    commission = -entry.amount if entry.kind == "fee" else Decimal(0) if ended is None else ended.fee
     return {
         "username": "simulated",
         "user_seq": entry.entry_id,
@@ -202,16 +205,18 @@ def booking_row(entry: Entry, market: Market | None) -> Row:
         "type": kind,
         "trade_id": entry.reference if kind == "trade" else None,
         "timestamp": entry.time_ns // NS_PER_MS,
-        "side": "-",
-        "price": None,
-        "position": None,
+        "side": "-" if ended is None else "close buy" if ended.quantity > 0 else "close sell",
+        "price": None if ended is None else ended.price,
+        "settlement_price": None if ended is None else ended.price,
+        "amount": None if ended is None else abs(ended.quantity),
+        "position": None if ended is None else Decimal(0),
         "order_id": None,
         "interest_pl": funding,
         "instrument_name": None if market is None else market.venue_id,
         "info": {},
         "id": entry.entry_id,
         "currency": entry.currency,
-        "commission": -entry.amount if entry.kind == "fee" else 0,
+        "commission": commission,
         "change": entry.amount,
-        "cashflow": entry.amount,
+        "cashflow": entry.amount if ended is None else entry.amount + ended.fee,
     }

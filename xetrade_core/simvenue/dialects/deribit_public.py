@@ -58,7 +58,7 @@ class DeribitPublic:
 
     def _instruments(self, request: Request) -> object:
         currency, kind = request.query.get("currency", "any"), request.query.get("kind")
-        rows = [instrument_row(market.listing) for market in self._venue.markets.values()]
+        rows = [instrument_row(market.listing) for market in self._venue.markets.values() if not market.delivered]
         return [
             row
             for row in rows

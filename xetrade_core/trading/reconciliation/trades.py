@@ -63,7 +63,7 @@ def _since(one: Round, symbol: str) -> int:
 
 def _stored(one: Round, symbol: str, since_ns: int) -> list[Fill]:
     rows = one.store.traded(venue=one.venue, account=one.account.account, symbols=[symbol], at_from_ns=since_ns)
-    return [fill for fill, _ in rows]
+    return [fill for fill, _ in rows if not fill.delivers]  # which no venue tells among its trades
 
 
 async def _add(one: Round, fill: Fill) -> None:
