@@ -434,6 +434,29 @@ def test_cancel_all_leaves_nothing_open_not_even_what_others_placed(tmp_path: Pa
     assert ("cancel_all" in world.double.calls) == native
 
 
+@pytest.mark.parametrize("writes", [0, 1, 2], ids=["no write", "the wish alone", "one order's cancel"])
+def test_cancel_all_cancels_ours_although_the_store_can_only_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """A disk that is full, or a standby: what is open is known, and no cancel can be recorded."""
+    world = World(tmp_path)
+
+    async def program(service: OrderService) -> None:
+        for index in range(2):
+            await service.place(request(), key=KEY, index=index)
+        monkeypatch.setattr(InlineJournal, "away_after", [writes, *[0] * 1000])
+        try:
+            [done] = await service.cancel_all()
+        finally:
+            InlineJournal.away_after.clear()
+        assert done.still_open == ()
+        assert not done.clean  # the store does not know
+        assert done.others == 0
+
+    world.run(program)
+    assert {order.status for order in world.double.orders} == {ReportStatus.CANCELED}
+
+
 def commit_slowly(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
     """The store takes so long with the next writes."""
     waits, at_once = list(seconds), InlineJournal.write

@@ -58,7 +58,10 @@ async def cancel_everything(
         if isinstance(one, BaseException) and not isinstance(one, XETradeError):
             raise one
     mine = {order.client_id for order in known}
-    others = await _cancel_listed(desk.call, account.execution, symbol, lambda one: one.client_id not in mine, errors)
+    ended = {one.client_id for one in results if isinstance(one, Order) and not one.state.working}
+    # ours as well where the store took no cancel (its disk is full), or the order's driver waits for it
+    listed = await _cancel_listed(desk.call, account.execution, symbol, lambda one: one.client_id not in ended, errors)
+    others = sum(one.client_id not in mine for one in listed)
     left = await desk.call(account.execution.open_orders(symbol))
     if isinstance(left, Exception):
         errors.append(f"open orders: {left}")
@@ -91,22 +94,22 @@ async def cancel_unrecorded(
     if isinstance(left, Exception):
         errors.append(f"open orders: {left}")
     still_open = None if isinstance(left, Exception) else tuple(filter(chosen, left))
-    return CancelAllReport(venue.id, account, (), cancelled, still_open, tuple(errors))
+    return CancelAllReport(venue.id, account, (), len(cancelled), still_open, tuple(errors))
 
 
 async def _cancel_listed(
     call: Call, execution: Execution, symbol: str | None, chosen: Callable[[OrderReport], bool], errors: list[str]
-) -> int:
-    """Cancel those that rest on the venue and are chosen, one by one; how many."""
+) -> list[OrderReport]:
+    """Cancel those that rest on the venue and are chosen, one by one; those whose cancel it took."""
     found = await call(execution.open_orders(symbol))
     if isinstance(found, Exception):
-        return 0
-    cancelled = 0
+        return []
+    cancelled = list[OrderReport]()
     for report in filter(chosen, found):
         ref = OrderRef(report.symbol, report.client_id, report.venue_order_id)
         answer = await call(execution.cancel(ref))
         if isinstance(answer, Exception):
             errors.append(f"order {report.venue_order_id}: {answer}")
         else:
-            cancelled += 1
+            cancelled.append(report)
     return cancelled
