@@ -53,6 +53,27 @@ def test_nothing_is_rounded_unless_asked() -> None:
         fit(request(amount=D("0.000001"), rounding=Rounding.FIT), SPOT, PRICING)
 
 
+@pytest.mark.parametrize(
+    ("symbol", "price", "sold"),
+    [
+        ("BTC/USD:BTC-261225-100000-C", "0.06", "1"),
+        ("BTC/USD:BTC-261225-100000-P", "1.3", "1.3"),
+        ("BTC/USDC:USDC-261225-100000-P", "900", "100000"),
+        ("XRP/USDC:USDC-261225-0.5-C", "0.02", "0.5"),
+        ("BTC/USD:BTC-261225", "60000", "60000"),
+        ("BTC/USDT", "60000", "60000"),
+    ],
+)
+def test_a_sold_option_is_valued_by_what_its_seller_answers_for(symbol: str, price: str, sold: str) -> None:
+    instrument = replace(
+        SPOT, symbol=symbol, price_tick=D("0.0001"), market_type=MarketType.OPTION, min_notional=None, max_notional=None
+    )
+    wanted = {"symbol": symbol, "price": D(price)}
+    assert fit(request(**wanted), instrument, PRICING)[2] == D(price), "a buyer loses no more than the premium"
+    assert fit(request(side=Side.SELL, **wanted), instrument, PRICING)[1:] == (D(price), D(sold))
+    assert fit(request(side=Side.SELL, reduce_only=True, **wanted), instrument, PRICING)[2] == D(price)
+
+
 def test_a_small_rest_of_a_position_can_be_closed() -> None:
     dust = request(side=Side.SELL, amount=D("0.00001"), reduce_only=True)
     instrument = replace(SPOT, min_amount=D("0.001"))

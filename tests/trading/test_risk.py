@@ -88,6 +88,21 @@ def test_exposure_is_what_is_held_at_its_entry_and_what_may_be_added_at_its_own_
     assert risk.usage(PORTFOLIO).exposure == pytest.approx(15_000)
 
 
+def test_a_short_option_counts_with_what_its_seller_answers_for_and_a_long_one_with_its_premium() -> None:
+    risk, symbol = book(), "BTC/USDC:USDC-261225-60000-P"
+    line, premium = line_of(intent(symbol=symbol)), D(900)
+    risk.hold(line, Holding(D(2), premium))
+    assert risk.usage(PORTFOLIO).exposure == 1800
+    sale = order(1, side=Side.SELL, symbol=symbol, amount=D(3), price=premium, reserve_price=D(60_000))
+    risk.replace(None, sale)
+    assert risk.usage(PORTFOLIO).exposure == 60_000, "two close, and one is written"
+    risk.replace(sale, None)
+    risk.hold(line, Holding(D(-1), premium))
+    assert risk.usage(PORTFOLIO).exposure == 60_000
+    risk.hold(line, Holding())
+    assert risk.usage(PORTFOLIO).exposure == 0
+
+
 def test_orders_that_close_a_position_count_with_what_they_would_open() -> None:
     risk = book()
     risk.hold(line_of(intent()), Holding(D("0.01"), D(50_000)))

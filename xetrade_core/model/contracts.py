@@ -40,6 +40,17 @@ class Contract:
         settle, *terms = settlement.split("-")
         return base, base if settle == base and len(terms) > 1 else quote
 
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def written_at(symbol: str) -> Decimal:
+        """What whoever sells one of an option answers for, in the currency of its price, beyond the premium: the
+        strike, or the whole underlying where the price is in that. Zero for everything else."""
+        base, priced_in = Contract.currencies(symbol)
+        _, *terms = symbol.partition(":")[2].split("-")
+        if len(terms) < 2:
+            return Decimal(0)
+        return Decimal(1) if priced_in == base else Decimal(terms[1])
+
     def unit(self, symbol: str) -> str:
         """What sizes of `symbol` count, in words: `BTC`, `contracts of 0.001 BTC`, `contracts of 100 USD`, `USD`."""
         base, _, quote = symbol.partition(":")[0].partition("/")

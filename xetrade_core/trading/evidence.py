@@ -5,6 +5,7 @@ from __future__ import annotations
 from xetrade_core.model.order_events import EventKind, OrderEvent, Source
 from xetrade_core.model.orders import Order, OrderReport, ReportStatus
 from xetrade_core.trading.outcome import Classified, Outcome
+from xetrade_core.trading.requests import reserve_at
 from xetrade_core.trading.transaction import Transaction
 from xetrade_core.trading.transitions import next_state
 
@@ -59,7 +60,7 @@ def _other_terms(order: Order, report: OrderReport, source: Source, now_ns: int)
         source=source,
         amount=amount,
         price=price,
-        reserve_price=price if price is not None else order.reserve_price,
+        reserve_price=reserve_at(order.intent, price) if price is not None else order.reserve_price,
     )
 
 

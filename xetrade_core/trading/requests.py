@@ -73,7 +73,7 @@ def fit(request: OrderRequest, instrument: Instrument, pricing: Pricing) -> tupl
         quote = Contract.currencies(instrument.symbol)[1]
         price = _on_grid("price", price, instrument.price_tick, ROUND_HALF_EVEN, request, quote)
     _require_bounds(amount, instrument, request)
-    reserve = price if price is not None else _market_price(request, pricing)
+    reserve = reserve_at(request, price if price is not None else _market_price(request, pricing))
     if not request.reduce_only:  # what is left of a position must be closable, however small: the venue decides
         _require_notional(amount, price if price is not None else pricing.mark, instrument)
     return amount, price, reserve
@@ -116,6 +116,14 @@ def to_intent(
         key=key,
         terms=Terms(instrument.contract_size, is_inverse(instrument), pricing.rate),
     )
+
+
+def reserve_at(order: OrderRequest | Intent, price: Decimal) -> Decimal:
+    """The price that risk values an order at: its own; an option that is sold, and does not only close, at what its
+    seller answers for, if that is more."""
+    if order.side is Side.BUY or order.reduce_only:
+        return price
+    return max(price, Contract.written_at(order.symbol))
 
 
 def is_inverse(instrument: Instrument) -> bool:

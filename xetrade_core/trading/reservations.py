@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.model.contracts import Contract
 from xetrade_core.model.order_events import ControlEvent, ControlKind
 from xetrade_core.model.orders import ZERO, Intent, Order, Side
 from xetrade_core.trading.holdings import NS_PER_DAY, Holding
@@ -64,10 +65,11 @@ _NOTHING = Stake()
 @dataclass(slots=True)
 class LineState:
     """One line: its holding with the value of one unit, what its orders may add on each side, and the worst that it may
-    come to with them, in value; and what it counts in."""
+    come to with them, in value; and what it counts in. `written` is the least that one of a short is valued at."""
 
     usages: Mapping[Scope, Usage]
     limited: tuple[tuple[Scope, Limits, Usage], ...]
+    written: Decimal
     holding: Holding = field(default_factory=Holding)
     unit: Decimal = ZERO
     buys: Stake = _NOTHING
@@ -137,7 +139,8 @@ class Reservations:
         """A holding changed."""
         state = self._line(line)
         before, state.holding = state.holding, holding
-        state.unit = holding.terms.value(Decimal(1), holding.entry) if holding.amount else ZERO
+        price = max(holding.entry, state.written) if holding.amount < 0 else holding.entry
+        state.unit = holding.terms.value(Decimal(1), price) if holding.amount else ZERO
         change, moved = state.reckon(), holding.amount - before.amount
         for usage in state.usages.values():
             usage.exposure += change
@@ -205,7 +208,7 @@ class Reservations:
         if state is None:
             usages = {scope: self._usage[scope] for scope in scopes_of(*line)}
             limited = tuple((scope, limits, usages[scope]) for scope, limits in self.limits.of(usages))
-            state = self._lines[line] = LineState(usages, limited)
+            state = self._lines[line] = LineState(usages, limited, Contract.written_at(line[2]))
         return state
 
     def _exposure_change(self, intent: Intent, value: Decimal) -> Decimal:

@@ -115,7 +115,7 @@ class RiskBook(Reservations):
             symbol=intent.symbol,
             trade_id=intent.client_id,
             side=intent.side,
-            price=self._marks.price(intent.venue, intent.symbol, now_ns) or intent.reserve_price,
+            price=self._marks.price(intent.venue, intent.symbol, now_ns) or intent.price or intent.reserve_price,
             amount=intent.amount,
             received_ns=now_ns,
         )
