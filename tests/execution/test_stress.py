@@ -14,7 +14,7 @@ import pytest
 
 from tests.execution.conftest import Open
 from tests.support.sim import Sim
-from xetrade_core.clock import SystemClock
+from xetrade_core.clock import NS_PER_S, SystemClock
 from xetrade_core.errors import ConfigError
 from xetrade_core.trading.execution import TradingAccount
 from xetrade_core.trading.journal import GroupCommit
@@ -24,7 +24,7 @@ from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.stress.plan import StressPlan, Target, harmless
 from xetrade_core.trading.stress.report import StressReport
-from xetrade_core.trading.stress.run import StressProgress, stress
+from xetrade_core.trading.stress.run import STEP, StressProgress, stress
 from xetrade_core.venues.clients import ClientOptions, open_client
 from xetrade_core.venues.registry import venue as known_venue
 
@@ -97,6 +97,19 @@ async def test_the_same_key_again_finds_the_orders_and_places_none(rig: Rig, sim
     assert again.passed
     assert (again.total.orders, again.total.placed_before, again.total.place) == (10, 10, None)
     assert len(sim.account(VENUE)["orders"]) == before
+
+
+async def test_what_a_longer_test_of_the_key_left_open_is_cancelled_and_accounted_for(rig: Rig, sim: Sim) -> None:
+    """It was killed, and is executed again with fewer orders: of the rest nobody would hear."""
+    expires_ns = SystemClock().wall_ns() + 60 * NS_PER_S
+    for index in (1, 7):
+        await rig.orders.place(rig.target.request(expires_ns), key=rig.key, step=STEP, index=index)
+    other = await rig.orders.place(rig.target.request(expires_ns), key=rig.key + "1", step=STEP, index=7)
+    report = await rig.stress(StressPlan(clients=2))
+    assert report.passed
+    assert (report.total.orders, report.total.canceled, report.total.placed_before) == (3, 3, 2)
+    assert [str(number) for number in sim.account(VENUE)["open_orders"]] == [other.venue_order_id]
+    await rig.orders.cancel(other.client_id)
 
 
 async def test_a_key_of_a_test_of_other_places_is_refused(rig: Rig, sim: Sim) -> None:

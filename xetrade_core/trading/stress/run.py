@@ -124,6 +124,28 @@ class _Run:
             ending, cause = Ending.REFUSED, str(error)
         return Attempt(target.venue, target.account, client_id, ending, cause, place_s, None, cancel_s)
 
+    async def take_back_the_rest(self) -> None:
+        """Cancel what an earlier test of the key left open beyond the orders of this one: it had more of them."""
+        done, of_the_key = {one.client_id for one in self.attempts}, f"{self.key}/{STEP}/"
+        left = [
+            order
+            for order in await self.orders.open_orders()
+            if order.intent.key.startswith(of_the_key)
+            and order.client_id not in done
+            and (order.intent.venue, order.intent.account) in self.accounts
+        ]
+        self.attempts += await asyncio.gather(*map(self._take_back, left))
+
+    async def _take_back(self, order: Order) -> Attempt:
+        intent, cause = order.intent, None
+        try:
+            ending = _ending(await self.orders.cancel(order.client_id))
+        except OrderError as error:
+            ending, cause = _failure(error)
+        except XETradeError as error:
+            ending, cause = Ending.UNKNOWN, str(error)
+        return Attempt(intent.venue, intent.account, order.client_id, ending, cause)
+
 
 async def stress(
     orders: OrderService,
@@ -151,20 +173,23 @@ async def stress(
         for _ in range(min(plan.clients, plan.orders or plan.clients)):
             group.create_task(run.client())
     seconds = run.elapsed_s()
+    await run.take_back_the_rest()
     with contextlib.suppress(TimeoutError):  # the proof names what is still under way
         async with asyncio.timeout(settle_s):
             await orders.settled()
     known, attempts = await asyncio.to_thread(_read_back, store, run.attempts, start_ns)
-    places = {(one.venue, one.account) for one in targets}
+    symbols = {(one.venue, one.account): {one.instrument.symbol} for one in targets}
+    for intent in (order.intent for order in known.values()):
+        symbols.setdefault((intent.venue, intent.account), set()).add(intent.symbol)
     proofs = await asyncio.gather(
         *(
             prove(
                 accounts[place],
-                sorted({one.instrument.symbol for one in targets if (one.venue, one.account) == place}),
+                sorted(symbols[place]),
                 [order for order in known.values() if (order.intent.venue, order.intent.account) == place],
                 start_ns - 5 * NS_PER_S,
             )
-            for place in sorted(places)
+            for place in sorted(symbols)
         )
     )
     return report_of(key, plan.clients, seconds, attempts, proofs)
