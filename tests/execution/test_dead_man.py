@@ -19,7 +19,7 @@ from xetrade_core.assembly.dead_man import counting_down
 from xetrade_core.assembly.following import follow_accounts
 from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import SystemClock
-from xetrade_core.errors import ConfigError, NotSupported
+from xetrade_core.errors import ConfigError, NotSupported, StoreUnavailable
 from xetrade_core.execution.clients import tradable_venues
 from xetrade_core.execution.dead_man import CountsDown, DeadMan, Fires, dead_man_of
 from xetrade_core.execution.streams import open_stream
@@ -150,3 +150,28 @@ async def test_a_venue_that_does_not_answer_lets_no_switch_of_another_fire() -> 
         finally:
             silent.answers.set()
     assert (silent.told, good.told[-1], set(good.told)) == ([0.03, 0], 0, {0.03, 0})
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["says so", "is silent"])
+async def test_a_store_that_is_away_lets_no_switch_of_a_symbol_fire(hangs: bool) -> None:
+    """What rests is at the venue, and this process lives: only symbols that are new are not known."""
+
+    class BySymbol(Counting):
+        dead_man = DeadMan(Fires.SILENCE, 0.01, 60, by_symbol=True)
+
+    async def open_orders(**_: object) -> list[Any]:
+        looks.append(1)
+        if len(looks) > 1:
+            if hangs:
+                await asyncio.Event().wait()
+            raise StoreUnavailable("the order store does not answer")
+        return [SimpleNamespace(intent=SimpleNamespace(symbol="BTC/USDT:USDT"))]
+
+    looks: list[int] = []
+    client = BySymbol(answers=True)
+    desk: Any = SimpleNamespace(
+        clients={("a", "main"): client}, clock=SystemClock(), orders=SimpleNamespace(open_orders=open_orders)
+    )
+    async with counting_down(desk, 0.03):
+        await until(lambda: len(client.told) > 3)
+    assert client.told[-1] == 0

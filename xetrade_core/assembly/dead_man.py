@@ -56,15 +56,22 @@ async def counting_down(desk: TradingDesk, within_s: float) -> AsyncIterator[Non
                 failing.add((name, symbol))
                 _tell_unarmed(name, symbol, error)
 
+    async def look(name: AccountName) -> set[str | None]:
+        """The symbols that have orders at work now. A store that is away hides new ones alone: those that are known go
+        on being told, as we live."""
+        try:
+            async with asyncio.timeout(within_s / _BEATS):
+                working = await desk.orders.open_orders(venue=name[0], account=name[1])
+        except (XETradeError, TimeoutError) as error:
+            _log.warning("dead_man_orders_not_known", account="/".join(name), error=str(error) or "no answer in time")
+            return set()
+        return {order.intent.symbol for order in working}
+
     async def keep_beating(name: AccountName) -> None:
         while True:
-            try:
-                if name in by_symbol:
-                    working = await desk.orders.open_orders(venue=name[0], account=name[1])
-                    armed[name].update(order.intent.symbol for order in working)
-                await asyncio.gather(*(arm(name, symbol) for symbol in armed[name]))
-            except XETradeError as error:  # the store is away: the venue counts on
-                _log.warning("dead_man_not_told", account="/".join(name), error=str(error))
+            if name in by_symbol:
+                armed[name] |= await look(name)
+            await asyncio.gather(*(arm(name, symbol) for symbol in armed[name]))
             await desk.clock.sleep(within_s / _BEATS)
 
     # Each account on its own: a venue that does not answer must not let the switches of the others fire.
