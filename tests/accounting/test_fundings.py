@@ -13,8 +13,10 @@ import pytest
 
 from tests.monitor.conftest import Trade
 from tests.support.sim import Sim, sim_process
+from tests.trading.samples import fill
 from xetrade_core.accounting.days import account_day
 from xetrade_core.accounting.export import export_fills, export_payments
+from xetrade_core.assembly import accounting
 from xetrade_core.assembly.accounting import collect_fundings
 from xetrade_core.assembly.watching import watch_positions
 from xetrade_core.clock import NS_PER_MS, SystemClock
@@ -28,6 +30,7 @@ from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import FUNDING_PAYMENTS, PNL_DAILY
 from xetrade_core.lake.trades import read_payments
 from xetrade_core.model.accounts import FundingPayment
+from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Side
 from xetrade_core.monitor.ledger import FillLedger, Selection
 from xetrade_core.monitor.limits import PositionLimits
@@ -119,6 +122,23 @@ def test_the_accounts_of_the_settings_are_asked_and_each_payment_is_kept_once(
     ledger.refresh()
     _, position = ledger.positions.values()
     assert position.funding == sum(booked(sim))
+
+
+def test_trades_that_come_late_bring_the_payments_of_the_time_since(
+    sim: Sim, machine: pytest.MonkeyPatch, store: OrderStore, trade: Trade
+) -> None:
+    machine.setattr(accounting, "PAYMENTS_LOOK_BACK_NS", 0)  # its hour is longer than this venue's fundings are apart
+    times = [one["time_ns"] for one in sim.account("binanceusdm")["journal"] if one["kind"] == "funding"]
+    swap = {"venue": "binanceusdm", "symbol": SYMBOL}
+    trade(("0.02", "60000"), at_ns=times[-2] + NS_PER_MS, **swap)
+    assert collect_fundings(load_settings(), SystemClock()).done == (1,)
+    early = fill(
+        "hand", "0.02", "60000", venue="binanceusdm", symbol=SYMBOL, exchange_ns=times[0] - NS_PER_MS,
+        received_ns=times[-1] + NS_PER_MS,
+    )  # fmt: skip
+    store.do(lambda transaction: transaction.add_fill(early, early.received_ns, Source.RECONCILIATION))
+    assert collect_fundings(load_settings(), SystemClock()).done == (len(times) - 1,)
+    assert [one.amount for one in read_fundings(store)] == booked(sim)
 
 
 def test_a_contract_of_which_a_venue_refuses_to_tell_costs_no_other_its_payments(

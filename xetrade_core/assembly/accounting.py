@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from xetrade_core.execution.clients import open_execution
 from xetrade_core.execution.fundings import fundings_since
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.market_data.marks import is_perpetual
+from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.settings import Settings
 from xetrade_core.telemetry import get_logger
 from xetrade_core.trading.execution import ErrorReply
@@ -156,12 +157,28 @@ async def _collect_account(store: OrderStore, client: CcxtExecution, symbols: It
         if not await client.lists(symbol):
             _log.warning("no funding is asked for of what is not listed", venue=venue, account=account, symbol=symbol)
             continue
-        since_ns = known[-1].at_ns - PAYMENTS_LOOK_BACK_NS if known else first[0].exchange_ns or first[0].received_ns
+        since_ns = _asked_from(store, known) if known else first[0].exchange_ns or first[0].received_ns
         try:
             count += add_fundings(store, await fundings_since(client, symbol, since_ns))
         except ErrorReply as error:
             refused.append(str(error))
     return count, refused
+
+
+def _asked_from(store: OrderReader, known: Sequence[FundingPayment]) -> int:
+    """From when on a contract's payments are asked for: shortly before the last that is known. Where trades of before
+    the first that is known have come since, nobody has asked for what was paid between: then from the first of them."""
+    first, last = known[0], known[-1]
+    late = store.traded(
+        venue=last.venue,
+        account=last.account,
+        symbols=(last.symbol,),
+        from_ns=last.at_ns,
+        at_to_ns=first.at_ns,
+    )
+    for fill, _ in late:
+        return fill.exchange_ns or fill.received_ns
+    return last.at_ns - PAYMENTS_LOOK_BACK_NS
 
 
 def book_days(
