@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal as D
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.monitor.conftest import Trade
+from tests.monitor.conftest import Trade, trading
 from xetrade_core.accounting.days import account_day, results
 from xetrade_core.accounting.equity import equity_of
 from xetrade_core.accounting.export import export_fills
@@ -77,6 +78,23 @@ def test_a_day_is_exported_by_the_venues_time_and_made_again_to_the_byte(
         (D(50_100), D("0.25"), "maker", D("0.0001")),
     ]
     assert [row.fill.price for row in read_fills(lake, "binance")] == [50_000, 50_100]
+
+
+def test_what_another_store_brought_in_stays_and_is_told(
+    store: OrderStore, lake: ObjectStore, trade: Trade, tmp_path: Path
+) -> None:
+    trade(("2", "100"), ("1", "101"), at_ns=DAY0 + 10)
+    export_fills(store, lake, "binance", DAY0)
+    with OrderStore(f"sqlite:///{tmp_path}/new.db") as new:
+        later = trading(new)
+        later(("3", "130"), at_ns=DAY0 + 5, side=Side.SELL, account="other")
+        made = export_fills(new, lake, "binance", DAY0)
+        assert (made.rows, made.kept) == (3, 2)
+        assert not export_fills(new, lake, "binance", DAY0).changed
+    assert [(row.fill.account, row.fill.amount) for row in read_fills(lake, "binance")] == [
+        ("other", 3), ("main", 2), ("main", 1),
+    ]  # fmt: skip
+    assert export_fills(store, lake, "binance", DAY0).kept == 1
 
 
 def test_what_is_read_is_what_was_written(store: OrderStore, lake: ObjectStore, trade: Trade) -> None:

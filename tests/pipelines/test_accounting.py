@@ -106,7 +106,9 @@ def test_a_day_of_fills_is_exported_and_accounted_for(venues: Sim, lake_store: O
     trade(("2", "130"), at_ns=day.start_ns + 9, side=Side.SELL, fee={"fee": D(1), "fee_currency": "USDT"})
     exported = materialize(fills, day)
     assert exported.success
-    assert verdicts(exported) == {"rows_valid": True, "none_left_out": True, "claimed": True}
+    assert verdicts(exported) == {
+        "rows_valid": True, "none_left_out": True, "in_the_store": True, "claimed": True,
+    }  # fmt: skip
     made = materialize(pnl_daily, day)
     assert made.success
     assert verdicts(made) == dict.fromkeys(PNL_CHECKS, True)
@@ -147,7 +149,7 @@ def test_a_day_of_funding_payments_is_exported_and_counted(
     add_fundings(orders, [payment])
     exported = materialize(funding_payments, day)
     assert exported.success
-    assert verdicts(exported) == {"rows_valid": True, "in_settlement": True}
+    assert verdicts(exported) == {"rows_valid": True, "in_the_store": True, "in_settlement": True}
     assert materialize(fills, day).success
     made = materialize(pnl_daily, day)
     assert set(verdicts(made).values()) == {True}

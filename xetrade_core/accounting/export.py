@@ -1,6 +1,7 @@
 """Trades and funding payments out of the order store into the lake, a venue and day at a time.
 
-Made again, a day is the same to the byte.
+Made again, a day is the same to the byte. What the lake has and the order store has not, because it is another store
+than before, stays where it is: nothing that was traded is ever taken back.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from xetrade_core.lake.day_tables import days_of, read_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.reference_schemas import INSTRUMENTS
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.lake.trades import StoredFill, write_fills, write_payments
+from xetrade_core.lake.trades import StoredFill, fills_beside, read_payments, write_fills, write_payments
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.positions.numbers import exact_sum
 from xetrade_core.symbols.parts import SymbolParts
@@ -26,7 +27,8 @@ from xetrade_core.trading.reader import OrderReader
 @dataclass(frozen=True, slots=True)
 class ExportedFills:
     """What was brought into the lake. `unsized` are instruments whose contract size nothing tells: their fills are
-    left out, and the day is not complete. `unclaimed` fills are of no order of ours, and no deliveries."""
+    left out, and the day is not complete. `unclaimed` fills are of no order of ours, and no deliveries. `kept` is how
+    many the lake had and the order store has not."""
 
     venue: str
     day_ns: int
@@ -35,6 +37,7 @@ class ExportedFills:
     changed: bool
     unclaimed: int
     unsized: tuple[str, ...]
+    kept: int = 0
 
 
 def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: int) -> ExportedFills:
@@ -48,6 +51,9 @@ def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: in
             unsized.add(fill.symbol)
         else:
             rows.append(StoredFill(fill, strategy, size))
+    kept = fills_beside(store, venue, start_ns, {row.fill.identity for row in rows})
+    if kept:
+        rows = sorted([*rows, *kept], key=_in_order)
     written = write_fills(store, venue, start_ns, rows)
     return ExportedFills(
         venue,
@@ -57,13 +63,20 @@ def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: in
         written.changed,
         sum(row.fill.client_id is None and not row.fill.delivers for row in rows),
         tuple(sorted(unsized)),
+        len(kept),
     )
+
+
+def _in_order(row: StoredFill) -> tuple[int, int, int, str]:
+    """As the order store gives them."""
+    fill = row.fill
+    return fill.exchange_ns or fill.received_ns, fill.received_ns, len(fill.trade_id), fill.trade_id
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedPayments:
     """What was brought into the lake. `foreign` are symbols whose payments are not in their settlement currency, so
-    that no profit can count them."""
+    that no profit can count them. `kept` is as of fills."""
 
     venue: str
     day_ns: int
@@ -72,16 +85,27 @@ class ExportedPayments:
     changed: bool
     totals: dict[str, Decimal]
     foreign: tuple[str, ...]
+    kept: int = 0
 
 
 def export_payments(reader: OrderReader, store: ObjectStore, venue: str, day_ns: int) -> ExportedPayments:
     """The funding payments of a venue's day. Raises StoreUnavailable, LakeError."""
     start_ns = day_start(day_ns)
     rows = read_fundings(reader, venue=venue, from_ns=start_ns, to_ns=start_ns + NS_PER_DAY)
+    known = {row.identity for row in rows}
+    kept = [row for row in read_payments(store, venue, start_ns) if row.identity not in known]
+    rows = sorted([*rows, *kept], key=lambda row: (row.at_ns, len(row.payment_id), row.payment_id)) if kept else rows
     foreign = {row.symbol for row in rows if SymbolParts.parse(row.symbol, venue).settle != row.currency}
     written = write_payments(store, venue, start_ns, rows)
     return ExportedPayments(
-        venue, start_ns, written.rows, written.rejected, written.changed, totals(rows), tuple(sorted(foreign))
+        venue,
+        start_ns,
+        written.rows,
+        written.rejected,
+        written.changed,
+        totals(rows),
+        tuple(sorted(foreign)),
+        len(kept),
     )
 
 

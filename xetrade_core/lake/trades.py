@@ -3,7 +3,7 @@ however many there are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -77,6 +77,18 @@ def read_fills(
     for day_ns in days_of(store, FILLS, venue):
         if (from_ns is None or day_ns >= from_ns) and (to_ns is None or day_ns < to_ns):
             yield from _read_file(store, day_key(FILLS.name, venue, day_ns))
+
+
+def fills_beside(
+    store: ObjectStore, venue: str, day_ns: int, known: Container[tuple[str, str, str, str]]
+) -> list[StoredFill]:
+    """The fills of a venue's day whose identity is not among those; nothing is built of the others."""
+    table = read_day(store, FILLS, venue, day_ns)
+    if table is None:
+        return []
+    names = (table.column(name).cast(pa.string()).to_pylist() for name in ("account", "symbol", "trade_id"))
+    wanted = pa.array([(venue, *name) not in known for name in zip(*names, strict=True)], pa.bool_())
+    return [row for batch in table.filter(wanted).to_batches() for row in _of_batch(batch)]
 
 
 def write_payments(store: ObjectStore, venue: str, day_ns: int, rows: Sequence[FundingPayment]) -> WrittenDay:

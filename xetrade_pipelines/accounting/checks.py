@@ -32,8 +32,10 @@ ORDERS_LEGAL = _spec("orders", "legal", "Nothing was said of an order that its s
 ORDERS_FILLED = _spec("orders", "have_fills", "What is filled has its trades (warns only): a reconciliation gets them.")
 FILLS_VALID = _spec("fills", "rows_valid", "Every fill fits the schema, and none is there twice.", blocking=True)
 FILLS_WHOLE = _spec("fills", "none_left_out", "The contract size of every fill is known, so none is left out.")
+FILLS_STORED = _spec("fills", "in_the_store", "The order store has every fill that the lake has (another store?).")
 FILLS_CLAIMED = _spec("fills", "claimed", "Every fill is of an order of ours (warns only): others trade the account.")
 PAYMENTS_VALID = _spec("funding_payments", "rows_valid", "Every payment fits the schema, once.", blocking=True)
+PAYMENTS_STORED = _spec("funding_payments", "in_the_store", "The order store has every payment that the lake has.")
 PAYMENTS_SETTLED = _spec("funding_payments", "in_settlement", "Every payment is in its contract's settlement currency.")
 PNL_ADDS_UP = _spec(
     "pnl_daily", "adds_up", "Every net is realized - fees + funding + the change of unrealized.", blocking=True
@@ -52,8 +54,8 @@ POSITIONS_WITHIN = _spec(
 POSITIONS_HAVE_FILLS = _spec("positions", "have_fills", "No holding of the order store is without a fill.")
 POSITIONS_EQUAL = _spec("positions", "equal_the_venues", "The venue holds what our fills make, where it can be asked.")
 ORDERS_SPECS = (ORDERS_VALID, ORDERS_WHOLE, ORDERS_LEGAL, ORDERS_FILLED)
-FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_CLAIMED)
-PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_SETTLED)
+FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_STORED, FILLS_CLAIMED)
+PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_STORED, PAYMENTS_SETTLED)
 PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_MARKED_AT_END, PNL_FROM_FILLS, PNL_FROM_FUNDING)
 POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_WITHIN, POSITIONS_HAVE_FILLS, POSITIONS_EQUAL)
 
@@ -88,10 +90,12 @@ def orders_checks(made: ExportedOrders) -> list[dg.AssetCheckResult]:
 def fills_checks(made: ExportedFills) -> list[dg.AssetCheckResult]:
     """The verdicts on a day of fills."""
     rejected = [f"{made.rejected} rows"] if made.rejected else []
+    kept = [f"{made.kept} fills"] if made.kept else []
     unclaimed = [f"{made.unclaimed} fills"] if made.unclaimed else []
     return [
         _result(FILLS_VALID, rejected, f"{made.rejected} rows rejected"),
         _result(FILLS_WHOLE, made.unsized, f"{len(made.unsized)} instruments of unknown contract size"),
+        _result(FILLS_STORED, kept, f"{made.kept} fills in the lake alone: they stay"),
         _result(FILLS_CLAIMED, unclaimed, f"{made.unclaimed} of {made.rows} fills of no order of ours", warns=True),
     ]
 
@@ -99,8 +103,10 @@ def fills_checks(made: ExportedFills) -> list[dg.AssetCheckResult]:
 def payments_checks(made: ExportedPayments) -> list[dg.AssetCheckResult]:
     """The verdicts on a day of funding payments."""
     rejected = [f"{made.rejected} rows"] if made.rejected else []
+    kept = [f"{made.kept} payments"] if made.kept else []
     return [
         _result(PAYMENTS_VALID, rejected, f"{made.rejected} rows rejected"),
+        _result(PAYMENTS_STORED, kept, f"{made.kept} payments in the lake alone: they stay"),
         _result(PAYMENTS_SETTLED, made.foreign, f"{len(made.foreign)} symbols paid in another currency"),
     ]
 
