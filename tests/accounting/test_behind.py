@@ -10,7 +10,7 @@ import pytest
 
 from tests.monitor.conftest import Trade, trading
 from tests.symbols.test_mapping import instrument
-from tests.trading.samples import fill
+from tests.trading.samples import event, fill, intent, report
 from xetrade_core.accounting.behind import MOST_DAYS
 from xetrade_core.accounting.export import export_fills
 from xetrade_core.assembly.accounting import book_days
@@ -18,13 +18,15 @@ from xetrade_core.lake.day_tables import read_day
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PNL_DAILY
 from xetrade_core.model.accounts import FundingPayment
-from xetrade_core.model.order_events import Source
+from xetrade_core.model.order_events import EventKind, Source
 from xetrade_core.model.orders import Side
 from xetrade_core.positions.daily import NS_PER_DAY
 from xetrade_core.reference.days import store_listing
 from xetrade_core.settings import Settings
+from xetrade_core.trading.evidence import record_report
 from xetrade_core.trading.fundings import add_fundings
 from xetrade_core.trading.store import OrderStore
+from xetrade_core.trading.transaction import Transaction
 
 VENUE, SWAP = "binanceusdm", "BTC/USDT:USDT"
 DAYS = [(20_500 + number) * NS_PER_DAY for number in range(6)]
@@ -72,6 +74,30 @@ def test_a_fill_and_a_payment_that_come_late_have_the_days_since_made_again(
     table = read_day(lake, PNL_DAILY, VENUE, DAYS[2])
     assert table is not None
     assert table["funding"].to_pylist() == [D("-0.5")]
+    assert booked(settings, lake) == [4, 5]
+
+
+def test_an_order_that_is_found_late_has_its_trades_moved_to_its_strategy(
+    store: OrderStore, lake: ObjectStore, settings: Settings, trade: Trade
+) -> None:
+    """It was in doubt for days: its trade was of nobody's until the venue's id of it was known."""
+    trade(("2", "100"), at_ns=DAYS[0], venue=VENUE, symbol=SWAP)
+    at = {"exchange_ns": DAYS[1], "received_ns": DAYS[1]}
+    told = fill("late", "1", "100", venue=VENUE, symbol=SWAP, venue_order_id="v9", **at)
+    store.do(lambda transaction: transaction.add_fill(told, DAYS[1], Source.STREAM))
+    assert booked(settings, lake) == [0, 1, 2, 3, 4, 5]
+    one = intent(77, venue=VENUE, symbol=SWAP, amount=D(1), strategy="maker")
+
+    def found(transaction: Transaction) -> None:
+        transaction.append(one.client_id, event(EventKind.INTENDED, intent=one, at_ns=1, source=Source.SERVICE))
+        transaction.append(one.client_id, event(EventKind.SUBMITTED, source=Source.SERVICE))
+        record_report(transaction, one.client_id, report(venue_order_id="v9", symbol=SWAP), Source.QUERY, 3)
+
+    store.do(found)
+    assert booked(settings, lake) == [1, 2, 3, 4, 5]
+    table = read_day(lake, PNL_DAILY, VENUE, DAYS[3])
+    assert table is not None
+    assert [(row["strategy"], row["quantity"]) for row in table.to_pylist()] == [("maker", 3)]
     assert booked(settings, lake) == [4, 5]
 
 

@@ -479,7 +479,7 @@ def test_fills_and_payments_are_counted_by_the_day_of_the_venues_time(store: Ord
     for number, at_ns in enumerate((day - 1, day, 2 * day - 1, 2 * day)):
         traded = fill(f"t{number}", "1", "100", exchange_ns=at_ns, received_ns=5 * day)
         store.do(lambda transaction, one=traded: transaction.add_fill(one, 4, Source.STREAM))
-    assert store.fills_by_day("binance", 2 * day) == {(0, "BTC/USDT"): 1, (day, "BTC/USDT"): 2}
+    assert store.fills_by_day("binance", 2 * day) == {(0, "BTC/USDT"): (1, 0), (day, "BTC/USDT"): (2, 0)}
     assert store.fills_by_day("okx", 2 * day) == {}
     paid = [FundingPayment("okx", "main", "BTC/USDT:USDT", f"p{n}", D(1), "USDT", n * day // 2) for n in range(5)]
     add_fundings(store, paid)

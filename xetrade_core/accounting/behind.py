@@ -1,4 +1,5 @@
-"""Of which earlier days the order store has more than the lake: trades and payments came late, or nobody made the days.
+"""Of which earlier days the order store has more than the lake: trades and payments came late, or the order that made
+a trade was found late, or nobody made the days.
 A day of which it has less is left as it is: the store may be a new one.
 
 A day that was found to be in order is not looked at again until the store or the lake has other rows of earlier days:
@@ -18,14 +19,14 @@ from xetrade_core.accounting.openings import first_stale, made_of
 from xetrade_core.errors import ObjectNotFound
 from xetrade_core.lake.layout import NS_PER_DAY
 from xetrade_core.lake.store import ObjectStore
-from xetrade_core.lake.trades import count_fills, count_payments
+from xetrade_core.lake.trades import count_claimed, count_fills, count_payments
 from xetrade_core.trading.fundings import fundings_by_day
 from xetrade_core.trading.reader import OrderReader
 
 #: the profit of days before is made by hand: a trade of a wrong year would have every day since made again
 MOST_DAYS = 400
-Counts = Mapping[int, tuple[int, int]]
-"""Fills and funding payments, by the start of their day."""
+Counts = Mapping[int, tuple[int, int, int]]
+"""Fills, those of orders of ours, and funding payments, by the start of their day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,10 @@ def find_behind(reader: OrderReader, store: ObjectStore, venue: str, before_ns: 
         return Behind((), (), stored)
     missing = tuple(
         day_ns
-        for day_ns, (fills, payments) in sorted(counts.items())
-        if fills > count_fills(store, venue, day_ns) or payments > count_payments(store, venue, day_ns)
+        for day_ns, (fills, claimed, payments) in sorted(counts.items())
+        if fills > count_fills(store, venue, day_ns)
+        or claimed > count_claimed(store, venue, day_ns)
+        or payments > count_payments(store, venue, day_ns)
     )
     earliest_ns = before_ns - MOST_DAYS * NS_PER_DAY
     first = min([*missing, first_stale(store, venue, earliest_ns, before_ns)])
@@ -69,12 +72,13 @@ def keep_caught_up(store: ObjectStore, venue: str, before_ns: int, stored: str) 
 def _counts(reader: OrderReader, store: ObjectStore, venue: str, before_ns: int) -> Counts:
     """What the order store has of each day, without the fills that an export leaves out."""
     sizes = known_sizes(reader, store, venue)
-    found: dict[int, tuple[int, int]] = {}
-    for (day_ns, symbol), count in reader.fills_by_day(venue, before_ns).items():
-        fills, payments = found.get(day_ns, (0, 0))
-        found[day_ns] = (fills + (count if size_of(venue, symbol, sizes) is not None else 0), payments)
-    for day_ns, count in fundings_by_day(reader, venue, before_ns).items():
-        found[day_ns] = (found.get(day_ns, (0, 0))[0], count)
+    found: dict[int, tuple[int, int, int]] = {}
+    for (day_ns, symbol), (many, ours) in reader.fills_by_day(venue, before_ns).items():
+        fills, claimed, _ = found.get(day_ns, (0, 0, 0))
+        sized = size_of(venue, symbol, sizes) is not None
+        found[day_ns] = (fills + many, claimed + ours, 0) if sized else (fills, claimed, 0)
+    for day_ns, paid in fundings_by_day(reader, venue, before_ns).items():
+        found[day_ns] = (*found.get(day_ns, (0, 0, 0))[:2], paid)
     return found
 
 

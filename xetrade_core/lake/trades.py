@@ -128,6 +128,19 @@ def count_fills(store: ObjectStore, venue: str, day_ns: int) -> int:
     return _count(store, day_key(FILLS.name, venue, day_ns))
 
 
+def count_claimed(store: ObjectStore, venue: str, day_ns: int) -> int:
+    """How many of them are of orders of ours; see `count_fills`."""
+    key = day_key(FILLS.name, venue, day_ns)
+    if store.stat(key) is None:
+        return 0
+    with store.open(key) as source:
+        return sum(
+            len(column) - column.null_count
+            for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=["client_id"])
+            for column in batch.columns
+        )
+
+
 def count_payments(store: ObjectStore, venue: str, day_ns: int) -> int:
     """How many funding payments of a venue's day are in the lake; see `count_fills`."""
     return _count(store, day_key(FUNDING_PAYMENTS.name, venue, day_ns))

@@ -190,14 +190,16 @@ class OrderReader:
             for row in connection.execution_options(yield_per=_PAGE).execute(query):
                 yield records.read_fill(row), row.strategy
 
-    def fills_by_day(self, venue: str, before_ns: int) -> dict[tuple[int, str], int]:
-        """How many fills on a venue there are of each UTC day (its start) and symbol, by their time at the venue."""
+    def fills_by_day(self, venue: str, before_ns: int) -> dict[tuple[int, str], tuple[int, int]]:
+        """How many fills on a venue there are of each UTC day (its start) and symbol, by their time at the venue; and
+        how many of them are of orders of ours."""
         at_ns = func.coalesce(FILLS.c.exchange_ns, FILLS.c.received_ns)
         day_ns = (at_ns - at_ns % NS_PER_DAY).label("day_ns")
-        query = select(day_ns, FILLS.c.symbol, func.count().label("many")).group_by(day_ns, FILLS.c.symbol)
+        counts = func.count().label("many"), func.count(FILLS.c.client_id).label("claimed")
+        query = select(day_ns, FILLS.c.symbol, *counts).group_by(day_ns, FILLS.c.symbol)
         with self.reading() as connection:
             rows = connection.execute(query.where(FILLS.c.venue == venue, at_ns < before_ns)).all()
-        return {(row.day_ns, row.symbol): row.many for row in rows}
+        return {(row.day_ns, row.symbol): (row.many, row.claimed) for row in rows}
 
     def accounts(self) -> set[tuple[str, str]]:
         """Venue and account of everything that has orders or trades."""
