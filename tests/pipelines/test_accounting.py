@@ -38,7 +38,7 @@ pytestmark = pytest.mark.xdist_group("simulated venues")
 
 
 VENUES = tuple(venue.id for venue in registry.venues())
-PNL_CHECKS = ("adds_up", "marked", "marked_at_the_end", "from_fills", "from_funding")
+PNL_CHECKS = ("adds_up", "marked", "marked_at_the_end", "fees_counted", "from_fills", "from_funding")
 POSITION_CHECKS = ("rows_valid", "marked", "within_limits", "have_fills", "equal_the_venues")
 
 
@@ -136,6 +136,20 @@ def test_a_day_that_was_marked_long_before_its_end_warns_and_says_how_long(
     assert "7200" in str(materialization.metadata["positions"].value)
     monkeypatch.setenv("XETRADE_MONITOR__DAY_MARK_WITHIN_S", "7200")
     assert verdicts(materialize(pnl_daily, day)) == dict.fromkeys(PNL_CHECKS, True)
+
+
+def test_fees_that_no_net_has_are_told(machine: Path, trade: Trade) -> None:
+    day = yesterday()
+    for number, (side, fee) in enumerate(((Side.BUY, "0.001"), (Side.SELL, "0.0015"))):
+        trade(("2", "100"), at_ns=day.start_ns + number, side=side, fee={"fee": D(fee), "fee_currency": "BNB"})
+    assert materialize(fills, day).success
+    made = materialize(pnl_daily, day)
+    assert made.success
+    [check] = [one for one in made.get_asset_check_evaluations() if not one.passed]
+    assert (check.check_name, check.severity) == ("fees_counted", dg.AssetCheckSeverity.WARN)
+    assert check.metadata["examples"].value == ["0.0025 BNB"]
+    [materialization] = made.asset_materializations_for_node("pnl_daily")
+    assert "0.0025 BNB" in str(materialization.metadata["positions"].value)
 
 
 def test_a_day_of_funding_payments_is_exported_and_counted(

@@ -80,6 +80,15 @@ class DayProfit:
         return tuple(sorted({row.holder.symbol for row in self.rows if row.quantity and row.mark is None}))
 
     @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Fees (and fundings, as negative ones) that no net has, as nothing tells what their currency is worth."""
+        found: dict[str, list[Decimal]] = {}
+        for row in self.rows:
+            for currency, fee in row.unvalued.items():
+                found.setdefault(currency, []).append(fee)
+        return tuple(f"{plain(exact_sum(fees))} {currency}" for currency, fees in sorted(found.items()))
+
+    @property
     def mark_ages_s(self) -> dict[str, float]:
         """How long before the day's end, or before now, the mark of each open symbol was, the oldest first."""
         ages = {symbol: max(self.until_ns - at_ns, 0) / NS_PER_S for symbol, at_ns in self.marked_ns.items()}

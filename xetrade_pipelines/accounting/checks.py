@@ -44,6 +44,9 @@ PNL_MARKED = _spec("pnl_daily", "marked", "Every position that is open has a mar
 PNL_MARKED_AT_END = _spec(
     "pnl_daily", "marked_at_the_end", "The mark of every open position is of shortly before the day's end (warns only)."
 )
+PNL_COUNTED = _spec(
+    "pnl_daily", "fees_counted", "Every fee is in the net: none is in a currency of no known value (warns only)."
+)
 PNL_FROM_FILLS = _spec("pnl_daily", "from_fills", "The rows count as many fills as the day of fills has.")
 PNL_FROM_FUNDING = _spec("pnl_daily", "from_funding", "The rows' funding is what the day's funding payments come to.")
 POSITIONS_VALID = _spec("positions", "rows_valid", "Every row fits the schema; none had to be rejected.", blocking=True)
@@ -56,7 +59,7 @@ POSITIONS_EQUAL = _spec("positions", "equal_the_venues", "The venue holds what o
 ORDERS_SPECS = (ORDERS_VALID, ORDERS_WHOLE, ORDERS_LEGAL, ORDERS_FILLED)
 FILLS_SPECS = (FILLS_VALID, FILLS_WHOLE, FILLS_STORED, FILLS_CLAIMED)
 PAYMENTS_SPECS = (PAYMENTS_VALID, PAYMENTS_STORED, PAYMENTS_SETTLED)
-PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_MARKED_AT_END, PNL_FROM_FILLS, PNL_FROM_FUNDING)
+PNL_SPECS = (PNL_ADDS_UP, PNL_MARKED, PNL_MARKED_AT_END, PNL_COUNTED, PNL_FROM_FILLS, PNL_FROM_FUNDING)
 POSITIONS_SPECS = (POSITIONS_VALID, POSITIONS_MARKED, POSITIONS_WITHIN, POSITIONS_HAVE_FILLS, POSITIONS_EQUAL)
 
 
@@ -126,6 +129,7 @@ def profit_checks(made: DayProfit, mark_within_s: float) -> list[dg.AssetCheckRe
             f"{len(early)} symbols marked more than {mark_within_s:g} s before the day's end, or before now",
             warns=True,
         ),
+        _result(PNL_COUNTED, made.uncounted, f"fees in {len(made.uncounted)} currencies are in no net", warns=True),
         _result(PNL_FROM_FILLS, differ, f"{made.fills} fills counted, {made.fills_read} in the day of fills"),
         _result(PNL_FROM_FUNDING, sorted(paid), f"funding differs in {len(paid)} currencies"),
     ]

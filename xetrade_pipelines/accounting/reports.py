@@ -81,6 +81,7 @@ def profit_result(made: DayProfit, pictures: dict[str, bytes], mark_within_s: fl
             "unrealized": short_text(row.unrealized),
             "net": short_text(row.net),
             "in": row.settle,
+            "fees apart": ", ".join(f"{short_text(fee)} {name}" for name, fee in sorted(row.unvalued.items())) or None,
             "mark's age s": None if row.mark is None else round(ages_s[row.holder.symbol], 1),
         }
         for row in made.rows[:SHOWN]
