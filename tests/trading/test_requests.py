@@ -16,7 +16,8 @@ from xetrade_core.model.instruments import InstrumentStatus, MarketType
 from xetrade_core.model.orders import OrderType, Side, Terms, TimeInForce
 from xetrade_core.trading.asking import pricing
 from xetrade_core.trading.marks import Marks
-from xetrade_core.trading.requests import Pricing, Rounding, fit, to_intent
+from xetrade_core.trading.requests import STRATEGY_LENGTH, Pricing, Rounding, fit, to_intent
+from xetrade_core.trading.schema import HOLDINGS, ORDERS
 
 PRICING = Pricing(mark=D(50_000), rate=D(1))
 
@@ -29,6 +30,8 @@ PRICING = Pricing(mark=D(50_000), rate=D(1))
         ({"amount": D("9001")}, r"quantity 9001 is not valid: at most 9000 BTC"),
         ({"amount": D("0.00009")}, r"notional 4.5 is not valid: at least 5 USDT"),
         ({"amount": D("200"), "price": D(50_000)}, r"notional 10000000 is not valid: at most 9000000 USDT"),
+        ({"strategy": "s" * 65}, r"strategy 's{64}' is not valid: at most 64 characters that can be printed"),
+        ({"strategy": "a\0b"}, r"strategy 'a\\x00b' is not valid: at most 64 characters that can be printed"),
         ({"amount": D(0)}, r"quantity 0 is not valid: a number above zero"),
         ({"amount": D("1e999999")}, r"quantity 1E\+999999 is not valid: a number above zero, of at most 40 digits"),
         ({"price": D("1e-999999")}, r"price 1E-999999 is not valid: a number above zero, of at most 40 digits"),
@@ -43,6 +46,16 @@ PRICING = Pricing(mark=D(50_000), rate=D(1))
 def test_what_the_venue_would_not_take_is_refused_before_it_is_sent(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidOrder, match=said):
         fit(request(**changes), SPOT, PRICING)
+
+
+def test_a_market_order_may_be_worth_more_than_one_with_a_price() -> None:
+    """As Binance has it: `applyMaxToMarket` is false."""
+    asked = request(type=OrderType.MARKET, price=None, amount=D(200))
+    assert fit(asked, SPOT, PRICING)[:2] == (D(200), None)
+
+
+def test_a_strategy_may_be_as_long_as_the_store_has_room_for() -> None:
+    assert ORDERS.c.strategy.type.length == HOLDINGS.c.strategy.type.length == STRATEGY_LENGTH
 
 
 def test_nothing_is_rounded_unless_asked() -> None:

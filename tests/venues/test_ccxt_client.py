@@ -83,6 +83,14 @@ async def test_the_instruments_are_those_that_the_venue_lists(sim: Sim, name: st
             assert getattr(row, field) == getattr(listed, field), field
 
 
+@pytest.mark.parametrize(("name", "most"), [("binance", 9_000_000), ("binanceusdm", None), ("okx", None)])
+async def test_what_an_order_may_be_worth_at_most_is_known_where_the_venue_says_it_in_quote_currency(
+    sim: Sim, name: str, most: int | None
+) -> None:
+    async with client_of(sim, name) as client:
+        assert {row.max_notional for row in await client.instruments()} == {most}
+
+
 @pytest.mark.parametrize(("name", "symbol"), CASES)
 async def test_quotes_are_the_touch_of_the_book(sim: Sim, name: str, symbol: str) -> None:
     async with client_of(sim, name) as client:

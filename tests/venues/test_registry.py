@@ -159,6 +159,8 @@ def test_listings_read_as_ccxt_reads_them(name: str) -> None:
         limits = market["limits"]
         assert _floats(ours.min_amount, ours.max_amount) == [limits["amount"]["min"], largest]
         assert _floats(ours.min_notional) == [limits["cost"]["min"]]
+        if name == "binance":
+            assert _floats(ours.max_notional) == [limits["cost"]["max"]]
 
 
 @pytest.mark.recordings

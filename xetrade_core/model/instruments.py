@@ -34,7 +34,8 @@ class Instrument:
     `symbol` is universal (`BTC/USDT`, `BTC/USDT:USDT`); `venue_id` is what the venue calls it (`BTCUSDT`, `BTC-USDT-
     SWAP`). `price_tick` is in quote currency; `lot` in base currency for spot and in contracts otherwise;
     `contract_size` in base currency (linear) or quote currency (inverse), 1 for spot. `min_amount` and `max_amount`
-    are in the unit of `lot`, `min_notional` and `max_notional` in quote currency; None where the venue states none.
+    are in the unit of `lot`, `min_notional` and `max_notional` (of an order with a price) in quote currency; None
+    where the venue states none.
     """
 
     venue: str

@@ -16,6 +16,7 @@ from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.model.orders import Intent, OrderType, Side, Terms, TimeInForce
 
+STRATEGY_LENGTH = 64  # what the order store has room for
 _MAGNITUDE = 40  # and as many zeros behind the point: what is reckoned of it is still a number then
 
 
@@ -75,7 +76,7 @@ def fit(request: OrderRequest, instrument: Instrument, pricing: Pricing) -> tupl
     _require_bounds(amount, instrument, request)
     reserve = reserve_at(request, price if price is not None else _market_price(request, pricing))
     if not request.reduce_only:  # what is left of a position must be closable, however small: the venue decides
-        _require_notional(amount, price if price is not None else pricing.mark, instrument)
+        _require_notional(amount, price, pricing.mark, instrument)
     return amount, price, reserve
 
 
@@ -146,6 +147,9 @@ def require_number(name: str, value: Decimal) -> None:
 
 def _require_sense(request: OrderRequest) -> None:
     """Whether the fields fit each other, whatever the venue."""
+    if len(request.strategy) > STRATEGY_LENGTH or not request.strategy.isprintable():
+        shown = request.strategy[:STRATEGY_LENGTH]
+        raise InvalidOrder("strategy", repr(shown), f"at most {STRATEGY_LENGTH} characters that can be printed")
     for name, value in (("quantity", request.amount), ("price", request.price)):
         if value is not None:
             require_number(name, value)
@@ -182,14 +186,15 @@ def _require_bounds(amount: Decimal, instrument: Instrument, request: OrderReque
         raise InvalidOrder("quantity", amount, f"at most {plain(instrument.max_amount)} {unit_of(instrument)}")
 
 
-def _require_notional(amount: Decimal, price: Decimal | None, instrument: Instrument) -> None:
-    if price is None:
+def _require_notional(amount: Decimal, price: Decimal | None, mark: Decimal | None, instrument: Instrument) -> None:
+    valued_at = mark if price is None else price
+    if valued_at is None:
         return
-    notional = Terms(instrument.contract_size, is_inverse(instrument)).value(amount, price)
+    notional = Terms(instrument.contract_size, is_inverse(instrument)).value(amount, valued_at)
     quote = Contract.currencies(instrument.symbol)[1]
     if instrument.min_notional is not None and notional < instrument.min_notional:
         raise InvalidOrder("notional", plain(notional), f"at least {plain(instrument.min_notional)} {quote}")
-    if instrument.max_notional is not None and notional > instrument.max_notional:
+    if price is not None and instrument.max_notional is not None and notional > instrument.max_notional:
         raise InvalidOrder("notional", plain(notional), f"at most {plain(instrument.max_notional)} {quote}")
 
 

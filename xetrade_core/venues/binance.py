@@ -25,6 +25,7 @@ from xetrade_core.venues.venue import (
 
 _CHECKED = date(2026, 11, 20)
 _STREAMS = "https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams"
+_FILTERS = "https://developers.binance.com/docs/binance-spot-api-docs/filters"
 _REST = "https://developers.binance.com/docs/binance-spot-api-docs/rest-api"
 
 VENUE = Venue(
@@ -79,6 +80,7 @@ VENUE = Venue(
         ),
         emulated=(Capability.AMEND,),
     ),
+    bounds_notional=True,
     contracts_at=("binanceusdm", "binancecoinm"),
     facts=(
         Fact("sync", "U == previous u + 1; the first has U <= lastUpdateId + 1 <= u", _CHECKED, _STREAMS),
@@ -88,6 +90,7 @@ VENUE = Venue(
         Fact("streams", "1024 streams a connection; 300 connections per 5 minutes per IP", _CHECKED, _STREAMS),
         Fact("weight", "6000 a minute per IP; depth costs 5/25/50/250 to 100/500/1000/5000 levels", _CHECKED, _REST),
         Fact("ban", "429 carries Retry-After; going on leads to 418, a ban of 2 minutes to 3 days", _CHECKED, _REST),
+        Fact("value", "NOTIONAL bounds an order's value; its maxNotional not a market order's", _CHECKED, _FILTERS),
         Fact(
             "client ids",
             "newClientOrderId, 36 of letters, digits and .:/_-, unique among "

@@ -127,6 +127,7 @@ class _Filter(msgspec.Struct):
     maxQty: Decimal | None = None
     minNotional: Decimal | None = None
     notional: Decimal | None = None
+    maxNotional: Decimal | None = None
 
 
 class _Listing(msgspec.Struct):
@@ -189,6 +190,7 @@ class BinanceInstruments:
             min_amount=lot.minQty if lot else None,
             max_amount=lot.maxQty if lot else None,
             min_notional=(worth.minNotional or worth.notional) if worth else None,
+            max_notional=worth.maxNotional if worth else None,
         )
 
     def venue_id(self, symbol: str) -> str:

@@ -62,6 +62,7 @@ def market_instrument(venue: Venue, market: Mapping[str, Any], precision_mode: i
     Raises KeyError, TypeError or ValueError for a row that is none.
     """
     limits, precision = market.get("limits") or {}, market["precision"]
+    worth = limits.get("cost") or {}
     contract_size = _decimal(market.get("contractSize")) if venue.counts_contracts else None
     return Instrument(
         venue=venue.id,
@@ -74,7 +75,8 @@ def market_instrument(venue: Venue, market: Mapping[str, Any], precision_mode: i
         status=InstrumentStatus.HALTED if market.get("active") is False else InstrumentStatus.TRADING,
         min_amount=_decimal((limits.get("amount") or {}).get("min")),
         max_amount=_decimal((limits.get("amount") or {}).get("max")),
-        min_notional=_decimal((limits.get("cost") or {}).get("min")),
+        min_notional=_decimal(worth.get("min")),
+        max_notional=_decimal(worth.get("max")) if venue.bounds_notional else None,
     )
 
 

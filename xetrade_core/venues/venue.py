@@ -349,6 +349,7 @@ class Venue:
     `errors` maps the venue's raw error codes (as text) to what they mean; a code that is not there is unclassified.
     `funding` is None where nothing is funded. `counts_contracts`: sizes of derivatives are in contracts; False where
     they are in base or quote currency whatever a contract is worth, so that one unit of size is one of the currency.
+    `bounds_notional`: it states the most that an order with a price may be worth, in quote currency.
     `times_in_force` are how long its orders may stay. `contracts_at` are the ids under which the same exchange lists
     perpetuals where this one lists none: people say binance for both. `marks` is None where the venue marks nothing.
     """
@@ -371,6 +372,7 @@ class Venue:
     funding: FundingRules | None = None
     marks: MarkCall | None = None
     counts_contracts: bool = True
+    bounds_notional: bool = False
     times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
     contracts_at: tuple[str, ...] = ()
     status: VenueStatus = VenueStatus.LIVE
