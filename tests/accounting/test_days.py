@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from xetrade_core.lake.trade_schemas import FILLS, PNL_DAILY, POSITIONS, adds_up
 from xetrade_core.lake.trades import StoredFill, fill_table, read_fills
 from xetrade_core.lake.venue_hours import read_venue_span
 from xetrade_core.market_data.marks import Mark, MarkKind
+from xetrade_core.model.order_events import Source
 from xetrade_core.model.orders import Fill, Side, Terms
 from xetrade_core.monitor.view import view
 from xetrade_core.positions.book import Holder
@@ -95,6 +97,19 @@ def test_what_another_store_brought_in_stays_and_is_told(
         ("other", 3), ("main", 2), ("main", 1),
     ]  # fmt: skip
     assert export_fills(store, lake, "binance", DAY0).kept == 1
+
+
+def test_a_store_that_does_not_know_the_order_takes_no_fill_from_its_strategy(
+    store: OrderStore, lake: ObjectStore, trade: Trade, tmp_path: Path
+) -> None:
+    trade(("2", "100"), at_ns=DAY0 + 10)
+    export_fills(store, lake, "binance", DAY0)
+    [before] = read_fills(lake, "binance")
+    with OrderStore(f"sqlite:///{tmp_path}/new.db") as new:
+        told = msgspec.structs.replace(before.fill, client_id=None)
+        new.do(lambda transaction: transaction.add_fill(told, DAY0, Source.RECONCILIATION))
+        assert export_fills(new, lake, "binance", DAY0).kept == 1
+    assert list(read_fills(lake, "binance")) == [before]
 
 
 def test_what_is_read_is_what_was_written(store: OrderStore, lake: ObjectStore, trade: Trade) -> None:
@@ -273,8 +288,6 @@ def test_a_row_that_does_not_add_up_is_refused(store: OrderStore, lake: ObjectSt
 def test_a_number_with_more_digits_than_are_kept_is_an_error_and_no_rounding(trade: Trade, store: OrderStore) -> None:
     trade(("1", "100"), at_ns=DAY0)
     [(fill, strategy)] = store.traded()
-    import msgspec
-
     longer = msgspec.structs.replace(fill, price=D("1e-19"))
     with pytest.raises(SchemaViolation, match="fills cannot be kept"):
         fill_table([StoredFill(longer, strategy, D(1))])

@@ -28,7 +28,7 @@ from xetrade_core.trading.reader import OrderReader
 class ExportedFills:
     """What was brought into the lake. `unsized` are instruments whose contract size nothing tells: their fills are
     left out, and the day is not complete. `unclaimed` fills are of no order of ours, and no deliveries. `kept` is how
-    many the lake had and the order store has not."""
+    many the lake alone knows, or knows the orders of."""
 
     venue: str
     day_ns: int
@@ -51,9 +51,7 @@ def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: in
             unsized.add(fill.symbol)
         else:
             rows.append(StoredFill(fill, strategy, size))
-    kept = fills_beside(store, venue, start_ns, {row.fill.identity for row in rows})
-    if kept:
-        rows = sorted([*rows, *kept], key=_in_order)
+    rows, kept = _with_kept(store, venue, start_ns, rows)
     written = write_fills(store, venue, start_ns, rows)
     return ExportedFills(
         venue,
@@ -63,8 +61,22 @@ def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: in
         written.changed,
         sum(row.fill.client_id is None and not row.fill.delivers for row in rows),
         tuple(sorted(unsized)),
-        len(kept),
+        kept,
     )
+
+
+def _with_kept(store: ObjectStore, venue: str, day_ns: int, rows: list[StoredFill]) -> tuple[list[StoredFill], int]:
+    """With what the lake has of the day and the order store has not, and how much that is: a fill, or whose it is."""
+    by_identity = {row.fill.identity: row for row in rows}
+    claimed = {identity for identity, row in by_identity.items() if row.fill.client_id is not None}
+    kept = [
+        row
+        for row in fills_beside(store, venue, day_ns, claimed)
+        if row.fill.client_id is not None or row.fill.identity not in by_identity
+    ]
+    if not kept:
+        return rows, 0
+    return sorted((by_identity | {row.fill.identity: row for row in kept}).values(), key=_in_order), len(kept)
 
 
 def _in_order(row: StoredFill) -> tuple[int, int, int, str]:

@@ -32,7 +32,7 @@ ORDERS_LEGAL = _spec("orders", "legal", "Nothing was said of an order that its s
 ORDERS_FILLED = _spec("orders", "have_fills", "What is filled has its trades (warns only): a reconciliation gets them.")
 FILLS_VALID = _spec("fills", "rows_valid", "Every fill fits the schema, and none is there twice.", blocking=True)
 FILLS_WHOLE = _spec("fills", "none_left_out", "The contract size of every fill is known, so none is left out.")
-FILLS_STORED = _spec("fills", "in_the_store", "The order store has every fill that the lake has (another store?).")
+FILLS_STORED = _spec("fills", "in_the_store", "The order store has every fill that the lake has, and its order.")
 FILLS_CLAIMED = _spec("fills", "claimed", "Every fill is of an order of ours (warns only): others trade the account.")
 PAYMENTS_VALID = _spec("funding_payments", "rows_valid", "Every payment fits the schema, once.", blocking=True)
 PAYMENTS_STORED = _spec("funding_payments", "in_the_store", "The order store has every payment that the lake has.")
