@@ -16,6 +16,7 @@ from tests.trading.samples import event, fill, intent
 from xetrade_core.accounting.days import account_day
 from xetrade_core.accounting.export import export_fills
 from xetrade_core.assembly.accounting import collect_fundings
+from xetrade_core.assembly.reconciling import reconcile_accounts
 from xetrade_core.clock import SystemClock
 from xetrade_core.lake.layout import day_start
 from xetrade_core.lake.store import ObjectStore
@@ -26,6 +27,8 @@ from xetrade_core.positions.book import Holder
 from xetrade_core.settings import load_settings
 from xetrade_core.simvenue import ccxt_config
 from xetrade_core.trading.rebuild import rebuild
+from xetrade_core.trading.reconciliation.differences import Subject
+from xetrade_core.trading.reconciliation.plan import ReconcilePlan
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.transaction import Transaction
 
@@ -180,6 +183,15 @@ def test_the_days_of_the_lake_close_with_it_and_add_up(
     realized = sum(row.realized for row in rows if row.holder.symbol == INVERSE)
     assert abs(realized - fee - D(journal(sim, INVERSE)["amount"])) <= D("1e-8")
     assert fills == len(list(traded.traded()))
+
+
+def test_a_reconciliation_closes_what_has_ended_before_it_compares_positions(machine: None, traded: OrderStore) -> None:
+    plan = ReconcilePlan(looks=2, spacing_s=0.01)
+    made = reconcile_accounts(load_settings(), SystemClock(), plan, venue="deribit", account="main")
+    [report] = made.accounts
+    differing = {one.symbol for one in report.differences if one.subject is Subject.POSITION}
+    assert not differing & {INVERSE, LINEAR}
+    assert {symbol for _, symbol in traded.instruments_held()} == {LATER}
 
 
 def test_a_contract_that_has_ended_is_listed_no_more_and_takes_no_order(sim: Sim) -> None:

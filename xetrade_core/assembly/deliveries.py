@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
 
 from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.deliveries import TELLING, deliveries_of, ended_ns
@@ -11,11 +12,15 @@ from xetrade_core.model.orders import Fill
 from xetrade_core.trading.execution import ErrorReply
 from xetrade_core.trading.reconciliation.comparison import positions_of
 from xetrade_core.trading.store import OrderStore
-from xetrade_core.trading.transaction import Transaction
+
+Record = Callable[[Fill], Awaitable[object]]
 
 
-async def collect_deliveries(store: OrderStore, client: CcxtExecution, symbols: Collection[str]) -> list[str]:
-    """Record the deliveries of one account in what it has traded, each once; what the venue refused to tell.
+async def collect_deliveries(
+    store: OrderStore, client: CcxtExecution, symbols: Collection[str], record: Record | None = None
+) -> list[str]:
+    """Record the deliveries of one account in what it has traded, each once; what the venue refused to tell. `record`:
+    how, if not by the store itself.
 
     What our fills have closed, or a delivery, is asked about no more. Raises ExecutionError, StoreUnavailable.
     """
@@ -27,16 +32,15 @@ async def collect_deliveries(store: OrderStore, client: CcxtExecution, symbols: 
     held = positions_of(fill for fill, _ in traded)
     for symbol in (symbol for symbol in due if held.get(symbol)):
         try:
-            _record(store, await deliveries_of(client, symbol), now_ns)
+            for fill in await deliveries_of(client, symbol):
+                await (record or _by_store(store, now_ns))(fill)
         except ErrorReply as error:
             refused.append(str(error))
     return refused
 
 
-def _record(store: OrderStore, fills: Collection[Fill], now_ns: int) -> None:
-    def work(transaction: Transaction) -> None:
-        for fill in fills:
-            transaction.add_fill(fill, now_ns, Source.QUERY)
+def _by_store(store: OrderStore, now_ns: int) -> Record:
+    async def record(fill: Fill) -> None:
+        await asyncio.to_thread(store.do, lambda transaction: transaction.add_fill(fill, now_ns, Source.QUERY))
 
-    if fills:
-        store.do(work)
+    return record

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 import structlog
 
 from xetrade_core.assembly.accounts import AccountName
+from xetrade_core.assembly.deliveries import collect_deliveries
 from xetrade_core.assembly.order_runs import run_with_desk
 from xetrade_core.assembly.trading import SETTLE_S, TradingDesk
 from xetrade_core.clock import Clock
 from xetrade_core.errors import XETradeError
+from xetrade_core.execution.ccxt_execution import CcxtExecution
+from xetrade_core.model.order_events import Source
+from xetrade_core.model.orders import Fill
 from xetrade_core.settings import Settings
-from xetrade_core.trading.execution import TradingAccount
+from xetrade_core.trading.execution import ExecutionError, TradingAccount
 from xetrade_core.trading.reconciliation.differences import AccountReport
 from xetrade_core.trading.reconciliation.plan import ReconcilePlan
 from xetrade_core.trading.reconciliation.reconciler import reconcile
@@ -70,6 +74,8 @@ async def reconcile_desk(
 
     async def compare(found: TradingAccount) -> AccountReport:
         symbol = None if pair is None else (await desk.markets.instrument(found.venue.id, pair)).symbol
+        if not plan.dry_run:
+            await _close_ended(desk, found)
         return await reconcile(desk.orders, desk.store, found, desk.clock, plan, symbol=symbol)
 
     results = await asyncio.gather(*map(compare, chosen.values()), return_exceptions=True)
@@ -85,6 +91,25 @@ async def reconcile_desk(
         async with asyncio.timeout(SETTLE_S):
             await desk.orders.settled()
     return Reconciled(tuple(reports), problems)
+
+
+async def _close_ended(desk: TradingDesk, found: TradingAccount) -> None:
+    """Record what the venue has closed of dated futures, which no trade explains. What it does not tell is compared as
+    it is."""
+    if not isinstance(found.execution, CcxtExecution):
+        return
+    name = (found.venue.id, found.account)
+    traded = await asyncio.to_thread(desk.store.symbols_of, *name)
+
+    async def record(fill: Fill) -> None:
+        await desk.orders.observe(*name, fill, Source.RECONCILIATION)
+
+    try:
+        refused = await collect_deliveries(desk.store, found.execution, traded, record)
+    except ExecutionError as error:
+        refused = [str(error)]
+    for why in refused:
+        _log.warning("no_delivery_told", venue=found.venue.id, account=found.account, error=why)
 
 
 async def keep_reconciled(
