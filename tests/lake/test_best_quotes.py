@@ -181,6 +181,25 @@ def test_an_hour_of_the_lake_is_made_and_read_back(store: ObjectStore) -> None:
     assert store.read(key) == before
 
 
+def test_snapshots_that_are_compacted_again_while_they_are_read_are_read_again(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "binance", snapshot_rows(range(30), venue="binance"))
+    original = store.open
+    calls: list[str] = []
+
+    def open_early(key: str) -> Any:
+        file = original(key)
+        if not calls:
+            calls.append(key)
+            put(store, "binance", snapshot_rows(range(40), venue="binance"))
+        return file
+
+    monkeypatch.setattr(store, "open", open_early)
+    (made,) = make_best_quotes(store, HOUR, 30.0).symbols
+    assert made.rows == 40
+
+
 def test_seconds_that_a_completeness_record_expects_are_missed(local_store: ObjectStore) -> None:
     rows = snapshot_rows([*range(10), *range(13, 20)])
     end = HOUR + 3600 * NS_PER_S

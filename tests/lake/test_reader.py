@@ -147,6 +147,26 @@ def test_a_segment_that_is_compacted_while_it_is_read(
     assert calls
 
 
+def test_a_file_that_is_compacted_again_while_it_is_read(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_rows(store, snapshot_rows(range(30)))
+    compact(store)
+    put_rows(store, snapshot_rows(range(30, 40)), writer="w2")
+    lake = Lake(store)
+    original = store.open
+    calls: list[str] = []
+
+    def open_early(key: str) -> Any:
+        file = original(key)
+        if not calls and key.startswith("l2_snapshots/"):
+            calls.append(key)
+            compact(store)
+        return file
+
+    monkeypatch.setattr(store, "open", open_early)
+    assert seconds_of(lake.read_l2(VENUE, SYMBOL, at(0), at(40))) == list(range(40))
+    assert calls
+
+
 def test_the_ledger_quality_and_metrics(lake: Lake) -> None:
     gaps = lake.read_gaps(VENUE, SYMBOL, at(0), at(3700))
     assert [(ns - HOUR) // NS_PER_S for ns in gaps.column("from_timestamp").cast(pa.int64()).to_pylist()] == [

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import CorruptFile, LakeError, ObjectNotFound
+from xetrade_core.errors import CorruptFile, LakeConflict, LakeError, ObjectNotFound
 from xetrade_core.lake import parquet
 from xetrade_core.lake.best_quotes import COLUMNS, SECONDS, Touch, best_rows, touch_of
 from xetrade_core.lake.hourly import hour_records
@@ -164,7 +164,10 @@ def _make(
     """One symbol; again where a compaction changed its snapshots meanwhile. None where no row is of a full second."""
     for _ in range(_ATTEMPTS):
         before = _etags(store, venues, symbol, hour_ns)
-        touches = {venue: _touch(store, venue, symbol, hour_ns, limit_s) for venue in before}
+        try:
+            touches = {venue: _touch(store, venue, symbol, hour_ns, limit_s) for venue in before}
+        except LakeConflict:
+            continue
         rows = best_rows(symbol, hour_ns, touches)
         if not len(rows):
             return None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xetrade_core.errors import ConfigError, LakeError, ObjectNotFound, UnknownSymbol
+from xetrade_core.errors import ConfigError, LakeConflict, LakeError, ObjectNotFound, UnknownSymbol
 from xetrade_core.lake import parquet
 from xetrade_core.lake.dataset import Dataset
 from xetrade_core.lake.inventory import Holding, holdings
@@ -167,7 +167,7 @@ class Lake:
             try:
                 with ThreadPoolExecutor(_READERS) as pool:
                     tables = list(pool.map(read, wanted))
-            except ObjectNotFound:  # a segment was merged and deleted between the listing and the reading
+            except (ObjectNotFound, LakeConflict):  # compaction has deleted a segment, or replaced a file meanwhile
                 if attempt == _ATTEMPTS:
                     raise
                 continue

@@ -171,11 +171,14 @@ class S3Store:
                 self.delete(probe)
 
     def read_range(self, key: str, start: int, length: int, etag: str) -> bytes:
-        """`length` bytes from `start` of the object as it was at `etag`; `LakeUnavailable` where it changed
-        meanwhile.
-        """
+        """`length` bytes from `start` of the object as it was at `etag`; `LakeConflict` where it changed meanwhile."""
         span = f"bytes={start}-{start + length - 1}"
-        return self._call("read", key, lambda: cast("bytes", self._get(key, Range=span, IfMatch=etag)["Body"].read()))
+        try:
+            return self._call(
+                "read", key, lambda: cast("bytes", self._get(key, Range=span, IfMatch=etag)["Body"].read())
+            )
+        except _PreconditionFailed:
+            raise LakeConflict(f"{self.uri}/{key} was replaced while it was read: read it again") from None
 
     def _pages(self, prefix: str, **options: str) -> Iterator[dict[str, Any]]:
         where = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, **options}

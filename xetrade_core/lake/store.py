@@ -59,7 +59,9 @@ class ObjectStore(Protocol):
         ...
 
     def open(self, key: str) -> BinaryIO:
-        """The object as a seekable file that fetches only what is read; `ObjectNotFound` where there is none."""
+        """The object as a seekable file that fetches only what is read; `ObjectNotFound` where there is none. Reading
+        raises `LakeConflict` where the object was replaced since.
+        """
         ...
 
     def stat(self, key: str) -> ObjectInfo | None:
