@@ -237,6 +237,23 @@ def test_where_the_log_failed_the_rows_after_its_last_durable_one_are_missing() 
         check_ledger(symbol, lost[symbol], rig.output.gaps, HOUR, HOUR + 100 * S, S)
 
 
+def test_rows_that_the_log_had_no_room_for_are_counted_neither_as_captured_nor_as_in_sync() -> None:
+    rig = Rig()
+    rig.sync()
+    rig.update("BTC/USDT")
+    for second in range(12):
+        rig.output.full = second >= 6
+        rig.update("ETH/USDT")
+        rig.wait(1)
+    rig.stop()
+    tallies, kept = rig.recorder.tallies, rig.output.all_rows
+    assert tallies.captured_ticks == len(kept) // len(SYMBOLS) > 0
+    for index, symbol in enumerate(SYMBOLS):
+        mine = [row for row in kept if row["symbol"] == symbol]
+        assert tallies.synced[index] == sum(bool(row["synced"]) for row in mine) > 0
+        assert tallies.stale[index] == sum(bool(row["stale"]) for row in mine)
+
+
 def test_a_segment_ends_at_its_boundary_and_at_the_hour() -> None:
     rig = Rig(opened_ns=HOUR - 90 * S - 1)
     rig.sync()

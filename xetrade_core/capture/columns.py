@@ -120,6 +120,13 @@ class SnapshotColumns:
         """First and last grid time; only if there are rows."""
         return int(self._tick[0]), int(self._tick[self.rows - 1])
 
+    def counts(self) -> tuple[list[int], list[int]]:
+        """Rows in sync, and stale ones, of each symbol."""
+        symbol = self._symbol[: self.rows]
+        synced, stale = (symbol[marked[: self.rows]] for marked in (self._synced, self._stale))
+        size = len(self.symbols)
+        return np.bincount(synced, minlength=size).tolist(), np.bincount(stale, minlength=size).tolist()
+
     def latencies(self) -> Latencies:
         """Receive time less the venue's event time, of the rows that brought an update since the row before."""
         exchange, received = self._exchange_ns[: self.rows], self._received_ns[: self.rows]

@@ -213,7 +213,7 @@ class BookRecorder:
         self.tallies.note_latencies(*columns.latencies())
         if not self._output.rows(columns, self._log_start_ns):
             to_ns = last_ns + self.plan.interval_ns
-            self.tallies.captured_ticks -= columns.rows // len(self.plan.symbols)
+            self.tallies.forget(columns.rows // len(self.plan.symbols), *columns.counts())
             self.ledger.missing(self.plan.symbols, first_ns, to_ns, GapCause.OVERFLOW, "the log could not keep up")
 
     # ---- the window

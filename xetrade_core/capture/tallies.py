@@ -43,6 +43,12 @@ class SymbolTallies:
         self.refused[index] += refused
         return updates, refused
 
+    def forget(self, ticks: int, synced: Sequence[int], stale: Sequence[int]) -> None:
+        """So many grid times were lost after all, with so many rows in sync and stale of each symbol."""
+        self.captured_ticks -= ticks
+        self.synced = [count - lost for count, lost in zip(self.synced, synced, strict=True)]
+        self.stale = [count - lost for count, lost in zip(self.stale, stale, strict=True)]
+
     def note_latencies(self, symbols: npt.NDArray[np.int32], latency_ms: npt.NDArray[np.float64]) -> None:
         """Keep the newest 1,024 of each symbol; `symbols` are indices."""
         for symbol, latency in zip(symbols.tolist(), latency_ms.tolist(), strict=True):
