@@ -121,3 +121,9 @@ def test_it_does_not_go_on_finding_names_forever(
     with pytest.raises(LakeConflict, match="look at it by hand"):
         upload(store, path, KEY)
     assert path.exists()
+
+
+def test_a_file_that_another_process_has_sent_meanwhile_is_no_failure(session: SessionDir, store: FlakyStore) -> None:
+    """A session that gives up waiting sends its last file on, while a recovery may begin."""
+    assert upload(store, session.ready / KEY, KEY) == KEY
+    assert not store.exists(KEY)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xetrade_core.capture.spool import SessionDir
-from xetrade_core.errors import LakeConflict
+from xetrade_core.errors import LakeConflict, LakeUnavailable
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.telemetry import METRICS, alarm, get_logger
 
@@ -144,7 +144,9 @@ def upload(store: ObjectStore, path: Path, key: str) -> str:
                     f"{store.uri} has other content under {key}: nothing was overwritten, a new name is used",
                 )
             continue
-        except FileNotFoundError:
+        except (FileNotFoundError, LakeUnavailable):
+            if path.exists():
+                raise
             return name
         path.unlink(missing_ok=True)
         return name
