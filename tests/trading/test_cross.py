@@ -18,6 +18,7 @@ from tests.trading.cross_world import KEY, SWAP, CrossWorld, MortalStore
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
 from tests.trading.virtual import InlineJournal
+from xetrade_core.assembly.order_runs import trading_news
 from xetrade_core.errors import (
     CrossBusy,
     CrossConflict,
@@ -30,6 +31,7 @@ from xetrade_core.errors import (
 from xetrade_core.model.instruments import InstrumentStatus
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
 from xetrade_core.model.orders import OrderState, Side
+from xetrade_core.settings import Settings
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.cross.moves import Rules
 from xetrade_core.trading.cross.request import LegRequest
@@ -410,17 +412,31 @@ def test_a_leg_that_needs_an_operator_keeps_it_frozen_until_one_has_looked(world
     assert world.check() == after
 
 
-def test_a_trade_after_the_end_is_found_and_stated(world: CrossWorld) -> None:
+def news(world: CrossWorld) -> list[tuple[str, str]]:
+    """What the sensor of the pipelines would say now."""
+    found, _ = trading_news(Settings(trading={"store": str(world.path)}), world.clock, None)  # type: ignore[arg-type]
+    return [(one.kind, one.message) for one in found]
+
+
+def test_a_trade_after_the_end_is_told_of_found_and_stated(world: CrossWorld) -> None:
     world.binance.supply.append([])
     assert ended(world).state is CrossState.FAILED
     [order] = world.binance.orders
     late = world.binance.trade(order, D("0.003"))
 
-    async def hear(service: CrossService) -> list[Saga]:
+    async def hear(service: CrossService) -> None:
         await service.means.orders.observe("binance", "main", late)
-        return await service.resume()
 
-    [saga] = world.run(hear) or []
+    assert news(world) == []
+    world.run(hear)
+    [told] = news(world)
+    assert told == (
+        "cross_order_stranded",
+        "an order of cross order spread-1 has traded after its end was told, and nothing hedges that: `xetrade cross "
+        "resume spread-1` puts it into the ledger",
+    )
+    [saga] = world.run(lambda service: service.resume()) or []
+    assert news(world) == []
     assert (saga.state, saga.position) == (CrossState.RESIDUAL, D("0.003"))
     assert world.check() == saga
     assert world.run(lambda service: service.resume()) == []

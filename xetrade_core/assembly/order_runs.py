@@ -229,8 +229,8 @@ async def _cancel_unrecorded(
 
 
 def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[list[News], str]:
-    """What needs a person and was not told yet: orders in doubt for good, cross-venue orders that nobody drives, and
-    halts. Returns the next cursor too.
+    """What needs a person and was not told yet: orders in doubt for good, cross-venue orders that nobody drives or that
+    have traded after their end, and halts. Returns the next cursor too.
 
     A store that does not exist yet has no news, and is not made for it. Raises ConfigError, StoreUnavailable.
     """
@@ -240,8 +240,9 @@ def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[
     told = set(json.loads(cursor)) if cursor else set()
     with open_reader(settings) as reader:
         doubtful = [order for order in reader.unsettled() if order.state is OrderState.NEEDS_OPERATOR]
-        stranded = CrossStore(reader).undriven(clock.wall_ns())
-    found = [*map(_doubt, doubtful), *map(_stranded, stranded)]
+        sagas, now_ns = CrossStore(reader), clock.wall_ns()
+        stranded, late = sagas.undriven(now_ns), sagas.traded_late(now_ns)
+    found = [*map(_doubt, doubtful), *map(_stranded, stranded), *map(_late, late)]
     for row in risk_overview(settings, clock).states:
         if row["state"] != TradingState.ACTIVE.value:
             said = f"trading of {row['scope']} is {row['state']}, by {row['by']}" + (
@@ -268,6 +269,13 @@ def _stranded(saga: Saga) -> News:
     why = f" ({saga.reason})" if saga.reason else ""
     said = f"cross order {saga.key} is {saga.state.value} and nobody drives it{why}: `xetrade cross resume` goes on"
     return News(f"cross {saga.key} {saga.state.value}", "cross_order_stranded", said, {"key": saga.key})
+
+
+def _late(saga: Saga) -> News:
+    said = f"an order of cross order {saga.key} has traded after its end was told, and nothing hedges that: " + (
+        f"`xetrade cross resume {saga.key}` puts it into the ledger"
+    )
+    return News(f"cross {saga.key} late {saga.version}", "cross_order_stranded", said, {"key": saga.key})
 
 
 def _named(settings: Settings, order_id: str, venue: str | None, account: str | None) -> Order:

@@ -18,8 +18,6 @@ from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.store import CrossStore, require_same
 from xetrade_core.trading.store_absence import AWAY, is_away, outlast
 
-#: how far back `resume` looks whether orders of ended sagas have traded after all
-LATE_S = 86_400.0
 _LOOK_AGAIN_S = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -89,17 +87,8 @@ class CrossService:
             found = [await asyncio.to_thread(sagas.saga, key) for key in keys]
         else:
             found = await asyncio.to_thread(lambda: sagas.sagas(unfinished=True))
-            since_ns = self._now_ns - round(LATE_S * NS_PER_S)
-            for saga in await asyncio.to_thread(lambda: sagas.sagas(from_ns=since_ns)):
-                if saga.state.over and await self._traded_late(saga):
-                    found.append(saga)
+            found += await asyncio.to_thread(sagas.traded_late, self._now_ns)
         return await together(*(self._go_on(saga, self._new_name()) for saga in found))
-
-    async def _traded_late(self, saga: Saga) -> bool:
-        """Whether an order of an ended saga has traded more than was recorded."""
-        recorded = {one.client_id: one.filled for one in saga.attempts}
-        orders = await asyncio.to_thread(self.means.store.orders, list(recorded))
-        return any(order.filled != recorded[order.client_id] for order in orders)
 
     async def _begun(self, key: str) -> Saga | None:
         with contextlib.suppress(UnknownCross):

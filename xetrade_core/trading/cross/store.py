@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import CrossBusy, CrossConflict, StoreUnavailable, UnknownCross
 from xetrade_core.model.contracts import Contract
 from xetrade_core.model.orders import ZERO
@@ -26,6 +27,9 @@ from xetrade_core.trading.reader import OrderReader
 from xetrade_core.trading.schema import CROSS_EVENTS, CROSS_RESIDUALS, CROSS_SAGAS
 
 T = TypeVar("T")
+#: how far back it is looked whether orders of ended sagas have traded after all
+LATE_S = 86_400.0
+_AT_ONCE = 10_000  # no statement would take more names
 _ENCODE = msgspec.json.Encoder().encode
 _SAGA = msgspec.json.Decoder(Saga)
 _EVENT = msgspec.json.Decoder(CrossEvent)
@@ -143,6 +147,17 @@ class CrossStore:
         query = select(CROSS_SAGAS.c.body).where(~CROSS_SAGAS.c.over & (CROSS_SAGAS.c.driven_until_ns <= now_ns))
         with self.reader.reading() as connection:
             return [_SAGA.decode(body) for body in connection.execute(query.order_by(CROSS_SAGAS.c.key)).scalars()]
+
+    def traded_late(self, now_ns: int) -> list[Saga]:
+        """The sagas that ended within a day and of which an order has traded more than was recorded since."""
+        since_ns = now_ns - round(LATE_S * NS_PER_S)
+        ended = [saga for saga in self.sagas(from_ns=since_ns) if saga.state.over]
+        ids = [one.client_id for saga in ended for one in saga.attempts]
+        parts = (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
+        filled = {order.client_id: order.filled for part in parts for order in self.reader.orders(part)}
+        return [
+            saga for saga in ended if any(filled.get(one.client_id, one.filled) != one.filled for one in saga.attempts)
+        ]
 
     def events(self, key: str) -> list[CrossEvent]:
         """Everything that happened to a saga, in order; raises UnknownCross."""
