@@ -11,8 +11,12 @@ import pytest
 
 from tests.capture.market import Market
 from tests.cli.conftest import Ran
+from tests.lake.test_compaction import put_rows
 from tests.support.recordings import recording
+from tests.support.snapshots import HOUR, snapshot_rows
 from xetrade_core.clock import NS_PER_S
+from xetrade_core.lake.pending import pending_hours
+from xetrade_core.lake.store import open_store
 
 Run = Callable[..., Ran]
 BEGIN_NS = 1_700_000_000 * NS_PER_S  # 2023-11-14 22:13:20 UTC
@@ -84,6 +88,21 @@ def test_an_empty_lake_says_what_to_do(answer: Run) -> None:
     assert "0 hours compacted" in answer("compact").out
     assert answer("quality", "--check").code == 1
     assert answer("recover", "--json").json["recovered"] == []
+
+
+def test_an_hour_that_cannot_be_compacted_stops_no_other(answer: Run, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "lake")
+    put_rows(store, snapshot_rows(range(5)), interval_ns="1000000000")
+    put_rows(store, snapshot_rows(range(10, 15)), "w2", interval_ns="500000000")  # and nobody has said which counts
+    put_rows(store, snapshot_rows(range(3600, 3605)), interval_ns="1000000000")
+    ran = answer("compact", "--lake", str(tmp_path / "lake"), "--json")
+    assert ran.code == 2
+    [problem] = ran.json["problems"]
+    assert "was recorded every 0.5 s and 1 s: give the interval" in problem
+    assert [hour["segments_merged"] for hour in ran.json["hours"]] == [1]
+    assert ran.json["complete"] is False
+    assert [hour_ns - HOUR for _, hour_ns in pending_hours(store)] == [0]
+    assert problem in answer("compact", "--lake", str(tmp_path / "lake")).error
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from xetrade_core.cli.options import (
 )
 from xetrade_core.cli.output import cell_text, console, count, emit_json, emit_table, emit_text, working
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import ConfigError
+from xetrade_core.errors import ConfigError, CorruptFile, LakeError, LakeUnavailable, StorageFull, XETradeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,8 @@ def compact(
     """Turn segments into sorted, verified hours.
 
     Makes each hour's rows, gap ledger and completeness record, and deletes segments only after reading back what was
-    written. Every hour that waits, or those of --venue and --hour. Can be repeated at any time.
+    written. Every hour that waits, or those of --venue and --hour. Can be repeated at any time. An hour that cannot be
+    compacted keeps its segments and stops no other.
 
     \b
     xetrade compact
@@ -103,14 +104,22 @@ def compact(
     wanted = instant_ns(hour, "--hour") // NS_PER_HOUR * NS_PER_HOUR if hour is not None else None
     hours = [one for one in pending_hours(store, venue or None) if wanted in (None, one[1])]
     reports: list[CompactionReport] = []
+    problems: list[XETradeError] = []
     with working("") as tell:
         for number, (name, start) in enumerate(hours, 1):
             tell(f"hour {number} of {len(hours)}: {name}, {moment(start):%F %H:00}")
-            reports.append(compact_hour(store, name, start, interval_ns=interval_ns, usual_interval_ns=usual_ns))
+            try:
+                reports.append(compact_hour(store, name, start, interval_ns=interval_ns, usual_interval_ns=usual_ns))
+            except (LakeUnavailable, StorageFull):
+                raise  # no other hour would fare better
+            except (ConfigError, LakeError, CorruptFile) as error:
+                problems.append(error)
     records = [symbol.quality for report in reports for symbol in report.symbols]
-    complete = all(report.complete for report in reports)
+    if problems and not reports:
+        raise _of_several(problems)
+    complete = not problems and all(report.complete for report in reports)
     if as_json:
-        emit_json({"complete": complete, "hours": reports})
+        emit_json({"complete": complete, "hours": reports, "problems": [str(error) for error in problems]})
     else:
         if records:
             _show(records)
@@ -120,8 +129,19 @@ def compact(
             f"{count(len(reports), 'hour')} compacted from {count(merged, 'segment')}"
             + "".join(f"; unreadable: {key}" for key in unreadable)
         )
+        if problems:
+            raise _of_several(problems)
+    if problems:
+        raise typer.Exit(2)
     if check and not complete:
         raise typer.Exit(1)
+
+
+def _of_several(problems: Sequence[XETradeError]) -> XETradeError:
+    """The one error that is told; the hours that it stands for keep their segments and wait."""
+    if len(problems) == 1:
+        return problems[0]
+    return LakeError(f"{len(problems)} hours could not be compacted, the first since {problems[0]}")
 
 
 def quality(
