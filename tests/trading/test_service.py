@@ -705,6 +705,52 @@ def test_a_trade_that_is_told_after_the_successor_was_placed_leaves_no_replaceme
     assert met
 
 
+def test_a_cancel_of_an_order_that_was_replaced_is_one_of_what_has_taken_its_place(world: World) -> None:
+    """As on a venue that changes orders in place: who cancels by the first name must not leave the order there."""
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        once = await service.amend(order.client_id, price=D(49_000))
+        twice = await service.amend(once.client_id, price=D(48_000))
+        gone = await service.cancel(order.client_id)
+        await service.settled()
+        assert (gone.client_id, gone.state) == (twice.client_id, OrderState.CANCELED)
+        assert (await service.cancel(order.client_id)).state is OrderState.CANCELED
+
+    world.run(program)
+    assert [one.status for one in world.double.orders] == [ReportStatus.CANCELED] * 3
+
+
+def test_a_cancel_that_comes_between_the_successor_and_the_end_of_the_change_leaves_nothing_there(
+    tmp_path: Path,
+) -> None:
+    async def replaced(service: OrderService) -> None:
+        order = await place(service)
+        await service.amend(order.client_id, price=D(49_000))
+        await service.settled()
+
+    async def cancelled(service: OrderService) -> None:
+        await service.cancel(ID)
+        await service.resume()
+        await service.settled()
+
+    whole = World(tmp_path / "whole")
+    whole.run(replaced)
+    met = 0
+    for step in range(whole.steps, 0, -1):  # killed anywhere from the wish on
+        world = World(tmp_path / f"killed{step}")
+        world.run(replaced, kill_at=step)
+        order = stored(world)
+        if order.successor is None:
+            break
+        met += 1
+        world.clock.continue_after_s(60)
+        world.run(cancelled)
+        assert not [one for one in world.double.orders if one.status is ReportStatus.OPEN], step
+        assert not stored(world).amending
+    assert met > 4
+
+
 def test_a_replacement_that_a_fill_forestalls_is_refused(world: World) -> None:
     world.double.before_cancel = lambda order: world.double.trade(order, order.amount)
 

@@ -125,14 +125,15 @@ def cancel_order(
     found = _named(settings, order_id, venue, account)
 
     async def work(desk: TradingDesk) -> OrderTold:
-        problem = None
+        problem, client_id = None, found.client_id
         try:
-            order = await desk.settle(await desk.orders.cancel(found.client_id))
+            order = await desk.settle(await desk.orders.cancel(client_id))
+            client_id = order.client_id  # where it was replaced, of what had taken its place
             if order.state.working:
-                problem = f"order {order.client_id} is not known to be cancelled yet: it is {order.state.value}"
+                problem = f"order {client_id} is not known to be cancelled yet: it is {order.state.value}"
         except OrderError as error:
             problem = str(error)
-        return await _told(desk, found.client_id, problem)
+        return await _told(desk, client_id, problem)
 
     return run_with_desk(settings, clock, work, venue=found.intent.venue, account=found.intent.account)
 

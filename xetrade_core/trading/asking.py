@@ -108,14 +108,20 @@ def placed(order: Order) -> Order:
 
 
 def request_cancel(transaction: Transaction, client_id: str, now_ns: int) -> Order:
-    """Commit that a cancel is wanted, of a replacement under way too; nothing if it has ended. Raises UnknownOrder."""
+    """Commit that a cancel is wanted, of a replacement under way too; nothing if it has ended. Raises UnknownOrder.
+
+    What has taken an order's place is meant by its name, as it is where a venue changes orders in place; returns the
+    order that is cancelled.
+    """
     order = known(transaction, client_id)
+    while order.successor is not None and (successor := transaction.order(order.successor)) is not None:
+        order = successor
     if order.successor is not None and order.amending:
         end = settled(order, EventKind.AMEND_REFUSED, now_ns, Source.SERVICE, reason="a cancel was asked for")
-        order = transaction.append(client_id, end).order
+        order = transaction.append(order.client_id, end).order
     if not order.state.working:
         return order
-    return transaction.append(client_id, OrderEvent(kind=EventKind.CANCEL_REQUESTED, at_ns=now_ns)).order
+    return transaction.append(order.client_id, OrderEvent(kind=EventKind.CANCEL_REQUESTED, at_ns=now_ns)).order
 
 
 def request_amendment(

@@ -103,7 +103,8 @@ class OrderService:
         """Cancel an order; a cancel that comes before the order is acknowledged waits for that.
 
         Returns the order as it ended (a fill may have been faster), or as it stands when patience ends; the service
-        goes on. Raises UnknownOrder, CancelRefused, StoreUnavailable.
+        goes on. Of one that was replaced, its successor is cancelled and returned. Raises UnknownOrder, CancelRefused,
+        StoreUnavailable.
         """
         order = await self._desk.journal.write(
             lambda transaction: asking.request_cancel(transaction, client_id, self._now_ns)
@@ -113,7 +114,7 @@ class OrderService:
             return order
         order = await driver.until(asking.is_cancel_over)
         if order.state.working and not order.cancel_requested:
-            raise CancelRefused(client_id, order.code, order.reason)
+            raise CancelRefused(order.client_id, order.code, order.reason)
         return order
 
     async def amend(self, client_id: str, *, amount: Decimal | None = None, price: Decimal | None = None) -> Order:
