@@ -231,8 +231,10 @@ class CaptureResource(dg.ConfigurableResource[None]):
             return run_capture(config, store, opener, clock=clock, rng=rng, on_progress=on_progress)
 
     def live_venues(self, now_ns: int) -> set[str]:
-        """Venues that a living session of this spool is recording at `now_ns`, whoever started it."""
-        return live_venues(Path(self.spool_dir), now_ns)
+        """Venues whose symbols of the settings are all being recorded by living sessions of this spool at `now_ns`,
+        whoever started them.
+        """
+        return live_venues(Path(self.spool_dir), now_ns, symbols_of(self.settings.load()))
 
     def orphans(self) -> list[str]:
         """Sessions whose process is gone and whose rows are not all in the lake."""

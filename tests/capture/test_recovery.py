@@ -155,7 +155,12 @@ async def test_a_living_session_is_left_alone(tmp_path: Path) -> None:
     running = await rig.start(rig.session())
     report = recover(rig.spool, rig.store, rig.clock)
     assert (report.live, report.recovered) == (("s1",), ())
-    assert live_venues(rig.spool, rig.clock.wall_ns()) == {"binance"}
+    now_ns = rig.clock.wall_ns()
+    assert live_venues(rig.spool, now_ns, {"binance": SYMBOLS, "okx": SYMBOLS}) == {"binance"}
+    assert live_venues(rig.spool, now_ns, {"binance": SYMBOLS[:1]}) == {"binance"}
+    assert live_venues(rig.spool, now_ns, {"binance": ("BTC-USDT",), "okx": ("BTC-USDT",)}) == {"binance"}
+    more = {"binance": (*SYMBOLS, "SOL/USDT")}
+    assert live_venues(rig.spool, now_ns, more) == set(), "a session of other symbols hides no dead recording"
     assert orphans(rig.spool) == []
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -117,13 +117,16 @@ def test_a_run_in_progress_is_enough_and_a_dead_one_is_replaced_by_a_new(
     assert again[0].run_key not in before
 
 
-@pytest.mark.parametrize(("starts_in_s", "counts"), [(-60, True), (30, False)])
-def test_a_live_session_counts_if_it_records_now(
-    machine: Path, instance: dg.DagsterInstance, starts_in_s: int, counts: bool
+@pytest.mark.parametrize(
+    ("starts_in_s", "symbols", "counts"),
+    [(-60, ("BTC/USDT", "ETH/USDT"), True), (30, ("BTC/USDT", "ETH/USDT"), False), (-60, ("BTC/USDT",), False)],
+)
+def test_a_live_session_counts_if_it_records_all_of_the_venue_now(
+    machine: Path, instance: dg.DagsterInstance, starts_in_s: int, symbols: tuple[str, ...], counts: bool
 ) -> None:
     now_ns = HOUR.start_ns + 60 * NS_PER_S
     start_ns = now_ns + starts_in_s * NS_PER_S
-    plan = SessionPlan("cli", {"binance": ("BTC/USDT",)}, NS_PER_S, 100, start_ns, None, start_ns)
+    plan = SessionPlan("cli", {"binance": symbols}, NS_PER_S, 100, start_ns, None, start_ns)
     _, lock = create_session(machine / "spool", plan)
     try:
         assert (HOUR.window not in windows(sense("capture_watchdog", instance, now_ns))) is counts

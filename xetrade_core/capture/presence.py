@@ -6,6 +6,7 @@ the lock of a dead session for an instant.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xetrade_core.capture.spool import SessionDir, SessionLock, SessionPlan, sessions
@@ -21,14 +22,19 @@ def is_alive(session: SessionDir) -> bool:
     return False
 
 
-def live_venues(spool_dir: Path, now_ns: int) -> set[str]:
-    """The venues that living sessions record at `now_ns`: a session that waits for the next hour does not count yet."""
-    plans = [_plan(session) for session in sessions(spool_dir) if is_alive(session)]
+def live_venues(spool_dir: Path, now_ns: int, wanted: Mapping[str, Sequence[str]]) -> set[str]:
+    """Those of the `wanted` (symbols by venue) of which living sessions record every universal symbol at `now_ns`: a
+    session that waits for the next hour does not count yet. What is written otherwise cannot be told from what sessions
+    record, so there it is enough that the venue is recorded.
+    """
+    recorded: set[tuple[str, str]] = set()
+    for plan in [_plan(session) for session in sessions(spool_dir) if is_alive(session)]:
+        if plan is not None and plan.start_ns <= now_ns and (plan.end_ns is None or now_ns < plan.end_ns):
+            recorded |= {(venue, symbol) for venue, symbols in plan.venues.items() for symbol in symbols}
     return {
         venue
-        for plan in plans
-        if plan is not None and plan.start_ns <= now_ns and (plan.end_ns is None or now_ns < plan.end_ns)
-        for venue in plan.venues
+        for venue in {venue for venue, _ in recorded}.intersection(wanted)
+        if recorded.issuperset((venue, symbol) for symbol in wanted[venue] if "/" in symbol)
     }
 
 

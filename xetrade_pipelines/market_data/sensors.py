@@ -51,7 +51,9 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     def capture_watchdog(
         context: dg.SensorEvaluationContext, capture: CaptureResource, clock: ClockResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        """A living session of this machine's spool counts as recording, and so does a run anywhere."""
+        """Living sessions of this machine's spool count as recording where they have all the venue's symbols, and so
+        does a run anywhere.
+        """
         now_ns = clock.wall_ns()
         venues = capture.venues()
         runs = {venue: _runs_of(context.instance, VenueHour.containing(venue, now_ns).window) for venue in venues}
