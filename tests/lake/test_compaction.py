@@ -473,3 +473,14 @@ def test_hours_and_venues_do_not_touch_each_other(local_store: ObjectStore) -> N
     put_rows(local_store, snapshot_rows(range(5)))
     compact(local_store)
     assert [info.key for info in local_store.list("l2_segments/")] == [other]
+
+
+def test_an_expected_symbol_of_which_nothing_came_misses_what_later_segments_of_others_have_too(
+    local_store: ObjectStore,
+) -> None:
+    for seconds, writer in ((range(10), "w1"), (range(10, 30), "w2")):
+        put_rows(local_store, snapshot_rows(seconds), writer)
+        report = compact(local_store, expected=("ETH/USDT",))
+    other, absent = sorted((one.quality for one in report.symbols), key=lambda record: record.symbol)
+    assert (other.expected, other.missing) == (30, 0)
+    assert (absent.expected, absent.missing, absent.unexplained) == (30, 30, 30)

@@ -285,11 +285,12 @@ def _observed_window(
     bounds = [int(times.min()), _after(int(times.max()), interval_ns)] if len(times) else []
     for name in ("from_timestamp", "to_timestamp"):
         bounds += [int(ns) for ns in gaps.column(name).cast(pa.int64()).drop_null().to_numpy()]
+    if not bounds and job.observed is not None:  # an expected symbol of which nothing came: it misses what others have
+        first_ns, last_ns = job.observed
+        bounds = [first_ns, _after(last_ns, interval_ns)]
     if record is not None:
         bounds += [record.from_timestamp, record.to_timestamp]
-    if not bounds:  # an expected symbol of which nothing came: it misses what the others have
-        first_ns, last_ns = job.observed or (job.hour_ns, job.hour_ns - 1)
-        bounds = [first_ns, _after(last_ns, interval_ns)]
+    bounds = bounds or [job.hour_ns]
     return max(min(bounds), job.hour_ns), min(max(bounds), job.hour_ns + NS_PER_HOUR)
 
 
