@@ -130,6 +130,11 @@ def test_status_watches_and_stop_seals_and_uploads(
 
 
 @pytest.mark.slow
+def test_where_nothing_was_recorded_status_says_so_and_what_to_do(xetrade: Run) -> None:
+    assert xetrade("capture", "status").out == "no recordings in data/spool: `xetrade capture start` makes one\n"
+    assert xetrade("capture", "status", "--json").json == {"sessions": []}
+
+
 def test_a_killed_recording_is_named_and_recovered(
     xetrade: Run, answer: Run, venues: dict[str, str], tmp_path: Path
 ) -> None:

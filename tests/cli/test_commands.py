@@ -76,7 +76,33 @@ def test_the_help_lists_the_commands_in_the_order_of_their_use_and_cuts_none_sho
     main(["--help"])
     lines = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
     assert tuple(line.split()[0] for line in lines[: len(ORDER)]) == ORDER
-    assert [name for name, *rest in map(str.split, lines) if rest[-1].endswith("...")] in ([], ["demo"])
+    assert not [line for line in lines if line.endswith("...")]
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("capture",), ("lake",), ("symbols",)], ids=lambda words: " ".join(words) or "xetrade"
+)
+def test_a_group_without_a_command_is_its_help_on_standard_error(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from xetrade_core.cli.main import main
+
+    assert main([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert main(words) == 2
+    alone = capsys.readouterr()
+    assert (alone.out, alone.err) == ("", shown)
+
+
+def test_the_shell_completes_commands_and_venues() -> None:
+    def offered(line: str) -> list[str]:
+        asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_XETRADE_COMPLETE": "complete_bash"}
+        program = Path(sys.executable).with_name("xetrade")  # what the shell completes is named so
+        ran = subprocess.run([program], check=True, capture_output=True, text=True, env=clean_environment(**asked))
+        return ran.stdout.split()
+
+    assert sorted(offered("xetrade reco")) == ["reconcile", "recover"]
+    assert offered("xetrade place --venue binancec") == ["binancecoinm"]
 
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words])
@@ -113,7 +139,8 @@ def test_the_version_is_that_of_the_package(xetrade: Run) -> None:
         (["nonsense"], "No such command 'nonsense'"),
         (["sim", "--nonsense"], "No such option: --nonsense"),
         (["sim", "--venues", "nasdaq"], "one of binance, binanceusdm"),
-        (["sim", "--symbols", "0"], "at least 1"),
+        (["sim", "--symbols", "0"], "--symbols = '0' is not valid: a number from 1 to 1000, or names"),
+        (["sim", "--symbols", "100000"], "--symbols = '100000' is not valid: a number from 1 to 1000, or names"),
         (["sim", "--scenario", "none.toml"], "none.toml"),
         (["up"], "there is no dagster.yaml here"),
     ],
@@ -143,6 +170,7 @@ def test_an_error_is_json_too_when_json_is_asked_for(answer: Run) -> None:
     ran = answer("doctor", "--json", XETRADE_CAPTURE__DEPTH="deep")
     assert ran.code == 2
     assert ran.json == {"error": ran.error.removeprefix("error: ")}
+    assert "--csv and --json exclude each other" in answer("lake", "query", "SELECT 1", "--csv", "--json").error
 
 
 def test_the_unexpected_is_one_line_and_exit_code_1_with_a_traceback_only_on_demand(

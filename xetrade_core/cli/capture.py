@@ -128,6 +128,9 @@ def status(
     if as_json:
         emit_json({"sessions": [{**plain(one), "alive": alive} for one, alive in found]})
         return
+    if not found:
+        emit_text(f"no recordings in {settings.spool}: `xetrade capture start` makes one")
+        return
     columns = ("session", "state", "books", "expected", "captured", "synced", "gaps", "waiting files")
     emit_table(f"recordings in {settings.spool}", columns, [summary(one, alive) for one, alive in found])
 

@@ -77,7 +77,15 @@ def demo(
     duration: Annotated[str, typer.Option(help="How long to record.")] = "60s",
     out: Annotated[Path, typer.Option(help="Directory for everything the demo writes; replaced.")] = Path("out/demo"),
 ) -> None:
-    """Record three simulated venues through Dagster, break two things on purpose, and account for every second."""
+    """Record simulated venues, break things, prove it was found.
+
+    Through Dagster, three venues, about two minutes: a connection is cut and a message lost on purpose, and every
+    second accounted for. Exit code 1 if anything is not. To be run in the project's directory.
+
+    \b
+    xetrade demo
+    xetrade demo --duration 20s --out /tmp/demo
+    """
     from xetrade_core.cli.demo_report import Findings, show
     from xetrade_core.cli.simulated import simulator
 

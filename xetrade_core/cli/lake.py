@@ -72,6 +72,8 @@ def query(
     """
     import duckdb
 
+    if as_csv and as_json:
+        raise ConfigError("--csv and --json exclude each other: give one of them")
     connection = _open(lake).duckdb()
     try:
         if not duckdb.extract_statements(sql):

@@ -1,8 +1,8 @@
 """Entry of the `xetrade` command: the commands, and what an error looks like.
 
 An `XETradeError` or a wrong option is one line on standard error and exit code 2, or 3 where nobody knows whether a
-venue has taken an order; anything unexpected is one line and exit code 1, with the traceback only after `--debug`. With
-`--json` standard output gets `{"error": ...}`.
+venue has taken an order; a group without a command is its help there, and exit code 2; anything unexpected is one line
+and exit code 1, with the traceback only after `--debug`. With `--json` standard output gets `{"error": ...}`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,6 @@ app = typer.Typer(
     context_settings={"max_content_width": 120},
     help=ABOUT,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -159,6 +158,9 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED, as_json)
     except typer.exceptions.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # as typer itself knows it: the class is private
+            say(error.format_message())
+            return 2
         return _fail(error.format_message(), 2, as_json)
     except XETradeError as error:
         if debug:

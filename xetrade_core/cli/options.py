@@ -26,7 +26,18 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 LakeOption = Annotated[str | None, typer.Option("--lake", help="Lake root: a directory or s3://bucket/prefix.")]
 SpoolOption = Annotated[Path | None, typer.Option("--spool", help="Local directory of running captures.")]
-VenueOption = Annotated[str, typer.Option("--venue", help="Venue id, such as binance, binanceusdm or okx.")]
+
+
+def _venue_ids(incomplete: str) -> list[str]:
+    """What the shell offers behind `--venue`."""
+    from xetrade_core.venues.registry import venues
+
+    return [one.id for one in venues() if one.id.startswith(incomplete)]
+
+
+VenueOption = Annotated[
+    str, typer.Option("--venue", help="Venue id, such as binance, binanceusdm or okx.", autocompletion=_venue_ids)
+]
 IntervalOption = Annotated[str | None, typer.Option("--interval", help="Time between snapshots: 1, 500ms, 5s.")]
 
 

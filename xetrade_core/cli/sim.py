@@ -60,7 +60,7 @@ def sim(
 
 def simulation(venues: tuple[str, ...], symbols: str, port: int, seed: int, recording: Path | None = None) -> SimConfig:
     """The simulation that the options describe. Raises ConfigError."""
-    from xetrade_core.simvenue.config import RecordingConfig, SimConfig, VenueConfig
+    from xetrade_core.simvenue.config import MOST_SYMBOLS, RecordingConfig, SimConfig, VenueConfig
 
     if recording is not None:
         if not recording.is_file():
@@ -68,8 +68,8 @@ def simulation(venues: tuple[str, ...], symbols: str, port: int, seed: int, reco
         if len(venues) != 1 or not symbols:
             raise ConfigError("--recording serves one venue: name it, and its symbols, with --venues and --symbols")
     wanted = int(symbols) if symbols.isdigit() else names(symbols) or None
-    if wanted == 0:
-        raise ConfigError.of("--symbols", symbols, "at least 1")
+    if isinstance(wanted, int) and not 1 <= wanted <= MOST_SYMBOLS:
+        raise ConfigError.of("--symbols", symbols, f"a number from 1 to {MOST_SYMBOLS}, or names")
     source = RecordingConfig(path=str(recording)) if recording else None
     return SimConfig(
         venues={

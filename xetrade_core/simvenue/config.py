@@ -16,6 +16,8 @@ from xetrade_core.simvenue.instruments import DEFAULT_VENUES, VENUES, default_sy
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+#: most symbols that are made up a venue, some times what a large venue lists: more would only exhaust the machine
+MOST_SYMBOLS = 1000
 
 
 class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +36,7 @@ class VenueConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     truth endpoint.
     """
 
-    symbols: tuple[str, ...] | Count | None = None
+    symbols: tuple[str, ...] | Annotated[int, Meta(ge=1, le=MOST_SYMBOLS)] | None = None
     mode: Literal["orders", "levels"] = "orders"
     depth: Count = 1000  # levels a side
     events_per_s: Positive = 40.0  # per symbol; one event is an order or about one level change
