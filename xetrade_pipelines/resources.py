@@ -10,7 +10,7 @@ https://docs.dagster.io/guides/build/external-resources
 # No `from __future__ import annotations` here: Dagster reads the annotations of these classes as objects.
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ from xetrade_core.lake.schemas import L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore, open_store
 from xetrade_core.plots import book_picture, funding_picture, spread_picture
 from xetrade_core.reference.days import StoredChanges, StoredListing, StoredMap, store_changes, store_map
-from xetrade_core.reference.news import Listed, listed_since, read_cursor, write_cursor
+from xetrade_core.reference.news import Listed, listed_since, read_cursor, told, untold, write_cursor
 from xetrade_core.reference.refresh import Refreshed
 from xetrade_core.settings import Settings, load_settings
 from xetrade_core.telemetry import (
@@ -271,10 +271,14 @@ class ReferenceResource(dg.ConfigurableResource[None]):
         """Compare a day's lists with the newest ones before."""
         return store_changes(store, day_ns, venue_ids())
 
-    def news(self, cursor: str | None, store: ObjectStore) -> tuple[list[Listed], str]:
-        """What was listed since `cursor`, and the next cursor; see `xetrade_core.reference.news`."""
+    def news(self, cursor: str | None, store: ObjectStore) -> tuple[list[Listed], list[Listed], str]:
+        """What was listed since `cursor`, what people are owed, and the next cursor; see `reference.news`."""
         news, seen = listed_since(store, venue_ids(), read_cursor(cursor))
-        return news, write_cursor(seen)
+        return news, untold(store, seen), write_cursor(seen)
+
+    def told(self, cursor: str, venues: Collection[str]) -> str:
+        """The cursor of `news` once people were told of what these venues list."""
+        return write_cursor(told(read_cursor(cursor), venues))
 
 
 class FundingResource(dg.ConfigurableResource[None]):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.pipelines.deployment import SYMBOLS
 from tests.support.sim import Sim
 from tests.symbols.test_mapping import instrument
 from xetrade_core.errors import ConfigError
+from xetrade_core.lake import layout
 from xetrade_core.lake.day_tables import day_version, read_day, write_day
 from xetrade_core.lake.reference_schemas import INSTRUMENTS, SYMBOL_MAP, SYMBOL_MAP_CHANGES
 from xetrade_core.lake.store import ObjectStore
@@ -39,6 +41,7 @@ from xetrade_pipelines.resources import ClockResource
 pytestmark = pytest.mark.xdist_group("simulated venues")
 BTC = instrument("okx", "BTC-USDT", "BTC/USDT")
 ETH = instrument("okx", "ETH-USDT", "ETH/USDT")
+SOL = instrument("okx", "SOL-USDT", "SOL/USDT")
 
 
 def today() -> VenueDay:
@@ -201,11 +204,17 @@ def test_venues_are_asked_once_an_hour(machine: Path) -> None:
     assert [request.run_key for request in data.run_requests] == ["reference/2026-01-31T05"]
 
 
+class Bodies(list[dict[str, Any]]):
+    """What a webhook was sent, and what it answers."""
+
+    code = 200
+
+
 class _Hook(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append(json.loads(body))  # type: ignore[attr-defined]
-        self.send_response(200)
+        self.send_response(self.server.got.code)  # type: ignore[attr-defined]
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
@@ -213,9 +222,9 @@ class _Hook(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bodies]:
     server = HTTPServer(("127.0.0.1", 0), _Hook)
-    server.got = []  # type: ignore[attr-defined]
+    server.got = Bodies()  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", f"http://127.0.0.1:{server.server_port}/")
     yield server.got  # type: ignore[attr-defined]
@@ -223,21 +232,21 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     server.server_close()
 
 
-def test_a_new_listing_is_told_once_and_a_first_list_never(
-    machine: Path, store: ObjectStore, instance: dg.DagsterInstance, webhook: list[dict[str, Any]]
-) -> None:
-    sensor = build_defs().resolve_sensor_def("new_listings")
+def sense_listings(instance: dg.DagsterInstance, cursor: str | None) -> Any:
     everything = default_resources(load_settings())
+    with dg.build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        resources={name: everything[name] for name in ("reference", "lake", "alerts")},
+        definitions=build_defs(),
+    ) as context:
+        return build_defs().resolve_sensor_def("new_listings").evaluate_tick(context)
 
-    def sense(cursor: str | None) -> Any:
-        with dg.build_sensor_context(
-            instance=instance,
-            cursor=cursor,
-            resources={name: everything[name] for name in ("reference", "lake", "alerts")},
-            definitions=build_defs(),
-        ) as context:
-            return sensor.evaluate_tick(context)
 
+def test_a_new_listing_is_told_once_and_a_first_list_never(
+    machine: Path, store: ObjectStore, instance: dg.DagsterInstance, webhook: Bodies
+) -> None:
+    sense = partial(sense_listings, instance)
     start_ns = VenueDay.from_key("2026-01-31|okx").start_ns
     store_listing(store, "okx", start_ns, [BTC], start_ns)
     first = sense(None)
@@ -250,6 +259,56 @@ def test_a_new_listing_is_told_once_and_a_first_list_never(
     assert [(one["alarm"], one["facts"]["symbols"]) for one in webhook] == [("new_listing", ["ETH/USDT"])]
     assert list(sense(second.cursor).asset_events) == []
     assert len(webhook) == 1
+
+
+def test_a_listing_that_the_webhook_did_not_take_is_told_when_it_is_back_in_one_with_what_came_since(
+    machine: Path, store: ObjectStore, instance: dg.DagsterInstance, webhook: Bodies
+) -> None:
+    sense, start_ns = partial(sense_listings, instance), VenueDay.from_key("2026-01-31|okx").start_ns
+    store_listing(store, "okx", start_ns, [BTC], start_ns)
+    cursor = sense(None).cursor
+    webhook.code, observed = 500, 0
+    store_listing(store, "okx", start_ns, [BTC, ETH], start_ns + 1)
+    for _ in range(3):  # it is observed once, and owed
+        ticked = sense(cursor)
+        cursor, observed = ticked.cursor, observed + len(ticked.asset_events)
+    assert (observed, "told again" in ticked.skip_message, len(webhook)) == (1, True, 3)
+    store_listing(store, "okx", start_ns, [BTC, ETH, SOL], start_ns + 2)
+    webhook.code = 200
+    webhook.clear()
+    back = sense(cursor)
+    assert [one.description for one in back.asset_events] == ["okx lists SOL/USDT"]
+    assert [one["facts"]["symbols"] for one in webhook] == [["ETH/USDT", "SOL/USDT"]]
+    sense(back.cursor)
+    assert len(webhook) == 1
+
+
+def test_a_listing_is_told_although_another_venues_list_is_damaged_and_that_one_once_it_is_repaired(
+    machine: Path, store: ObjectStore, instance: dg.DagsterInstance, webhook: Bodies
+) -> None:
+    sense, start_ns = partial(sense_listings, instance), VenueDay.from_key("2026-01-31|okx").start_ns
+    for venue in ("binance", "okx"):
+        store_listing(store, venue, start_ns, [replace(BTC, venue=venue)], start_ns)
+    cursor = sense(None).cursor
+    for venue in ("binance", "okx"):
+        store_listing(store, venue, start_ns, [replace(one, venue=venue) for one in (BTC, ETH)], start_ns + 1)
+    key = layout.day_key("instruments", "binance", start_ns)
+    whole = store.read(key)
+    store.replace(key, b"damaged")
+    cursor = sense(cursor).cursor
+    assert [one["facts"]["venue"] for one in webhook] == ["okx"]
+    store.replace(key, whole)
+    sense(cursor)
+    assert [one["facts"]["venue"] for one in webhook] == ["okx", "binance"]
+
+
+def test_a_listing_of_an_earlier_versions_cursor_is_told(
+    machine: Path, store: ObjectStore, instance: dg.DagsterInstance, webhook: Bodies
+) -> None:
+    start_ns = VenueDay.from_key("2026-01-31|okx").start_ns
+    store_listing(store, "okx", start_ns, [BTC, ETH], start_ns + 5)
+    sense_listings(instance, json.dumps({"okx": {"version": "of-before", "latest_ns": start_ns}}))
+    assert [one["facts"]["symbols"] for one in webhook] == [["BTC/USDT", "ETH/USDT"]]
 
 
 def test_a_days_table_passes_between_assets_through_the_lake(machine: Path, store: ObjectStore) -> None:
