@@ -6,11 +6,9 @@ and compare every row; the same for the gap ledger; then the quality record, whi
 when that is done for all symbols are the segments deleted.
 
 * Killed anywhere, it is simply run again. Merging is idempotent, and a segment that the record already names is not
-counted
-  twice.
+  counted twice.
 * Run twice at once, nothing is lost: each file is replaced only if it is still the one that was merged
-(compare-and-swap), so
-  every version holds all rows of the one before. The loser of a race merges again.
+  (compare-and-swap), so every version holds all rows of the one before. The loser of a race merges again.
 * Rows of overlapping writers: see `merge_snapshots` for which one stands. Refused rows go to `l2_snapshots_rejected`.
 * A file that cannot be read is left alone and reported; the rest of the hour goes on.
 """

@@ -1,7 +1,8 @@
 """What is known about one venue, as dated data: rules change, so each fact says when and where it was read.
 
 A venue is described, not programmed: adding one means one module with a `VENUE` of this shape (see
-docs/adding-a-venue.md). Code that needs a venue's rule reads it here and nowhere else.
+docs/adding-a-venue.md). Code that needs a venue's rule reads it here and nowhere else. The module is long because it is
+the whole vocabulary of such a description, in the order in which a `VENUE` is written, and has no logic of its own.
 """
 
 from __future__ import annotations
