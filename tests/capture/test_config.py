@@ -38,6 +38,7 @@ def test_a_venue_may_have_its_own_staleness_limit() -> None:
         ({"start_ns": 5, "end_ns": 5}, "end_ns = 5 is not valid: after start_ns = 5"),
         ({"venues": {}}, "venues = {} is not valid: at least one venue"),
         ({"venues": {"okx": ()}}, r"venues\[okx\] = \(\) is not valid: at least one symbol"),
+        ({"venues": {"okx": ("A/B", "$A/B")}}, r"venues\[okx\] = '\$A/B' is not valid: letters, digits"),
         ({"venues": {"okx": ("A/B", "A/B")}}, r"venues\[okx\] = 'A/B' is not valid: each symbol once"),
     ],
 )

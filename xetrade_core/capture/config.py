@@ -9,6 +9,8 @@ from pathlib import Path
 
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.errors import ConfigError
+from xetrade_core.lake.store import is_key
+from xetrade_core.model.instruments import symbol_slug
 
 HOUR_NS = 3600 * NS_PER_S
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -70,6 +72,10 @@ class CaptureConfig:
             twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
             if twice:
                 raise ConfigError.of(f"venues[{venue}]", ", ".join(twice), "each symbol once")
+            unnamed = [symbol for symbol in symbols if not is_key(symbol_slug(symbol))]
+            if unnamed:  # recorded, they would keep their hours from being compacted
+                allowed = "letters, digits and . _ = + - beside / and :, of which the lake can make a name"
+                raise ConfigError.of(f"venues[{venue}]", ", ".join(unnamed), allowed)
 
     @property
     def interval_ns(self) -> int:

@@ -129,9 +129,14 @@ class S3Options:
 _KEY = re.compile(r"[\w.=+-]+(/[\w.=+-]+)*")
 
 
+def is_key(key: str) -> bool:
+    """Whether it is safe as a path and as a URL."""
+    return _KEY.fullmatch(key) is not None and not any(part in (".", "..") for part in key.split("/"))
+
+
 def check_key(key: str) -> str:
     """The key itself if it is safe as a path and as a URL, `ConfigError` otherwise."""
-    if not _KEY.fullmatch(key) or any(part in (".", "..") for part in key.split("/")):
+    if not is_key(key):
         raise ConfigError.of("key", key, "parts of letters, digits and . _ = + - joined by single /")
     return key
 
