@@ -265,6 +265,63 @@ def test_an_alert_that_the_webhook_did_not_take_is_told_again_and_holds_up_no_ot
     assert heard == ["binance", "okx", "binance"]
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_order_store_that_cannot_be_read_is_told_once_and_so_is_that_it_is_back(
+    machine: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    path, aside = machine / "orders.db", machine / "aside.db"
+    monkeypatch.setenv("XETRADE_TRADING__STORE", str(path))
+    monkeypatch.setenv("XETRADE_ALERTS__WEBHOOK_URL", "http://127.0.0.1:9/hook")
+    taken, heard = [True], list[str]()
+
+    def deliver(_: Webhook, body: dict[str, Any]) -> bool:
+        heard.append(body["alarm"])
+        return taken[-1]
+
+    monkeypatch.setattr(Webhook, "deliver", deliver)
+    store = OrderStore(path)
+    halted = TradingState.HALTED
+    store.control(ControlEvent(kind=ControlKind.TRADING_STATE, at_ns=2, by="x", state=halted, venue="okx"))
+    store.close()
+    resources = {name: build_defs().resources[name] for name in ("trading", "alerts", "settings")}  # type: ignore[index]
+    sensor, cursor = build_defs().resolve_sensor_def("alert_trading"), None
+
+    def told(*, by_a_webhook_that_takes_it: bool = True) -> list[str]:
+        nonlocal cursor
+        taken.append(by_a_webhook_that_takes_it)
+        heard.clear()
+        with dg.build_sensor_context(instance, cursor=cursor, resources=resources) as context:
+            result: Any = sensor(context)
+        cursor = result.cursor
+        return list(heard)
+
+    assert (told(), told()) == (["trading_stopped"], [])
+    path.rename(aside)
+    if not gone:
+        path.write_bytes(b"no database at all, but long enough to be taken for one" * 20)
+    assert told(by_a_webhook_that_takes_it=False) == ["order_store_away"]
+    assert (told(), told()) == (["order_store_away"], [])
+    aside.replace(path)
+    assert told(by_a_webhook_that_takes_it=False) == ["order_store_back"]
+    assert (told(), told()) == (["order_store_back"], [])  # and the halt, told before, is not told again
+    path.rename(aside)
+    assert told() == ["order_store_away"]
+
+
+def test_a_cursor_of_orders_that_cannot_be_read_has_all_told_again(
+    machine: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XETRADE_TRADING__STORE", str(machine / "orders.db"))
+    store = OrderStore(machine / "orders.db")
+    halted = TradingState.HALTED
+    store.control(ControlEvent(kind=ControlKind.TRADING_STATE, at_ns=2, by="x", state=halted, venue="okx"))
+    store.close()
+    resources = {name: build_defs().resources[name] for name in ("trading", "alerts", "settings")}  # type: ignore[index]
+    with dg.build_sensor_context(instance, cursor="no list", resources=resources) as context:
+        result: Any = build_defs().resolve_sensor_def("alert_trading")(context)
+    assert result.skip_reason.skip_message == "told of 1"
+
+
 def test_accounts_are_not_compared_as_of_a_day_that_is_over(machine: Path, instance: dg.DagsterInstance) -> None:
     past = dg.materialize(
         [reconciliations],

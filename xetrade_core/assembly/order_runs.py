@@ -10,8 +10,9 @@ import random
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from xetrade_core.assembly.accounts import plan_accounts
 from xetrade_core.assembly.order_store import open_reader, risk_overview, set_trading_state
@@ -34,6 +35,8 @@ from xetrade_core.venues.registry import venue as known_venue
 
 T = TypeVar("T")
 _MOST_WAIT_S = 7 * 86_400.0
+#: keys of news of the order store itself, and what begins the one that says which was there
+_AWAY, _BACK, _SEEN = "order store away", "order store back", "order store seen "
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +236,54 @@ def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[
     """What needs a person and was not told yet: orders in doubt for good, cross-venue orders that nobody drives or that
     have traded after their end, and halts. Returns the next cursor too.
 
-    A store that does not exist yet has no news, and is not made for it. Raises ConfigError, StoreUnavailable.
+    A store that does not exist yet has no news, and is not made for it; one that cannot be read, or is gone, is news
+    itself, and so is that it can be read again.
     """
+    from xetrade_core.assembly.accounting import existing_store  # with the lake, which an order needs not
+
+    known = _keys(cursor)
     store = settings.trading.store
-    if "://" not in store and not Path(store).expanduser().exists():
-        return [], cursor or "[]"
-    told = set(json.loads(cursor)) if cursor else set()
+    seen = _SEEN + ("" if "://" in store else store)  # a URL may have a password
+    try:
+        existing_store(settings)
+    except ConfigError as gone:
+        return _away(known, str(gone)) if seen in known else ([], _cursor(known))
+    try:
+        found = _standing(settings, clock)
+    except (StoreUnavailable, ConfigError) as error:
+        return _away(known, str(error))
+    if _AWAY in known:
+        found.append(News(_BACK, "order_store_back", "the order store can be read again"))
+    return [one for one in found if one.key not in known], _cursor({seen, *(one.key for one in found)})
+
+
+def untold(cursor: str, keys: Collection[str]) -> str:
+    """The cursor of `trading_news` with what has these keys left to be told."""
+    left = _keys(cursor).difference(keys)
+    return _cursor({*left, _AWAY} if _BACK in keys else left)
+
+
+def _keys(cursor: str | None) -> set[str]:
+    """What a cursor says was told; nothing where it cannot be read: all that stands is told again then."""
+    try:
+        return set(msgspec.json.decode(cursor, type=list[str])) if cursor else set()
+    except msgspec.MsgspecError:
+        return set()
+
+
+def _cursor(keys: Collection[str]) -> str:
+    return json.dumps(sorted(keys))
+
+
+def _away(known: set[str], why: str) -> tuple[list[News], str]:
+    """That the order store cannot be read; what was told of what it holds is kept, for when it is back."""
+    said = f"nobody is told of orders and halts, as the order store cannot be read: {why}"
+    fresh = [] if _AWAY in known else [News(_AWAY, "order_store_away", said)]
+    return fresh, _cursor({*known, _AWAY} - {_BACK})
+
+
+def _standing(settings: Settings, clock: Clock) -> list[News]:
+    """All that needs a person now, told or not. Raises ConfigError, StoreUnavailable."""
     with open_reader(settings) as reader:
         doubtful = [order for order in reader.unsettled() if order.state is OrderState.NEEDS_OPERATOR]
         sagas, now_ns = CrossStore(reader), clock.wall_ns()
@@ -251,13 +296,7 @@ def trading_news(settings: Settings, clock: Clock, cursor: str | None) -> tuple[
             )
             facts = {name: None if value is None else str(value) for name, value in row.items()}
             found.append(News(f"{row['scope']} {row['since']}", "trading_stopped", said, facts))
-    fresh = [one for one in found if one.key not in told]
-    return fresh, json.dumps(sorted(one.key for one in found))
-
-
-def untold(cursor: str, keys: Collection[str]) -> str:
-    """The cursor of `trading_news` with what has these keys left to be told."""
-    return json.dumps([key for key in json.loads(cursor) if key not in keys])
+    return found
 
 
 def _doubt(order: Order) -> News:

@@ -19,8 +19,8 @@ def sensors(status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
     @dg.sensor(
         minimum_interval_seconds=30,
         default_status=status,
-        description="Tell the webhook of orders that need an operator, of cross-venue orders that nobody drives, and "
-        "of trading that was halted or reduced.",
+        description="Tell the webhook of orders that need an operator, of cross-venue orders that nobody drives, of "
+        "trading that was halted or reduced, and of an order store that cannot be read.",
     )
     def alert_trading(
         context: dg.SensorEvaluationContext, trading: TradingResource, alerts: AlertResource
