@@ -37,10 +37,12 @@ def sim(
 ) -> None:
     """Start simulated venues, until Ctrl-C.
 
-    They speak the real venues' wire protocols on loopback. Prints the variables that point XETrade at them.
+    They speak the real venues' wire protocols on loopback. Prints the variables that point XETrade at them: keep them
+    in a file, and `source sim.env` in another shell.
 
     \b
     xetrade sim
+    xetrade sim > sim.env
     xetrade sim --venues binance --symbols BTC/USDT,ETH/USDT --seed 7
     xetrade sim --scenario faults.toml --port-file ports.json
     xetrade sim --venues binance --symbols BTC/USDT --recording recorded.gz
@@ -125,7 +127,7 @@ def _announce(config: SimConfig, admin: str, addresses: dict[str, dict[str, str]
         say(f"simulated venues, seed {config.seed}; faults and the true books at {admin}/admin/state")
         for venue in addresses:
             say(f"  {venue}: {', '.join(config.venues[venue].symbol_names(venue))}")
-        say("point XETrade at them with:")
+        say("point XETrade at them with what is on standard output, in another shell:")
         for name, value in environment_lines(addresses).items():
             emit_text(f"export {name}={value}")
         say("Ctrl-C ends them")
