@@ -143,6 +143,8 @@ def test_the_version_is_that_of_the_package(xetrade: Run) -> None:
         (["sim", "--symbols", "100000"], "--symbols = '100000' is not valid: a number from 1 to 1000, or names"),
         (["sim", "--scenario", "none.toml"], "none.toml"),
         (["up"], "there is no dagster.yaml here"),
+        (["best", "--pair", " ", "--venues", "okx"], "--pair = ' ' is not valid: a pair such as BTC-USDT"),
+        (["orders", "follow", "--reconcile", "often"], "--reconcile = 'often' is not valid: start, never, a time such"),
     ],
 )
 def test_a_mistake_is_one_line(answer: Run, arguments: list[str], says: str) -> None:

@@ -63,7 +63,7 @@ def follow(
     lasting_s = seconds(lasting, "--for") if lasting else None
     within_s = seconds(within, "--within")
     silence_s = seconds(dead_man, "--dead-man") if dead_man else None
-    every_s = None if reconciling in _WORDS else seconds(reconciling, "--reconcile")
+    every_s = None if reconciling in _WORDS else seconds(reconciling, "--reconcile", f"{', '.join(_WORDS)}, ")
 
     stop = asyncio.Event()
 

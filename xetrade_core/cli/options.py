@@ -55,15 +55,18 @@ def levels(text: str | int) -> int:
 DepthOption = Annotated[int | None, typer.Option("--depth", parser=levels, metavar="N", help="Levels a side.")]
 
 
-def seconds(text: str, name: str) -> float:
-    """`30s`, `5m`, `1h30m`, `500ms`, or a plain number of seconds; ConfigError names the option otherwise."""
+def seconds(text: str, name: str, words: str = "") -> float:
+    """`30s`, `5m`, `1h30m`, `500ms`, or a plain number of seconds; ConfigError names the option otherwise, and `words`:
+    what else it takes.
+    """
     stripped = text.strip().lower()
     try:
         value = float(stripped)
     except ValueError:
         parts = _PART.findall(stripped)
         if not parts or "".join(number + unit for number, unit in parts) != stripped:
-            raise ConfigError.of(name, text, "a time such as 30s, 5m, 1h, 500ms, or a number of seconds") from None
+            allowed = f"{words}a time such as 30s, 5m, 1h, 500ms, or a number of seconds"
+            raise ConfigError.of(name, text, allowed) from None
         value = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if not 0 < value <= _LONGEST_S:
         raise ConfigError.of(name, text, "must be more than zero, and ten years at most")
@@ -137,9 +140,11 @@ def open_settings(lake: str | None = None, spool: Path | None = None) -> Setting
 
 
 def pair_as_asked(text: str) -> str:
-    """What a person wrote for a pair, for a venue to look up."""
+    """What a person wrote for a pair, for a venue to look up; ConfigError where that is nothing."""
     from xetrade_core.symbols.pairs import as_asked
 
+    if not text.strip():
+        raise ConfigError.of("--pair", text, "a pair such as BTC-USDT, or a venue's own id")
     return as_asked(text)
 
 
