@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal as D
 from pathlib import Path
@@ -15,7 +16,7 @@ from xetrade_core.accounting.behind import MOST_DAYS
 from xetrade_core.accounting.export import export_fills
 from xetrade_core.assembly.accounting import book_days
 from xetrade_core.lake.day_tables import read_day
-from xetrade_core.lake.store import ObjectStore
+from xetrade_core.lake.store import ObjectInfo, ObjectStore
 from xetrade_core.lake.trade_schemas import PNL_DAILY
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.order_events import EventKind, Source
@@ -58,6 +59,34 @@ def test_the_days_before_the_first_run_are_made_with_it(
     assert booked(settings, lake) == [0, 1, 2, 3, 4, 5]
     assert held(lake) == [2, 2, 1, 1, 1, 1]
     assert booked(settings, lake) == [4, 5]
+
+
+def test_the_lake_is_listed_and_the_venues_instruments_are_read_as_often_for_many_days_as_for_few(
+    store: OrderStore, lake: ObjectStore, settings: Settings, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def listed(prefix: str) -> Iterator[ObjectInfo]:
+        if not prefix.startswith("positions/"):  # the marks of each day are that day's
+            asked.append(prefix)
+        return found(prefix)
+
+    def read(key: str) -> bytes:
+        if key.startswith("instruments/"):
+            asked.append(key)
+        return content(key)
+
+    found, content = lake.list, lake.read
+    monkeypatch.setattr(lake, "list", listed)
+    monkeypatch.setattr(lake, "read", read)
+    store_listing(lake, VENUE, DAYS[0], [instrument(VENUE, "BTCUSDT", SWAP)], DAYS[0])
+    many = []
+    for first, last in ((3, 5), (0, 5)):
+        trade(("2", "100"), at_ns=DAYS[first], venue=VENUE, symbol=SWAP)
+        asked.clear()
+        assert booked(settings, lake) == list(range(first, last + 1))
+        many.append(sorted(asked))
+    assert many[0] == many[1] != []
 
 
 def test_a_fill_and_a_payment_that_come_late_have_the_days_since_made_again(

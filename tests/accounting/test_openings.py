@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from xetrade_core.accounting import days as accounting
 from xetrade_core.accounting.days import DayProfit, account_day
 from xetrade_core.lake.store import ObjectStore, open_store
-from xetrade_core.lake.trades import StoredFill, read_fills, write_fills, write_payments
+from xetrade_core.lake.trades import StoredFill, read_fills_of, write_fills, write_payments
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.orders import Fill, Side
 from xetrade_core.positions.daily import NS_PER_DAY
@@ -82,11 +82,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The days whose fills are read."""
     found: list[int] = []
 
-    def noting(store: ObjectStore, venue: str, from_ns: int, to_ns: int) -> Any:
-        found.append((from_ns - DAY0) // NS_PER_DAY)
-        return read_fills(store, venue, from_ns, to_ns)
+    def noting(store: ObjectStore, venue: str, day_ns: int) -> Any:
+        found.append((day_ns - DAY0) // NS_PER_DAY)
+        return read_fills_of(store, venue, day_ns)
 
-    monkeypatch.setattr(accounting, "read_fills", noting)
+    monkeypatch.setattr(accounting, "read_fills_of", noting)
     return found
 
 

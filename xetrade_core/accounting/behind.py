@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from xetrade_core.accounting.export import known_sizes, size_of
-from xetrade_core.accounting.openings import first_stale, made_of
+from xetrade_core.accounting.openings import Files, files_of, first_stale, made_of
 from xetrade_core.errors import ObjectNotFound
 from xetrade_core.lake.layout import NS_PER_DAY
 from xetrade_core.lake.store import ObjectStore
@@ -48,7 +48,8 @@ def find_behind(reader: OrderReader, store: ObjectStore, venue: str, before_ns: 
     """The days of a venue before one that are to be made again. Raises StoreUnavailable, LakeError."""
     counts = _counts(reader, store, venue, before_ns)
     stored = hashlib.sha256(repr(sorted(counts.items())).encode()).hexdigest()
-    if _kept(store, venue) == _CaughtUp(stored, made_of(store, venue, before_ns)):
+    files = files_of(store, venue)
+    if _kept(store, venue) == _CaughtUp(stored, made_of(files, before_ns)):
         return Behind((), (), stored)
     missing = tuple(
         day_ns
@@ -58,13 +59,13 @@ def find_behind(reader: OrderReader, store: ObjectStore, venue: str, before_ns: 
         or payments > count_payments(store, venue, day_ns)
     )
     earliest_ns = before_ns - MOST_DAYS * NS_PER_DAY
-    first = min([*missing, first_stale(store, venue, earliest_ns, before_ns)])
+    first = min([*missing, first_stale(store, venue, files, earliest_ns, before_ns)])
     return Behind(missing, tuple(range(max(first, earliest_ns), before_ns, NS_PER_DAY)), stored)
 
 
-def keep_caught_up(store: ObjectStore, venue: str, before_ns: int, stored: str) -> None:
-    """Keep that all days before one are made of what the order store had."""
-    done = _CaughtUp(stored, made_of(store, venue, before_ns))
+def keep_caught_up(store: ObjectStore, venue: str, before_ns: int, stored: str, files: Files) -> None:
+    """Keep that all days before one are made of these files, and of what the order store had."""
+    done = _CaughtUp(stored, made_of(files, before_ns))
     if _kept(store, venue) != done:
         store.replace(_key(venue), msgspec.json.encode(done))
 

@@ -7,7 +7,7 @@ Marks at the end of a day are the last that a snapshot of positions has recorded
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,14 +15,14 @@ import pyarrow as pa
 
 from xetrade_core.accounting.day_marks import SnapshotMarks
 from xetrade_core.accounting.export import totals
-from xetrade_core.accounting.openings import keep_opening, made_of, open_book
+from xetrade_core.accounting.openings import Files, files_of, keep_opening, made_of, open_book
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.errors import LakeError
 from xetrade_core.lake.day_tables import write_day
 from xetrade_core.lake.layout import NS_PER_DAY, day_start
 from xetrade_core.lake.store import ObjectStore
 from xetrade_core.lake.trade_schemas import PLACES, PNL_DAILY
-from xetrade_core.lake.trades import count_fills, read_fills, read_payments, traded_days
+from xetrade_core.lake.trades import count_fills, read_fills_of, read_payments, traded_days
 from xetrade_core.model.accounts import FundingPayment
 from xetrade_core.model.decimals import plain
 from xetrade_core.model.orders import ZERO
@@ -132,24 +132,25 @@ def results(
     *,
     opened: tuple[int, PositionBook] | None = None,
     passing: tuple[int, Callable[[PositionBook], None]] | None = None,
+    days: Sequence[int] | None = None,
 ) -> Iterator[DayResult]:
     """Every day's results of a venue, from its first fill in the lake to the day before `to_ns` (None: to the last).
 
     `opened`: begin with that day instead, and the positions that it began with. `passing`: what is told the positions
-    before the first event of that day or a later one.
+    before the first event of that day or a later one. `days`: those that the lake has, where they were listed before.
     """
     sizes = sizes or _Sizes()
     from_ns, book = opened or (None, PositionBook(sizes.payout))
     pass_ns, told = passing or (None, None)
 
     def fills(day_ns: int) -> Iterator[Event]:
-        for row in read_fills(store, venue, day_ns, day_ns + NS_PER_DAY):
+        for row in read_fills_of(store, venue, day_ns):
             sizes.known[row.fill.venue, row.fill.symbol] = row.contract_size
             yield row.fill, row.strategy
 
     def events() -> Iterator[Event]:
         nonlocal told
-        for day_ns in traded_days(store, venue):
+        for day_ns in traded_days(store, venue) if days is None else days:
             if told is not None and pass_ns is not None and day_ns >= pass_ns:
                 told(book)
                 told = None
@@ -168,19 +169,34 @@ def _time(event: Event) -> int:
     return one.at_ns if isinstance(one, FundingPayment) else one.exchange_ns or one.received_ns
 
 
-def account_day(store: ObjectStore, venue: str, day_ns: int, now_ns: int | None = None) -> DayProfit:
-    """Make and keep the results of a venue's day, which runs still if `now_ns` is in it. Raises LakeError."""
+def account_day(
+    store: ObjectStore, venue: str, day_ns: int, now_ns: int | None = None, files: Files | None = None
+) -> DayProfit:
+    """Make and keep the results of a venue's day, which runs still if `now_ns` is in it. Raises LakeError.
+
+    `files` are what `files_of` has said before, for who accounts for many days: listing them takes longer than a day.
+    """
+    files = files_of(store, venue) if files is None else files
     start_ns, sizes = day_start(day_ns), _Sizes()
     marks = SnapshotMarks(store, (start_ns - NS_PER_DAY, start_ns))
-    made = made_of(store, venue, start_ns)
+    made = made_of(files, start_ns)
 
     def keep(book: PositionBook) -> None:
         keep_opening(store, venue, start_ns, made, book, sizes.known)
 
     # The day before, too: what its end was worth is the beginning of this one.
     begun, book = start_ns - NS_PER_DAY, PositionBook(sizes.payout)
-    opened = (begun, book) if open_book(store, venue, begun, book, sizes.payout, sizes.known) else None
-    found = results(store, venue, marks, start_ns + NS_PER_DAY, sizes, opened=opened, passing=(start_ns, keep))
+    held = open_book(store, venue, begun, made_of(files, begun), book, sizes.payout, sizes.known)
+    found = results(
+        store,
+        venue,
+        marks,
+        start_ns + NS_PER_DAY,
+        sizes,
+        opened=(begun, book) if held else None,
+        passing=(start_ns, keep),
+        days=sorted({of_ns for of_ns, _ in files}),
+    )
     rows = tuple(row for row in found if row.day_ns == start_ns)
     open_symbols = {row.holder.symbol for row in rows if row.quantity}
     taken = {symbol: marks.of(venue, symbol, start_ns) for symbol in open_symbols}

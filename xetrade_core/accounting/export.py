@@ -40,10 +40,15 @@ class ExportedFills:
     kept: int = 0
 
 
-def export_fills(reader: OrderReader, store: ObjectStore, venue: str, day_ns: int) -> ExportedFills:
-    """The fills of a venue whose time at the venue is on the day. Raises StoreUnavailable, LakeError."""
+def export_fills(
+    reader: OrderReader, store: ObjectStore, venue: str, day_ns: int, sizes: Mapping[str, Decimal] | None = None
+) -> ExportedFills:
+    """The fills of a venue whose time at the venue is on the day. Raises StoreUnavailable, LakeError.
+
+    `sizes` are what `known_sizes` has said before, for who exports many days.
+    """
     start_ns = day_start(day_ns)
-    sizes = known_sizes(reader, store, venue)
+    sizes = known_sizes(reader, store, venue) if sizes is None else sizes
     rows, unsized = [], set()
     for fill, strategy in reader.traded(venue=venue, at_from_ns=start_ns, at_to_ns=start_ns + NS_PER_DAY):
         size = size_of(venue, fill.symbol, sizes)

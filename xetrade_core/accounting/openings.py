@@ -21,6 +21,9 @@ from xetrade_core.lake.trade_schemas import FILLS, FUNDING_PAYMENTS
 from xetrade_core.positions.book import Holder, Payouts, PositionBook
 from xetrade_core.positions.position import resumed
 
+Files = Sequence[tuple[int, str]]
+"""Files of fills and payments, each with its day, and a text that changes with it. Who reads them later than this was
+listed keeps what was made of them as made of an earlier listing: it is then made again."""
 Sizes = dict[tuple[str, str], Decimal]
 """Contract sizes, by venue and symbol."""
 #: raised whenever the same fills would make other numbers
@@ -44,25 +47,19 @@ class _Opening(msgspec.Struct, frozen=True):
     held: tuple[_Held, ...]  # in the order in which they came: who takes the rest of a shared payment depends on it
 
 
-def made_of(store: ObjectStore, venue: str, before_ns: int) -> str:
-    """Which files of fills and payments there are of the days before; another text as soon as one has changed."""
-    return _digest(_files(store, venue), before_ns)
-
-
-def first_stale(store: ObjectStore, venue: str, from_ns: int, before_ns: int) -> int:
-    """The first day since `from_ns` whose profit was never made, or was made of other files than there are now; the
-    one of `before_ns` where all days before it are as they should be."""
-    files = _files(store, venue)
+def first_stale(store: ObjectStore, venue: str, files: Files, from_ns: int, before_ns: int) -> int:
+    """The first day since `from_ns` whose profit was never made, or was made of other `files` than these; the one of
+    `before_ns` where all days before it are as they should be."""
     first_ns = max(min((day_ns for day_ns, _ in files), default=before_ns), from_ns)
     for day_ns in range(first_ns, before_ns + NS_PER_DAY, NS_PER_DAY):
         opening = _opening(store, venue, day_ns)
-        if opening is None or opening.made_of != _digest(files, day_ns):
+        if opening is None or opening.made_of != made_of(files, day_ns):
             return min(max(day_ns - NS_PER_DAY, first_ns), before_ns)  # it may be the day before that is another
     return before_ns
 
 
-def _files(store: ObjectStore, venue: str) -> list[tuple[int, str]]:
-    """The files of fills and payments, each with its day, and a text that changes with it."""
+def files_of(store: ObjectStore, venue: str) -> Files:
+    """The files of a venue's fills and payments that there are now."""
     found = []
     for dataset in (FILLS, FUNDING_PAYMENTS):
         for info in store.list(day_prefix(dataset.name, venue)):
@@ -71,7 +68,8 @@ def _files(store: ObjectStore, venue: str) -> list[tuple[int, str]]:
     return found
 
 
-def _digest(files: Sequence[tuple[int, str]], before_ns: int) -> str:
+def made_of(files: Files, before_ns: int) -> str:
+    """Which files there are of the days before; another text as soon as one has changed."""
     lines = (line for day_ns, line in files if day_ns < before_ns)
     return hashlib.sha256("".join((str(_VERSION), *lines)).encode()).hexdigest()
 
@@ -98,14 +96,15 @@ def open_book(
     store: ObjectStore,
     venue: str,
     day_ns: int,
+    made: str,
     book: PositionBook,
     payouts: Payouts,
     sizes: Sizes,
 ) -> bool:
     """Put the positions with which the day began into an empty book, and their contract sizes to the others; whether
-    there is an opening that holds."""
+    there is an opening that holds: one of the files that `made_of` says."""
     opening = _opening(store, venue, day_ns)
-    if opening is None or opening.made_of != made_of(store, venue, day_ns):
+    if opening is None or opening.made_of != made:
         return False
     for one in opening.held:
         holder = Holder(venue, one.account, one.symbol, one.strategy)

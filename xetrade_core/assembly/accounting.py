@@ -13,7 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 from xetrade_core.accounting.behind import find_behind, keep_caught_up
 from xetrade_core.accounting.days import DayProfit, account_day
-from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments
+from xetrade_core.accounting.export import ExportedFills, ExportedPayments, export_fills, export_payments, known_sizes
+from xetrade_core.accounting.openings import files_of
 from xetrade_core.accounting.order_export import ExportedOrders, export_orders
 from xetrade_core.assembly.accounts import contract_accounts
 from xetrade_core.assembly.deliveries import collect_deliveries
@@ -192,17 +193,18 @@ def book_days(
     def book(venue: str) -> list[BookedDay]:
         with OrderReader(existing_store(settings)) as reader:
             behind = find_behind(reader, store, venue, days[0])
+            sizes = known_sizes(reader, store, venue)
             brought = {
                 day_ns: Brought(
                     export_orders(reader, store, venue, day_ns),
-                    export_fills(reader, store, venue, day_ns),
+                    export_fills(reader, store, venue, day_ns, sizes),
                     export_payments(reader, store, venue, day_ns),
                 )
                 for day_ns in (*behind.missing, *days)
             }
-        every = (*behind.days, *days)
-        made = [BookedDay(brought.get(day_ns), account_day(store, venue, day_ns, now_ns)) for day_ns in every]
-        keep_caught_up(store, venue, days[0], behind.stored)
+        every, files = (*behind.days, *days), files_of(store, venue)
+        made = [BookedDay(brought.get(day_ns), account_day(store, venue, day_ns, now_ns, files)) for day_ns in every]
+        keep_caught_up(store, venue, days[0], behind.stored, files)
         return made
 
     return over_venues(venues, book)

@@ -91,6 +91,13 @@ def fills_beside(
     return [row for batch in table.filter(wanted).to_batches() for row in _of_batch(batch)]
 
 
+def read_fills_of(store: ObjectStore, venue: str, day_ns: int) -> Iterator[StoredFill]:
+    """The fills of one day of a venue, in the order in which they are kept; none where there is no file."""
+    key = day_key(FILLS.name, venue, day_ns)
+    if store.stat(key) is not None:
+        yield from _read_file(store, key)
+
+
 def write_payments(store: ObjectStore, venue: str, day_ns: int, rows: Sequence[FundingPayment]) -> WrittenDay:
     """The funding payments of a venue's day in place of those that are there. Raises what `write_day` does."""
     schema = FUNDING_PAYMENTS.schema
