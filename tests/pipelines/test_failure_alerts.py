@@ -255,3 +255,11 @@ def test_a_webhook_that_is_not_there_breaks_nothing(
     fail(instance)
     owed = json.loads(tick(instance, cursor).cursor).get("owed", [])
     assert len(owed) == (0 if url is None else 1)
+
+
+def test_facts_are_as_free_of_secrets_as_the_message(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XETRADE_S3__ACCESS_KEY_ID", "someone-somewhere")
+    monkeypatch.setenv("XETRADE_S3__SECRET_ACCESS_KEY", "hunter22-hunter22")
+    with dg.build_resources({"alerts": default_resources(load_settings())["alerts"]}) as resources:
+        assert resources.alerts.tell("x", "by hunter22-hunter22", {"reason": "it said hunter22-hunter22"})
+    assert (hook.heard[0]["message"], hook.heard[0]["facts"]) == ("by (secret)", {"reason": "it said (secret)"})
