@@ -220,6 +220,7 @@ def test_a_book_says_what_its_sizes_count(symbol: str, size: str, unit: str) -> 
 
 @pytest.mark.parametrize("width", [45, 60, 80, 200])
 def test_words_are_broken_on_a_narrow_terminal_before_a_number_is(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # it would count before the width
     monkeypatch.setattr(output, "WIDTH", width)
     columns, numbers = ("venue", "bid price", "ask size in base currency", "why"), {1, 2}
     rows = [("kucoinfutures", "61,800.12", "0.12345678", "crossed within the venue, and too old")] * 2
