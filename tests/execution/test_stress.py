@@ -166,6 +166,19 @@ async def test_refusals_are_counted_by_the_venues_own_code(rig: Rig, sim: Sim) -
     assert not report.passed
 
 
+async def test_an_order_that_its_venue_has_ended_is_refused_and_not_unknown(
+    opened: Open, sim: Sim, tmp_path: Path
+) -> None:
+    """The market has fallen to it: Bybit takes such a post-only order, and ends it."""
+    async with rigged("bybit", "BTC/USDT", opened, sim, tmp_path) as rig:
+        rig.target = replace(rig.target, price=rig.target.price * 2)
+        report = await rig.stress(StressPlan(clients=2))
+    assert (report.total.failed, report.total.unknown) == (2, 0), report.total.causes
+    assert report.accounted
+    assert not report.passed
+    assert list(report.total.causes.values()) == [2]
+
+
 async def test_a_paced_test_begins_its_orders_evenly(rig: Rig) -> None:
     seen: list[StressProgress] = []
     report = await rig.stress(StressPlan(clients=5, count=10, over_s=1.0), told=seen.append)

@@ -117,7 +117,7 @@ class _Run:
             place_s = (placed_ns - began_ns) / NS_PER_S
             order = await self.orders.cancel(client_id)
             cancel_s = (self.clock.monotonic_ns() - placed_ns) / NS_PER_S
-            ending, cause = _ending(order), None
+            ending, cause = _ending(order)
         except (OrderOutcomeUnknown, OrderRejected, OrderExpired, RiskDenied) as error:
             ending, cause = _failure(error)
         except XETradeError as error:
@@ -139,7 +139,7 @@ class _Run:
     async def _take_back(self, order: Order) -> Attempt:
         intent, cause = order.intent, None
         try:
-            ending = _ending(await self.orders.cancel(order.client_id))
+            ending, cause = _ending(await self.orders.cancel(order.client_id))
         except OrderError as error:
             ending, cause = _failure(error)
         except XETradeError as error:
@@ -221,10 +221,13 @@ def _read_back(
     return known, [_finished(one, known.get(one.client_id), store, start_ns) for one in attempts]
 
 
-def _ending(order: Order) -> Ending:
+def _ending(order: Order) -> tuple[Ending, str | None]:
+    """What an order counts as, and why if it was not cancelled."""
     if order.state is OrderState.CANCELED:
-        return Ending.CANCELED
-    return Ending.FILLED if order.state is OrderState.FILLED else Ending.UNKNOWN
+        return Ending.CANCELED, None
+    if order.state is OrderState.EXPIRED:  # so some venues end a post-only order that the market has reached
+        return Ending.REFUSED, f"{order.code or 'ended by its venue'}: {order.reason or 'no reason given'}"
+    return Ending.FILLED if order.state is OrderState.FILLED else Ending.UNKNOWN, None
 
 
 def _failure(error: OrderError) -> tuple[Ending, str]:
@@ -248,8 +251,8 @@ def _finished(attempt: Attempt, order: Order | None, store: OrderReader, start_n
         return attempt
     ending, cause = attempt.ending, attempt.cause
     if ending is Ending.UNKNOWN and not order.state.working:
-        ending = _ending(order)
-        cause = None if ending is not Ending.UNKNOWN else cause
+        ending, found = _ending(order)
+        cause = cause if ending is Ending.UNKNOWN else found
         if order.state is OrderState.REJECTED:
             ending, cause = Ending.REFUSED, f"{order.code or 'never arrived'}: {order.reason}"
     if order.intent.created_ns < start_ns:
