@@ -16,7 +16,7 @@ from tests.symbols.test_mapping import LISTED, instrument
 from xetrade_core.errors import ConfigError, LakeError, VenueUnavailable
 from xetrade_core.lake import parquet
 from xetrade_core.lake.day_tables import day_version, read_day
-from xetrade_core.lake.layout import NS_PER_DAY, NS_PER_HOUR, part_key
+from xetrade_core.lake.layout import NS_PER_DAY, NS_PER_HOUR, day_key, part_key
 from xetrade_core.lake.local_store import LocalStore
 from xetrade_core.lake.reader import Lake
 from xetrade_core.lake.reference_schemas import CHANGES, INSTRUMENTS, STYLES, SYMBOL_MAP, SYMBOL_MAP_CHANGES
@@ -68,6 +68,20 @@ def test_a_list_comes_back_from_the_lake_as_it_was(store: ObjectStore) -> None:
     assert stored.unnamed == ("BTC-SPREAD",), "told, not dropped in silence"
     assert (stored.written.rows, stored.written.rejected) == (2, 0)
     assert read_listing(store, "okx", NEXT) is None
+
+
+def test_a_list_of_before_the_largest_value_was_kept_is_read_with_the_others(store: ObjectStore) -> None:
+    bounded = replace(BTC, max_notional=Decimal(9_000_000))
+    for day_ns in (DAY, NEXT):
+        store_listing(store, "okx", day_ns, [bounded], day_ns + 5)
+    key = day_key(INSTRUMENTS.name, "okx", DAY)
+    store.replace(key, parquet.to_bytes(parquet.from_bytes(store.read(key), key).drop_columns(["max_notional"])))
+    assert (read_listing(store, "okx", DAY), read_listing(store, "okx", NEXT)) == ([BTC], [bounded])
+    asked = "SELECT max_notional FROM instruments ORDER BY timestamp"
+    assert Lake(store).duckdb().execute(asked).fetchall() == [(None,), (9_000_000,)]
+    assert store_changes(store, NEXT, ["okx"]).written.rows == 0
+    store.delete(day_key(INSTRUMENTS.name, "okx", NEXT))
+    assert Lake(store).duckdb().execute(asked).fetchall() == [(None,)]
 
 
 def test_the_same_list_stored_again_changes_nothing(store: ObjectStore) -> None:
@@ -252,7 +266,7 @@ def test_numbers_and_status_survive_exactly(
     tick: Decimal, size: Decimal, limit: Decimal | None, status: InstrumentStatus
 ) -> None:
     row = Instrument(
-        "okx", "BTC/USDT:USDT", "BTC-USDT-SWAP", MarketType.SWAP, tick, size, size, status, limit, limit, limit
+        "okx", "BTC/USDT:USDT", "BTC-USDT-SWAP", MarketType.SWAP, tick, size, size, status, limit, limit, limit, limit
     )
     table = instruments_table(DAY, [row], {key_of(row): DAY})
     [back] = instruments_of(table)

@@ -57,6 +57,13 @@ def test_every_changed_rule_is_told_by_itself() -> None:
     ]
 
 
+def test_a_largest_value_is_a_change_only_where_the_day_before_kept_one() -> None:
+    first, second = replace(BTC, max_notional=Decimal(9000)), replace(BTC, max_notional=Decimal(5000))
+    assert told([BTC], [first]) == []
+    assert told([first], [second]) == [("max_notional", "BTC-USDT", "9000", "5000")]
+    assert told([first], [BTC]) == [("max_notional", "BTC-USDT", "9000", None)]
+
+
 def test_a_number_written_otherwise_is_no_change() -> None:
     assert told([BTC], [replace(BTC, price_tick=Decimal("0.10"))]) == []
 

@@ -57,7 +57,7 @@ _PATH_NAMES = {
 }
 _SYMBOL_IN_PATH = ("part", "symbol_hour")
 _HIVE_TYPES = {"venue": "VARCHAR", "symbol": "VARCHAR", "date": "DATE", "hour": "INTEGER"}
-_SQL_TYPES = {TIMESTAMP: "TIMESTAMPTZ_NS"}
+_SQL_TYPES = {TIMESTAMP: "TIMESTAMPTZ_NS", pa.float64(): "DOUBLE"}
 # of what was kept by day once and is by hour now: its paths are of two kinds, so they are told from the rows
 _TOLD_BY_ROWS = (
     '"exchange"::VARCHAR AS venue',

@@ -11,7 +11,7 @@ from xetrade_core.model.instruments import InstrumentStatus, MarketType
 STYLES = ("spot", "linear", "inverse", "quanto")
 CHANGES = (
     "listed", "delisted", "expired", "renamed", "price_tick", "lot", "contract_size", "min_amount", "max_amount",
-    "min_notional", "status",
+    "min_notional", "max_notional", "status",
 )  # fmt: skip
 TEXTS = pa.list_(pa.string())
 _LOT_UNIT = "base currency for spot, contracts otherwise"
@@ -83,6 +83,15 @@ INSTRUMENTS = Dataset(
         _limit("min_amount", "Smallest order.", _LOT_UNIT),
         _limit("max_amount", "Largest order.", _LOT_UNIT),
         _limit("min_notional", "Smallest value of an order.", "quote currency"),
+        Column(
+            "max_notional",
+            pa.float64(),
+            "Largest value of an order with a price. Null where there is none, and in files of before this was kept.",
+            "quote currency",
+            True,
+            at_least=0,
+            since_later=True,
+        ),
         Column("status", LABEL, "Whether it can be traded.", one_of=tuple(InstrumentStatus)),
         Column(
             "first_seen_timestamp", TIMESTAMP, "When this lake first saw it listed, without a day between.", "ns UTC"

@@ -26,12 +26,13 @@ class ChangeKind(StrEnum):
     MIN_AMOUNT = "min_amount"
     MAX_AMOUNT = "max_amount"
     MIN_NOTIONAL = "min_notional"
+    MAX_NOTIONAL = "max_notional"
     STATUS = "status"
 
 
 _FIELDS = (
     ChangeKind.PRICE_TICK, ChangeKind.LOT, ChangeKind.CONTRACT_SIZE, ChangeKind.MIN_AMOUNT, ChangeKind.MAX_AMOUNT,
-    ChangeKind.MIN_NOTIONAL, ChangeKind.STATUS,
+    ChangeKind.MIN_NOTIONAL, ChangeKind.MAX_NOTIONAL, ChangeKind.STATUS,
 )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def _differences(earlier: Instrument, later: Instrument) -> Iterator[Change]:
         yield _change(later, ChangeKind.RENAMED, earlier.symbol, later.symbol)
     for kind in _FIELDS:
         before, after = getattr(earlier, kind.value), getattr(later, kind.value)
-        if before != after:
+        if before != after and (before is not None or kind is not ChangeKind.MAX_NOTIONAL):  # once it was not kept
             yield _change(later, kind, before, after)
 
 
