@@ -450,14 +450,17 @@ def test_a_lost_connection_is_one_clear_error_and_the_next_try_connects_anew() -
 
 
 @pytest.mark.xdist_group("postgresql")
+@pytest.mark.parametrize("orders", [1, 2])
 def test_a_process_that_stands_still_in_the_middle_of_a_write_holds_nobody_up_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    orders: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xetrade_core.trading.database.BUSY_TIMEOUT_S", 0.2)
     monkeypatch.setattr("xetrade_core.trading.database.STOPPED_TIMEOUT_S", 1.0)
     url = new_database()
     stopped, store = OrderStore(url), OrderStore(url)
-    place(transaction := Transaction(stopped._load(standing := stopped.engine.connect()), standing))
+    transaction = Transaction(stopped._load(standing := stopped.engine.connect()), standing)
+    for index in range(orders):
+        place(transaction, index)
     transaction.write()  # and its process goes no further
     with pytest.raises(StoreUnavailable, match="lock timeout"):
         store.do(place)

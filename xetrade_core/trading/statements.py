@@ -7,7 +7,8 @@ text, whole numbers, None, and exact numbers as text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -34,20 +35,23 @@ class Prepared:
         """Run it once for each row."""
         words = self._of(connection.dialect)
         values: Sequence[Any] = rows if words.positions is None else [words.positions(row) for row in rows]
-        connection.exec_driver_sql(words.sql, values)
+        with _asked(connection, words.sql, values) as driver:
+            if len(values) == 1:
+                driver.execute(words.sql, values[0])
+                return
+            driver.cursor().executemany(words.sql, values)
+            if connection.dialect.name == "postgresql":
+                # After a pipeline, which that was, PostgreSQL 18 does not count the time that we stand still in the
+                # transaction (database.STOPPED_TIMEOUT_S); after a statement of its own it does.
+                driver.execute("SELECT 1")
 
     def rows(self, connection: Connection, row: Row) -> Sequence[Sequence[Any]]:
-        """What it selects. The driver is asked itself; an error of its comes as SQLAlchemy's."""
+        """What it selects."""
         words = self._of(connection.dialect)
         values: Any = row if words.positions is None else words.positions(row)
-        dialect, driver = connection.dialect, connection.connection.driver_connection
-        assert driver is not None
-        try:
-            found: Sequence[Sequence[Any]] = driver.execute(words.sql, values).fetchall()
-        except dialect.loaded_dbapi.Error as error:
-            lost = dialect.is_disconnect(error, driver, None)
-            kind: Any = dialect.loaded_dbapi.Error
-            raise DBAPIError.instance(words.sql, values, error, kind, connection_invalidated=lost) from error
+        found: Sequence[Sequence[Any]]
+        with _asked(connection, words.sql, values) as driver:
+            found = driver.execute(words.sql, values).fetchall()
         return found
 
     def _of(self, dialect: Dialect) -> _Words:
@@ -57,6 +61,19 @@ class Prepared:
             names = compiled.positiontup if compiled.positional else None
             words = self._words[dialect.name] = _Words(str(compiled), None if names is None else _getter(names))
         return words
+
+
+@contextmanager
+def _asked(connection: Connection, sql: str, values: Any) -> Iterator[Any]:
+    """The driver, whose errors come as SQLAlchemy's."""
+    dialect, driver = connection.dialect, connection.connection.driver_connection
+    assert driver is not None
+    try:
+        yield driver
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, driver, None)
+        kind: Any = dialect.loaded_dbapi.Error
+        raise DBAPIError.instance(sql, values, error, kind, connection_invalidated=lost) from error
 
 
 def _getter(names: Sequence[str]) -> Any:

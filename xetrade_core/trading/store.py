@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -30,6 +30,7 @@ from xetrade_core.trading.reader import OrderReader
 from xetrade_core.trading.reservations import Line, line_of
 from xetrade_core.trading.risk import RiskBook
 from xetrade_core.trading.schema import EVENTS, HOLDINGS, ORDERS
+from xetrade_core.trading.statements import Prepared
 from xetrade_core.trading.transaction import Alert, Transaction
 
 T = TypeVar("T")
@@ -37,11 +38,20 @@ Work = Callable[[Transaction], T]
 
 ATTEMPTS = 200
 _BEHIND = 10_000  # entries; further behind, reading anew is quicker, and no statement would take so many names
-_NEWER = (
+_NEWER = Prepared(
     select(EVENTS.c.seq, EVENTS.c.client_id, EVENTS.c.kind, EVENTS.c.body)
     .where(EVENTS.c.seq > bindparam("seq"))
     .order_by(EVENTS.c.seq)
 )
+
+
+class _Newer(NamedTuple):
+    """A row of `_NEWER`."""
+
+    seq: int
+    client_id: str | None
+    kind: str
+    body: str
 
 
 class Memory:
@@ -178,9 +188,10 @@ class OrderStore(OrderReader):
         memory = self._memory
         if memory is None:
             memory = self._memory = self._load(connection)
-        rows = connection.execute(_NEWER, {"seq": memory.last_seq}).all()
-        if not rows:
+        found = _NEWER.rows(connection, {"seq": memory.last_seq})
+        if not found:
             return memory
+        rows = [_Newer(*row) for row in found]
         if len(rows) > _BEHIND:
             self._memory = self._load(connection)
             return self._memory
