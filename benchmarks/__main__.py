@@ -1,6 +1,7 @@
 """`python -m benchmarks [--quick] [NAME ...]`: measure, print JSON lines, and rewrite docs/benchmarks.md.
 
-The page shows the last full measurement of every section, so that one section can be measured again on its own.
+The page shows the last full measurement of every section, so that one section can be measured again on its own; the
+machine it names is that of the newest.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import recorded
-from benchmarks.report import Measurement, keep, print_json, recall, write_page
+from benchmarks.report import Measurement, print_json, renewed
 
 SECTIONS = {
     "book_replay": "From recorded frames to Parquet",
@@ -28,7 +29,6 @@ SECTIONS = {
     "live_load": "Live against the simulated venue",
 }
 PAGE = Path(__file__).parents[1] / "docs/benchmarks.md"
-KEPT = Path(__file__).parents[1] / "out/benchmarks"
 
 
 def main() -> int:
@@ -47,11 +47,8 @@ def main() -> int:
     for name in names:
         measured[SECTIONS[name]] = importlib.import_module(f"benchmarks.{name}").run(arguments.quick)
         print_json(measured[SECTIONS[name]])
-        if not arguments.quick:
-            keep(KEPT / f"{name}.json", measured[SECTIONS[name]])
-    kept = {title: recall(KEPT / f"{name}.json") for name, title in SECTIONS.items()}
-    if not arguments.quick and all(kept.values()):
-        write_page(PAGE, kept)
+    if not arguments.quick:
+        PAGE.write_text(renewed(PAGE.read_text(), SECTIONS.values(), measured))
     return int(any(row.met is False for rows in measured.values() for row in rows))
 
 
