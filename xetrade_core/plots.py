@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ MOST_POINTS = 2000
 MOST_BARS = 12
 _LEAST_BARS = 6  # room is left for so many
 _MOST_DAYS_NAMED = 8
+_MOST_DECADES = 4  # with more of them, 2 and 5 are not named
+_LEAST_MS = 1e-3  # a logarithmic axis has no zero
 
 
 class NothingToDraw(XETradeError):
@@ -140,28 +143,69 @@ def _draw_bars(axes: Any, values: Mapping[str, float]) -> None:
     axes.set_ylim(len(names) - 0.5 - max(len(names), _LEAST_BARS), len(names) - 0.5)  # a few bars are no walls
 
 
-def latency_picture(times_ms: Mapping[str, Sequence[float]], title: str) -> bytes:
-    """How many of some calls took at most so long (left, logarithmic), and their quantiles (right), as a PNG.
+def stress_picture(
+    times_ms: Mapping[str, Sequence[float]], endings: Mapping[str, Mapping[str, int]], title: str
+) -> bytes:
+    """How many of some calls took at most so long (left, logarithmic), and how the orders ended (right), as a PNG.
 
-    `times_ms`: what was done -> milliseconds of each. Raises NothingToDraw.
+    `times_ms`: what was done -> milliseconds of each; `endings`: venue -> how they ended -> how many. Raises
+    NothingToDraw where no call came back.
     """
-    drawn = {name: np.sort(np.asarray(found)) for name, found in times_ms.items() if len(found)}
+    from matplotlib.ticker import NullFormatter
+
+    drawn = {name: np.sort(np.maximum(found, _LEAST_MS)) for name, found in times_ms.items() if len(found)}
     if not drawn:
         raise NothingToDraw("no call came back: nothing to draw")
     figure, (left, right) = _two_panels((3, 2))
-    shares = (0.5, 0.9, 0.99)
-    for place, (name, found) in enumerate(drawn.items()):
-        left.step(found, 100 * np.arange(1, len(found) + 1) / len(found), where="post", label=f"{name} ({len(found)})")
-        heights = [float(np.quantile(found, share, method="inverted_cdf")) for share in shares]
-        offset = (place - (len(drawn) - 1) / 2) * 0.8 / len(drawn)
-        right.bar(np.arange(len(shares)) + offset, heights, width=0.8 / len(drawn), label=name)
+    for name, found in drawn.items():
+        p50, p99 = (_short(float(np.quantile(found, share, method="inverted_cdf"))) for share in (0.5, 0.99))
+        shares = 100 * np.arange(len(found) + 1) / len(found)
+        left.step([found[0], *found], shares, where="post", label=f"{name}: p50 {p50}, p99 {p99} ms")
     left.set_xscale("log")
-    left.set_title("% of calls within so many ms", fontsize=10)
+    left.set_xticks(*_log_ticks(drawn.values()))
+    left.xaxis.set_minor_formatter(NullFormatter())
+    left.set_xlabel("ms")
+    left.set_ylim(-3, 103)
+    left.set_title("% of calls within so long", fontsize=10)
     left.grid(visible=True, which="both", linewidth=0.3)
     left.legend(fontsize=8, loc="lower right")
-    right.set_xticks(range(len(shares)), [f"p{share * 100:g}" for share in shares])
-    right.set_title("ms", fontsize=10)
+    _draw_endings(right, endings)
     return _png(figure, title)
+
+
+def _log_ticks(found: Iterable[NDArray[np.float64]]) -> tuple[list[float], list[str]]:
+    """Places on a logarithmic axis that hold all of them between two, and what they are called."""
+    ends = [float(end) for one in found for end in (one[0], one[-1])]
+    decades = range(math.floor(math.log10(min(ends))), math.ceil(math.log10(max(ends))) + 1)
+    steps = (1, 2, 5) if len(decades) <= _MOST_DECADES else (1,)
+    places = [step * 10.0**decade for decade in decades for step in steps]
+    first = max([place for place in places if place <= min(ends)], default=places[0])
+    last = min([place for place in places if place >= max(ends)], default=places[-1])
+    shown = [place for place in places if first <= place <= last]
+    return shown, [_short(place) for place in shown]
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _draw_endings(axes: Any, endings: Mapping[str, Mapping[str, int]]) -> None:
+    """A bar a venue, the first on top, parted by how its orders ended; each part with how many."""
+    names = list(reversed(endings))
+    start = np.zeros(len(names))
+    for ending, colour in (("canceled", BID), ("filled", MID), ("failed", ASK), ("unknown", UNSYNCED)):
+        many = np.array([endings[name].get(ending, 0) for name in names])
+        if not many.any():
+            continue
+        bars = axes.barh(np.arange(len(names)), many, left=start, color=colour, label=ending)
+        words = [f"{one:,}" if one else "" for one in many]
+        axes.bar_label(bars, words, label_type="center", fontsize=8, color="black" if colour == UNSYNCED else "white")
+        start += many
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(len(names) - 0.5 - max(len(names), _LEAST_BARS), len(names) - 0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_title("orders, by how they ended", fontsize=10)
+    axes.legend(fontsize=8, loc="lower right")
 
 
 def last_book(rows: pa.Table) -> tuple[list[float], list[float], list[float], list[float]]:

@@ -10,7 +10,15 @@ import pytest
 from tests.support.snapshots import HOUR, snapshot_rows
 from xetrade_core.lake.best_quotes import best_rows, touch_of
 from xetrade_core.model.contracts import SPOT
-from xetrade_core.plots import MOST_POINTS, NothingToDraw, book_picture, last_book, spread_picture, touch
+from xetrade_core.plots import (
+    MOST_POINTS,
+    NothingToDraw,
+    book_picture,
+    last_book,
+    spread_picture,
+    stress_picture,
+    touch,
+)
 
 LEVELS = pa.list_(pa.float64())
 
@@ -77,3 +85,16 @@ def test_spreads_across_venues_are_a_picture_also_where_venues_come_and_go() -> 
     nothing = touch_of([snapshot_rows(range(5), unsynced=range(5))], HOUR, SPOT, 30)
     with pytest.raises(NothingToDraw, match="no second has a best bid and ask"):
         spread_picture(best_rows("BTC/USDT", HOUR, {"binance": nothing}), "BTC/USDT")
+
+
+@pytest.mark.parametrize("times_ms", [[0.0], [0.4, 12_000.0], [80.0, 91.0, 174.0], [3.0] * 500])
+def test_the_times_of_a_stress_test_are_a_picture_whatever_they_are(times_ms: list[float]) -> None:
+    endings = {"binance": {"canceled": 2, "filled": 1, "failed": 0, "unknown": 1}, "okx": {"canceled": 3, "failed": 4}}
+    image = stress_picture({"place": times_ms, "cancel": []}, endings, "test")
+    assert image.startswith(b"\x89PNG\r\n\x1a\n")
+    assert image != stress_picture({"place": times_ms, "cancel": []}, {"binance": endings["binance"]}, "test")
+
+
+def test_a_stress_test_of_which_no_call_came_back_has_no_picture() -> None:
+    with pytest.raises(NothingToDraw, match="no call came back"):
+        stress_picture({"place": [], "cancel": []}, {"binance": {"failed": 5}}, "test")

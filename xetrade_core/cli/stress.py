@@ -137,10 +137,11 @@ def _require_place(path: str) -> None:
 def _draw(report: StressReport, path: str) -> None:
     from pathlib import Path
 
-    from xetrade_core.plots import NothingToDraw, latency_picture
+    from xetrade_core.plots import NothingToDraw, stress_picture
 
+    title = f"{count(report.total.orders, 'order')}, {report.key}"
     try:
-        drawn = latency_picture(report.times_ms(), f"{count(report.total.orders, 'order')}, {report.key}")
+        drawn = stress_picture(report.times_ms(), report.endings(), title)
     except NothingToDraw as nothing:
         say(f"no picture: {nothing}")
         return

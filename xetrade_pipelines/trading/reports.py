@@ -9,7 +9,7 @@ import dagster as dg
 from xetrade_core.assembly.crossing import CrossOverview
 from xetrade_core.assembly.order_runs import Killed, OrderTold
 from xetrade_core.assembly.reconciling import Reconciled
-from xetrade_core.plots import NothingToDraw, latency_picture
+from xetrade_core.plots import NothingToDraw, stress_picture
 from xetrade_core.trading.cross.overview import SagaTold
 from xetrade_core.trading.stress.report import StressReport, VenueResult
 from xetrade_pipelines.events import Event, as_events
@@ -163,7 +163,7 @@ def _verdict(spec: dg.AssetCheckSpec, wrong: list[str]) -> dg.AssetCheckResult:
 
 
 def stress_metadata(report: StressReport) -> Metadata:
-    """A stress test: the numbers, a table by venue, what the venues say of it, and the times as a picture."""
+    """A stress test: the numbers, a table by venue, what the venues say of it, and times and endings as a picture."""
     total = report.total
     numbers = {
         "orders": total.orders,
@@ -190,11 +190,12 @@ def stress_metadata(report: StressReport) -> Metadata:
         "causes": markdown_table([{"cause": cause, "orders": many} for cause, many in total.causes.items()]),
         "proof": markdown_table(proofs),
     }
+    title = f"{total.orders} orders by {report.clients} clients"
     try:
-        drawn = latency_picture(report.times_ms(), f"{total.orders} orders by {report.clients} clients")
+        drawn = stress_picture(report.times_ms(), report.endings(), title)
     except NothingToDraw:
         return numbered
-    return {"picture": picture("times of the orders", drawn), **numbered}  # first: a page of a run cuts the rest short
+    return {"picture": picture("times and endings of the orders", drawn), **numbered}  # first: a page of a run cuts the rest short
 
 
 def _venue_row(one: VenueResult) -> dict[str, object]:

@@ -149,6 +149,18 @@ class StressReport:
             for name, field_name in (("place", "place_s"), ("of it on the wire", "ack_s"), ("cancel", "cancel_s"))
         }
 
+    def endings(self) -> dict[str, dict[str, int]]:
+        """How many orders of each venue ended how."""
+        return {
+            one.venue: {
+                "canceled": one.canceled,
+                "filled": one.filled,
+                "failed": one.failed,
+                "unknown": one.unknown,
+            }
+            for one in self.venues
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON, without the single attempts."""
         found = {"passed": self.passed, "accounted": self.accounted} | asdict(replace(self, attempts=()))
