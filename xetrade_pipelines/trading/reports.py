@@ -195,7 +195,8 @@ def stress_metadata(report: StressReport) -> Metadata:
         drawn = stress_picture(report.times_ms(), report.endings(), title)
     except NothingToDraw:
         return numbered
-    return {"picture": picture("times and endings of the orders", drawn), **numbered}  # first: a page of a run cuts the rest short
+    # first: a page of a run cuts the rest short
+    return {"picture": picture("times and endings of the orders", drawn), **numbered}
 
 
 def _venue_row(one: VenueResult) -> dict[str, object]:
