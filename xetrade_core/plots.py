@@ -191,7 +191,7 @@ def _short(value: float) -> str:
 
 def _draw_endings(axes: Any, endings: Mapping[str, Mapping[str, int]]) -> None:
     """A bar a venue, the first on top, parted by how its orders ended; each part with how many."""
-    names = list(reversed(endings))
+    names = list(reversed(list(endings)))
     start = np.zeros(len(names))
     for ending, colour in (("canceled", BID), ("filled", MID), ("failed", ASK), ("unknown", UNSYNCED)):
         many = np.array([endings[name].get(ending, 0) for name in names])
