@@ -48,6 +48,15 @@ def test_replayed_frames_are_rows_however_the_pair_is_written(answer: Run, frame
     assert report["complete"] is True
 
 
+@pytest.mark.parametrize("command", [("recover",), ("compact",), ("quality",), ("lake", "ls")], ids=" ".join)
+@pytest.mark.parametrize("root", ["frames", "frames/lake"])
+def test_a_file_is_no_lake_and_not_an_empty_one(answer: Run, frames: Path, command: tuple[str, ...], root: str) -> None:
+    ran = answer(*command, "--lake", root)
+    assert (ran.code, ran.out) == (2, "")
+    said = f"{frames.parent / root} is no lake, as {frames} is a file: give a directory or s3://bucket/prefix"
+    assert ran.error == f"error: {said}"
+
+
 @pytest.mark.slow
 def test_the_lake_is_shown_for_people(xetrade: Run, frames: Path) -> None:
     shown = xetrade(*REPLAY, "--symbol", "BTC-USDT").out

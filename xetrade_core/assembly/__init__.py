@@ -37,6 +37,16 @@ def lake_store(settings: Settings) -> ObjectStore:
     return open_store(settings.lake, s3_options(settings))
 
 
+def lake_to_fill(settings: Settings) -> ObjectStore:
+    """The lake's store for what is brought in if there is something. A local one that is no directory is a LakeError
+    also if there is nothing; an S3 is not asked before it is needed.
+    """
+    store = lake_store(settings)
+    if not settings.lake.startswith("s3://"):
+        next(iter(store.folders("")), None)
+    return store
+
+
 def s3_options(settings: Settings) -> S3Options:
     """How the settings reach the S3."""
     s3 = settings.s3

@@ -54,8 +54,9 @@ def recover(lake: LakeOption = None, spool: SpoolOption = None, as_json: JsonOpt
     from xetrade_core.clock import SystemClock
 
     settings = open_settings(lake, spool)
+    store = assembly.lake_to_fill(settings)
     with working(f"recovering from {settings.spool}"):
-        report = recovery.recover(settings.spool, assembly.lake_store(settings), SystemClock())
+        report = recovery.recover(settings.spool, store, SystemClock())
     if as_json:
         emit_json(report)
     else:

@@ -81,7 +81,10 @@ class LocalStore:
         with self._errors("read", key):
             try:
                 return _info(key, path.stat())
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
+                return None
+            except NotADirectoryError:
+                self._require_root()
                 return None
 
     def exists(self, key: str) -> bool:
@@ -99,8 +102,10 @@ class LocalStore:
         with self._errors("list", prefix):
             try:
                 yield from sorted(entry.name for entry in os.scandir(self._root / prefix) if entry.is_dir())
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 return
+            except NotADirectoryError:
+                self._require_root()
 
     def delete(self, key: str) -> None:
         with self._errors("delete", key):
@@ -135,10 +140,19 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
 
+    def _require_root(self) -> None:
+        """Something on the way to a key is a file. Where that is the root, this is no lake, and not an empty one."""
+        there = next(one for one in (self._root, *self._root.parents) if os.path.lexists(one))
+        if not there.is_dir():
+            raise LakeError(f"{self.uri} is no lake, as {there} is a file: give a directory or s3://bucket/prefix")
+
     def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
         try:
             entries = list(os.scandir(folder))
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
+            return
+        except NotADirectoryError:
+            self._require_root()
             return
         for entry in entries:
             if entry.name == _TEMP and folder == self._root:
