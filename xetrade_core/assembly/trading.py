@@ -38,7 +38,7 @@ from xetrade_core.trading.client_ids import client_order_id, require_valid
 from xetrade_core.trading.execution import ExecutionError, OrderRef, TradingAccount
 from xetrade_core.trading.journal import GroupCommit
 from xetrade_core.trading.policy import Policy
-from xetrade_core.trading.requests import OrderRequest
+from xetrade_core.trading.requests import OrderRequest, require_sense
 from xetrade_core.trading.resuming import ask_about, left_behind
 from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.store import OrderStore
@@ -96,9 +96,12 @@ class TradingDesk:
         """As `OrderService.place`, of an instrument in any spelling, once its key was looked at and its mark brought.
 
         The first order of an account also takes up what was left there. An order that may wait for its venue also waits
-        until that can be asked what it lists. Raises what that raises, WithdrawalAllowed, TradingNotAllowed, and
-        VenueUnavailable where the venue could not be asked; nothing was sent then.
+        until that can be asked what it lists. What no venue takes is refused before one is asked. Raises what that
+        raises, WithdrawalAllowed, TradingNotAllowed, and VenueUnavailable where the venue could not be asked; nothing
+        was sent then.
         """
+
+        require_sense(request)
 
         async def ready() -> OrderRequest:
             wanted = await self.resolved(request)
@@ -136,6 +139,7 @@ class TradingDesk:
 
     async def preview(self, request: OrderRequest, *, key: str) -> Preview:
         """What `place` would send, checked as it would be; nothing is sent or stored. Raises what `place` raises."""
+        require_sense(request)
         wanted = await self.resolved(request)
         name = (wanted.venue, wanted.account)
         await self.prepare([(wanted.venue, wanted.symbol)], accounts=[name])

@@ -67,7 +67,7 @@ def fit(request: OrderRequest, instrument: Instrument, pricing: Pricing) -> tupl
     """Amount, price, and the price that risk values the order at. Raises InvalidOrder, NotTrading."""
     if instrument.status is not InstrumentStatus.TRADING:
         raise NotTrading(instrument.symbol, instrument.venue, instrument.status.value)
-    _require_sense(request)
+    require_sense(request)
     amount = _on_grid("quantity", request.amount, instrument.lot, ROUND_DOWN, request, unit_of(instrument))
     price = request.price
     if price is not None:
@@ -145,8 +145,8 @@ def require_number(name: str, value: Decimal) -> None:
         raise InvalidOrder(name, str(value), f"a number above zero, of at most {_MAGNITUDE} digits before the point")
 
 
-def _require_sense(request: OrderRequest) -> None:
-    """Whether the fields fit each other, whatever the venue."""
+def require_sense(request: OrderRequest) -> None:
+    """Whether the fields fit each other, whatever the venue. Raises InvalidOrder."""
     if len(request.strategy) > STRATEGY_LENGTH or not request.strategy.isprintable():
         shown = request.strategy[:STRATEGY_LENGTH]
         raise InvalidOrder("strategy", repr(shown), f"at most {STRATEGY_LENGTH} characters that can be printed")
