@@ -213,6 +213,74 @@ def test_a_refusal_is_one_line_and_nothing_is_sent(trade: Run, sim: Sim, change:
     assert all_ids(sim) == before
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--order-type", "LIMIT"), "price is missing: a limit order needs one"),
+        (("--order-type", "MARKET", "--price", "50000"), "price 50000 is not valid: a market order has none"),
+        (("--order-type", "MARKET", "--post-only"), "post_only True is not valid: a market order always takes"),
+    ],
+)
+def test_what_no_venue_takes_is_refused_before_one_is_asked(
+    trade: Run, options: tuple[str, ...], says: str, dry: tuple[str, ...]
+) -> None:
+    nobody = {"XETRADE_VENUES__BINANCE__REST_URL": "http://127.0.0.1:1"}
+    ran = trade("place", *LIMIT[:-2], *options, *dry, **nobody)
+    assert (ran.code, ran.error) == (2, f"error: {says}")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("orders",),
+        ("orders", "list", "--all"),
+        ("orders", "show", "{order}"),
+        ("status", "--order-id", "{order}"),
+        ("status", "--order-id", "{order}", "--venue", "binance", "--pair", "BTC-USDT"),
+        ("cancel", "--order-id", "{order}"),
+        ("amend", "--order-id", "{order}", "--price", "49000"),
+        ("disarm",),
+        ("position",),
+        ("monitor", "--max-updates", "1"),
+    ],
+    ids=" ".join,
+)
+def test_an_account_that_nobody_knows_is_refused_with_the_one_that_was_meant(trade: Run, command: list[str]) -> None:
+    """With nothing to show for it, it read as if nothing were open."""
+    order = placed(trade)["client_id"]
+    ran = trade(*(word.format(order=order) for word in command), "--account", "mian")
+    assert (ran.code, ran.out) == (2, "")
+    said = "account = 'mian' is not valid: one that has traded or is in the settings: main, did you mean main?"
+    assert ran.error == f"error: {said}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("orders", "follow", "--for", "1s"),
+        ("orders", "resume"),
+        ("cancel", "--all"),
+        ("reconcile",),
+        ("arm", "--venue", "binance", "--cap", "10"),
+        ("stress", "--venues", "binance", "--pair", "BTC-USDT", "--clients", "1"),
+    ],
+    ids=" ".join,
+)
+def test_an_account_of_which_no_venue_can_be_asked_is_refused(trade: Run, command: list[str]) -> None:
+    ran = trade(*command, "--account", "mian")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no account mian" in ran.error
+    assert "in the settings: there is binance/main" in ran.error
+
+
+def test_an_account_that_the_settings_name_no_more_shows_its_orders(trade: Run) -> None:
+    order = placed(trade)["client_id"]
+    other = {"XETRADE_ACCOUNTS__OTHER__VENUE": "binance"}
+    assert [row["client_id"] for row in trade("orders", "--account", "main", "--json", **other).json] == [order]
+    assert trade("orders", "--account", "other", "--json", **other).json == []
+
+
 def test_an_order_over_a_limit_is_denied_with_what_is_allowed(trade: Run) -> None:
     ran = trade("place", *LIMIT, XETRADE_LIMITS__PORTFOLIO__MAX_ORDER_NOTIONAL="40")
     assert ran.code == 2
@@ -266,7 +334,7 @@ def test_orders_are_listed_by_venue_account_pair_and_state(trade: Run) -> None:
     assert listed() == listed("--venue", "binance", "--account", "main", "--pair", "BTC-USDT") == [order["client_id"]]
     assert listed("--state", "canceled") == [ended["client_id"]]
     assert listed("--state", "open,canceled", "--pair", "BTC-USDT") == [order["client_id"], ended["client_id"]]
-    assert listed("--account", "other") == listed("--all", "--pair", "ETH-USDT") == []
+    assert listed("--all", "--pair", "ETH-USDT") == []
     assert "some of intent, denied" in trade("orders", "list", "--state", "closed").error
     assert order["client_id"] in trade("orders", "list").out
 
@@ -344,7 +412,6 @@ def test_a_live_account_trades_only_while_it_is_armed(trade: Run) -> None:
     assert placed(trade, **LIVE)["state"] == "open"
     beyond = trade("place", *LIMIT, **LIVE)
     assert "armed notional of binance/main would be 150, allowed is 120" in beyond.error
-    assert "nothing of binance/other was armed" in trade("disarm", "--venue", "binance", "--account", "other").err
     assert "unknown venue 'nowhere'" in trade("disarm", "--venue", "nowhere").error
     ended = trade("disarm", "--json")
     assert (ended.json, "disarmed binance/main" in ended.err) == ([], True)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from xetrade_core.assembly.accounts import plan_accounts
-from xetrade_core.assembly.order_store import open_reader, risk_overview, set_trading_state
+from xetrade_core.assembly.order_store import open_reader, require_account, risk_overview, set_trading_state
 from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, OrderError, StoreUnavailable, XETradeError
@@ -322,6 +322,7 @@ def _named(settings: Settings, order_id: str, venue: str | None, account: str | 
     if venue is not None:
         known_venue(venue)
     with open_reader(settings) as reader:
+        require_account(settings, reader, account)
         return reader.named(order_id, venue=venue, account=account)
 
 

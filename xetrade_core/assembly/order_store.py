@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from xetrade_core.assembly.accounts import accounts_of
 from xetrade_core.assembly.limits import risk_limits
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError
@@ -28,6 +31,21 @@ def open_store(settings: Settings, clock: Clock) -> OrderStore:
 def open_reader(settings: Settings) -> OrderReader:
     """The order store for reading. Raises ConfigError, StoreUnavailable."""
     return OrderReader(settings.trading.store)
+
+
+def require_account(
+    settings: Settings, reader: OrderReader, account: str | None, *, others: Collection[str] = ()
+) -> None:
+    """Raises ConfigError for an account that neither the settings nor the order store know, nor `others`: of a
+    misspelled one there would be nothing to show, which reads as if nothing were open."""
+    if not account or account in accounts_of(settings):
+        return
+    known = sorted({name for _, name in reader.accounts()} | set(accounts_of(settings)) | set(others))
+    if account not in known:
+        near = difflib.get_close_matches(account, known, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        allowed = f"one that has traded or is in the settings: {', '.join(known) or 'none yet'}"
+        raise ConfigError.of("account", account, allowed + hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from xetrade_core.accounting.bests import keep_best, read_best
 from xetrade_core.accounting.snapshots import keep_snapshot
 from xetrade_core.assembly import market_access
 from xetrade_core.assembly.accounting import existing_store
-from xetrade_core.assembly.accounts import AccountName, AccountPlan, accounts_of, known_accounts
+from xetrade_core.assembly.accounts import AccountName, AccountPlan, known_accounts
+from xetrade_core.assembly.order_store import require_account
 from xetrade_core.clock import Clock
-from xetrade_core.errors import ConfigError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.execution.streams import PrivateStream, Statement, open_stream, streamed_venues
 from xetrade_core.lake.store import ObjectStore
@@ -167,11 +167,7 @@ def require_known(settings: Settings, reader: OrderReader, venue: str | None, ac
     """Raises UnknownVenue, and ConfigError for an account that neither the settings nor the order store know."""
     if venue:
         known_venue(venue)
-    if account and account not in accounts_of(settings):
-        known = {name for _, name in reader.accounts()} | set(accounts_of(settings))
-        if account not in known:
-            named = ", ".join(sorted(known)) or "none yet"
-            raise ConfigError.of("account", account, f"one that has traded or is in the settings: {named}")
+    require_account(settings, reader, account)
 
 
 def watch_positions(

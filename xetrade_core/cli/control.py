@@ -101,7 +101,7 @@ def disarm(
     xetrade disarm --venue binance --account main
     xetrade disarm
     """
-    from xetrade_core.assembly.order_store import open_store
+    from xetrade_core.assembly.order_store import open_store, require_account
     from xetrade_core.clock import SystemClock
     from xetrade_core.model.order_events import ControlEvent, ControlKind
     from xetrade_core.trading.overview import arm_rows
@@ -114,6 +114,7 @@ def disarm(
     ended: list[str] = []
     try:
         armed = store.do(lambda work: [row for row in arm_rows(work.risk, time.time_ns()) if row["armed"]])
+        require_account(settings, store, account, others=[str(row["account"] or "") for row in armed])
         for armed_venue, armed_account in ((str(row["venue"]), str(row["account"] or "")) for row in armed):
             if venue in ("", armed_venue) and account in ("", armed_account):
                 ended.append("/".join(filter(None, (armed_venue, armed_account))))

@@ -85,13 +85,15 @@ def list_orders(
     """
     import time
 
-    from xetrade_core.assembly.order_store import open_reader
+    from xetrade_core.assembly.order_store import open_reader, require_account
     from xetrade_core.clock import NS_PER_S
 
     states = _states(state)
     ended = every or bool(since) or bool(states)
     from_ns = time.time_ns() - round(seconds(since, "--since") * NS_PER_S) if since else 0
-    with open_reader(open_settings()) as reader:
+    settings = open_settings()
+    with open_reader(settings) as reader:
+        require_account(settings, reader, account)
         if ended:
             symbols = {one for of, one in reader.instruments_ordered() if symbol_fits(pair, one, of)} if pair else None
             found = reader.newest(
@@ -130,10 +132,12 @@ def show(
     \b
     xetrade orders show 12345
     """
-    from xetrade_core.assembly.order_store import open_reader
+    from xetrade_core.assembly.order_store import open_reader, require_account
     from xetrade_core.trading.overview import order_row, timeline
 
-    with open_reader(open_settings()) as reader:
+    settings = open_settings()
+    with open_reader(settings) as reader:
+        require_account(settings, reader, account)
         order = reader.named(order_id, venue=venue or None, account=account or None)
         rows = timeline(reader.events(order.client_id))
     if as_json:

@@ -222,11 +222,12 @@ def cancel(
 
 def _stored(settings: Settings, order_id: str, venue: str, account: str, pair: str = "") -> Order | None:
     """The order of the store; None if it is not there, and venue and pair say where it is. Raises UnknownOrder, and
-    ConfigError where it is of another pair."""
-    from xetrade_core.assembly.order_store import open_reader
+    ConfigError where it is of another pair or nobody knows the account."""
+    from xetrade_core.assembly.order_store import open_reader, require_account
 
     reader = open_reader(settings)
     try:
+        require_account(settings, reader, account)
         order = reader.named(order_id, venue=venue or None, account=account or None)
     except UnknownOrder:
         if not (venue and pair):
