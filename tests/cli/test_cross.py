@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import Ran
 from tests.support.desk import CROSS_SCENARIO, addresses, traded
 from tests.support.sim import Sim, sim_process
+from xetrade_core.errors import NoAnswer
+from xetrade_core.trading.cross.driver import CrossDriver
 
 Run = Callable[..., Ran]
 CROSS = ("cross", "--pair", "BTC-USDT", "--buy", "binance", "--sell", "okx", "--quantity", "0.01", "--max-loss", "20")
@@ -100,6 +102,35 @@ def test_a_leg_without_an_answer_freezes_it_and_resuming_hedges_it_once(
     assert (ran.code, ran.json[0]["state"]) == (0, "done"), ran.err
     after = traded(sim, "binance"), traded(sim, "okx")
     assert [one - other for one, other in zip(after, before, strict=True)] == [Decimal("0.01"), Decimal("-0.01")]
+
+
+def test_what_stops_one_of_several_is_told_beside_what_came_of_the_others(
+    trade: Run, sim: Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XETRADE_TRADING__PATIENCE_S", "0.5")
+    sim.begin(kind="rest_dropped", venue="binance", path="/api/v3/order", for_=60)
+    for key in ("stopped", "goes-on"):
+        assert trade(*CROSS, "--within", "5m", "--key", key, "--wait", "1s").code == 3
+    sim.clear()
+    step = CrossDriver._step
+
+    async def stop(driver: CrossDriver) -> bool:
+        if driver.saga.key == "stopped":
+            raise NoAnswer("okx lists nothing")
+        return await step(driver)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(CrossDriver, "_step", stop)
+        ran = trade("cross", "resume", "--json")
+    assert ran.code == 3, "one is not over"
+    assert {row["key"]: row["state"] for row in ran.json} == {"stopped": "frozen", "goes-on": "done"}
+    said = "was stopped: okx lists nothing; `xetrade cross resume stopped` goes on with it"
+    assert {row["key"]: (row["problem"] or "").endswith(said) for row in ran.json} == {
+        "stopped": True,
+        "goes-on": False,
+    }
+    assert ran.err.count(said) == 1
+    assert trade("cross", "resume").code == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.trading.cross_world import KEY, SWAP, CrossWorld, MarketDouble
+from tests.trading.cross_world import KEY, SWAP, CrossWorld, MarketDouble, went_on
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
 from xetrade_core.errors import XETradeError
@@ -52,7 +52,7 @@ async def ask(service: CrossService, request: CrossRequest, rng: random.Random) 
             if rng.random() < 0.6:
                 await service.start(request, key=KEY)
             else:
-                await service.resume()
+                await went_on(service)
 
 
 async def rivals(world: CrossWorld, service: CrossService, request: CrossRequest, rng: random.Random) -> None:
@@ -106,10 +106,10 @@ def cross(seed: int, folder: Path, empty_store: Path) -> Crossed:
 
 async def rest(service: CrossService) -> None:
     """What the last process does, when nothing goes wrong any more."""
-    await service.resume()
+    await went_on(service)
     await service.means.orders.resume()
     await service.means.orders.settled()
-    await service.resume()
+    await went_on(service)
 
 
 def told(world: CrossWorld) -> str:

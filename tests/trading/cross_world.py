@@ -136,6 +136,14 @@ class MortalStore(CrossStore):
         return super()._write(work)
 
 
+async def went_on(service: CrossService) -> list[Saga]:
+    """The sagas after going on with them; raises what stopped one."""
+    sagas, problems = await service.resume()
+    for problem in problems.values():
+        raise problem
+    return sagas
+
+
 class CrossWorld:
     """Spot on `binance`, and on `okx` spot or a swap. `run` is one process' life."""
 
@@ -211,6 +219,10 @@ class CrossWorld:
     def start(self, **changes: Any) -> Saga | None:
         """One process that asks for the saga and ends."""
         return self.run(lambda service: service.start(self.request(**changes), key=KEY))
+
+    def go_on(self) -> list[Saga]:
+        """One process that goes on with what is not over; raises what stopped one."""
+        return self.run(went_on) or []
 
     def fail(self, double: MarketDouble, what: str, *faults: Fault) -> None:
         double.fail_next(what, faults)

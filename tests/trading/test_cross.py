@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trading.cross_mixing import cross
-from tests.trading.cross_world import KEY, SWAP, CrossWorld, MortalStore
+from tests.trading.cross_world import KEY, SWAP, CrossWorld, MortalStore, went_on
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
 from tests.trading.virtual import InlineJournal
@@ -36,7 +36,7 @@ from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.cross.moves import Rules
 from xetrade_core.trading.cross.request import LegRequest
 from xetrade_core.trading.cross.saga import CrossEvent, Role, Saga
-from xetrade_core.trading.cross.service import CrossService, settle
+from xetrade_core.trading.cross.service import CrossService, WentOn, settle
 from xetrade_core.trading.cross.states import CrossKind, CrossState
 from xetrade_core.trading.cross.store import CrossStore, totals
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
@@ -385,7 +385,7 @@ def test_an_unknown_leg_freezes_it_until_the_venue_tells(world: CrossWorld) -> N
     assert world.okx.orders == []
     world.binance.faults["find"].clear()
     world.rules = Rules()
-    [after] = world.run(lambda service: service.resume()) or []
+    [after] = world.go_on()
     assert (after.state, world.check()) == (CrossState.DONE, after)
 
 
@@ -400,12 +400,12 @@ def test_a_leg_that_needs_an_operator_keeps_it_frozen_until_one_has_looked(world
     doubtful = store.order(saga.attempts[-1].client_id)
     assert doubtful.state is OrderState.NEEDS_OPERATOR
     store.close()
-    assert [one.state for one in world.run(lambda service: service.resume()) or []] == [CrossState.FROZEN]
+    assert [one.state for one in world.go_on()] == [CrossState.FROZEN]
     world.okx.faults["find"].clear()
 
     async def looked(service: CrossService) -> list[Saga]:
         await service.means.orders.dismiss(doubtful.client_id, by="op", reason="not in its history")
-        return await service.resume()
+        return await went_on(service)
 
     [after] = world.run(looked) or []
     assert after.state in (CrossState.DONE, CrossState.UNWOUND)
@@ -435,17 +435,17 @@ def test_a_trade_after_the_end_is_told_of_found_and_stated(world: CrossWorld) ->
         "an order of cross order spread-1 has traded after its end was told, and nothing hedges that: `xetrade cross "
         "resume spread-1` puts it into the ledger",
     )
-    [saga] = world.run(lambda service: service.resume()) or []
+    [saga] = world.go_on()
     assert news(world) == []
     assert (saga.state, saga.position) == (CrossState.RESIDUAL, D("0.003"))
     assert world.check() == saga
-    assert world.run(lambda service: service.resume()) == []
+    assert world.go_on() == []
 
 
 def test_what_stops_it_in_the_middle_says_that_it_goes_on_and_it_does(world: CrossWorld) -> None:
     async def key_is_withdrawn(service: CrossService) -> None:
         service.means = replace(service.means, ready=refuse)
-        await service.resume()
+        await went_on(service)
 
     async def refuse(legs: object) -> None:
         raise NoAnswer("okx lists nothing")
@@ -454,9 +454,34 @@ def test_what_stops_it_in_the_middle_says_that_it_goes_on_and_it_does(world: Cro
     world.clock.continue_after_s(20)
     with pytest.raises(CrossNotOver, match="okx lists nothing; `xetrade cross resume spread-1` goes on with it"):
         world.run(key_is_withdrawn)
-    [saga] = world.run(lambda service: service.resume()) or []
+    [saga] = world.go_on()
     assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
     assert world.check() == saga
+
+
+def test_what_stops_one_of_several_stops_no_other_and_is_told_of_each(world: CrossWorld) -> None:
+    keys = {"spread-1", "spread-2", "spread-3"}
+    for key in sorted(keys):
+        world.run(lambda service: service.start(world.request(), key=key), kill_at=24)  # noqa: B023
+        world.clock.continue_after_s(20)
+    asked: list[object] = []
+
+    async def refuse_two(legs: object) -> None:
+        asked.append(legs)
+        if len(asked) <= 2:
+            raise NoAnswer("okx lists nothing")
+
+    async def go_on(service: CrossService) -> WentOn:
+        service.means = replace(service.means, ready=refuse_two)
+        return await service.resume()
+
+    after = world.run(go_on)
+    assert after is not None
+    [saga] = after.sagas
+    assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
+    assert after.problems.keys() == keys - {saga.key}
+    for key, problem in after.problems.items():
+        assert f"okx lists nothing; `xetrade cross resume {key}` goes on with it" in str(problem)
 
 
 @pytest.mark.parametrize("kind", ["entry", "order"])
@@ -497,7 +522,7 @@ def test_a_store_that_stays_away_stops_a_cross_order_and_says_how_it_goes_on(
         with pytest.raises(CrossNotOver, match="it is being moved; `xetrade cross resume spread-1` goes on with it"):
             world.start()
     world.clock.continue_after_s(20)
-    [saga] = world.run(lambda service: service.resume()) or []
+    [saga] = world.go_on()
     assert world.check() == saga
 
 
@@ -517,9 +542,9 @@ def test_two_processes_cannot_drive_one_saga_and_a_dead_driver_is_waited_for(wor
         sagas.renew(KEY, "driver-0", now_ns)
     store.close()
     with pytest.raises(CrossBusy, match="driven by another process"):
-        world.run(lambda service: service.resume())
+        world.go_on()
     world.clock.continue_after_s(100)
-    [saga] = world.run(lambda service: service.resume()) or []
+    [saga] = world.go_on()
     assert saga.state in (CrossState.DONE, CrossState.UNWOUND)
     assert world.check() == saga
 
@@ -554,13 +579,13 @@ def begun_and_not_sent(world: CrossWorld) -> None:
 
 def test_a_first_order_that_was_not_sent_is_sent_in_time_and_never_later(world: CrossWorld, tmp_path: Path) -> None:
     begun_and_not_sent(world)
-    [saga] = world.run(lambda service: service.resume()) or []
+    [saga] = world.go_on()
     assert (saga.state, world.check()) == (CrossState.DONE, saga)
     (tmp_path / "late").mkdir()
     late = CrossWorld(tmp_path / "late")
     begun_and_not_sent(late)
     late.clock.continue_after_s(100)
-    [saga] = late.run(lambda service: service.resume()) or []
+    [saga] = late.go_on()
     assert (saga.state, late.binance.orders, late.check()) == (CrossState.FAILED, [], saga)
 
 
@@ -597,7 +622,7 @@ def test_what_was_frozen_when_its_driver_died_goes_on_once_it_is_known(world: Cr
             await service.start(world.request(), key=KEY)
 
     world.run(freeze)
-    [saga] = world.run(lambda service: service.resume()) or []
+    [saga] = world.go_on()
     assert (saga.state, world.check()) == (CrossState.DONE, saga)
 
 
@@ -632,7 +657,7 @@ def test_for_any_fills_and_faults_what_the_first_leg_filled_is_hedged_traded_bac
         for queue in double.faults.values():
             queue.clear()
     world.clock.continue_after_s(data.draw(st.sampled_from([20, 3600]), "pause"))
-    world.run(lambda service: service.resume())
+    world.go_on()
     world.check(thorough=False)
     shutil.rmtree(folder)
 

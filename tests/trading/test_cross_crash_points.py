@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trading.cross_world import KEY, SWAP, CrossWorld
+from tests.trading.cross_world import KEY, SWAP, CrossWorld, went_on
 from tests.trading.samples import D
 from tests.trading.venue_double import Fault
 from xetrade_core.errors import XETradeError
@@ -63,7 +63,7 @@ SCENARIOS = {
 
 async def recover(service: CrossService, world: CrossWorld) -> None:
     """What a new process does: go on, then ask again."""
-    await service.resume()
+    await went_on(service)
     with contextlib.suppress(XETradeError):
         await service.start(world.request(), key=KEY)
 

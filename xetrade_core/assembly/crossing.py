@@ -14,6 +14,7 @@ from xetrade_core.assembly.order_runs import require_wait, run_with_desk
 from xetrade_core.assembly.order_store import open_reader
 from xetrade_core.assembly.trading import SETTLE_S, TradingDesk
 from xetrade_core.clock import Clock
+from xetrade_core.errors import CrossNotOver, StoreUnavailable
 from xetrade_core.settings import Settings
 from xetrade_core.trading.cross.means import Means
 from xetrade_core.trading.cross.moves import Rules
@@ -90,11 +91,19 @@ def start_cross(
 
 def resume_cross(
     settings: Settings, clock: Clock, keys: Sequence[str] | None = None, *, wait_s: float = WAIT_S
-) -> list[SagaTold]:
-    """Go on with these, or with all that are not over. Raises what `CrossService.resume` does."""
+) -> tuple[list[SagaTold], dict[str, str]]:
+    """Go on with these, or with all that are not over: all of them as they stand then, and by key what stopped one.
+    Raises what `CrossService.resume` does, and CrossNotOver where the store cannot be read any more."""
 
-    async def work(desk: TradingDesk) -> list[SagaTold]:
-        return [await _told(desk, saga) for saga in await cross_service(desk, wait_s).resume(keys)]
+    async def work(desk: TradingDesk) -> tuple[list[SagaTold], dict[str, str]]:
+        service = cross_service(desk, wait_s)
+        sagas, problems = await service.resume(keys)
+        stopped = {key: str(error) for key, error in problems.items()}
+        try:
+            stand = [await asyncio.to_thread(service.means.sagas.saga, key) for key in stopped]
+            return [await _told(desk, saga) for saga in (*sagas, *stand)], stopped
+        except StoreUnavailable as error:
+            raise CrossNotOver("; ".join((*stopped.values(), str(error)))) from error
 
     return run_with_desk(settings, clock, work)
 

@@ -117,7 +117,8 @@ def resume(
     """Go on with what is not over.
 
     After a crash, or once an order that nobody knew of is known. Waits until whoever drove it has let go of it or is
-    dead (at most half a minute). Exit code 3 if some of it is still not over, 1 if some was not hedged whole.
+    dead (at most half a minute). What stops one stops no other, and is told of each. Exit code 3 if some of it is still
+    not over, 1 if some was not hedged whole.
 
     \b
     xetrade cross resume
@@ -128,14 +129,16 @@ def resume(
 
     with working("going on"):
         keys, wait_s = [key] if key else None, seconds(wait, "--wait")
-        found = resume_cross(open_settings(), SystemClock(), keys, wait_s=wait_s)
+        found, problems = resume_cross(open_settings(), SystemClock(), keys, wait_s=wait_s)
     if as_json:
-        emit_json([told.as_dict() for told in found])
+        emit_json([{**told.as_dict(), "problem": problems.get(told.saga.key)} for told in found])
     elif not found:
         emit_text("nothing is under way")
     for told in found if not as_json else ():
         _show(told, as_json=False)
-    _leave(found)
+    for problem in problems.values():
+        say(problem)
+    _leave([told for told in found if told.saga.key not in problems], stopped=bool(problems))
 
 
 @cross_app.command(name="list")
@@ -290,13 +293,13 @@ def _show(told: SagaTold, *, as_json: bool) -> None:
         emit_text(f"because: {row['reason']}")
 
 
-def _leave(found: list[SagaTold]) -> None:
-    """The exit code that says how it ended."""
+def _leave(found: list[SagaTold], *, stopped: bool = False) -> None:
+    """The exit code that says how it ended. `stopped`: others were, which are not over."""
     states = [told.saga.state for told in found]
     for told in found:
         if not told.saga.state.over:
             say(f"cross order {told.saga.key} is not over: `xetrade cross resume {told.saga.key}` goes on with it")
-    if not all(state.over for state in states):
+    if stopped or not all(state.over for state in states):
         raise typer.Exit(NOT_SETTLED)
     if any(state.value != "done" for state in states):
         raise typer.Exit(NOT_CLEAN)

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from xetrade_core.clock import NS_PER_S
-from xetrade_core.errors import CrossBusy, CrossNotOver, InvalidOrder, UnknownCross
+from xetrade_core.errors import CrossBusy, CrossNotOver, InvalidOrder, UnknownCross, XETradeError
 from xetrade_core.trading.cross.driver import CrossDriver
 from xetrade_core.trading.cross.means import Means, together
 from xetrade_core.trading.cross.planning import make_plan
@@ -38,6 +39,14 @@ def settle(sagas: CrossStore, key: str, *, by: str, reason: str, at_ns: int) -> 
         return sagas.append(saga, event, name)
     finally:
         sagas.release(key, name)
+
+
+class WentOn(NamedTuple):
+    """What came of going on: the sagas as they stand, and by key why others were stopped; those are not over, or not
+    known to be."""
+
+    sagas: list[Saga]
+    problems: dict[str, XETradeError]
 
 
 def _new_name() -> str:
@@ -79,16 +88,27 @@ class CrossService:
         require_same(saga, request)
         return await self._go_on(saga, name)
 
-    async def resume(self, keys: Sequence[str] | None = None) -> list[Saga]:
+    async def resume(self, keys: Sequence[str] | None = None) -> WentOn:
         """Go on with these sagas, or with all that are not over, and look whether ended ones of the last day traded
-        late. Returns them as they stand then. Raises UnknownCross, CrossNotOver, CrossBusy."""
+        late. What stops one of them (CrossNotOver, CrossBusy, StoreUnavailable) stops no other. Raises UnknownCross,
+        StoreUnavailable; nothing was gone on with then."""
         sagas = self.means.sagas
         if keys is not None:
             found = [await asyncio.to_thread(sagas.saga, key) for key in keys]
         else:
             found = await asyncio.to_thread(lambda: sagas.sagas(unfinished=True))
             found += await asyncio.to_thread(sagas.traded_late, self._now_ns)
-        return await together(*(self._go_on(saga, self._new_name()) for saga in found))
+        problems: dict[str, XETradeError] = {}
+
+        async def go_on(saga: Saga) -> Saga | None:
+            try:
+                return await self._go_on(saga, self._new_name())
+            except XETradeError as error:
+                problems[saga.key] = error
+                return None
+
+        ended = await together(*map(go_on, found))
+        return WentOn([saga for saga in ended if saga is not None], problems)
 
     async def _begun(self, key: str) -> Saga | None:
         with contextlib.suppress(UnknownCross):
