@@ -650,6 +650,23 @@ def test_a_restarted_service_of_bybit_is_a_gap_that_its_snapshot_heals_at_once()
     assert_true(venue, books)
 
 
+@pytest.mark.parametrize("number", [1, 77])
+def test_a_snapshot_that_bybit_sends_again_with_other_levels_replaces_the_book(number):
+    """Under the same number: 1 where the service was restarted twice, else the venue has taken a book back."""
+    venue = Bybit()
+    venue.sequence = number
+    venue._remember()
+    books = in_sync(venue)
+    venue.bids[max(venue.bids)] = 7.5
+    venue._remember()
+    gap, synced = books.feed(venue.snapshot(), 5)
+    assert gap == Gap(SYMBOL, GapCause.SEQUENCE_RESET, number, number, 5)
+    assert synced == Synced(SYMBOL, number, 2, 5)
+    assert_true(venue, books)
+    assert isinstance(books.feed(venue.change([("a", 0, 4.0)]), 6)[0], Applied)
+    assert_true(venue, books)
+
+
 def test_a_bybit_channel_of_another_depth_keeps_as_many_levels_as_its_topic_says():
     venue = Bybit()
     venue.bids = {1000.0 - n: 1.0 for n in range(500)}

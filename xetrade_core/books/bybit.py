@@ -2,8 +2,9 @@
 
 Rules as documented by the venue (https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook, checked November
 2026): a subscription begins with a snapshot; each delta's `u` is the last `u + 1`; a snapshot may come at any time and
-replaces the book; one with `u` 1 tells that the service was restarted. A channel maintains as many levels a side as its
-topic says. Spot and linear contracts share ids (`BTCUSDT`): which one a frame is about, its connection tells.
+replaces the book, and is sent again when something was wrong at the venue's end; one with `u` 1 tells that the service
+was restarted. So one of the very number of the book is no repetition where its levels are others: of a service that was
+restarted twice, or of a book that the venue takes back. A channel maintains as many levels a side as its topic says. Spot and linear contracts share ids (`BTCUSDT`): which one a frame is about, its connection tells.
 """
 
 from __future__ import annotations
@@ -79,7 +80,16 @@ class BybitSequencer(ChannelSequencer):
         return self._enter(data, time_ms, received_ns)
 
     def _enter(self, data: BookData, time_ms: int, received_ns: int) -> Events:
-        return self.enter(data.b, data.a, data.u, time_ms, received_ns)
+        lost: Events = ()
+        if self.synced and data.u == self.sequence and not self._holds(data):
+            lost = self.lose(GapCause.SEQUENCE_RESET, received_ns, data.u)
+        return (*lost, *self.enter(data.b, data.a, data.u, time_ms, received_ns))
+
+    def _holds(self, data: BookData) -> bool:
+        """Whether the book is what the message says."""
+        bid_prices, bid_sizes, ask_prices, ask_sizes = self.book.top(self._levels)
+        bids, asks = zip(bid_prices, bid_sizes, strict=True), zip(ask_prices, ask_sizes, strict=True)
+        return dict(bids) == dict(data.b) and dict(asks) == dict(data.a)
 
 
 def category(instrument: Instrument) -> str:

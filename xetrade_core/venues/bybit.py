@@ -270,8 +270,8 @@ VENUE = Venue(
     ),
     marks=MarkCall.TICKERS,
     facts=(
-        Fact("sync", "first a snapshot, then u == last u + 1; a snapshot may come at any time; u 1 is a restart of "
-             "the service", _CHECKED, f"{_DOCS}/websocket/public/orderbook"),
+        Fact("sync", "first a snapshot, then u == last u + 1; a snapshot may come at any time and replaces the "
+             "book, of whatever u; u 1 is a restart of the service", _CHECKED, f"{_DOCS}/websocket/public/orderbook"),
         Fact("depths", "1, 50, 200 and 1000 levels for spot, linear and inverse (200: every 100 ms, spot 200 ms); 25 "
              "and 100 for options; 500 is gone", _CHECKED, f"{_DOCS}/websocket/public/orderbook"),
         Fact("paths", "one websocket path a category: spot, linear, inverse, option; an id may be of two of them",
