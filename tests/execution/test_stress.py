@@ -25,8 +25,10 @@ from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.stress.plan import StressPlan, Target, harmless
 from xetrade_core.trading.stress.report import StressReport
 from xetrade_core.trading.stress.run import STEP, StressProgress, stress
+from xetrade_core.venues.budget import WeightBudget
 from xetrade_core.venues.clients import ClientOptions, open_client
 from xetrade_core.venues.registry import venue as known_venue
+from xetrade_core.venues.venue import RateRule
 
 VENUE, SYMBOL = "binance", "BTC/USDT"
 
@@ -50,10 +52,16 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def rigged(
-    venue: str, symbol: str, opened: Open, sim: Sim, tmp_path: Path, policy: Policy | None = None
+    venue: str,
+    symbol: str,
+    opened: Open,
+    sim: Sim,
+    tmp_path: Path,
+    policy: Policy | None = None,
+    budget: WeightBudget | None = None,
 ) -> AsyncIterator[Rig]:
     """A rig on an instrument of a venue."""
-    clock, client = SystemClock(), opened(venue, request_timeout_s=3.0)
+    clock, client = SystemClock(), opened(venue, request_timeout_s=3.0, budget=budget)
     data = open_client(venue, ClientOptions(rest_url=sim.url(venue).rest), clock, random.Random(1))
     instruments = {one.symbol: one for one in await data.instruments()}
     bid = (await data.quotes([symbol]))[symbol].bid
@@ -88,6 +96,24 @@ async def test_two_hundred_clients_place_and_cancel_and_all_is_accounted_for(rig
         assert times.count == 200
         assert 0 < times.p50_ms <= times.p90_ms <= times.p99_ms <= times.max_ms
     assert sim.account(VENUE)["open_orders"] == []
+
+
+async def test_what_waits_for_the_venues_budget_is_not_counted_as_the_venues_time(
+    opened: Open, sim: Sim, tmp_path: Path
+) -> None:
+    budget = WeightBudget(RateRule(10**6, 60), SystemClock())
+    async with rigged(VENUE, SYMBOL, opened, sim, tmp_path, budget=budget) as rig:
+        await rig.stress(StressPlan(clients=1))  # loads the venue's lists and measures its clock
+        budget.pause(1.5)
+        rig.key += "-paused"
+        report = await rig.stress(StressPlan(clients=5))
+    assert report.passed
+    assert report.total.budget is not None
+    assert report.total.budget.p50_ms > 1000
+    for one in report.attempts:
+        assert one.place_s is not None
+        assert one.ack_s is not None
+        assert 0 < one.ack_s < one.place_s - 1
 
 
 async def test_the_same_key_again_finds_the_orders_and_places_none(rig: Rig, sim: Sim) -> None:

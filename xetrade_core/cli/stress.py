@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "venue", "orders", "canceled", "filled", "failed", "unknown", "place p50", "place p99", "place max ms", "ack p50",
-    "ack p99", "cancel p50", "cancel p99", "cancel max ms",
+    "ack p99", "cancel p50", "cancel p99", "cancel max ms", "budget p50", "budget p99",
 )  # fmt: skip
 LINE_EVERY_S = 10.0
 
@@ -43,8 +43,9 @@ def stress(
     """Place and cancel many orders, and account for each.
 
     The orders are the smallest that the venue allows, far under the market. They pass the same limits, arming and
-    budgets as any other order, so that a test that needs more than a venue allows takes its time. Exit code 0: every
-    order was placed, cancelled and accounted for by its venue; 1: something failed or is not accounted for.
+    budgets as any other order, so that a test that needs more than a venue allows takes its time: `budget` is the wait
+    for that, `ack` what wire and venue take of the placing without it. Exit code 0: every order was placed, cancelled
+    and accounted for by its venue; 1: something failed or is not accounted for.
 
     \b
     xetrade stress --venues binance --pair BTC-USDT                      # 200 clients at once
@@ -185,6 +186,7 @@ def _row(one: VenueResult) -> tuple[object, ...]:
         at(one.place, "p50_ms"), at(one.place, "p99_ms"), at(one.place, "max_ms"),
         at(one.ack, "p50_ms"), at(one.ack, "p99_ms"),
         at(one.cancel, "p50_ms"), at(one.cancel, "p99_ms"), at(one.cancel, "max_ms"),
+        at(one.budget, "p50_ms"), at(one.budget, "p99_ms"),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from xetrade_core.venues.budget import Priority, WeightBudget
 from xetrade_core.venues.connections import pooled_session, release
 from xetrade_core.venues.replies import is_json, raw_code, retry_after_s
 from xetrade_core.venues.venue import ErrorKind, Venue
+from xetrade_core.venues.waits import Wait, noted_waits
 
 LIMITED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})  # 418: Binance's ban
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # those that aiohttp follows
@@ -193,13 +194,19 @@ class Transport:
         """Wait until the budget allows a request of that weight, as this task asks. Raises RateLimited if that is not
         in time.
         """
-        how = current_asking()
+        how, noted = current_asking(), noted_waits()
         chosen = how.priority if priority is None else priority
-        if how.deadline_ns is None:
-            await self.budget.acquire(weight, chosen)
-        else:
-            left_s = max(0, how.deadline_ns - self._clock.monotonic_ns()) / NS_PER_S
-            await self.budget.acquire(weight, chosen, within_s=left_s)
+        within_s = None
+        if how.deadline_ns is not None:
+            within_s = max(0, how.deadline_ns - self._clock.monotonic_ns()) / NS_PER_S
+        if noted is None:
+            await self.budget.acquire(weight, chosen, within_s=within_s)
+            return
+        began_ns = self._clock.wall_ns()
+        try:
+            await self.budget.acquire(weight, chosen, within_s=within_s)
+        finally:
+            noted.append(Wait(began_ns, self._clock.wall_ns()))
 
     async def close(self) -> None:
         """Close the connections; a later use opens new ones."""

@@ -42,7 +42,7 @@ def stress_lines(report: StressReport) -> Iterator[str]:
     for one in report.venues:
         times = "".join(
             f", {name} p50 {at.p50_ms:.1f} ms p99 {at.p99_ms:.1f} ms"
-            for name, at in (("place", one.place), ("ack", one.ack), ("cancel", one.cancel))
+            for name, at in (("place", one.place), ("ack", one.ack), ("cancel", one.cancel), ("budget", one.budget))
             if at is not None
         )
         ended = f"{one.canceled} canceled, {one.filled} filled, {one.failed} failed, {one.unknown} unknown"
@@ -209,7 +209,7 @@ def _venue_row(one: VenueResult) -> dict[str, object]:
         "failed": one.failed,
         "unknown": one.unknown,
     }
-    for name, times in (("place", one.place), ("ack", one.ack), ("cancel", one.cancel)):
+    for name, times in (("place", one.place), ("ack", one.ack), ("cancel", one.cancel), ("budget", one.budget)):
         for share in ("p50_ms", "p90_ms", "p99_ms", "max_ms"):
             row[f"{name} {share.replace('_', ' ')}"] = "-" if times is None else getattr(times, share)
     return row

@@ -26,8 +26,9 @@ _OF_ONE_ORDER = re.compile(r"\S*\d\S*")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One order. Times in seconds: `place_s` until the caller has its order, of which `ack_s` on the wire, and
-    `cancel_s` until the caller has it cancelled. None where it did not come to that, and where the order was placed by
+    """One order. Times in seconds: `place_s` until the caller has its order, and `cancel_s` until it has it cancelled;
+    of these `budget_s` waiting for the venue's rate limit. `ack_s` is what remains of the placing between our store and
+    the venue's answer: the wire, and the venue. None where it did not come to that, and where the order was placed by
     an earlier test of the same key (`placed_before`).
     """
 
@@ -39,6 +40,7 @@ class Attempt:
     place_s: float | None = None
     ack_s: float | None = None
     cancel_s: float | None = None
+    budget_s: float | None = None
     placed_before: bool = False
 
 
@@ -103,6 +105,7 @@ class VenueResult:
     place: Quantiles | None
     ack: Quantiles | None
     cancel: Quantiles | None
+    budget: Quantiles | None
     causes: dict[str, int] = field(default_factory=dict)
 
 
@@ -146,7 +149,7 @@ class StressReport:
         """Milliseconds of each order, by what was waited for."""
         return {
             name: [1000 * value for one in self.attempts if (value := getattr(one, field_name)) is not None]
-            for name, field_name in (("place", "place_s"), ("of it on the wire", "ack_s"), ("cancel", "cancel_s"))
+            for name, field_name in (("place", "place_s"), ("ack", "ack_s"), ("cancel", "cancel_s"))
         }
 
     def endings(self) -> dict[str, dict[str, int]]:
@@ -182,6 +185,7 @@ def result_of(venue: str, attempts: Sequence[Attempt]) -> VenueResult:
         place=Quantiles.of(one.place_s for one in attempts),
         ack=Quantiles.of(one.ack_s for one in attempts),
         cancel=Quantiles.of(one.cancel_s for one in attempts),
+        budget=Quantiles.of(one.budget_s for one in attempts),
         causes=_counted(one.cause for one in attempts if one.cause is not None),
     )
 

@@ -29,6 +29,7 @@ from xetrade_core.trading.service import OrderService
 from xetrade_core.trading.stress.plan import StressPlan, Target, target_of
 from xetrade_core.trading.stress.proof import prove
 from xetrade_core.trading.stress.report import Attempt, Ending, StressReport, report_of
+from xetrade_core.venues.waits import Wait, noting_waits
 
 STEP = "stress"
 SETTLE_S = 120.0
@@ -66,6 +67,7 @@ class _Run:
     progress: StressProgress
     began_ns: int
     attempts: list[Attempt] = field(default_factory=list)
+    waits: dict[str, list[Wait]] = field(default_factory=dict)  # for the venues' budgets, by client id
     next_index: int = 0
 
     def take(self) -> int | None:
@@ -98,6 +100,13 @@ class _Run:
 
     async def attempt(self, index: int) -> Attempt:
         """Place, then cancel at once."""
+        with noting_waits() as waits:
+            attempt = await self._place_and_cancel(index)
+        self.waits[attempt.client_id] = waits
+        budget_s = sum(one.until_ns - one.from_ns for one in waits) / NS_PER_S
+        return attempt if attempt.place_s is None else replace(attempt, budget_s=budget_s)
+
+    async def _place_and_cancel(self, index: int) -> Attempt:
         target = target_of(index, self.targets)
         client_id = client_order_id(self.key, STEP, index)
         expires_ns = self.clock.wall_ns() + round(self.plan.patience_s * NS_PER_S)
@@ -177,7 +186,7 @@ async def stress(
     with contextlib.suppress(TimeoutError):  # the proof names what is still under way
         async with asyncio.timeout(settle_s):
             await orders.settled()
-    known, attempts = await asyncio.to_thread(_read_back, store, run.attempts, start_ns)
+    known, attempts = await asyncio.to_thread(_read_back, store, run.attempts, run.waits, start_ns)
     symbols = {(one.venue, one.account): {one.instrument.symbol} for one in targets}
     for intent in (order.intent for order in known.values()):
         symbols.setdefault((intent.venue, intent.account), set()).add(intent.symbol)
@@ -211,14 +220,16 @@ def _require_same_places(store: OrderReader, targets: Sequence[Target], plan: St
 
 
 def _read_back(
-    store: OrderReader, attempts: Sequence[Attempt], start_ns: int
+    store: OrderReader, attempts: Sequence[Attempt], waits: Mapping[str, Sequence[Wait]], start_ns: int
 ) -> tuple[dict[str, Order], list[Attempt]]:
     """The orders as they stand in the store, and the attempts with what it knows of them."""
     known: dict[str, Order] = {}
     for one in attempts:
         with contextlib.suppress(UnknownOrder):  # denied before it was an order
             known[one.client_id] = store.order(one.client_id)
-    return known, [_finished(one, known.get(one.client_id), store, start_ns) for one in attempts]
+    return known, [
+        _finished(one, known.get(one.client_id), store, waits.get(one.client_id, ()), start_ns) for one in attempts
+    ]
 
 
 def _ending(order: Order) -> tuple[Ending, str | None]:
@@ -243,8 +254,10 @@ def _failure(error: OrderError) -> tuple[Ending, str]:
     return Ending.REFUSED, "the venue could not be reached in time"
 
 
-def _finished(attempt: Attempt, order: Order | None, store: OrderReader, start_ns: int) -> Attempt:
-    """The attempt with its time on the wire, and how its order ended after all, once the service had asked. What was
+def _finished(
+    attempt: Attempt, order: Order | None, store: OrderReader, waits: Sequence[Wait], start_ns: int
+) -> Attempt:
+    """The attempt with the venue's time, and how its order ended after all, once the service had asked. What was
     placed before the test began has no times: they would be those of looking it up.
     """
     if order is None:
@@ -256,12 +269,16 @@ def _finished(attempt: Attempt, order: Order | None, store: OrderReader, start_n
         if order.state is OrderState.REJECTED:
             ending, cause = Ending.REFUSED, f"{order.code or 'never arrived'}: {order.reason}"
     if order.intent.created_ns < start_ns:
-        return replace(attempt, ending=ending, cause=cause, place_s=None, cancel_s=None, placed_before=True)
+        return replace(
+            attempt, ending=ending, cause=cause, place_s=None, cancel_s=None, budget_s=None, placed_before=True
+        )
     sent_ns = acked_ns = None
     for event in store.events(order.client_id):
         if event.kind is EventKind.SUBMITTED and acked_ns is None:
             sent_ns = event.at_ns
         elif event.kind in _ACKNOWLEDGED and sent_ns is not None and acked_ns is None:
             acked_ns = event.at_ns
-    ack_s = None if sent_ns is None or acked_ns is None else (acked_ns - sent_ns) / NS_PER_S
+    ack_s = None
+    if sent_ns is not None and acked_ns is not None:
+        ack_s = (acked_ns - sent_ns - sum(one.within_ns(sent_ns, acked_ns) for one in waits)) / NS_PER_S
     return replace(attempt, ending=ending, cause=cause, ack_s=ack_s)
