@@ -4,7 +4,8 @@ Rules as documented by the venue (https://bybit-exchange.github.io/docs/v5/webso
 2026): a subscription begins with a snapshot; each delta's `u` is the last `u + 1`; a snapshot may come at any time and
 replaces the book, and is sent again when something was wrong at the venue's end; one with `u` 1 tells that the service
 was restarted. So one of the very number of the book is no repetition where its levels are others: of a service that was
-restarted twice, or of a book that the venue takes back. A channel maintains as many levels a side as its topic says. Spot and linear contracts share ids (`BTCUSDT`): which one a frame is about, its connection tells.
+restarted twice, or of a book that the venue takes back. A channel maintains as many levels a side as its topic says.
+Spot and linear contracts share ids (`BTCUSDT`): which one a frame is about, its connection tells.
 """
 
 from __future__ import annotations
