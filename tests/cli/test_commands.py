@@ -68,14 +68,17 @@ def test_a_command_with_options_to_combine_shows_examples(
     assert not list(unknown_commands("```\n" + "\n".join(examples) + "\n```", command_options(), set()))
 
 
-def test_the_help_lists_the_commands_in_the_order_of_their_use_and_cuts_none_short(
+def test_the_help_lists_every_command_once_under_a_heading_and_cuts_none_short(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from xetrade_core.cli.main import ORDER, main
+    from xetrade_core.cli.main import SECTIONS, main
 
     main(["--help"])
-    lines = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
-    assert tuple(line.split()[0] for line in lines[: len(ORDER)]) == ORDER
+    lines = capsys.readouterr().out.partition("Start:\n")[2].splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert listed == [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(words[0] for words in COMMANDS if len(words) == 1)
+    assert [line.rstrip(":") for line in lines if line.endswith(":")] == list(SECTIONS)[1:]
     assert not [line for line in lines if line.endswith("...")]
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.core
@@ -53,44 +53,16 @@ COMMANDS = (
 )
 
 #: how the help lists the commands: the way of the data first, older spellings last
-ORDER = (
-    "demo",
-    "up",
-    "sim",
-    "doctor",
-    "venues",
-    "capture",
-    "recover",
-    "compact",
-    "quality",
-    "lake",
-    "best",
-    "l2",
-    "impact",
-    "funding",
-    "place",
-    "cancel",
-    "amend",
-    "status",
-    "orders",
-    "cross",
-    "risk",
-    "arm",
-    "disarm",
-    "halt",
-    "resume-trading",
-    "reconcile",
-    "stress",
-    "position",
-    "monitor",
-    "pnl",
-    "map",
-    "universal",
-    "validate",
-    "symbols",
-    "demo-mapper",
-    "replay",
-)
+SECTIONS = {
+    "Start": ("demo", "up", "sim", "doctor", "venues"),
+    "Record": ("capture", "recover", "compact", "quality", "lake", "replay"),
+    "Market data": ("best", "l2", "impact", "funding"),
+    "Trade": ("place", "cancel", "amend", "status", "orders", "cross", "stress"),
+    "Stay safe": ("risk", "arm", "disarm", "halt", "resume-trading", "reconcile"),
+    "Positions": ("position", "monitor", "pnl"),
+    "Symbols": ("map", "universal", "validate", "symbols", "demo-mapper"),
+    "Earlier names": ("start-capture", "capture-status", "stop-capture"),
+}
 ABOUT = (
     "Record crypto order books into a Parquet lake with provable completeness, and trade so that no order is lost or "
     "doubled."
@@ -101,10 +73,17 @@ NOT_KNOWN = 3
 
 
 class Commands(typer.core.TyperGroup):
-    """The commands in an order that makes sense; typer would list the groups last."""
+    """The commands under headings; typer has one list of all of them, and would end it with the groups."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return sorted(super().list_commands(ctx), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+        return [name for names in SECTIONS.values() for name in names]
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        widest = max(map(len, self.list_commands(ctx)))
+        for heading, names in SECTIONS.items():
+            rows = [(name.ljust(widest), self.commands[name].get_short_help_str(formatter.width)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
 
 app = typer.Typer(
