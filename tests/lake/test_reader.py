@@ -115,11 +115,22 @@ def test_a_symbol_that_was_never_recorded_is_named_with_what_there_is(lake: Lake
         lake.read_l2("okx", SYMBOL, at(0), at(60))
 
 
+@pytest.mark.parametrize("read", ["read_gaps", "read_quality", "read_metrics"])
+def test_a_typing_error_does_not_read_like_a_ledger_without_gaps(lake: Lake, read: str) -> None:
+    with pytest.raises(UnknownSymbol, match=r"'BTC/USD' on binance: the lake has BTC/USDT, BTC/USDT:USDT"):
+        getattr(lake, read)(VENUE, "BTC/USD", at(0), at(60))
+    assert getattr(lake, read)(VENUE, SYMBOL, at(-7200), at(-3600)).num_rows == 0
+
+
 def test_a_symbol_seen_only_in_segments_is_known(local_store: ObjectStore) -> None:
     put_rows(local_store, snapshot_rows(range(5)))
     lake = Lake(local_store)
     assert seconds_of(lake.read_l2(VENUE, SYMBOL, at(0), at(3))) == [0, 1, 2]
     assert lake.read_l2(VENUE, SYMBOL, at(4000), at(4001)).num_rows == 0
+    assert lake.read_gaps(VENUE, SYMBOL, at(0), at(3)).num_rows == 0
+    assert (lake.symbols(VENUE), lake.recorded(VENUE)) == ([], [SYMBOL])
+    with pytest.raises(UnknownSymbol, match=r"'BTC/USD' on binance: the lake has BTC/USDT$"):
+        lake.read_l2(VENUE, "BTC/USD", at(0), at(60))
 
 
 @pytest.mark.parametrize("columns", [["price"], []])

@@ -117,7 +117,7 @@ def recorded(settings: Settings, venue: str, pair: str, depth: int, at_ns: int) 
     from xetrade_core.lake.reader import Lake
 
     reader = Lake(lake_store(settings))
-    known = sorted({held.symbol for held in reader.ls(count_rows=False) if held.venue == venue and held.symbol})
+    known = reader.recorded(venue)
     symbol = next((one for one in known if symbol_fits(pair, one)), None)
     if symbol is None:
         raise UnknownSymbol(pair, venue, f"the lake has {', '.join(known) or 'nothing of this venue'}")

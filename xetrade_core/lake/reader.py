@@ -10,6 +10,7 @@ merged yet come from the segments, each second once, by the same rule that compa
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
@@ -81,7 +82,7 @@ class Lake:
         """Order book snapshots in order of time: the columns of `l2_snapshots`, or those asked for.
 
         A pyarrow Table, or with `as_` a pandas or Polars DataFrame. No rows where nothing was recorded in the range;
-        `UnknownSymbol` where nothing ever was.
+        `UnknownSymbol` where nothing ever was, as for gaps, quality and metrics.
         """
         return _as(self._read_rows(L2_SNAPSHOTS, L2_SEGMENTS, venue, symbol, start, end, columns), as_)
 
@@ -130,6 +131,14 @@ class Lake:
         folders = self.store.folders(venue_prefix(L2_SNAPSHOTS.name, venue))
         return [slug_symbol(name.removeprefix("symbol=")) for name in folders]
 
+    def recorded(self, venue: str) -> list[str]:
+        """Symbols of `venue` that the lake has rows of, compacted or not yet."""
+        found: set[str] = set()
+        for info in self.store.list(venue_prefix(L2_SEGMENTS.name, venue)):
+            with contextlib.suppress(ObjectNotFound):  # compacted meanwhile: its symbols are in the list that follows
+                found.update(self._read_file(info.key, ["symbol"]).column("symbol").unique().to_pylist())
+        return sorted(found.union(self.symbols(venue)))
+
     def ls(self, count_rows: bool = True) -> list[Holding]:
         """What the lake holds, by dataset, venue and symbol; counting rows reads the footer of every file."""
         return holdings(self.store, count_rows)
@@ -173,7 +182,7 @@ class Lake:
                 continue
             found = pa.concat_tables(tables) if tables else dataset.empty().select(chosen)
             if not len(found):
-                self._check_known(dataset, venue, symbol, found)
+                self._check_known(dataset, venue, symbol)
             return found
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -216,19 +225,16 @@ class Lake:
                     keys.setdefault(hour, []).append(info.key)
         return keys
 
-    def _check_known(self, dataset: Dataset, venue: str, symbol: str, found: pa.Table) -> None:
-        """`UnknownSymbol` where the lake never had the symbol, so that a typing error does not look like a quiet
-        market.
+    def _check_known(self, dataset: Dataset, venue: str, symbol: str) -> None:
+        """`UnknownSymbol` where the lake never had the symbol, so that a typing error looks neither like a quiet market
+        nor like a ledger without gaps.
         """
-        if dataset is not L2_SNAPSHOTS or any(
-            True for _ in self.store.list(symbol_prefix(dataset.name, venue, symbol))
-        ):
+        for name in dict.fromkeys((dataset.name, L2_SNAPSHOTS.name)):
+            if any(True for _ in self.store.list(symbol_prefix(name, venue, symbol))):
+                return
+        known = self.recorded(venue)
+        if symbol in known:
             return
-        loose = self.store.list(venue_prefix(L2_SEGMENTS.name, venue))
-        match = [("symbol", "=", symbol)]
-        if any(len(self._read_file(info.key, ["symbol"], match)) for info in loose):
-            return
-        known = self.symbols(venue)
         hint = (
             f"the lake has {', '.join(known[:20])}"
             if known
