@@ -114,6 +114,27 @@ def test_an_hour_that_cannot_be_compacted_stops_no_other(answer: Run, tmp_path: 
     assert problem in answer("compact", "--lake", str(tmp_path / "lake")).error
 
 
+def test_the_book_of_a_minute_ago_is_found_before_its_hour_is_compacted(answer: Run, tmp_path: Path) -> None:
+    lake = str(tmp_path / "lake")
+    put_rows(open_store(lake), snapshot_rows(range(5)))
+    asked = ("--venue", "binance", "--pair", "BTCUSDT", "--at", "2024-08-09T00:00:02")
+    shown = answer("l2", *asked, "--lake", lake, "--json")
+    assert (shown.json["symbol"], shown.json["timestamp_ns"]) == ("BTC/USDT", HOUR + 2 * NS_PER_S)
+
+
+def test_a_foreign_file_is_passed_over(answer: Run, tmp_path: Path) -> None:
+    store = open_store(tmp_path / "lake")
+    put_rows(store, snapshot_rows(range(5)))
+    lake = ("--lake", str(tmp_path / "lake"))
+    assert answer("compact", *lake).code == 0
+    [held] = store.list("l2_quality/")
+    for name in ("l2_quality/mine/notes.parquet", "l2_snapshots/mine.parquet", "l2_gaps/mine/hour=1/gaps.parquet"):
+        store.create(name, store.read(held.key))
+    assert len(answer("quality", *lake, "--json").json["records"]) == 1
+    assert answer("lake", "query", "SELECT count(*) n FROM l2_snapshots", *lake, "--json").json == [{"n": 5}]
+    assert answer("lake", "query", "SELECT count(*) n FROM l2_gaps", *lake, "--json").json == [{"n": 0}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -190,7 +190,10 @@ def quality_records(
 
     found: list[QualityRecord] = []
     for info in store.list(venue_prefix(L2_QUALITY.name, venue) if venue else f"{L2_QUALITY.name}/"):
-        part = parse_part_key(info.key)
+        try:
+            part = parse_part_key(info.key)
+        except LakeError:  # a foreign file
+            continue
         after = start_ns is None or part.hour_ns + NS_PER_HOUR > start_ns
         before = end_ns is None or part.hour_ns < end_ns
         if after and before and (not symbol or symbol_fits(symbol, part.symbol)):

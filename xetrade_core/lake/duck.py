@@ -56,6 +56,15 @@ _PATH_NAMES = {
     "day": ("date",),
 }
 _SYMBOL_IN_PATH = ("part", "symbol_hour")
+# where a local lake keeps the files of a layout: what lies elsewhere is not ours, and would spoil every view
+_FILES = {
+    "part": "venue=*/symbol=*/date=*/hour=*/*.parquet",
+    "segment": "venue=*/date=*/hour=*/*.parquet",
+    "symbol_hour": "symbol=*/date=*/hour=*/*.parquet",
+    "venue_hour": "**/*.parquet",
+    "venue_day": "venue=*/date=*/*.parquet",
+    "day": "date=*/*.parquet",
+}
 _HIVE_TYPES = {"venue": "VARCHAR", "symbol": "VARCHAR", "date": "DATE", "hour": "INTEGER"}
 _SQL_TYPES = {TIMESTAMP: "TIMESTAMPTZ_NS", pa.float64(): "DOUBLE"}
 # of what was kept by day once and is by hour now: its paths are of two kinds, so they are told from the rows
@@ -98,7 +107,7 @@ def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for dataset in DATASETS.values():
-        if isinstance(store, LocalStore) and any(True for _ in store.folders(f"{dataset.name}/")):
+        if isinstance(store, LocalStore) and _holds_files(store, dataset):
             source = _local_source(store, dataset)
         else:
             source = f"{dataset.name}_files"
@@ -120,8 +129,12 @@ def _columns(dataset: Dataset, slug_in_path: bool) -> str:
     return ", ".join([*chosen, *told])
 
 
+def _holds_files(store: LocalStore, dataset: Dataset) -> bool:
+    return any(True for _ in (store.root / dataset.name).glob(_FILES[dataset.layout]))
+
+
 def _local_source(store: LocalStore, dataset: Dataset) -> str:
-    files = f"{store.root}/{dataset.name}/**/*.parquet".replace("'", "''")
+    files = f"{store.root}/{dataset.name}/{_FILES[dataset.layout]}".replace("'", "''")
     if dataset.layout == "venue_hour":
         return f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
     names = (*(("symbol",) if dataset.layout in _SYMBOL_IN_PATH else ()), *_PATH_NAMES[dataset.layout])
