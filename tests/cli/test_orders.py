@@ -61,6 +61,12 @@ def trade(answer: Run, sim: Sim, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     return run
 
 
+@pytest.fixture(scope="module")
+def inverse() -> Iterator[Sim]:
+    with sim_process('[venues.bybit]\nsymbols = ["BTC/USDT", "BTC/USD:BTC"]\n[venues.bybit.accounts.main]') as running:
+        yield running
+
+
 def placed(trade: Run, *more: object, **variables: str) -> dict[str, Any]:
     ran = trade("place", *LIMIT, *more, "--json", **variables)
     assert ran.code == 0, ran.err
@@ -313,6 +319,34 @@ def test_a_halt_where_nothing_is_open_has_no_errors(trade: Run, sim: Sim) -> Non
     halted = trade("halt", "--venue", "binance", "--pair", "BTC-USDT", "--json")
     assert (halted.code, [row["errors"] for row in halted.json["accounts"]]) == (0, [None])
     assert open_ids(sim) == []
+
+
+def test_a_halt_of_a_pair_means_what_an_order_of_that_pair_means(
+    trade: Run, inverse: Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Bybit's naming rule BTC-USD is spot, which the venue does not have: the order goes to the contract."""
+    for name, value in addresses(inverse).items():
+        monkeypatch.setenv(name, value)
+    wanted = ("--venue", "bybit", "--pair", "BTC-USD")
+    assert "trading of bybit BTC/USD:BTC is halted" in trade("halt", *wanted, "--keep-orders").out
+    refused = trade("place", *wanted, "--side", "buy", "--quantity", "10", "--price", "50000")
+    assert (refused.code, "trading of BTC/USD:BTC is halted" in refused.error) == (2, True)
+    assert "trading of bybit BTC/USD:BTC is active" in trade("resume-trading", *wanted).out
+    assert trade("place", *wanted, "--side", "buy", "--quantity", "10", "--price", "50000").code == 0
+
+
+def test_a_halt_of_a_pair_that_the_venue_does_not_list_is_refused(trade: Run) -> None:
+    refused = trade("halt", "--venue", "binance", "--pair", "BTCC-USDT")
+    assert (refused.code, "unknown symbol 'BTCC-USDT' on binance" in refused.error) == (2, True)
+    assert trade("risk", "--json").json["states"] == []
+
+
+def test_a_halt_while_the_venue_is_silent_goes_by_the_naming_rule_and_says_so(trade: Run, sim: Sim) -> None:
+    sim.inject(kind="refuse", venue="binance")
+    halted = trade("halt", "--venue", "binance", "--pair", "ETH-USDT", "--keep-orders")
+    assert (halted.code, "trading of binance ETH/USDT is halted" in halted.out) == (0, True)
+    assert "ETH-USDT is read by the naming rule of binance, which could not be asked what it lists" in halted.err
+    assert trade("resume-trading", "--venue", "binance", "--pair", "ETH-USDT").err == ""  # no venue is asked any more
 
 
 def test_resuming_one_scope_names_what_lifts_the_others(trade: Run) -> None:

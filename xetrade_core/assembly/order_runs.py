@@ -15,7 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from xetrade_core.assembly.accounts import plan_accounts
-from xetrade_core.assembly.order_store import open_reader, require_account, risk_overview, set_trading_state
+from xetrade_core.assembly.halting import set_trading_state
+from xetrade_core.assembly.order_store import open_reader, require_account, risk_overview
 from xetrade_core.assembly.trading import TradingDesk, open_desk
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, OrderError, StoreUnavailable, XETradeError
@@ -177,9 +178,10 @@ def kill(
     halted, away = None, dict[str, str]()
     if halt:
         try:
-            halted = set_trading_state(
+            stated = set_trading_state(
                 settings, clock, TradingState.HALTED, venue=venue, pair=pair, by=by, reason=reason
             )
+            halted, away = stated.scope, {} if stated.doubt is None else {"halt": stated.doubt}
         except StoreUnavailable as error:
             away["halt"] = str(error)
     cancel = cancel_halted if halt else cancel_everything

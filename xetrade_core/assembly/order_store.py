@@ -1,4 +1,4 @@
-"""The order store of the settings, what it says that orders may do, and an operator's word on it. No venue is asked."""
+"""The order store of the settings, and what it says that orders may do. No venue is asked."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ from xetrade_core.assembly.accounts import accounts_of
 from xetrade_core.assembly.limits import risk_limits
 from xetrade_core.clock import Clock
 from xetrade_core.errors import ConfigError
-from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
 from xetrade_core.settings import Settings
-from xetrade_core.symbols.mapping import map_by_rule
-from xetrade_core.symbols.pairs import as_asked
 from xetrade_core.trading.marks import Marks
 from xetrade_core.trading.overview import LimitUse, Row, arm_rows, limit_uses, state_row
 from xetrade_core.trading.reader import OrderReader
 from xetrade_core.trading.store import OrderStore
 from xetrade_core.trading.transaction import Transaction
-from xetrade_core.venues.registry import venue as known_venue
 
 
 def open_store(settings: Settings, clock: Clock) -> OrderStore:
@@ -71,43 +67,3 @@ def risk_overview(settings: Settings, clock: Clock) -> RiskOverview:
         return store.do(work)
     finally:
         store.close()
-
-
-def set_trading_state(
-    settings: Settings,
-    clock: Clock,
-    state: TradingState,
-    *,
-    venue: str | None,
-    pair: str | None,
-    by: str,
-    reason: str,
-) -> str:
-    """Halt, reduce or resume everything, a venue, or one pair of it, for every process on the store; returns its name.
-
-    No venue is asked, so that a halt takes as long as a write; a pair is read by the venue's naming rule. Raises
-    ConfigError, UnknownVenue, UnknownSymbol, StoreUnavailable.
-    """
-    symbol = None
-    if venue is not None:
-        known_venue(venue)
-    if pair is not None:
-        if venue is None:
-            raise ConfigError(f"name the venue of {pair}: a halt of one pair concerns one venue")
-        symbol = map_by_rule(venue, as_asked(pair)).symbol
-    store = open_store(settings, clock)
-    try:
-        store.control(
-            ControlEvent(
-                kind=ControlKind.TRADING_STATE,
-                at_ns=clock.wall_ns(),
-                by=by,
-                reason=reason,
-                venue=venue,
-                symbol=symbol,
-                state=state,
-            )
-        )
-    finally:
-        store.close()
-    return " ".join(filter(None, (venue, symbol))) or "everything"

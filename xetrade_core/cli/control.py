@@ -217,12 +217,15 @@ def resume_trading(
 
 def _set_state(settings: Settings, state: TradingState, venue: str, pair: str, by: str, reason: str) -> str:
     """Record what a scope may do; its name. It takes no venue's answer, but to read a pair that was never traded."""
-    from xetrade_core.assembly.order_store import set_trading_state
+    from xetrade_core.assembly.halting import set_trading_state
     from xetrade_core.clock import SystemClock
 
-    return set_trading_state(
+    stated = set_trading_state(
         settings, SystemClock(), state, venue=venue or None, pair=pair or None, by=who(by), reason=reason
     )
+    if stated.doubt is not None:
+        say(stated.doubt)
+    return stated.scope
 
 
 def _show_state(settings: Settings, state: TradingState, where: str, *, as_json: bool) -> None:
