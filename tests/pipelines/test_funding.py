@@ -13,7 +13,8 @@ import dagster as dg
 import pytest
 
 from tests.support.sim import Sim
-from xetrade_core.assembly.funding import wanted_pairs
+from xetrade_core.assembly.funding import fetch_recent_funding, wanted_pairs
+from xetrade_core.clock import NS_PER_S, ManualClock
 from xetrade_core.errors import ConfigError
 from xetrade_core.lake.day_tables import day_version, read_day
 from xetrade_core.lake.funding_schemas import FUNDING_QUOTES, FUNDING_RATES
@@ -98,6 +99,16 @@ def test_a_funding_that_the_venue_leaves_out_fails_the_check(restored: Sim) -> N
     assert verdicts(result)["none_missing"] is False
     [found] = [one for one in result.get_asset_check_evaluations() if one.check_name == "none_missing"]
     assert f"{BTC} {day.day} 08:00" in str(found.metadata["examples"].value)
+
+
+def test_until_anything_of_a_new_day_is_settled_the_day_before_is_fetched_alone(
+    venues: Sim, store: ObjectStore
+) -> None:
+    two_past_midnight = ManualClock(today().start_ns + 120 * NS_PER_S)
+    made = fetch_recent_funding(load_settings(), store, {}, two_past_midnight)
+    assert made.problems == {}
+    [day] = made.done
+    assert (day.day_ns, day.rows, day.missing, day.without) == (yesterday().start_ns, 3, (), ())
 
 
 def test_a_sample_is_added_to_the_running_day_alone(venues: Sim, store: ObjectStore) -> None:

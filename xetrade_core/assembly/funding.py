@@ -19,7 +19,14 @@ from typing import Generic, TypeVar
 from xetrade_core.assembly import client_options, require_lake
 from xetrade_core.clock import NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, NotSupported, XETradeError
-from xetrade_core.history.backfill import BackfillPlan, BackfillReport, BackfillStatus, backfill, funding_rules
+from xetrade_core.history.backfill import (
+    SETTLES_WITHIN_NS,
+    BackfillPlan,
+    BackfillReport,
+    BackfillStatus,
+    backfill,
+    funding_rules,
+)
 from xetrade_core.history.days import FundedDay, funded_day
 from xetrade_core.history.imports import ImportReport, import_fundings
 from xetrade_core.history.progress import FundingProgress
@@ -147,12 +154,17 @@ def fetch_funding_day(
 
 
 def fetch_recent_funding(settings: Settings, store: ObjectStore, named: Wanted, clock: Clock) -> Outcomes[FundedDay]:
-    """Bring yesterday's and today's funding of every venue that is named, or of the settings, into the lake."""
+    """Bring yesterday's and today's funding of every venue that is named, or of the settings, into the lake.
+
+    In a day's first minutes nothing of it is settled yet: then yesterday's alone.
+    """
+    settled_ns = clock.wall_ns() - SETTLES_WITHIN_NS
     today_ns = day_start(clock.wall_ns())
+    days = [day_ns for day_ns in (today_ns - DAY_NS, today_ns) if day_ns < settled_ns]
 
     def fetch(venue: str) -> list[FundedDay]:
         pairs = wanted_pairs(settings, named, venue)
-        return [fetch_funding_day(settings, store, venue, pairs, ns, clock) for ns in (today_ns - DAY_NS, today_ns)]
+        return [fetch_funding_day(settings, store, venue, pairs, day_ns, clock) for day_ns in days]
 
     return over_venues(named or funded_symbols(settings), fetch)
 
