@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,20 @@ import pytest
 from tests.history.conftest import BTC, SOL, SYMBOLS, HastyClock, Opener
 from tests.support.sim import Sim
 from xetrade_core.cli.options import moment
-from xetrade_core.clock import NS_PER_MS
+from xetrade_core.clock import NS_PER_MS, NS_PER_S, ManualClock
 from xetrade_core.errors import ConfigError, NotSupported, UnknownSymbol, VenueUnavailable
 from xetrade_core.history.backfill import BackfillPlan, BackfillReport, BackfillStatus, backfill, funding_rules
+from xetrade_core.history.days import funded_day
 from xetrade_core.history.progress import FundingProgress
 from xetrade_core.lake.day_tables import days_of, read_day
 from xetrade_core.lake.funding_schemas import FUNDING_RATES, FUNDING_REVISIONS
 from xetrade_core.lake.layout import NS_PER_DAY
 from xetrade_core.lake.store import ObjectStore, open_store
+from xetrade_core.model.funding import FundingRate
 from xetrade_core.venues.market_data import MarketData
 
 START = 1_709_251_200_000_000_000  # 2024-03-01
+HOUR_NS = 3600 * NS_PER_S
 END = START + 110 * NS_PER_DAY  # SOL goes from 8 h to 4 h within
 
 
@@ -193,6 +196,39 @@ async def test_what_is_not_settled_yet_is_left_for_later(
     assert report.missing == 0
     assert now_ns - 301 * 10**9 <= report.plan.end_ns <= now_ns
     assert held(store, "okx") == paid(sim, "okx", report.plan.end_ns, start_ns)
+
+
+class Clockwork:
+    """A venue that has paid one perpetual at four, twelve and twenty o'clock until `until_ns`, but for `left_out`."""
+
+    def __init__(self, until_ns: int, left_out: Collection[int] = ()) -> None:
+        self._until_ns, self._left_out = until_ns, left_out
+
+    async def funding_page(self, symbol: str, start_ns: int, end_ns: int) -> tuple[FundingRate, ...]:
+        first = -(-(start_ns - 4 * HOUR_NS) // (8 * HOUR_NS)) * 8 * HOUR_NS + 4 * HOUR_NS
+        times = set(range(first, min(end_ns, self._until_ns), 8 * HOUR_NS)).difference(self._left_out)
+        return tuple(FundingRate("okx", symbol, at_ns, 0.0001) for at_ns in sorted(times))
+
+
+@pytest.mark.parametrize(
+    ("hours", "left_out", "without"),
+    [
+        (1, (), ()),  # paid four hours ago, and again in three
+        (1, (-4,), (BTC,)),  # the venue tells of none for twelve hours
+        (5, (4,), (BTC,)),
+        (5, (), ()),
+        (24, (4, 12, 20), (BTC,)),
+    ],
+)
+async def test_a_day_is_without_a_funding_only_where_one_was_due(
+    hours: int, left_out: tuple[int, ...], without: tuple[str, ...], store: ObjectStore, tmp_path: Path
+) -> None:
+    now_ns = START + hours * HOUR_NS + 600 * NS_PER_S
+    client: Any = Clockwork(now_ns, [START + hour * HOUR_NS for hour in left_out])
+    plan = BackfillPlan("okx", (BTC,), START, START + NS_PER_DAY)
+    with FundingProgress(tmp_path, "okx", now_ns) as progress:
+        report = await backfill(client, plan, progress, store, ManualClock(now_ns), random.Random(1))
+    assert funded_day(store, "okx", START, report).without == without
 
 
 async def test_what_cannot_be_backfilled_is_refused(client_of: Opener, store: ObjectStore, tmp_path: Path) -> None:

@@ -78,13 +78,17 @@ class BackfillStatus:
 
 @dataclass(frozen=True, slots=True)
 class SymbolHistory:
-    """What the venue has of one symbol within the plan: rows, first and last funding, and those that are missing."""
+    """What the venue has of one symbol within the plan: rows, first and last funding, and those that are missing.
+
+    `awaited`: none was due, as the last one was before the plan and the next one is after it.
+    """
 
     symbol: str
     rows: int
     first_ns: int | None
     last_ns: int | None
     missing: tuple[int, ...]
+    awaited: bool
 
 
 @dataclass(slots=True)
@@ -209,7 +213,7 @@ class _Backfill:
                 rows += found.rows
             self.report.stored.add(store_fundings(store, self._plan.venue, rows, self._clock.wall_ns()))
             self._tell("storing", (end_ns - self._plan.start_ns) / (self._plan.end_ns - self._plan.start_ns))
-        self.report.symbols = [total.history() for total in histories.values()]
+        self.report.symbols = [total.history(self._awaited(symbol)) for symbol, total in histories.items()]
         self._progress.forget(self._plan.symbols)
         return self.report
 
@@ -223,6 +227,14 @@ class _Backfill:
             tuple(row for row in found.rows if start_ns <= row.funding_ns < end_ns),
             tuple(time_ns for time_ns in missing if start_ns <= time_ns < end_ns),
         )
+
+    def _awaited(self, symbol: str) -> bool:
+        start_ns, end_ns = self._plan.start_ns, self._plan.end_ns
+        near = self._progress.rates(symbol, start_ns - PADDING_NS, min(end_ns, start_ns + PADDING_NS))
+        found = settle(near, self.rules.default_interval_s).rows
+        if not found or found[-1].funding_ns >= start_ns or found[-1].interval_s is None:
+            return False
+        return found[-1].funding_ns + round(found[-1].interval_s * NS_PER_S) >= end_ns
 
     def _tell(self, phase: str, share: float | None = None, trouble: str = "") -> None:
         whole = (self._end_ns - self._start_ns) * len(self._plan.symbols)
@@ -249,8 +261,8 @@ class _Totals:
         self._rows += len(part.rows)
         self._missing += part.missing
 
-    def history(self) -> SymbolHistory:
-        return SymbolHistory(self._symbol, self._rows, self._first_ns, self._last_ns, tuple(self._missing))
+    def history(self, awaited: bool) -> SymbolHistory:
+        return SymbolHistory(self._symbol, self._rows, self._first_ns, self._last_ns, tuple(self._missing), awaited)
 
 
 def _due_after(history: SettledHistory, end_ns: int) -> Sequence[int]:

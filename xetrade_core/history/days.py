@@ -48,9 +48,9 @@ class FundedDay:
 
     @property
     def without(self) -> tuple[str, ...]:
-        """Symbols that were asked for and have no funding on the day."""
+        """Symbols that were asked for and have no funding on the day, although one was due by the end of the plan."""
         held = {one.symbol for one in self.symbols}
-        return tuple(symbol for symbol in self.report.plan.symbols if symbol not in held)
+        return tuple(one.symbol for one in self.report.symbols if one.symbol not in held and not one.awaited)
 
 
 def funded_day(store: ObjectStore, venue: str, day_ns: int, report: BackfillReport) -> FundedDay:

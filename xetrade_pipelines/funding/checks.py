@@ -27,7 +27,9 @@ def _spec(asset: str, name: str, description: str, *, blocking: bool = False) ->
 ROWS_VALID = _spec("funding_rates", "rows_valid", "Every row fits the schema; none had to be rejected.", blocking=True)
 NONE_MISSING = _spec("funding_rates", "none_missing", "No funding is missing between two that the venue shows.")
 APR_CONSISTENT = _spec("funding_rates", "apr_consistent", "Every APR is its rate x 365 x 24 h / interval.")
-COVERED = _spec("funding_rates", "covered", "Every perpetual that was asked for has a funding on the day.")
+COVERED = _spec(
+    "funding_rates", "covered", "Every perpetual that was asked for has a funding on the day, once one was due."
+)
 NOT_REVISED = _spec(
     "funding_rates", "not_revised", "The venue says of the day what it said before (warns only): see funding_revisions."
 )
