@@ -50,5 +50,5 @@ async def test_what_the_venue_liquidates_is_a_trade_of_the_account_and_a_funding
 async def test_a_wallet_that_is_not_in_the_reply_is_a_reply_that_says_nothing(opened: Open) -> None:
     client = opened("bybit")
     assert isinstance(client, BybitExecution)
-    with pytest.raises(NoReply, match="the balances that bybit answered cannot be read"):
-        client.read("balances", lambda: tuple(client.held({"list": []}, 1)))
+    with pytest.raises(NoReply, match="the balances that bybit answered cannot be read"), client.reading("balances"):
+        tuple(client.held({"list": []}, 1))

@@ -9,6 +9,7 @@ Shapes: developers.binance.com, "Trading endpoints" and "Account endpoints" of t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from xetrade_core.execution.ccxt_execution import CcxtExecution
@@ -81,12 +82,14 @@ class BinanceExecution(CcxtExecution):
         if intent.price is not None:
             wanted["price"] = plain(intent.price)
         row = await self._acting("order", self.post_order, intent.symbol, wanted, "place", Priority.ORDER)
-        return self.read("order", lambda: self.placed(row, intent))
+        with self.reading("order"):
+            return self.placed(row, intent)
 
     async def cancel(self, ref: OrderRef) -> OrderReport:
         """See Execution."""
         row = await self._acting("cancel", self.delete_order, ref.symbol, named(ref), "cancel", Priority.CANCEL)
-        return self.read("cancel", lambda: self.canceled(row, ref))
+        with self.reading("cancel"):
+            return self.canceled(row, ref)
 
     async def _acting(
         self, what: str, method: str, symbol: str, wanted: dict[str, object], weighed: str, priority: Priority
@@ -130,15 +133,16 @@ class BinanceExecution(CcxtExecution):
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution. Pages go on by trade id: many trades share a millisecond."""
+
+        async def ask(ccxt: Any, since: int | None, params: dict[str, object]) -> list[Any]:
+            rows: list[Any] = await ccxt.fetch_my_trades(symbol, since, PAGE, params)
+            return rows
+
         found: list[Any] = []
         since: int | None = since_ms
         params: dict[str, object] = {}
         while True:
-            page = await self.once(
-                f"trades of {symbol}",
-                lambda ccxt, since=since, params=params: ccxt.fetch_my_trades(symbol, since, PAGE, params),  # type: ignore[misc]
-                symbol=symbol,
-            )
+            page = await self.once(f"trades of {symbol}", partial(ask, since=since, params=params), symbol=symbol)
             found += page
             if len(page) < PAGE:
                 return found
@@ -176,14 +180,12 @@ class BinanceExecution(CcxtExecution):
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
         row = await self.restrictions()
-        return self.read(
-            "permissions",
-            lambda: KeyPermissions(
+        with self.reading("permissions"):
+            return KeyPermissions(
                 trade=true(row["enableSpotAndMarginTrading"]),
                 withdraw=true(row["enableWithdrawals"]),
                 ip_restricted=true(row["ipRestrict"]),
-            ),
-        )
+            )
 
     async def restrictions(self) -> Row:
         """What the venue says of the key."""

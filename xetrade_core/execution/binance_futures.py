@@ -61,7 +61,8 @@ class BinanceFuturesExecution(BinanceExecution):
         row = await self._acting(
             "amendment", self.put_order, ref.symbol, {**named(ref), **wanted}, "place", Priority.ORDER
         )
-        return self.read("amendment", lambda: self.amended(row, intent))
+        with self.reading("amendment"):
+            return self.amended(row, intent)
 
     async def count_down(self, symbol: str | None, within_s: float) -> None:
         """See CountsDown. A symbol at a time."""
@@ -118,19 +119,18 @@ class BinanceFuturesExecution(BinanceExecution):
 
         rows = await self.once("positions", ask, weight=_READ_WEIGHT)
         names = {"amount": "positionAmt", "entry": "entryPrice", "liquidation": "liquidationPrice"}
-        return self.read("positions", lambda: signed_positions(self, rows, **names))
+        with self.reading("positions"):
+            return signed_positions(self, rows, **names)
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
         row = await self.restrictions()
-        return self.read(
-            "permissions",
-            lambda: KeyPermissions(
+        with self.reading("permissions"):
+            return KeyPermissions(
                 trade=true(row["enableFutures"]),
                 withdraw=true(row["enableWithdrawals"]),
                 ip_restricted=true(row["ipRestrict"]),
-            ),
-        )
+            )
 
 
 class BinanceUsdmExecution(BinanceFuturesExecution):

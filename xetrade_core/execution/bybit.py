@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -87,7 +88,9 @@ class BybitExecution(CcxtExecution):
             symbol=intent.symbol,
             weight=self.weights["place"],
         )
-        return await self.as_it_stands(intent, self.read("order", lambda: acknowledged(row["result"], intent.symbol)))
+        with self.reading("order"):
+            placed = acknowledged(row["result"], intent.symbol)
+        return await self.as_it_stands(intent, placed)
 
     def canceled(self, row: Row, ref: OrderRef) -> OrderReport:
         """See CcxtExecution. The reply acknowledges: the order may be filled before it is out of the book."""
@@ -112,7 +115,8 @@ class BybitExecution(CcxtExecution):
             symbol=ref.symbol,
             weight=self.weights["place"],
         )
-        return self.read("amendment", lambda: acknowledged(row["result"], ref.symbol))
+        with self.reading("amendment"):
+            return acknowledged(row["result"], ref.symbol)
 
     async def cancel_all(self, symbol: str | None) -> None:
         """See Execution. Of an account, all of them: by category and settlement coin, and inverse contracts, which
@@ -125,13 +129,15 @@ class BybitExecution(CcxtExecution):
                 queries += sorted({name for name, _ in open_ones})
             except ExecutionError as error:
                 failed = error
+
+        async def cancel(ccxt: Any, query: dict[str, object] | str) -> None:
+            await ccxt.private_post_v5_order_cancel_all(_of(ccxt, query) if isinstance(query, str) else query)
+
         for query in queries:
             try:
                 await self.once(
                     f"cancel of all orders of {symbol or 'the account'}",
-                    lambda ccxt, query=query: ccxt.private_post_v5_order_cancel_all(  # type: ignore[misc]
-                        _of(ccxt, query) if isinstance(query, str) else query
-                    ),
+                    partial(cancel, query=query),
                     symbol=symbol,
                     priority=Priority.CANCEL,
                     weight=_CANCEL_ALL_WEIGHT,
@@ -144,18 +150,21 @@ class BybitExecution(CcxtExecution):
     async def protect(self, within_s: float) -> None:
         """Let the venue cancel all orders so long after a stream that takes the topics of this is lost. Raises
         ExecutionError: ErrorReply too where the venue has not switched that on for the account."""
-        wait_s = math.ceil(within_s)
+
+        async def switch_on(ccxt: Any, product: str) -> None:
+            wanted = {"product": product, "timeWindow": math.ceil(within_s)}
+            await ccxt.private_post_v5_order_disconnected_cancel_all(wanted)
+
         for product in PROTECTED:
             await self.once(
                 f"protection of {product}",
-                lambda ccxt, product=product: ccxt.private_post_v5_order_disconnected_cancel_all(  # type: ignore[misc]
-                    {"product": product, "timeWindow": wait_s}
-                ),
+                partial(switch_on, product=product),
                 priority=Priority.CANCEL,
                 weight=_READ_WEIGHT,
             )
         row = await self.once("protection", lambda ccxt: ccxt.private_get_v5_account_query_dcp_info())
-        on = self.read("protection", lambda: protected_of(row["result"]))
+        with self.reading("protection"):
+            on = protected_of(row["result"])
         if not on >= PROTECTED.keys():
             raise ErrorReply(
                 None, "Bybit's disconnection protection is off for this account: its client manager switches it on"
@@ -163,24 +172,25 @@ class BybitExecution(CcxtExecution):
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
         """See Execution. Among open orders and the newest that have ended, and then in the history."""
+
+        async def ask(ccxt: Any, path: str) -> Any:
+            return await getattr(ccxt, f"private_get_v5_order_{path}")({**_of(ccxt, ref.symbol), **_names(ref)})
+
         for path in ("realtime", "history"):
             row = await self.once(
-                f"order of {ref.symbol}",
-                lambda ccxt, path=path: getattr(ccxt, f"private_get_v5_order_{path}")(  # type: ignore[misc]
-                    {**_of(ccxt, ref.symbol), **_names(ref)}
-                ),
-                symbol=ref.symbol,
-                weight=_READ_WEIGHT,
+                f"order of {ref.symbol}", partial(ask, path=path), symbol=ref.symbol, weight=_READ_WEIGHT
             )
-            rows = self.read("order", lambda row=row: list(row["result"]["list"]))  # type: ignore[misc]
-            if rows:
-                return self.read("order", lambda rows=rows: self.report(rows[0], ref.symbol))  # type: ignore[misc]
+            with self.reading("order"):
+                rows = list(row["result"]["list"])
+                if rows:
+                    return self.report(rows[0], ref.symbol)
         return None
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution. Category by category, page by page."""
         rows = await self._all_pages("open orders", _OPEN, symbol, {"limit": 50})
-        return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
+        with self.reading("open orders"):
+            return tuple(self.report(row, name) for name, row in rows)
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution."""
@@ -214,7 +224,8 @@ class BybitExecution(CcxtExecution):
             weight=_READ_WEIGHT,
         )
         received_ns = self.clock.wall_ns()
-        return self.read("balances", lambda: tuple(self.held(row["result"], received_ns)))
+        with self.reading("balances"):
+            return tuple(self.held(row["result"], received_ns))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
         """See CcxtExecution."""
@@ -224,12 +235,14 @@ class BybitExecution(CcxtExecution):
         """See Execution. In base currency of linear contracts, in dollars of inverse ones."""
         rows = await self._all_pages("positions", "private_get_v5_position_list", None, {"limit": 200}, of=_contracts())
         received_ns = self.clock.wall_ns()
-        return self.read("positions", lambda: tuple(positions_of(rows, self.account, received_ns)))
+        with self.reading("positions"):
+            return tuple(positions_of(rows, self.account, received_ns))
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
         row = await self.once("permissions of the key", lambda ccxt: ccxt.private_get_v5_user_query_api())
-        return self.read("permissions", lambda: permissions_of(row["result"]))
+        with self.reading("permissions"):
+            return permissions_of(row["result"])
 
     async def _all_pages(
         self,
@@ -255,7 +268,7 @@ class BybitExecution(CcxtExecution):
             while True:
                 rows, cursor = await self.once(
                     what,
-                    lambda ccxt, kind=kind, cursor=cursor: ask(ccxt, kind, cursor),  # type: ignore[misc]
+                    partial(ask, of=kind, cursor=cursor),
                     symbol=symbol,
                     weight=_READ_WEIGHT,
                 )

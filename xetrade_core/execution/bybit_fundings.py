@@ -19,7 +19,8 @@ async def bybit_fundings(execution: CcxtExecution, symbol: str, since_ns: int) -
     """See `fundings.fundings_since`; half a year at most."""
     what = f"funding payments of {symbol}"
     rows = await cast("BybitExecution", execution).executions(what, symbol, since_ns // NS_PER_MS, "Funding")
-    return execution.read(what, lambda: tuple(_payment(execution, row, symbol) for row in rows))
+    with execution.reading(what):
+        return tuple(_payment(execution, row, symbol) for row in rows)
 
 
 def _payment(execution: CcxtExecution, row: Row, symbol: str) -> FundingPayment:

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, TypeVar
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import ConfigError, UnknownSymbol, XETradeError
 from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.reading import Reading
 from xetrade_core.execution.telling import told
 from xetrade_core.telemetry import register_secrets
-from xetrade_core.trading.execution import ErrorReply, NoReply, NotListed, NotSent
+from xetrade_core.trading.execution import ErrorReply, NotListed, NotSent
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.ccxt_client import CcxtMarketData
 from xetrade_core.venues.clock_offset import measure_offset
@@ -103,12 +104,9 @@ class CcxtCalls:
                 return None
             raise
 
-    def read(self, what: str, work: Callable[[], T]) -> T:
-        """What a reply says; NoReply if it cannot be read: the order may live all the same."""
-        try:
-            return work()
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise NoReply(f"the {what} that {self.rules.id} answered cannot be read: {error}") from None
+    def reading(self, what: str) -> Reading:
+        """Within it a reply is read: NoReply if it cannot be."""
+        return Reading(what, self.rules.id)
 
     async def _ready(self, what: str, symbol: str | None) -> Any:
         """ccxt with markets, key and the venue's time; what fails here leaves the call unsent."""

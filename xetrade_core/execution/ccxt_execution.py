@@ -53,7 +53,8 @@ class CcxtExecution(CcxtCalls, ABC):
             symbol=intent.symbol,
             weight=self.weights.get("place"),
         )
-        return self.read("order", lambda: self.placed(row["info"], intent))
+        with self.reading("order"):
+            return self.placed(row["info"], intent)
 
     async def cancel(self, ref: OrderRef) -> OrderReport:
         """See Execution."""
@@ -64,7 +65,8 @@ class CcxtExecution(CcxtCalls, ABC):
             priority=Priority.CANCEL,
             weight=self.weights.get("cancel"),
         )
-        return self.read("cancel", lambda: self.canceled(row["info"], ref))
+        with self.reading("cancel"):
+            return self.canceled(row["info"], ref)
 
     async def cancel_all(self, symbol: str | None) -> None:
         """See Execution."""
@@ -91,7 +93,8 @@ class CcxtExecution(CcxtCalls, ABC):
             ),
             symbol=ref.symbol,
         )
-        return self.read("amendment", lambda: self.amended(row["info"], intent))
+        with self.reading("amendment"):
+            return self.amended(row["info"], intent)
 
     async def find(self, ref: OrderRef) -> OrderReport | None:
         """See Execution. One call tells of open orders and history alike where the venue has such a one."""
@@ -101,19 +104,24 @@ class CcxtExecution(CcxtCalls, ABC):
             symbol=ref.symbol,
             weight=self.weights.get("find"),
         )
-        return None if row is None else self.read("order", lambda: self.report(row["info"], ref.symbol))
+        if row is None:
+            return None
+        with self.reading("order"):
+            return self.report(row["info"], ref.symbol)
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution."""
         weight = self.weights.get("open orders" if symbol is not None else "all open orders")
         rows = await self.once("open orders", lambda ccxt: ccxt.fetch_open_orders(symbol), symbol=symbol, weight=weight)
-        return self.read("open orders", lambda: tuple(self.report(row["info"], row["symbol"]) for row in rows))
+        with self.reading("open orders"):
+            return tuple(self.report(row["info"], row["symbol"]) for row in rows)
 
     async def fills_since(self, symbol: str, since_ns: int) -> tuple[Fill, ...]:
         """See Execution."""
         found: dict[tuple[str, str | None], Fill] = {}  # of a trade of the account with itself there are two
         for row in await self.trades(symbol, since_ns // NS_PER_MS):
-            fill = self.read("trades", lambda row=row: self.fill(row["info"], symbol))  # type: ignore[misc]
+            with self.reading("trades"):
+                fill = self.fill(row["info"], symbol)
             if fill.exchange_ns is None or fill.exchange_ns >= since_ns:
                 found[fill.trade_id, fill.venue_order_id] = fill
         return tuple(
@@ -124,7 +132,8 @@ class CcxtExecution(CcxtCalls, ABC):
         """See Execution."""
         row = await self.once("balances", lambda ccxt: ccxt.fetch_balance(), weight=self.weights.get("balances"))
         received_ns = self.clock.wall_ns()
-        return self.read("balances", lambda: tuple(self.held(row["info"], received_ns)))
+        with self.reading("balances"):
+            return tuple(self.held(row["info"], received_ns))
 
     async def positions(self) -> tuple[VenuePosition, ...]:
         """See Execution."""

@@ -39,7 +39,8 @@ async def deliveries_of(execution: CcxtExecution, symbol: str) -> tuple[Fill, ..
         return ()
     what = f"delivery of {symbol}"
     rows = await log_of(execution, what, symbol, day_ns, day_ns + 2 * NS_PER_DAY, listed=False)
-    return execution.read(what, lambda: tuple(_delivered(execution, rows, symbol)))
+    with execution.reading(what):
+        return tuple(_delivered(execution, rows, symbol))
 
 
 def _delivered(execution: CcxtExecution, rows: Iterable[Row], symbol: str) -> Iterable[Fill]:

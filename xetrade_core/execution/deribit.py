@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -63,13 +64,15 @@ class DeribitExecution(CcxtExecution):
         """See Execution."""
         wanted = {**self.order_params(intent), **_numbers(intent)}
         row = await self._acting("order", f"private_get_{intent.side.value}", intent.symbol, wanted, named=True)
-        return self.read("order", lambda: self.placed(row["order"], intent))
+        with self.reading("order"):
+            return self.placed(row["order"], intent)
 
     async def cancel(self, ref: OrderRef) -> OrderReport:
         """See Execution. An order of which only our name is known is looked up first."""
         wanted: dict[str, object] = {"order_id": await self._venue_id(ref, Priority.CANCEL)}
         row = await self._acting("cancel", "private_get_cancel", ref.symbol, wanted, priority=Priority.CANCEL)
-        return self.read("cancel", lambda: self.canceled(row, ref))
+        with self.reading("cancel"):
+            return self.canceled(row, ref)
 
     async def cancel_all(self, symbol: str | None) -> None:
         """See Execution."""
@@ -90,7 +93,8 @@ class DeribitExecution(CcxtExecution):
         flags = {name: value for name, value in self.order_params(intent).items() if name in _FLAGS}
         wanted = {"order_id": await self._venue_id(ref, Priority.ORDER), **flags, **_numbers(intent)}
         row = await self._acting("amendment", "private_get_edit", ref.symbol, wanted)
-        return self.read("amendment", lambda: self.amended(row["order"], intent))
+        with self.reading("amendment"):
+            return self.amended(row["order"], intent)
 
     async def _acting(
         self,
@@ -110,7 +114,8 @@ class DeribitExecution(CcxtExecution):
             priority=priority,
             weight=self.weights["place"],
         )
-        return self.read(what, lambda: reply["result"])
+        with self.reading(what):
+            return reply["result"]
 
     async def _venue_id(self, ref: OrderRef, priority: Priority) -> str:
         """The venue's id of an order. Raises ErrorReply if it has none of our name."""
@@ -136,7 +141,8 @@ class DeribitExecution(CcxtExecution):
         )
         if reply is None:
             return await self._in_history(ref)
-        return self.read("order", lambda: self.report(reply["result"], ref.symbol))
+        with self.reading("order"):
+            return self.report(reply["result"], ref.symbol)
 
     async def _labelled(self, ref: OrderRef, priority: Priority = Priority.ORDER) -> OrderReport | None:
         """The order of a label: an open one before one that has ended, the newest of several."""
@@ -188,12 +194,9 @@ class DeribitExecution(CcxtExecution):
             return ccxt, await getattr(ccxt, f"private_get_{method}")({**of, **wanted})
 
         ccxt, reply = await self.once(what, ask, symbol=symbol, priority=priority)
-
-        def rows() -> list[tuple[str, OrderReport]]:
+        with self.reading(what):
             names = [(str(ccxt.safe_symbol(needed(row, "instrument_name"))), row) for row in reply["result"]]
             return [(name, self.report(row, name)) for name, row in names]
-
-        return self.read(what, rows)
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution. History comes late, so what is recent is asked for besides."""
@@ -205,21 +208,23 @@ class DeribitExecution(CcxtExecution):
 
     async def _trades(self, symbol: str, wanted: dict[str, object]) -> list[Any]:
         """All pages, oldest first; one goes on behind the number of the last trade of the one before."""
+
+        async def ask(ccxt: Any, after: dict[str, object]) -> Any:
+            return await ccxt.private_get_get_user_trades_by_instrument(
+                {**_of(ccxt, symbol), "count": PAGE, "sorting": "asc", **wanted, **after}
+            )
+
         what, found = f"trades of {symbol}", []
         after: dict[str, object] = {}
         while True:
-            reply = await self.once(
-                what,
-                lambda ccxt, after=after: ccxt.private_get_get_user_trades_by_instrument(  # type: ignore[misc]
-                    {**_of(ccxt, symbol), "count": PAGE, "sorting": "asc", **wanted, **after}
-                ),
-                symbol=symbol,
-            )
-            rows = self.read(what, lambda reply=reply: list(reply["result"]["trades"]))  # type: ignore[misc]
+            reply = await self.once(what, partial(ask, after=after), symbol=symbol)
+            with self.reading(what):
+                rows = list(reply["result"]["trades"])
             found += [{"info": row} for row in rows]
             if not rows or str(reply["result"].get("has_more")).lower() != "true":
                 return found
-            after = {"start_seq": self.read(what, lambda rows=rows: int(needed(rows[-1], "trade_seq")) + 1)}  # type: ignore[misc]
+            with self.reading(what):
+                after = {"start_seq": int(needed(rows[-1], "trade_seq")) + 1}
 
     def fill(self, row: Row, symbol: str) -> Fill:
         """See CcxtExecution."""
@@ -229,7 +234,8 @@ class DeribitExecution(CcxtExecution):
         """See Execution. Profits of the running session are in them only once they are settled, at 08:00 UTC."""
         reply = await self.once("balances", lambda ccxt: ccxt.private_get_get_account_summaries())
         received_ns = self.clock.wall_ns()
-        return self.read("balances", lambda: tuple(self.held(reply["result"], received_ns)))
+        with self.reading("balances"):
+            return tuple(self.held(reply["result"], received_ns))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
         """See CcxtExecution."""
@@ -245,7 +251,8 @@ class DeribitExecution(CcxtExecution):
 
         ccxt, reply = await self.once("positions", ask)
         received_ns = self.clock.wall_ns()
-        return self.read("positions", lambda: tuple(self._positions(ccxt, reply["result"], received_ns)))
+        with self.reading("positions"):
+            return tuple(self._positions(ccxt, reply["result"], received_ns))
 
     def _positions(self, ccxt: Any, rows: list[Any], received_ns: int) -> Iterable[VenuePosition]:
         for row in rows:
@@ -273,7 +280,8 @@ class DeribitExecution(CcxtExecution):
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution. The scope of a token that the key signs for; the token itself is not used."""
         reply = await self.once("permissions of the key", lambda ccxt: ccxt.public_get_auth(self.login()))
-        return self.read("permissions", lambda: permissions_of(needed(reply["result"], "scope")))
+        with self.reading("permissions"):
+            return permissions_of(needed(reply["result"], "scope"))
 
     def login(self) -> dict[str, object]:
         """What signs in: the parameters of `public/auth`."""

@@ -20,7 +20,8 @@ async def deribit_fundings(execution: CcxtExecution, symbol: str, since_ns: int)
     """Every funding of the account in a symbol from `since_ns` on, all pages, oldest first. Raises ExecutionError."""
     what = f"funding payments of {symbol}"
     rows = await log_of(execution, what, symbol, since_ns)
-    found = execution.read(what, lambda: list(_payments(execution, rows, symbol)))
+    with execution.reading(what):
+        found = list(_payments(execution, rows, symbol))
     return tuple(sorted(found, key=lambda row: (row.at_ns, len(row.payment_id), row.payment_id)))
 
 

@@ -31,7 +31,8 @@ async def log_of(
             return (await ccxt.private_get_get_transaction_log(wanted))["result"]
 
         page = await execution.once(what, ask, symbol=symbol if listed else None, weight=_WEIGHT)
-        found += execution.read(what, lambda page=page: list(page["logs"]))  # type: ignore[misc]
+        with execution.reading(what):
+            found += list(page["logs"])
         continuation = text(page, "continuation")
         if continuation is None:
             return found

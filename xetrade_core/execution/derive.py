@@ -9,6 +9,7 @@ Shapes: docs.derive.xyz, "Orderbook", "History" and "Subaccounts" (2026-11).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -117,15 +118,19 @@ class DeriveExecution(CcxtExecution):
             return reply
 
         reply = await self.once(f"order of {intent.symbol}", send, symbol=intent.symbol, weight=self.weights["place"])
-        return self.read("order", lambda: self.report(reply["result"]["order"], intent.symbol))
+        with self.reading("order"):
+            return self.report(reply["result"]["order"], intent.symbol)
 
     async def cancel(self, ref: OrderRef) -> OrderReport:
         """See Execution. By label the venue answers how many it cancelled, so that the order is read afterwards."""
         if ref.venue_order_id is not None:
             reply = await self._cancelling("private_post_cancel", ref.symbol, {"order_id": ref.venue_order_id})
-            return self.read("cancel", lambda: self.report(reply["result"], ref.symbol))
+            with self.reading("cancel"):
+                return self.report(reply["result"], ref.symbol)
         reply = await self._cancelling("private_post_cancel_by_label", ref.symbol, {"label": ref.client_id})
-        if not self.read("cancel", lambda: needed_number(reply["result"], "cancelled_orders")):
+        with self.reading("cancel"):
+            cancelled = needed_number(reply["result"], "cancelled_orders")
+        if not cancelled:
             raise ErrorReply(_NO_SUCH_ORDER, f"no open order has the label {ref.client_id}")
         accepted = OrderReport(symbol=ref.symbol, status=ReportStatus.OPEN, client_id=ref.client_id)
         try:
@@ -170,7 +175,8 @@ class DeriveExecution(CcxtExecution):
                 symbol=ref.symbol,
             )
             if reply is not None:
-                return self.read("order", lambda: self.report(reply["result"], ref.symbol))
+                with self.reading("order"):
+                    return self.report(reply["result"], ref.symbol)
             named, name = "order_id", ref.venue_order_id
         else:
             for report in await self.open_orders(ref.symbol):
@@ -181,15 +187,15 @@ class DeriveExecution(CcxtExecution):
         since = {"from_timestamp": since_ns // NS_PER_MS}
         async for row in self.pages("ended orders", "private_post_get_order_history", "orders", None, since):
             if text(row, named) == name:
-                return self.read("order", lambda row=row: self.report(row, ref.symbol))  # type: ignore[misc]
+                with self.reading("order"):
+                    return self.report(row, ref.symbol)
         return None
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution. The venue tells all of them at once."""
         rows = await self._listed("open orders", "private_post_get_open_orders", "orders", symbol)
-        return self.read(
-            "open orders", lambda: tuple(self.report(row, name) for name, row in rows if symbol in (None, name))
-        )
+        with self.reading("open orders"):
+            return tuple(self.report(row, name) for name, row in rows if symbol in (None, name))
 
     async def _listed(self, what: str, method: str, name: str, symbol: str | None = None) -> list[tuple[str, Row]]:
         """(symbol, row) of a list that comes whole."""
@@ -204,21 +210,15 @@ class DeriveExecution(CcxtExecution):
         self, what: str, method: str, name: str, symbol: str | None, query: Mapping[str, object]
     ) -> AsyncIterator[Row]:
         """The rows of every page, newest first as the venue lists them."""
+
+        async def ask(ccxt: Any, page: int) -> Any:
+            return await getattr(ccxt, method)({**self._in(ccxt, symbol), **query, "page": page, "page_size": PAGE})
+
         page, pages = 1, 1
         while page <= pages:
-            asked = {**query, "page": page, "page_size": PAGE}
-            reply = await self.once(
-                what,
-                lambda ccxt, asked=asked: getattr(ccxt, method)({**self._in(ccxt, symbol), **asked}),  # type: ignore[misc]
-                symbol=symbol,
-            )
-            rows, pages = self.read(
-                what,
-                lambda reply=reply: (  # type: ignore[misc]
-                    list(reply["result"][name]),
-                    int(reply["result"]["pagination"]["num_pages"]),
-                ),
-            )
+            reply = await self.once(what, partial(ask, page=page), symbol=symbol)
+            with self.reading(what):
+                rows, pages = list(reply["result"][name]), int(reply["result"]["pagination"]["num_pages"])
             for row in rows:
                 yield row
             page += 1
@@ -240,7 +240,8 @@ class DeriveExecution(CcxtExecution):
         """See Execution."""
         reply = await self.once("balances", lambda ccxt: ccxt.private_post_get_subaccount(self._in(ccxt, None)))
         received_ns = self.clock.wall_ns()
-        return self.read("balances", lambda: tuple(self.held(reply["result"], received_ns)))
+        with self.reading("balances"):
+            return tuple(self.held(reply["result"], received_ns))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
         """See CcxtExecution."""
@@ -250,7 +251,8 @@ class DeriveExecution(CcxtExecution):
         """See Execution. In base currency."""
         rows = await self._listed("positions", "private_post_get_positions", "positions")
         names = {"amount": "amount", "entry": "average_price_excl_fees", "liquidation": "liquidation_price"}
-        return self.read("positions", lambda: signed_positions(self, rows, **names))
+        with self.reading("positions"):
+            return signed_positions(self, rows, **names)
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution. The wallet's own key may do everything."""
@@ -260,10 +262,12 @@ class DeriveExecution(CcxtExecution):
         )
         if self._signer is not None and self._signer.lower() == wallet.lower():
             return KeyPermissions(trade=True, withdraw=True)
-        keys = self.read("permissions", lambda: list(reply["result"]["public_session_keys"]))
+        with self.reading("permissions"):
+            keys = list(reply["result"]["public_session_keys"])
         for row in keys:
             if str(row.get("public_session_key")).lower() == str(self._signer).lower():
-                return self.read("permissions", lambda row=row: permissions_of(row))  # type: ignore[misc]
+                with self.reading("permissions"):
+                    return permissions_of(row)
         return KeyPermissions()
 
     def login(self) -> dict[str, object]:

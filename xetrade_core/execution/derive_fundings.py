@@ -23,10 +23,8 @@ async def derive_fundings(execution: CcxtExecution, symbol: str, since_ns: int) 
     found: dict[int, Decimal] = {}
     query: dict[str, object] = {"start_timestamp": since_ns // NS_PER_MS}
     async for row in execution.pages(what, "private_post_get_funding_history", "events", symbol, query):
-        at_ms, amount = execution.read(
-            what,
-            lambda row=row: (int(needed_number(row, "timestamp")), needed_number(row, "funding")),  # type: ignore[misc]
-        )
+        with execution.reading(what):
+            at_ms, amount = int(needed_number(row, "timestamp")), needed_number(row, "funding")
         found[at_ms] = found.get(at_ms, ZERO) + amount
     return tuple(
         FundingPayment(

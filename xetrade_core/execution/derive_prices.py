@@ -52,7 +52,8 @@ class OrderPrices:
                 lambda ccxt: ccxt.public_post_get_ticker({"instrument_name": ccxt.market_id(symbol)}),
                 symbol=symbol,
             )
-            found = self._execution.read(what, lambda: {name: needed_number(reply["result"], name) for name in _PRICES})
+            with self._execution.reading(what):
+                found = {name: needed_number(reply["result"], name) for name in _PRICES}
         except NotSent:
             raise
         except ExecutionError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
@@ -37,16 +38,18 @@ async def fundings_since(execution: CcxtExecution, symbol: str, since_ns: int) -
     own = _OWN.get(execution.rules.id)
     if own is not None:
         return _oldest_first(await own(execution, symbol, since_ns))
+
+    async def ask(ccxt: Any, since_ms: int) -> list[Any]:
+        rows: list[Any] = await ccxt.fetch_funding_history(symbol, since_ms, PAGE)
+        return rows
+
     found: dict[str, FundingPayment] = {}
     since_ms = since_ns // NS_PER_MS
     what = f"funding payments of {symbol}"
     while True:
-        page = await execution.once(
-            what,
-            lambda ccxt, since=since_ms: ccxt.fetch_funding_history(symbol, since, PAGE),  # type: ignore[misc]
-            symbol=symbol,
-        )
-        rows = execution.read(what, lambda page=page: [_payment(execution, row, symbol) for row in page])  # type: ignore[misc]
+        page = await execution.once(what, partial(ask, since_ms=since_ms), symbol=symbol)
+        with execution.reading(what):
+            rows = [_payment(execution, row, symbol) for row in page]
         new = {row.payment_id: row for row in rows if row.payment_id not in found}
         found |= new
         if len(page) < PAGE or not new:

@@ -44,7 +44,8 @@ class KucoinExecution(KucoinClient):
         reply = await self.about(
             f"order of {intent.symbol}", "private_post_hf_orders_sync", intent.symbol, self.order_params(intent)
         )
-        return self.read("order", lambda: self.placed(reply["data"], intent))
+        with self.reading("order"):
+            return self.placed(reply["data"], intent)
 
     def placed(self, row: Row, intent: Intent) -> OrderReport:
         """See CcxtExecution. What ended untraded at once was ended by the venue: nobody else knew of it."""
@@ -60,7 +61,8 @@ class KucoinExecution(KucoinClient):
             self.names(ref),
             priority=Priority.CANCEL,
         )
-        return self.read("cancel", lambda: self._told_sizes(reply["data"], ref.symbol, ReportStatus.CANCELED))
+        with self.reading("cancel"):
+            return self._told_sizes(reply["data"], ref.symbol, ReportStatus.CANCELED)
 
     def _told_sizes(self, row: Row, symbol: str, ended: ReportStatus, intent: Intent | None = None) -> OrderReport:
         """What the calls that wait for the matching engine say; `ended`: what an order is that did not trade wholly."""
@@ -93,7 +95,8 @@ class KucoinExecution(KucoinClient):
             priority=Priority.CANCEL,
             weight=_CANCEL_ALL_WEIGHT,
         )
-        left = self.read("cancel", lambda: [needed(row, "symbol") for row in reply["data"].get("failedSymbols") or ()])
+        with self.reading("cancel"):
+            left = [needed(row, "symbol") for row in reply["data"].get("failedSymbols") or ()]
         if left:
             raise NoReply(f"{what}: {self.rules.id} could not cancel those of {', '.join(left)}")
 
@@ -122,10 +125,8 @@ class KucoinExecution(KucoinClient):
         found: list[OrderReport] = []
         for one in symbols:
             reply = await self.about("open orders", "private_get_hf_orders_active", one, {}, weight=_MANY)
-            found += self.read(
-                "open orders",
-                lambda reply=reply, one=one: [self.report(row, one) for row in reply["data"]],  # type: ignore[misc]
-            )
+            with self.reading("open orders"):
+                found += [self.report(row, one) for row in reply["data"]]
         return tuple(found)
 
     async def _pairs_at_work(self) -> list[str]:
@@ -146,11 +147,13 @@ class KucoinExecution(KucoinClient):
                 reply = await self.about(
                     f"trades of {symbol}", "private_get_hf_fills", symbol, {**span, **last}, weight=_MANY
                 )
-                rows = self.read("trades", lambda reply=reply: list(reply["data"]["items"]))  # type: ignore[misc]
+                with self.reading("trades"):
+                    rows = list(reply["data"]["items"])
                 found += [{"info": row} for row in rows]
                 if len(rows) < PAGE:
                     break
-                last["lastId"] = self.read("trades", lambda reply=reply: needed(reply["data"], "lastId"))  # type: ignore[misc]
+                with self.reading("trades"):
+                    last["lastId"] = needed(reply["data"], "lastId")
         return found
 
     def fill(self, row: Row, symbol: str) -> Fill:
@@ -177,7 +180,8 @@ class KucoinExecution(KucoinClient):
             "balances", lambda ccxt: ccxt.private_get_accounts({"type": "trade"}), weight=_BALANCE_WEIGHT
         )
         received_ns = self.clock.wall_ns()
-        return self.read("balances", lambda: tuple(self.held(reply, received_ns)))
+        with self.reading("balances"):
+            return tuple(self.held(reply, received_ns))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
         """See CcxtExecution."""

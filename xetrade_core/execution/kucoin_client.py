@@ -109,9 +109,11 @@ class KucoinClient(CcxtExecution):
     async def found(self, ref: OrderRef, ask: Ask[Any], *, weight: int) -> OrderReport | None:
         """The order that a call tells of; None if the venue says that there is none."""
         reply = await self.unless_unknown(f"order of {ref.symbol}", ask, symbol=ref.symbol, weight=weight)
-        if reply is None or (row := self.read("order", lambda: reply["data"])) is None:
+        if reply is None:
             return None
-        return self.read("order", lambda: self.report(row, ref.symbol))
+        with self.reading("order"):
+            row = reply["data"]
+            return None if row is None else self.report(row, ref.symbol)
 
     async def amend(self, ref: OrderRef, intent: Intent) -> OrderReport:
         """See Execution. Nothing is sent: another order would take its place under another id."""
@@ -122,7 +124,8 @@ class KucoinClient(CcxtExecution):
         reply = await self.once(
             "permissions of the key", lambda ccxt: ccxt.private_get_user_api_key(), weight=_KEY_WEIGHT
         )
-        return self.read("permissions", lambda: self._permissions(reply["data"]))
+        with self.reading("permissions"):
+            return self._permissions(reply["data"])
 
     def _permissions(self, row: Row) -> KeyPermissions:
         granted = {one.strip() for one in needed(row, "permission").split(",")}

@@ -5,6 +5,7 @@ Source: www.kucoin.com/docs-new/rest/futures-trading/funding-fees/get-private-fu
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
@@ -24,10 +25,12 @@ async def kucoin_fundings(execution: CcxtExecution, symbol: str, since_ns: int) 
         return (await ccxt.futuresprivate_get_funding_history(query))["data"]
 
     while True:
-        page = await execution.once(what, lambda ccxt, offset=offset: ask(ccxt, offset), symbol=symbol, weight=5)  # type: ignore[misc]
-        rows = execution.read(what, lambda page=page: list(page["dataList"]))  # type: ignore[misc]
-        found += execution.read(what, lambda rows=rows: [_payment(execution, row, symbol) for row in rows])  # type: ignore[misc]
-        if not rows or not execution.read(what, lambda page=page: true(page["hasMore"])):  # type: ignore[misc]
+        page = await execution.once(what, partial(ask, offset=offset), symbol=symbol, weight=5)
+        with execution.reading(what):
+            rows = list(page["dataList"])
+            found += [_payment(execution, row, symbol) for row in rows]
+            more = bool(rows) and true(page["hasMore"])
+        if not more:
             mine = {one.payment_id: one for one in found if one.at_ns >= since_ns // NS_PER_MS * NS_PER_MS}
             return tuple(sorted(mine.values(), key=lambda one: (one.at_ns, len(one.payment_id), one.payment_id)))
         offset = {"offset": needed(rows[-1], "id")}

@@ -9,6 +9,7 @@ Shapes: www.kucoin.com/docs-new, "Futures Trading" (2026-11).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -65,7 +66,8 @@ class KucoinFuturesExecution(KucoinClient):
             self.order_params(intent),
             weight=self.weights["place"],
         )
-        placed = self.read("order", lambda: self._acknowledged(reply["data"], intent.symbol))
+        with self.reading("order"):
+            placed = self._acknowledged(reply["data"], intent.symbol)
         found = await self.as_it_stands(intent, placed)
         if found.status is ReportStatus.CANCELED:
             return msgspec.structs.replace(found, status=ReportStatus.EXPIRED)
@@ -116,7 +118,8 @@ class KucoinFuturesExecution(KucoinClient):
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution."""
         rows = await self._pages("open orders", "futuresprivate_get_orders", symbol, {"status": "active"}, _LIST_WEIGHT)
-        return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
+        with self.reading("open orders"):
+            return tuple(self.report(row, name) for name, row in rows)
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution. A week at a time, each in pages; the newest are in that list only some time later."""
@@ -127,7 +130,8 @@ class KucoinFuturesExecution(KucoinClient):
         reply = await self.about(
             f"trades of {symbol}", "futuresprivate_get_recentfills", symbol, {}, weight=_RECENT_WEIGHT
         )
-        return found + self.read("trades", lambda: [{"info": row} for row in reply["data"]])
+        with self.reading("trades"):
+            return found + [{"info": row} for row in reply["data"]]
 
     def fill(self, row: Row, symbol: str) -> Fill:
         """See CcxtExecution. The venue names the order by its own id; the fee is in what the contract settles in."""
@@ -149,16 +153,16 @@ class KucoinFuturesExecution(KucoinClient):
 
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution. Of each currency that a listed contract settles in: the venue tells one at a time."""
+
+        async def ask(ccxt: Any, code: str) -> Any:
+            return await ccxt.futuresprivate_get_account_overview({"currency": venue_code(self.rules.id, code)})
+
         found: list[Balance] = []
         for code in await self.once("currencies", _settled_in):
-            query = {"currency": venue_code(self.rules.id, code)}
-            reply = await self.once(
-                "balances",
-                lambda ccxt, query=query: ccxt.futuresprivate_get_account_overview(query),  # type: ignore[misc]
-                weight=_READ_WEIGHT,
-            )
+            reply = await self.once("balances", partial(ask, code=code), weight=_READ_WEIGHT)
             received_ns = self.clock.wall_ns()
-            found += self.read("balances", lambda reply=reply, at=received_ns: list(self.held(reply["data"], at)))  # type: ignore[misc]
+            with self.reading("balances"):
+                found += self.held(reply["data"], received_ns)
         return tuple(found)
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
@@ -175,7 +179,8 @@ class KucoinFuturesExecution(KucoinClient):
 
         rows = await self.once("positions", ask, weight=_LIST_WEIGHT)
         names = {"amount": "currentQty", "entry": "avgEntryPrice", "liquidation": "liquidationPrice"}
-        return self.read("positions", lambda: signed_positions(self, rows, **names))
+        with self.reading("positions"):
+            return signed_positions(self, rows, **names)
 
     async def _pages(
         self, what: str, method: str, symbol: str | None, query: dict[str, object], weight: int
@@ -190,7 +195,7 @@ class KucoinFuturesExecution(KucoinClient):
         found: list[tuple[str, Any]] = []
         page = 1
         while True:
-            rows = await self.once(what, lambda ccxt, page=page: ask(ccxt, page), symbol=symbol, weight=weight)  # type: ignore[misc]
+            rows = await self.once(what, partial(ask, page=page), symbol=symbol, weight=weight)
             found += rows
             if len(rows) < PAGE:
                 return found

@@ -61,7 +61,8 @@ class MaxExecution:
             raise NotSent(f"{what}: {self.rules.id} has no {intent.time_in_force.value}")
         market = await self._calls.market(what, intent.symbol)
         row = await self._calls.call(what, "POST", f"{_SPOT}/order", {"market": market, **_wanted(intent)})
-        placed = self._calls.read(what, lambda: report(row, intent.symbol))
+        with self._calls.reading(what):
+            placed = report(row, intent.symbol)
         if intent.type is OrderType.LIMIT and intent.time_in_force is TimeInForce.GTC and not intent.post_only:
             return placed
         return await self._as_it_stands(intent, placed)
@@ -70,7 +71,8 @@ class MaxExecution:
         """See Execution. The venue only takes note of it."""
         what = f"cancel of {ref.symbol}"
         row = await self._calls.call(what, "DELETE", _ORDER, _named(ref), Priority.CANCEL)
-        return self._calls.read(what, lambda: _noted(row, ref))
+        with self._calls.reading(what):
+            return _noted(row, ref)
 
     async def cancel_all(self, symbol: str | None) -> None:
         """See Execution."""
@@ -90,7 +92,8 @@ class MaxExecution:
             if self.is_unknown_order(error):
                 return None
             raise
-        return self._calls.read(what, lambda: report(row, ref.symbol))
+        with self._calls.reading(what):
+            return report(row, ref.symbol)
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution. Those of all markets at once where the venue lists them so, else market by market."""
@@ -120,14 +123,16 @@ class MaxExecution:
             page: Words = {"order_by": "asc", "timestamp": since_ms, "limit": PAGE}
             rows = await self._calls.rows(what, f"{_SPOT}/orders/open", {**of, **page})
             known = len(found)
-            for row in rows:
-                one = self._calls.read(what, lambda row=row: report(row, symbols[row["market"]]))  # type: ignore[misc]
-                found[one.venue_order_id] = one
+            with self._calls.reading(what):
+                for row in rows:
+                    one = report(row, symbols[row["market"]])
+                    found[one.venue_order_id] = one
             if len(rows) < PAGE:
                 return tuple(found.values())
             if len(found) == known:
                 raise NoReply(f"the {what} on {self.rules.id}: more than a page of them are of one moment")
-            since_ms = self._calls.read(what, lambda rows=rows: int(rows[-1]["created_at"]))  # type: ignore[misc]
+            with self._calls.reading(what):
+                since_ms = int(rows[-1]["created_at"])
 
     async def fills_since(self, symbol: str, since_ns: int) -> tuple[Fill, ...]:
         """See Execution. Pages go on by trade id: many trades share a millisecond."""
@@ -137,19 +142,20 @@ class MaxExecution:
         found: dict[str, Fill] = {}
         while True:
             rows = await self._calls.rows(what, f"{_SPOT}/trades", {**of, **since, "order": "asc", "limit": PAGE})
-            for row in rows:
-                for one in self._calls.read(what, lambda row=row: self.fills(row, symbol)):  # type: ignore[misc]
-                    found[one.trade_id] = one
+            with self._calls.reading(what):
+                found |= {one.trade_id: one for row in rows for one in self.fills(row, symbol)}
             if len(rows) < PAGE:
                 break
-            since = {"from_id": self._calls.read(what, lambda rows=rows: max(_id(row) for row in rows) + 1)}  # type: ignore[misc]
+            with self._calls.reading(what):
+                since = {"from_id": max(_id(row) for row in rows) + 1}
         late = [one for one in found.values() if one.exchange_ns is None or one.exchange_ns >= since_ns]
         return tuple(sorted(late, key=lambda one: (one.exchange_ns or 0, len(one.trade_id), one.trade_id)))
 
     async def balances(self) -> tuple[Balance, ...]:
         """See Execution."""
         rows = await self._calls.rows("balances", f"{_SPOT}/accounts", {})
-        return self._calls.read("balances", lambda: tuple(self.held(row) for row in rows))
+        with self._calls.reading("balances"):
+            return tuple(self.held(row) for row in rows)
 
     async def positions(self) -> tuple[VenuePosition, ...]:
         """See Execution."""

@@ -15,6 +15,7 @@ import msgspec
 from xetrade_core.clock import NS_PER_MS, NS_PER_S, Clock
 from xetrade_core.errors import UnknownSymbol, XETradeError
 from xetrade_core.execution.credentials import Credentials
+from xetrade_core.execution.reading import Reading
 from xetrade_core.execution.telling import told
 from xetrade_core.telemetry import register_secrets
 from xetrade_core.trading.execution import ErrorReply, NoReply, NotListed, NotSent
@@ -95,12 +96,9 @@ class MaxCalls:
         """The message that opens private channels. Draws a nonce."""
         return websocket_login(self._key, self._nonces.next(self._offset_ms), "1", filters)
 
-    def read(self, what: str, work: Callable[[], T]) -> T:
-        """What a reply says; NoReply if it cannot be read: an order may live all the same."""
-        try:
-            return work()
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise NoReply(f"the {what} that {self.rules.id} answered cannot be read: {error}") from None
+    def reading(self, what: str) -> Reading:
+        """Within it a reply is read: NoReply if it cannot be."""
+        return Reading(what, self.rules.id)
 
     async def close(self) -> None:
         """Close the connections."""

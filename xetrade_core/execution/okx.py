@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from xetrade_core.clock import NS_PER_MS
@@ -119,7 +120,8 @@ class OkxExecution(CcxtExecution):
             symbol=symbol,
             priority=priority,
         )
-        return self.read(what, lambda: self._acknowledged(reply["data"][0], symbol))
+        with self.reading(what):
+            return self._acknowledged(reply["data"][0], symbol)
 
     @staticmethod
     def _acknowledged(row: Row, symbol: str) -> OrderReport:
@@ -157,12 +159,16 @@ class OkxExecution(CcxtExecution):
             lambda ccxt: ccxt.private_get_trade_order({"instId": ccxt.market_id(ref.symbol), **_names(ref)}),
             symbol=ref.symbol,
         )
-        return None if reply is None else self.read("order", lambda: self.report(reply["data"][0], ref.symbol))
+        if reply is None:
+            return None
+        with self.reading("order"):
+            return self.report(reply["data"][0], ref.symbol)
 
     async def open_orders(self, symbol: str | None) -> tuple[OrderReport, ...]:
         """See Execution."""
         rows = await self.all_pages("open orders", "private_get_trade_orders_pending", symbol, "ordId")
-        return self.read("open orders", lambda: tuple(self.report(row, name) for name, row in rows))
+        with self.reading("open orders"):
+            return tuple(self.report(row, name) for name, row in rows)
 
     async def trades(self, symbol: str, since_ms: int) -> list[Any]:
         """See CcxtExecution."""
@@ -196,7 +202,8 @@ class OkxExecution(CcxtExecution):
         """See Execution."""
         reply = await self.once("balances", lambda ccxt: ccxt.private_get_account_balance())
         received_ns = self.clock.wall_ns()
-        return self.read("balances", lambda: tuple(self.held(reply["data"][0], received_ns)))
+        with self.reading("balances"):
+            return tuple(self.held(reply["data"][0], received_ns))
 
     def held(self, row: Row, received_ns: int) -> Iterable[Balance]:
         """See CcxtExecution."""
@@ -208,12 +215,14 @@ class OkxExecution(CcxtExecution):
         """See Execution. In contracts, of all kinds of them."""
         reply = await self.once("positions", lambda ccxt: _with_symbols(ccxt, ccxt.private_get_account_positions()))
         names = {"amount": "pos", "entry": "avgPx", "liquidation": "liqPx"}
-        return self.read("positions", lambda: signed_positions(self, _with_signs(reply), **names))
+        with self.reading("positions"):
+            return signed_positions(self, _with_signs(reply), **names)
 
     async def permissions(self) -> KeyPermissions:
         """See CcxtExecution."""
         reply = await self.once("permissions of the key", lambda ccxt: ccxt.private_get_account_config())
-        return self.read("permissions", lambda: _permissions(reply["data"][0]))
+        with self.reading("permissions"):
+            return _permissions(reply["data"][0])
 
     def login(self) -> dict[str, str]:
         """What signs a private connection in."""
@@ -227,28 +236,22 @@ class OkxExecution(CcxtExecution):
         self, what: str, method: str, symbol: str | None, page_by: str, query: dict[str, str] | None = None
     ) -> list[tuple[str, Any]]:
         """(symbol, row) of every page, newest first; pages go on by the id of their last row. Raises ExecutionError."""
+
+        async def ask(ccxt: Any, after: dict[str, str]) -> list[tuple[str, Any]]:
+            of = {} if symbol is None else {"instId": ccxt.market_id(symbol)}
+            return await _with_symbols(
+                ccxt, getattr(ccxt, method)({"limit": str(PAGE), **(query or {}), **of, **after})
+            )
+
         found: list[tuple[str, Any]] = []
         after: dict[str, str] = {}
         while True:
-            rows = await self.once(
-                what,
-                lambda ccxt, after=after: _with_symbols(  # type: ignore[misc]
-                    ccxt,
-                    getattr(ccxt, method)(
-                        {
-                            "limit": str(PAGE),
-                            **(query or {}),
-                            **({} if symbol is None else {"instId": ccxt.market_id(symbol)}),
-                            **after,
-                        }
-                    ),
-                ),
-                symbol=symbol,
-            )
+            rows = await self.once(what, partial(ask, after=after), symbol=symbol)
             found += rows
             if len(rows) < PAGE:
                 return found
-            after = {"after": self.read(what, lambda rows=rows: needed(rows[-1][1], page_by))}  # type: ignore[misc]
+            with self.reading(what):
+                after = {"after": needed(rows[-1][1], page_by)}
 
 
 def _kind(symbol: str) -> str:

@@ -22,7 +22,8 @@ async def okx_fundings(execution: CcxtExecution, symbol: str, since_ns: int) -> 
     query = {"instType": "SWAP", "type": _FUNDING, "begin": str(since_ns // NS_PER_MS)}
     client = cast("OkxExecution", execution)
     rows = await client.all_pages(what, "private_get_account_bills_archive", symbol, "billId", query)
-    return execution.read(what, lambda: tuple(_payment(execution, row, symbol) for _, row in rows))
+    with execution.reading(what):
+        return tuple(_payment(execution, row, symbol) for _, row in rows)
 
 
 def _payment(execution: CcxtExecution, row: Row, symbol: str) -> FundingPayment:

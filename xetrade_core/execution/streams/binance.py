@@ -128,7 +128,8 @@ class BinanceFuturesStream(AccountWords[BinanceFuturesExecution]):
         """See StreamWords."""
         await super().prepare()
         row = await self.execution.once("private stream", lambda ccxt: getattr(ccxt, self.post_key)())
-        key = self.execution.read("private stream", lambda: needed(row, "listenKey"))
+        with self.execution.reading("private stream"):
+            key = needed(row, "listenKey")
         register_secrets([key])
         return self.separator + key
 

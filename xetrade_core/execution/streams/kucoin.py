@@ -57,7 +57,8 @@ class KucoinWords(AccountWords[K]):
         """See StreamWords. The whole address: the venue says it anew for each connection."""
         await super().prepare()
         reply = await self.execution.once("private stream", lambda ccxt: getattr(ccxt, self.method)(), weight=10)
-        return self.execution.read("private stream", lambda: _address(reply["data"]))
+        with self.execution.reading("private stream"):
+            return _address(reply["data"])
 
     def greeting(self) -> Sequence[bytes]:
         """See StreamWords. The venue speaks first (`WebsocketRules.welcome`)."""

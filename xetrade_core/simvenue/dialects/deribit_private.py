@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from xetrade_core.clock import NS_PER_MS
@@ -75,9 +76,7 @@ class DeribitPrivate:
         for by in ("currency", "instrument"):
             for ending in ("", "_and_time"):
                 name = by if by == "currency" else "instrument_name"
-                self._reading[f"get_user_trades_by_{by}{ending}"] = lambda account, fields, name=name: self._trades(  # type: ignore[misc]
-                    account, fields, name
-                )
+                self._reading[f"get_user_trades_by_{by}{ending}"] = partial(self._trades, name=name)
 
     @property
     def routes(self) -> Mapping[tuple[str, str], Handler]:

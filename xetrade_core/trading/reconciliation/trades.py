@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_core.model.order_events import Source
@@ -20,7 +21,7 @@ async def reconcile_fills(one: Round, symbols: Iterable[str]) -> tuple[int, list
     count, new = 0, list[Fill]()
     for symbol in sorted(symbols):
         since_ns = _since(one, symbol)
-        there = await one.ask(f"trades of {symbol}", lambda s=symbol, f=since_ns: _told(one, s, f))  # type: ignore[misc]
+        there = await one.ask(f"trades of {symbol}", partial(_told, one, symbol, since_ns))
         if there is None or isinstance(there, ExecutionError):
             continue
         count += len(there)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from xetrade_core.model.orders import Order, OrderReport, OrderState, ReportStatus
@@ -48,7 +49,7 @@ async def _resting(
 ) -> tuple[list[str], list[str]]:
     still_open, doubled = list[str](), list[str]()
     for symbol in symbols:
-        listed = await _repeated(lambda symbol=symbol: account.execution.open_orders(symbol))  # type: ignore[misc]
+        listed = await _repeated(partial(account.execution.open_orders, symbol))
         if isinstance(listed, ExecutionError):
             problems.append(f"open orders of {symbol}: {listed}")
             continue
@@ -71,7 +72,7 @@ async def _strays(
     known = {order.venue_order_id for order in ours.values()}
     found = list[str]()
     for symbol in symbols:
-        fills = await _repeated(lambda symbol=symbol: account.execution.fills_since(symbol, since_ns))  # type: ignore[misc]
+        fills = await _repeated(partial(account.execution.fills_since, symbol, since_ns))
         if isinstance(fills, ExecutionError):
             problems.append(f"trades of {symbol}: {fills}")
             continue
@@ -79,7 +80,7 @@ async def _strays(
         for order_id, client_id in strange.items():
             if client_id is None:
                 ref = OrderRef(symbol, None, order_id)
-                answer = await _repeated(lambda ref=ref: account.execution.find(ref))  # type: ignore[misc]
+                answer = await _repeated(partial(account.execution.find, ref))
                 client_id = answer.client_id if isinstance(answer, OrderReport) else None
             order = ours.get(client_id or "")
             if order is not None and order.venue_order_id is not None:
