@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -12,8 +13,10 @@ from tests.support.snapshots import HOUR, SYMBOL, VENUE, gap_rows, snapshot_rows
 from xetrade_core.clock import NS_PER_MS, NS_PER_S
 from xetrade_core.lake import parquet
 from xetrade_core.lake.layout import part_key, segment_key
+from xetrade_core.lake.reader import Lake
 from xetrade_core.lake.schemas import L2_GAP_SEGMENTS, L2_SEGMENTS, L2_SNAPSHOTS
 from xetrade_core.lake.store import ObjectStore
+from xetrade_core.model.book_events import GapCause
 from xetrade_core.settings import load_settings
 from xetrade_pipelines.definitions import default_resources
 from xetrade_pipelines.market_data.assets import book_metrics, l2_hour
@@ -52,6 +55,11 @@ def failed(result: dg.ExecuteInProcessResult) -> set[str]:
     return {name for name, one in verdicts(result).items() if not one.passed}
 
 
+def made(result: dg.ExecuteInProcessResult, asset: str) -> Mapping[str, dg.MetadataValue]:
+    [one] = [one for one in result.asset_materializations_for_node("l2_hour") if one.asset_key == dg.AssetKey(asset)]
+    return one.metadata
+
+
 def measured(result: dg.ExecuteInProcessResult) -> bool:
     return bool(result.asset_materializations_for_node("book_metrics"))
 
@@ -63,12 +71,10 @@ def test_a_clean_minute_passes_all_checks_and_is_measured(machine: object, store
     assert set(verdicts(result)) == {"no_crossed_row", "monotone_time", "schema", "complete", "clock_skew"}
     assert failed(result) == set()
     assert all(one.partition == PARTITION for one in verdicts(result).values())
-    (quality,) = [
-        one for one in result.asset_materializations_for_node("l2_hour") if one.asset_key.path == ["l2_quality"]
-    ]
-    assert quality.metadata["binance/expected"].value == quality.metadata["binance/synced"].value == 60
-    assert "data:image/png;base64," in str(quality.metadata["book"].value)
-    assert "| BTC/USDT | 60 | 60 | 60 | 0 |" in str(quality.metadata["completeness"].value)
+    quality = made(result, "l2_quality")
+    assert quality["binance/expected"].value == quality["binance/synced"].value == 60
+    assert "data:image/png;base64," in str(quality["book"].value)
+    assert "| BTC/USDT | 60 | 60 | 60 | 0 |" in str(quality["completeness"].value)
     assert measured(result)
 
 
@@ -133,6 +139,22 @@ def test_rows_that_the_schema_refuses_are_set_aside_and_fail_the_check(machine: 
     assert "schema" in failed(result)
     assert verdicts(result)["schema"].metadata["rejected"].value == 1
     assert len(list(store.list("l2_snapshots_rejected/"))) == 1
+
+
+def test_rows_that_were_refused_once_are_not_forgotten_by_looking_again(machine: object, store: ObjectStore) -> None:
+    put_segment(store, pa.concat_tables([snapshot_rows(range(59)), snapshot_rows([59], update_count=-1)]))
+    assert "schema" in failed(materialize())
+    again = materialize()
+    assert verdicts(again)["schema"].metadata["rejected"].value == 1
+    assert "schema" in failed(again)
+
+
+def test_the_ledger_is_told_with_the_rows_that_it_has(machine: object, store: ObjectStore) -> None:
+    stopped = gap_rows({"start": 10, "end": 40, "cause": GapCause.STOPPED.value})  # where another session did record
+    put_segment(store, snapshot_rows([*range(10), *range(20, 30), *range(40, 60)]), stopped)
+    ledger = made(materialize(), "l2_gaps")
+    assert (ledger["dagster/row_count"].value, ledger["binance/gaps"].value) == (2, 1)
+    assert Lake(store).read_gaps(VENUE, SYMBOL, HOUR, HOUR + NS_PER_S).num_rows == 2
 
 
 def test_a_damaged_segment_fails_the_check_and_stays(machine: object, store: ObjectStore) -> None:

@@ -75,7 +75,7 @@ def _holding(
     members: list[_Member],
     count_rows: bool,
 ) -> Holding:
-    rows = sum(pool.map(lambda member: _rows(store, member.info.key), members)) if count_rows else None
+    rows = sum(pool.map(lambda member: rows_of(store, member.info.key), members)) if count_rows else None
     spans = {(member.start_ns, member.hours) for member in members}
     return Holding(
         *group,
@@ -92,7 +92,8 @@ def _total(sizes: Iterable[int]) -> int:
     return sum(sizes)
 
 
-def _rows(store: ObjectStore, key: str) -> int:
+def rows_of(store: ObjectStore, key: str) -> int:
+    """The rows of a file, by its footer. Raises ObjectNotFound, LakeUnavailable."""
     try:
         with store.open(key) as file:
             return int(pq.read_metadata(file).num_rows)

@@ -13,8 +13,7 @@ from typing import Any
 import dagster as dg
 
 from xetrade_core.capture.status import SymbolStatus
-from xetrade_core.lake.audit import HourAudit
-from xetrade_core.lake.compaction import CompactionReport
+from xetrade_core.lake.hourly import HourEvidence
 from xetrade_core.lake.summary import HourSummary, summarize
 from xetrade_pipelines.partitions import VenueHour, hour_x_venue
 from xetrade_pipelines.resources import LakeResource
@@ -64,10 +63,11 @@ def _result(spec: dg.AssetCheckSpec, passed: bool, description: str, **numbers: 
     )
 
 
-def snapshot_checks(audit: HourAudit, report: CompactionReport) -> list[dg.AssetCheckResult]:
+def snapshot_checks(evidence: HourEvidence) -> list[dg.AssetCheckResult]:
     """The verdicts on the hour's files."""
+    audit, report = evidence.audit, evidence.report
     bad_files = (*audit.unreadable, *report.unreadable)
-    refused = audit.invalid + report.rejected
+    refused = audit.invalid + evidence.rejected
     return [
         _result(
             NO_CROSSED_ROW, audit.crossed == 0, f"{audit.crossed} of {audit.rows} rows crossed",
@@ -79,8 +79,8 @@ def snapshot_checks(audit: HourAudit, report: CompactionReport) -> list[dg.Asset
         ),
         _result(
             SCHEMA, not bad_files and refused == 0,
-            f"{audit.invalid} invalid and {report.rejected} rejected rows, {len(bad_files)} unreadable files",
-            invalid=audit.invalid, rejected=report.rejected, unreadable=list(bad_files), reasons=list(audit.reasons),
+            f"{audit.invalid} invalid and {evidence.rejected} rejected rows, {len(bad_files)} unreadable files",
+            invalid=audit.invalid, rejected=evidence.rejected, unreadable=list(bad_files), reasons=list(audit.reasons),
         ),
     ]  # fmt: skip
 

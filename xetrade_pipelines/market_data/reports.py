@@ -140,7 +140,7 @@ def compaction_results(hour: VenueHour, evidence: HourEvidence, image: bytes | N
         **plotted(hour.venue, {"rows": audit.rows, "bytes_per_snapshot": per_row}),
     }
     gaps: Metadata = {
-        "dagster/row_count": dg.MetadataValue.int(summary.gaps),
+        "dagster/row_count": dg.MetadataValue.int(evidence.gap_rows),
         "seconds_by_cause": dg.MetadataValue.json(summary.causes),
         **plotted(hour.venue, {"gaps": summary.gaps, "resyncs": summary.resyncs}),
     }
@@ -153,7 +153,7 @@ def compaction_results(hour: VenueHour, evidence: HourEvidence, image: bytes | N
         **plotted(hour.venue, {**numbers, "bytes_per_snapshot": per_row}),
     }
     return [
-        Result("l2_snapshots", metadata=snapshots, check_results=snapshot_checks(audit, report)),
+        Result("l2_snapshots", metadata=snapshots, check_results=snapshot_checks(evidence)),
         Result("l2_gaps", metadata=gaps),
         Result("l2_quality", metadata=quality, check_results=quality_checks(summary)),
     ]
