@@ -119,7 +119,7 @@ async def test_time_in_force_and_post_only_reach_the_venue(opened: Open, changes
     ("changes", "code"),
     [
         ({"price": Decimal("900000"), "post_only": True}, "-2010"),  # it would take
-        ({"amount": Decimal("8000"), "price": Decimal("50000")}, "-2010"),  # insufficient balance
+        ({"amount": Decimal("100"), "price": Decimal("50000")}, "-2010"),  # insufficient balance
         ({"amount": Decimal("0.00001"), "price": Decimal("30000")}, "-1013"),  # notional
     ],
 )

@@ -71,17 +71,18 @@ def test_a_list_comes_back_from_the_lake_as_it_was(store: ObjectStore) -> None:
 
 
 def test_a_list_of_before_the_largest_value_was_kept_is_read_with_the_others(store: ObjectStore) -> None:
-    bounded = replace(BTC, max_notional=Decimal(9_000_000))
+    later = ("max_notional", "max_usd", "max_market_amount", "max_market_notional", "max_market_usd")
+    bounded = replace(BTC, **{name: Decimal(9_000_000 + number) for number, name in enumerate(later)})
     for day_ns in (DAY, NEXT):
         store_listing(store, "okx", day_ns, [bounded], day_ns + 5)
     key = day_key(INSTRUMENTS.name, "okx", DAY)
-    store.replace(key, parquet.to_bytes(parquet.from_bytes(store.read(key), key).drop_columns(["max_notional"])))
+    store.replace(key, parquet.to_bytes(parquet.from_bytes(store.read(key), key).drop_columns([*later])))
     assert (read_listing(store, "okx", DAY), read_listing(store, "okx", NEXT)) == ([BTC], [bounded])
-    asked = "SELECT max_notional FROM instruments ORDER BY timestamp"
-    assert Lake(store).duckdb().execute(asked).fetchall() == [(None,), (9_000_000,)]
+    asked = "SELECT max_notional, max_market_usd FROM instruments ORDER BY timestamp"
+    assert Lake(store).duckdb().execute(asked).fetchall() == [(None, None), (9_000_000, 9_000_004)]
     assert store_changes(store, NEXT, ["okx"]).written.rows == 0
     store.delete(day_key(INSTRUMENTS.name, "okx", NEXT))
-    assert Lake(store).duckdb().execute(asked).fetchall() == [(None,)]
+    assert Lake(store).duckdb().execute(asked).fetchall() == [(None, None)]
 
 
 def test_the_same_list_stored_again_changes_nothing(store: ObjectStore) -> None:

@@ -130,7 +130,7 @@ def test_what_the_venue_does_not_take_is_refused_with_its_own_code(client: Any) 
         (
             ccxt.InsufficientFunds,
             "insufficient balance",
-            lambda: client.create_order(SYMBOL, "limit", "buy", 1000, price),
+            lambda: client.create_order(SYMBOL, "limit", "buy", 100, price),
         ),
         (
             ccxt.OrderImmediatelyFillable,
@@ -150,7 +150,8 @@ def test_what_the_venue_does_not_take_is_refused_with_its_own_code(client: Any) 
         ({"quantity": "9001"}, -1013),
         ({"quantity": "x"}, -1100),
         ({"price": "30000.001"}, -1013),
-        ({"price": "1" + "0" * 30}, -2010),  # on the grid, and too dear
+        ({"price": "1" + "0" * 30}, -1013),  # on the grid, and more than an order may be worth
+        ({"price": "40000", "quantity": "200"}, -2010),  # and too dear
         ({"symbol": "NOSUCH"}, -1121),
         ({"side": "HOLD"}, -1117),
         ({"type": "STOP"}, -1116),

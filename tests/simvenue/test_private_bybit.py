@@ -162,7 +162,7 @@ def test_what_the_venue_does_not_take_is_refused_with_the_code_of_the_category(c
     for changes, code in [
         ({"qty": "0.0000001"}, 170137 if spot else 10001),
         ({"qty": "0.00001" if spot else "0.001", "price": "4000"}, 170140 if spot else 110094),
-        ({"qty": "2000000"}, 170135 if spot else 10001),
+        ({"qty": "2000000"}, 170382 if spot else 10001),
         ({"price": "40000.001"}, 170134 if spot else 10001),
         ({"symbol": "NOSUCH"}, 170121 if spot else 10001),
         ({"side": "Hold"}, 10001),

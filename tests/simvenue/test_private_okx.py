@@ -140,7 +140,8 @@ def test_refusals_have_the_venues_codes(client: Client) -> None:
     client.ccxt.cancel_order(order["id"], client.symbol)
     refused(lambda: client.ccxt.cancel_order(order["id"], client.symbol), "51400")
     refused(lambda: client.ccxt.fetch_order("12345", client.symbol), "51603")
-    refused(lambda: client.order("buy", price, 1_000_000), "51008")
+    dear = (client.low(0.5), 21) if client.symbol == SPOT else (price, round(19_000_000 / price / 0.01))
+    refused(lambda: client.order("sell", *dear), "51008")
 
 
 def test_who_calls_is_verified(sim: Sim) -> None:

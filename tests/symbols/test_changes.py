@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,11 +58,14 @@ def test_every_changed_rule_is_told_by_itself() -> None:
     ]
 
 
-def test_a_largest_value_is_a_change_only_where_the_day_before_kept_one() -> None:
-    first, second = replace(BTC, max_notional=Decimal(9000)), replace(BTC, max_notional=Decimal(5000))
+@pytest.mark.parametrize(
+    "name", ["max_notional", "max_usd", "max_market_amount", "max_market_notional", "max_market_usd"]
+)
+def test_a_largest_value_is_a_change_only_where_the_day_before_kept_one(name: str) -> None:
+    first, second = replace(BTC, **{name: Decimal(9000)}), replace(BTC, **{name: Decimal(5000)})
     assert told([BTC], [first]) == []
-    assert told([first], [second]) == [("max_notional", "BTC-USDT", "9000", "5000")]
-    assert told([first], [BTC]) == [("max_notional", "BTC-USDT", "9000", None)]
+    assert told([first], [second]) == [(name, "BTC-USDT", "9000", "5000")]
+    assert told([first], [BTC]) == [(name, "BTC-USDT", "9000", None)]
 
 
 def test_a_number_written_otherwise_is_no_change() -> None:

@@ -54,6 +54,47 @@ def test_a_market_order_may_be_worth_more_than_one_with_a_price() -> None:
     assert fit(asked, SPOT, PRICING)[:2] == (D(200), None)
 
 
+@pytest.mark.parametrize(
+    ("bound", "asked", "said"),
+    [
+        ({"max_market_amount": D(4)}, {"amount": D(5)}, "quantity 5 is not valid: at most 4 BTC at market"),
+        ({"max_amount": D(4)}, {"amount": D(5)}, "quantity 5 is not valid: at most 4 BTC"),
+        (
+            {"max_market_notional": D(200_000)},
+            {"amount": D(5)},
+            "notional 250000 is not valid: at most 200000 USDT at market",
+        ),
+        (
+            {"max_market_usd": D(249_000)},
+            {"amount": D(5)},
+            "notional 249750 is not valid: at most 249000 USD at market",
+        ),
+        (
+            {"max_usd": D(249_000)},
+            {"type": OrderType.LIMIT, "price": D(50_000), "amount": D(5)},
+            "notional 249750 is not valid: at most 249000 USD",
+        ),
+    ],
+)
+def test_orders_at_market_and_those_with_a_price_have_each_their_own_most(
+    bound: dict[str, Any], asked: dict[str, Any], said: str
+) -> None:
+    priced, unbound = replace(PRICING, rate=D("0.999")), replace(SPOT, max_notional=None)
+    wanted = request(**{"type": OrderType.MARKET, "price": None} | asked)
+    with pytest.raises(InvalidOrder) as refused:
+        fit(wanted, replace(unbound, **bound), priced)
+    assert str(refused.value) == said
+    assert fit(wanted, unbound, priced)[0] == D(5)
+    one = {name: value for name, value in bound.items() if name != "max_amount"}
+    other = request(amount=D(5)) if wanted.price is None else request(amount=D(5), type=OrderType.MARKET, price=None)
+    assert fit(other, replace(unbound, **one), priced)[0] == D(5), "of the other kind it says nothing"
+
+
+def test_a_value_in_dollars_is_no_bound_where_nobody_knows_what_the_quote_currency_is_worth() -> None:
+    """The order is refused for that, by who measures its risk."""
+    assert fit(request(), replace(SPOT, max_usd=D(1)), Pricing(mark=None, rate=None))[0] == request().amount
+
+
 def test_a_strategy_may_be_as_long_as_the_store_has_room_for() -> None:
     assert ORDERS.c.strategy.type.length == HOLDINGS.c.strategy.type.length == STRATEGY_LENGTH
 

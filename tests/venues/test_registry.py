@@ -25,6 +25,7 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketT
 from xetrade_core.venues import binance_format, bybit, okx
 from xetrade_core.venues.clients import OWN_CLIENTS, ClientOptions, open_market_data
 from xetrade_core.venues.instruments import named_instrument, resolve_symbol
+from xetrade_core.venues.most import Most
 from xetrade_core.venues.registry import venue, venues
 from xetrade_core.venues.venue import BookProtocol, Venue, VenueStatus
 
@@ -159,8 +160,68 @@ def test_listings_read_as_ccxt_reads_them(name: str) -> None:
         limits = market["limits"]
         assert _floats(ours.min_amount, ours.max_amount) == [limits["amount"]["min"], largest]
         assert _floats(ours.min_notional) == [limits["cost"]["min"]]
+        assert _bounds_of(name, market) == {field: getattr(ours, field) for field in Most._fields}
         if name == "binance":
             assert _floats(ours.max_notional) == [limits["cost"]["max"]]
+
+
+def _bounds_of(name: str, market: dict[str, Any]) -> dict[str, Decimal | None]:
+    """What the venue's own row says, read by hand; and that of ccxt's row the same is read."""
+    info = market["info"]
+
+    def number(row: dict[str, str], field: str) -> Decimal | None:
+        return Decimal(row[field]) if row.get(field) else None
+
+    if name == "okx":
+        assert info["instType"] == "SPOT"
+        read = {"max_amount": number(info, "maxLmtSz"), "max_usd": number(info, "maxLmtAmt")}
+        read |= {"max_market_usd": number(info, "maxMktAmt")}
+        read |= {"max_market_notional": number(info, "maxMktSz") if info["quoteCcy"] == "USDT" else None}
+    elif name == "bybit":
+        lots = info["lotSizeFilter"]
+        read = {"max_amount": number(lots, "maxLimitOrderQty"), "max_market_amount": number(lots, "maxMarketOrderQty")}
+    else:
+        filters = {row["filterType"]: row for row in info["filters"]}
+        read = {"max_amount": number(filters["LOT_SIZE"], "maxQty")}
+        read |= {"max_market_amount": number(filters["MARKET_LOT_SIZE"], "maxQty")}
+        assert not filters.get("NOTIONAL", {}).get("applyMaxToMarket")
+        read |= {"max_notional": number(filters.get("NOTIONAL", {}), "maxNotional")}
+    whole = {**Most()._asdict(), **read}
+    of_ccxt = venue(name).most
+    assert of_ccxt is not None
+    assert of_ccxt(info)._asdict() == whole
+    return whole
+
+
+def test_the_most_that_an_order_may_be_is_read_where_the_venue_writes_it() -> None:
+    def okx(**row: str) -> Most:
+        return read("okx", instId="X", state="live", tickSz="1", lotSz="1", **row)
+
+    def read(name: str, **row: object) -> Most:
+        most = venue(name).most
+        assert most is not None
+        return most(row)
+
+    D = Decimal
+    swap = {"instType": "SWAP", "maxLmtSz": "100000000", "maxMktSz": "50000", "maxLmtAmt": "20000000", "maxMktAmt": ""}
+    assert okx(**swap) == Most(max_amount=D(100_000_000), max_usd=D(20_000_000), max_market_amount=D(50_000))
+    assert okx(**swap | {"instType": "OPTION"}).max_usd is None, "of its premium or of what it is on, is not said"
+    spot = swap | {"instType": "SPOT", "quoteCcy": "EUR", "maxMktAmt": "71000"}
+    assert okx(**spot) == Most(D(100_000_000), max_usd=D(20_000_000), max_market_usd=D(71_000)), "50,000 USDT, not EUR"
+    lots = {"maxOrderQty": "100.000", "maxMktOrderQty": "60.000"}
+    linear = {"symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "status": "Trading", "lotSizeFilter": lots}
+    assert read("bybit", **linear, priceFilter={"tickSize": "1"}) == Most(D(100), max_market_amount=D(60))
+    contract = {"symbol": "XBTUSDTM", "baseCurrency": "XBT", "quoteCurrency": "USDT", "settleCurrency": "USDT"}
+    contract |= {"status": "Open", "tickSize": 0.1, "lotSize": 1, "multiplier": 0.001}
+    futures = read("kucoinfutures", **contract, maxOrderQty=10, marketMaxOrderQty=6)
+    assert futures == Most(D(10), max_market_amount=D(6))
+    worth = {"filterType": "NOTIONAL", "maxNotional": "9000000.00000000", "applyMaxToMarket": True}
+    pair = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT"}
+    both = read("binance", **pair, filters=[worth, {"filterType": "MARKET_LOT_SIZE", "maxQty": "0.00000000"}])
+    assert both == Most(max_notional=D(9_000_000), max_market_notional=D(9_000_000))
+    with pytest.raises(ValueError, match="not a row of the venue's list"):
+        read("binance", **pair)
+    assert {one.id for one in venues() if one.most is None} >= {"kucoin", "deribit", "derive", "max"}
 
 
 @pytest.mark.recordings

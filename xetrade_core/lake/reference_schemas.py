@@ -11,7 +11,7 @@ from xetrade_core.model.instruments import InstrumentStatus, MarketType
 STYLES = ("spot", "linear", "inverse", "quanto")
 CHANGES = (
     "listed", "delisted", "expired", "renamed", "price_tick", "lot", "contract_size", "min_amount", "max_amount",
-    "min_notional", "max_notional", "status",
+    "min_notional", "max_notional", "max_usd", "max_market_amount", "max_market_notional", "max_market_usd", "status",
 )  # fmt: skip
 TEXTS = pa.list_(pa.string())
 _LOT_UNIT = "base currency for spot, contracts otherwise"
@@ -37,6 +37,11 @@ def _positive(name: str, description: str, unit: str) -> Column:
 
 def _limit(name: str, description: str, unit: str) -> Column:
     return Column(name, pa.float64(), f"{description} Null where there is none.", unit, True, at_least=0)
+
+
+def _later_limit(name: str, meaning: str, unit: str) -> Column:
+    said = f"{meaning} Null where there is none, and in files of before this was kept."
+    return Column(name, pa.float64(), said, unit, True, at_least=0, since_later=True)
 
 
 def _twice(*names: str) -> str:
@@ -83,15 +88,11 @@ INSTRUMENTS = Dataset(
         _limit("min_amount", "Smallest order.", _LOT_UNIT),
         _limit("max_amount", "Largest order.", _LOT_UNIT),
         _limit("min_notional", "Smallest value of an order.", "quote currency"),
-        Column(
-            "max_notional",
-            pa.float64(),
-            "Largest value of an order with a price. Null where there is none, and in files of before this was kept.",
-            "quote currency",
-            True,
-            at_least=0,
-            since_later=True,
-        ),
+        _later_limit("max_notional", "Largest value of an order with a price.", "quote currency"),
+        _later_limit("max_usd", "Largest value of an order with a price, where the venue says it in dollars.", "USD"),
+        _later_limit("max_market_amount", "Largest market order, which must keep `max_amount` too.", _LOT_UNIT),
+        _later_limit("max_market_notional", "Largest value of a market order.", "quote currency"),
+        _later_limit("max_market_usd", "Largest value of a market order, where it is said in dollars.", "USD"),
         Column("status", LABEL, "Whether it can be traded.", one_of=tuple(InstrumentStatus)),
         Column(
             "first_seen_timestamp", TIMESTAMP, "When this lake first saw it listed, without a day between.", "ns UTC"

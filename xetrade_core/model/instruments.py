@@ -34,7 +34,9 @@ class Instrument:
     `symbol` is universal (`BTC/USDT`, `BTC/USDT:USDT`); `venue_id` is what the venue calls it (`BTCUSDT`, `BTC-USDT-
     SWAP`). `price_tick` is in quote currency; `lot` in base currency for spot and in contracts otherwise;
     `contract_size` in base currency (linear) or quote currency (inverse), 1 for spot. `min_amount` and `max_amount`
-    are in the unit of `lot`, `min_notional` and `max_notional` (of an order with a price) in quote currency; None
+    are in the unit of `lot`, `min_notional` and `max_notional` (of an order with a price) in quote currency, and
+    `max_usd` is the most that such an order may be worth where the venue says that in US dollars. `max_market_amount`,
+    `max_market_notional` and `max_market_usd` are the same of a market order, which must keep `max_amount` too. None
     where the venue states none.
     """
 
@@ -50,6 +52,10 @@ class Instrument:
     max_amount: Decimal | None = None
     min_notional: Decimal | None = None
     max_notional: Decimal | None = None
+    max_usd: Decimal | None = None
+    max_market_amount: Decimal | None = None
+    max_market_notional: Decimal | None = None
+    max_market_usd: Decimal | None = None
 
 
 def symbol_slug(symbol: str) -> str:

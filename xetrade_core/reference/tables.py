@@ -56,6 +56,10 @@ def _instrument_row(day_ns: int, row: Instrument, first_seen_ns: int) -> dict[st
         "max_amount": _number(row.max_amount),
         "min_notional": _number(row.min_notional),
         "max_notional": _number(row.max_notional),
+        "max_usd": _number(row.max_usd),
+        "max_market_amount": _number(row.max_market_amount),
+        "max_market_notional": _number(row.max_market_notional),
+        "max_market_usd": _number(row.max_market_usd),
         "status": row.status.value,
         "first_seen_timestamp": first_seen_ns,
     }
@@ -65,7 +69,8 @@ def instruments_of(table: pa.Table) -> list[Instrument]:
     """The instruments of a day's table: the inverse of `instruments_table`."""
     names = (
         "exchange", "symbol", "venue_id", "market_type", "price_tick", "lot", "contract_size", "status", "min_amount",
-        "max_amount", "min_notional", "max_notional",
+        "max_amount", "min_notional", "max_notional", "max_usd", "max_market_amount", "max_market_notional",
+        "max_market_usd",
     )  # fmt: skip
     columns = [table.column(name).to_pylist() for name in names]
     return [

@@ -27,12 +27,21 @@ class ChangeKind(StrEnum):
     MAX_AMOUNT = "max_amount"
     MIN_NOTIONAL = "min_notional"
     MAX_NOTIONAL = "max_notional"
+    MAX_USD = "max_usd"
+    MAX_MARKET_AMOUNT = "max_market_amount"
+    MAX_MARKET_NOTIONAL = "max_market_notional"
+    MAX_MARKET_USD = "max_market_usd"
     STATUS = "status"
 
 
 _FIELDS = (
     ChangeKind.PRICE_TICK, ChangeKind.LOT, ChangeKind.CONTRACT_SIZE, ChangeKind.MIN_AMOUNT, ChangeKind.MAX_AMOUNT,
-    ChangeKind.MIN_NOTIONAL, ChangeKind.MAX_NOTIONAL, ChangeKind.STATUS,
+    ChangeKind.MIN_NOTIONAL, ChangeKind.MAX_NOTIONAL, ChangeKind.MAX_USD, ChangeKind.MAX_MARKET_AMOUNT,
+    ChangeKind.MAX_MARKET_NOTIONAL, ChangeKind.MAX_MARKET_USD, ChangeKind.STATUS,
+)  # fmt: skip
+_KEPT_LATER = (
+    ChangeKind.MAX_NOTIONAL, ChangeKind.MAX_USD, ChangeKind.MAX_MARKET_AMOUNT, ChangeKind.MAX_MARKET_NOTIONAL,
+    ChangeKind.MAX_MARKET_USD,
 )  # fmt: skip
 
 
@@ -98,7 +107,7 @@ def _differences(earlier: Instrument, later: Instrument) -> Iterator[Change]:
         yield _change(later, ChangeKind.RENAMED, earlier.symbol, later.symbol)
     for kind in _FIELDS:
         before, after = getattr(earlier, kind.value), getattr(later, kind.value)
-        if before != after and (before is not None or kind is not ChangeKind.MAX_NOTIONAL):  # once it was not kept
+        if before != after and (before is not None or kind not in _KEPT_LATER):  # once it was not kept
             yield _change(later, kind, before, after)
 
 

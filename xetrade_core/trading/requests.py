@@ -15,6 +15,7 @@ from xetrade_core.model.contracts import Contract
 from xetrade_core.model.decimals import plain
 from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.model.orders import Intent, OrderType, Side, Terms, TimeInForce
+from xetrade_core.trading.limits import CURRENCY
 
 STRATEGY_LENGTH = 64  # what the order store has room for
 _MAGNITUDE = 40  # and as many zeros behind the point: what is reckoned of it is still a number then
@@ -76,7 +77,7 @@ def fit(request: OrderRequest, instrument: Instrument, pricing: Pricing) -> tupl
     _require_bounds(amount, instrument, request)
     reserve = reserve_at(request, price if price is not None else _market_price(request, pricing))
     if not request.reduce_only:  # what is left of a position must be closable, however small: the venue decides
-        _require_notional(amount, price, pricing.mark, instrument)
+        _require_notional(amount, price, pricing, instrument)
     return amount, price, reserve
 
 
@@ -184,18 +185,31 @@ def _require_bounds(amount: Decimal, instrument: Instrument, request: OrderReque
         raise InvalidOrder("quantity", amount, f"at least {plain(instrument.min_amount)} {unit_of(instrument)}")
     if instrument.max_amount is not None and amount > instrument.max_amount:
         raise InvalidOrder("quantity", amount, f"at most {plain(instrument.max_amount)} {unit_of(instrument)}")
+    at_market = instrument.max_market_amount if request.type is OrderType.MARKET else None
+    if at_market is not None and amount > at_market:
+        raise InvalidOrder("quantity", amount, f"at most {plain(at_market)} {unit_of(instrument)} at market")
 
 
-def _require_notional(amount: Decimal, price: Decimal | None, mark: Decimal | None, instrument: Instrument) -> None:
-    valued_at = mark if price is None else price
+def _require_notional(amount: Decimal, price: Decimal | None, pricing: Pricing, instrument: Instrument) -> None:
+    """`price` None: an order at market, which is valued at the mark."""
+    valued_at = pricing.mark if price is None else price
     if valued_at is None:
         return
     notional = Terms(instrument.contract_size, is_inverse(instrument)).value(amount, valued_at)
     quote = Contract.currencies(instrument.symbol)[1]
     if instrument.min_notional is not None and notional < instrument.min_notional:
         raise InvalidOrder("notional", plain(notional), f"at least {plain(instrument.min_notional)} {quote}")
-    if price is not None and instrument.max_notional is not None and notional > instrument.max_notional:
-        raise InvalidOrder("notional", plain(notional), f"at most {plain(instrument.max_notional)} {quote}")
+    most, most_usd = (
+        (instrument.max_notional, instrument.max_usd)
+        if price is not None
+        else (instrument.max_market_notional, instrument.max_market_usd)
+    )
+    at_market = "" if price is not None else " at market"
+    if most is not None and notional > most:
+        raise InvalidOrder("notional", plain(notional), f"at most {plain(most)} {quote}{at_market}")
+    worth = None if pricing.rate is None else notional * pricing.rate
+    if most_usd is not None and worth is not None and worth > most_usd:
+        raise InvalidOrder("notional", plain(worth), f"at most {plain(most_usd)} {CURRENCY}{at_market}")
 
 
 def _market_price(request: OrderRequest, pricing: Pricing) -> Decimal:

@@ -6,7 +6,7 @@ from datetime import date
 
 from xetrade_core.books.binance import BinanceSpotBooks
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.venues.binance_format import SPOT_ERRORS, BinanceInstruments
+from xetrade_core.venues.binance_format import SPOT_ERRORS, BinanceInstruments, most
 from xetrade_core.venues.venue import (
     BookProtocol,
     Capability,
@@ -54,6 +54,7 @@ VENUE = Venue(
     protocol=BookProtocol.REST_SNAPSHOT,
     books=BinanceSpotBooks,
     instruments=BinanceInstruments("binance", "/api/v3/exchangeInfo", weight=20),
+    most=most,
     ccxt_class="binance",
     client_ids=ClientIdRule(
         pattern=r"[.A-Z:/a-z0-9_-]{1,36}",
@@ -80,7 +81,6 @@ VENUE = Venue(
         ),
         emulated=(Capability.AMEND,),
     ),
-    bounds_notional=True,
     contracts_at=("binanceusdm", "binancecoinm"),
     facts=(
         Fact("sync", "U == previous u + 1; the first has U <= lastUpdateId + 1 <= u", _CHECKED, _STREAMS),
@@ -90,7 +90,13 @@ VENUE = Venue(
         Fact("streams", "1024 streams a connection; 300 connections per 5 minutes per IP", _CHECKED, _STREAMS),
         Fact("weight", "6000 a minute per IP; depth costs 5/25/50/250 to 100/500/1000/5000 levels", _CHECKED, _REST),
         Fact("ban", "429 carries Retry-After; going on leads to 418, a ban of 2 minutes to 3 days", _CHECKED, _REST),
-        Fact("value", "NOTIONAL bounds an order's value; its maxNotional not a market order's", _CHECKED, _FILTERS),
+        Fact(
+            "largest orders",
+            "LOT_SIZE bounds every quantity, MARKET_LOT_SIZE a market order's besides; NOTIONAL "
+            "bounds the value (maxNotional), a market order's only if applyMaxToMarket says so",
+            _CHECKED,
+            _FILTERS,
+        ),
         Fact(
             "client ids",
             "newClientOrderId, 36 of letters, digits and .:/_-, unique among "

@@ -16,6 +16,7 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
+from xetrade_core.venues.most import Most, most_of
 from xetrade_core.venues.venue import (
     Capability,
     ClientIdRule,
@@ -128,6 +129,7 @@ class _Filter(msgspec.Struct):
     minNotional: Decimal | None = None
     notional: Decimal | None = None
     maxNotional: Decimal | None = None
+    applyMaxToMarket: bool = False
 
 
 class _Listing(msgspec.Struct):
@@ -148,6 +150,22 @@ class _ExchangeInfo(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_ExchangeInfo, strict=False)
+
+
+def _most(row: _Listing) -> Most:
+    """LOT_SIZE is about all orders, MARKET_LOT_SIZE about market orders besides; NOTIONAL says which it is about."""
+    filters = {each.filterType: each for each in row.filters}
+    lot, market, worth = (filters.get(name) for name in ("LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL"))
+    notional = worth.maxNotional if worth else None
+    return Most(
+        max_amount=lot.maxQty if lot else None,
+        max_notional=notional,
+        max_market_amount=(market.maxQty or None) if market else None,
+        max_market_notional=notional if worth and worth.applyMaxToMarket else None,
+    )
+
+
+most = most_of(_Listing, _most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +206,8 @@ class BinanceInstruments:
             contract_size=row.contractSize,
             status=_STATUS.get(row.status or row.contractStatus, InstrumentStatus.HALTED),
             min_amount=lot.minQty if lot else None,
-            max_amount=lot.maxQty if lot else None,
             min_notional=(worth.minNotional or worth.notional) if worth else None,
-            max_notional=worth.maxNotional if worth else None,
+            **_most(row)._asdict(),
         )
 
     def venue_id(self, symbol: str) -> str:

@@ -12,6 +12,7 @@ from xetrade_core.venues.binance_format import (
     FUTURES_ERRORS,
     FUTURES_FUNDING,
     BinanceInstruments,
+    most,
 )
 from xetrade_core.venues.venue import (
     BookProtocol,
@@ -55,6 +56,7 @@ VENUE = Venue(
     protocol=BookProtocol.REST_SNAPSHOT,
     books=BinanceFuturesBooks,
     instruments=BinanceInstruments("binanceusdm", "/fapi/v1/exchangeInfo", weight=1),
+    most=most,
     ccxt_class="binanceusdm",
     client_ids=FUTURES_CLIENT_IDS,
     errors=FUTURES_ERRORS,
@@ -73,6 +75,8 @@ VENUE = Venue(
              f"{_DOCS}/websocket-market-streams/Connect"),
         Fact("weight", "2400 a minute per IP; depth costs 2/5/10/20 to 50/100/500/1000 levels", _CHECKED,
              f"{_DOCS}/market-data/rest-api/Order-Book"),
+        Fact("largest orders", "LOT_SIZE bounds every quantity, MARKET_LOT_SIZE a market order's besides (-4005); no "
+             "filter bounds the value from above", date(2026, 11, 29), f"{_DOCS}/common-definition"),
         Fact("client ids", "newClientOrderId, 36 of letters, digits and .:/_-, unique among "
              "open orders; a duplicate is refused as -4116", _CHECKED, f"{_DOCS}/trade/rest-api/New-Order"),
         Fact("funding", "fundingRate: at most 1000 rows, oldest first; shares 500 calls in 5 minutes with "

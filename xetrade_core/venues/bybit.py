@@ -16,6 +16,7 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketT
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
+from xetrade_core.venues.most import Most, most_of
 from xetrade_core.venues.venue import (
     BookProtocol,
     Capability,
@@ -55,13 +56,16 @@ _STATUS = MappingProxyType(
 
 
 class _Lots(msgspec.Struct):
-    """`basePrecision` and `minOrderAmt` are spot's, `qtyStep` and `minNotionalValue` the contracts'."""
+    """`basePrecision`, `minOrderAmt`, `maxLimitOrderQty` and `maxMarketOrderQty` are spot's, where `maxOrderQty` counts
+    no more; `qtyStep`, `minNotionalValue` and `maxMktOrderQty` the contracts'."""
 
     basePrecision: Decimal | None = None
     qtyStep: Decimal | None = None
     minOrderQty: Decimal | None = None
     maxOrderQty: Decimal | None = None
     maxLimitOrderQty: Decimal | None = None
+    maxMarketOrderQty: Decimal | None = None
+    maxMktOrderQty: Decimal | None = None
     minOrderAmt: Decimal | None = None
     minNotionalValue: Decimal | None = None
 
@@ -101,6 +105,15 @@ class _Refusal(msgspec.Struct):
 
 _DECODER = msgspec.json.Decoder(_Reply, strict=False)
 _REFUSAL = msgspec.json.Decoder(_Refusal)
+
+
+def _most(row: _Listing) -> Most:
+    """`maxOrderAmt` is not read: the venue checks it no more, and says to look at the quantities instead."""
+    lots = row.lotSizeFilter
+    return Most(
+        max_amount=lots.maxLimitOrderQty or lots.maxOrderQty,
+        max_market_amount=lots.maxMarketOrderQty or lots.maxMktOrderQty,
+    )
 
 
 class BybitInstruments:
@@ -158,8 +171,8 @@ class BybitInstruments:
             contract_size=Decimal(1),
             status=_STATUS.get(row.status, InstrumentStatus.HALTED),
             min_amount=lots.minOrderQty,
-            max_amount=lots.maxLimitOrderQty or lots.maxOrderQty,
             min_notional=lots.minOrderAmt or lots.minNotionalValue,
+            **_most(row)._asdict(),
         )
 
     def venue_id(self, symbol: str) -> str:
@@ -211,6 +224,7 @@ VENUE = Venue(
     protocol=BookProtocol.CHANNEL_SNAPSHOT,
     books=BybitBooks,
     instruments=BybitInstruments(),
+    most=most_of(_Listing, _most),
     ccxt_class="bybit",
     client_ids=ClientIdRule(
         pattern=r"[A-Za-z0-9_-]{1,36}", ccxt_param="clientOrderId", unique=Uniqueness.ALWAYS, query=True, cancel=True
@@ -232,7 +246,7 @@ VENUE = Venue(
             "131001 140004 140006 140007 170033 170131",
             ErrorKind.ORDER_REJECTED: "-1140 12137 110003 110009 110016 110017 110020 110021 110022 110023 110042 "
             "110092 110093 110094 140003 140017 170124 170132 170133 170134 170135 170136 170137 170140 170148 170151 "
-            "170157 170159 170192 170193 170194 170197 170198 170210 170217 170218 170371 170372",
+            "170157 170159 170192 170193 170194 170197 170198 170210 170217 170218 170371 170372 170381 170382",
             ErrorKind.BAD_REQUEST: "-1004 -1103 7001 10001 10014 10017 110018 110019 110032 170105 170115 170116 "
             "170117 170130 170202",
         }
@@ -283,6 +297,10 @@ VENUE = Venue(
         Fact("rest", "600 requests in 5 s per IP, then 403 and a pause of 10 minutes", _CHECKED, f"{_DOCS}/rate-limit"),
         Fact("lists", "instruments-info: spot in one reply, contracts and options in pages of at most 1000; options "
              "by base", _CHECKED, f"{_DOCS}/market/instrument"),
+        Fact("largest orders", "on spot maxLimitOrderQty and maxMarketOrderQty, which change twice a month (170381, "
+             "170382; post-only orders may be five times as large, which is not made use of); of contracts maxOrderQty "
+             "and maxMktOrderQty. No value is bounded: maxOrderAmt of spot is not checked any more",
+             date(2026, 11, 29), f"{_DOCS}/market/instrument"),
         Fact("client ids", "orderLinkId, 36 of letters, digits, - and _, always unique; ccxt finds no order by it: "
              "pass orderLinkId as a raw parameter", _CHECKED, f"{_DOCS}/order/create-order"),
         Fact("funding", "history newest first, at most 200 rows, startTime only together with endTime", _CHECKED,

@@ -9,6 +9,7 @@ from typing import Any
 
 from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketType
 from xetrade_core.venues.ccxt_requests import CcxtRequests
+from xetrade_core.venues.most import Most
 from xetrade_core.venues.query_text import quick
 from xetrade_core.venues.transport import Transport
 from xetrade_core.venues.venue import Venue
@@ -62,7 +63,8 @@ def market_instrument(venue: Venue, market: Mapping[str, Any], precision_mode: i
     Raises KeyError, TypeError or ValueError for a row that is none.
     """
     limits, precision = market.get("limits") or {}, market["precision"]
-    worth = limits.get("cost") or {}
+    amounts = limits.get("amount") or {}
+    most = Most(_decimal(amounts.get("max"))) if venue.most is None else venue.most(market["info"])
     contract_size = _decimal(market.get("contractSize")) if venue.counts_contracts else None
     return Instrument(
         venue=venue.id,
@@ -73,10 +75,9 @@ def market_instrument(venue: Venue, market: Mapping[str, Any], precision_mode: i
         lot=_step(precision.get("amount"), precision_mode),
         contract_size=contract_size or Decimal(1),
         status=InstrumentStatus.HALTED if market.get("active") is False else InstrumentStatus.TRADING,
-        min_amount=_decimal((limits.get("amount") or {}).get("min")),
-        max_amount=_decimal((limits.get("amount") or {}).get("max")),
-        min_notional=_decimal(worth.get("min")),
-        max_notional=_decimal(worth.get("max")) if venue.bounds_notional else None,
+        min_amount=_decimal(amounts.get("min")),
+        min_notional=_decimal((limits.get("cost") or {}).get("min")),
+        **most._asdict(),
     )
 
 

@@ -93,6 +93,8 @@ VENUE = Venue(
         Fact("rate", "credits: a call costs 500 of 50,000, refilled at 10,000 a second (20 a second, 100 at once); "
              "get_instruments 10,000; (un)subscribe 3,000 of 30,000 (3.3 a second, 10 at once). Without credits: 10028 "
              "and the session ends", _CHECKED, f"{_DOCS}/articles/rate-limits"),
+        Fact("largest orders", "get_instruments states none, neither an amount nor a value", date(2026, 11, 29),
+             f"{_DOCS}/api-reference/market-data/public-get_instruments"),
         Fact("amounts", "in USD for inverse futures and perpetuals, in base currency for linear ones and options; "
              "contract_size is what one contract is worth, and amounts are not counted in it", _CHECKED,
              f"{_DOCS}/api-reference/market-data/public-get_instruments"),

@@ -77,6 +77,8 @@ VENUE = Venue(
              f"{_DOCS}/api-reference/channels/orderbook"),
         Fact("channel", "group (ticks a level: 1, 10 or 100) and depth (1, 10, 20 or 100 levels a side) are part of "
              "its name; ccxt takes group 10", _CHECKED, f"{_DOCS}/api-reference/channels/orderbook"),
+        Fact("largest orders", "maximum_amount bounds the amount; no value is bounded", date(2026, 11, 29),
+             f"{_DOCS}/api-reference/market-data/publicget_all_instruments"),
         Fact("book", "there is no order book over REST: the websocket alone has it", _CHECKED,
              f"{_DOCS}/api-reference/market-data/publicget_ticker"),
         Fact("ping", "protocol pings are answered; nothing else is asked for", _CHECKED,

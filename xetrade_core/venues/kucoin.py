@@ -80,6 +80,9 @@ VENUE = Venue(
              "minute", _CHECKED, f"{_DOCS}/websocket-api/base-info/introduction"),
         Fact("weight", "2000 in 30 s per IP for public calls; 20/100 levels cost 2/4; the whole book (v3) needs a key, "
              "so that the first 100 levels are all that is known at the start", _CHECKED, f"{_DOCS}/rate-limit"),
+        Fact("largest orders", "baseMaxSize bounds the quantity; quoteMaxSize is of market orders by funds, which are "
+             "not placed here, and no other value is bounded", date(2026, 11, 29),
+             f"{_DOCS}/rest/spot-trading/market-data/get-all-symbols"),
         Fact("client ids", "clientOid, 40 of letters, digits, - and _; a duplicate is refused (126044, 102426), for "
              "how long is not said: query first", _CHECKED, f"{_DOCS}/rest/spot-trading/orders/add-order"),
         Fact("amending", "hf/orders/alter cancels and places anew: another order id, the same client id, so that "

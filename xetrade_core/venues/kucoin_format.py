@@ -19,6 +19,7 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
+from xetrade_core.venues.most import Most, most_of
 from xetrade_core.venues.venue import ErrorKind, RateRule, RestRequest, WebsocketRules, WireDialect, error_codes
 
 _OK = "200000"
@@ -155,6 +156,7 @@ class _Contract(msgspec.Struct):
     lotSize: Decimal
     multiplier: Decimal
     maxOrderQty: Decimal | None = None
+    marketMaxOrderQty: Decimal | None = None
     expireDate: int | None = None
     nextFundingRateTime: int | None = None
 
@@ -206,6 +208,13 @@ class KucoinInstruments:
         return naming(self.venue).write(SymbolParts.parse(symbol, self.venue))
 
 
+def _contract_most(row: _Contract) -> Most:
+    return Most(max_amount=row.maxOrderQty, max_market_amount=row.marketMaxOrderQty)
+
+
+contract_most = most_of(_Contract, _contract_most)
+
+
 @dataclass(frozen=True, slots=True)
 class KucoinContracts:
     """Reads the list of contracts and names them."""
@@ -237,7 +246,7 @@ class KucoinContracts:
             contract_size=abs(row.multiplier),
             status=_FUTURES_STATUS.get(row.status, InstrumentStatus.HALTED),
             min_amount=row.lotSize,
-            max_amount=row.maxOrderQty,
+            **_contract_most(row)._asdict(),
         )
 
     def venue_id(self, symbol: str) -> str:

@@ -6,7 +6,7 @@ from datetime import date
 
 from xetrade_core.books.kucoin import KucoinFuturesBooks
 from xetrade_core.model.instruments import MarketType
-from xetrade_core.venues.kucoin_format import ERRORS, KucoinContracts, kucoin_websocket
+from xetrade_core.venues.kucoin_format import ERRORS, KucoinContracts, contract_most, kucoin_websocket
 from xetrade_core.venues.venue import (
     BookProtocol,
     Capability,
@@ -45,6 +45,7 @@ VENUE = Venue(
     protocol=BookProtocol.REST_SNAPSHOT,
     books=KucoinFuturesBooks,
     instruments=KucoinContracts(),
+    most=contract_most,
     ccxt_class="kucoinfutures",
     client_ids=ClientIdRule(
         pattern=r"[A-Za-z0-9_-]{1,40}",
@@ -99,6 +100,9 @@ VENUE = Venue(
              _CHECKED, f"{_DOCS}/rest/futures-trading/market-data/get-all-symbols"),
         Fact("weight", "2000 in 30 s per IP for public calls; the whole book costs 3, parts of 20/100 levels 5/10",
              _CHECKED, f"{_DOCS}/rate-limit"),
+        Fact("largest orders", "maxOrderQty bounds the contracts of an order, marketMaxOrderQty those of a market "
+             "order; no value is bounded", date(2026, 11, 29),
+             f"{_DOCS}/rest/futures-trading/market-data/get-all-symbols"),
         Fact("client ids", "clientOid, 40 of letters, digits, - and _; a duplicate is refused, for how long is not "
              "said: query first", _CHECKED, f"{_DOCS}/rest/futures-trading/orders/add-order"),
         Fact("margin", "an order says its margin mode, and is refused (330005) where the contract is set to another",

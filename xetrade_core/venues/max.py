@@ -152,6 +152,8 @@ VENUE = Venue(
              _CHECKED, _REST),
         Fact("depth order", "/api/v3/depth lists both sides by falling price, so that the best ask is the last",
              _CHECKED, _REST),
+        Fact("largest orders", "markets states the smallest amounts and values, and no largest", date(2026, 11, 29),
+             _REST),
         Fact("precision", "decimals of price and amount; it can be 0 or negative: shibtwd -3 is a lot of 1000",
              _CHECKED, _REST),
         Fact("nonce", "milliseconds within 30 s of the venue's clock, each once per access key", _CHECKED, _REST),

@@ -15,6 +15,7 @@ from xetrade_core.model.instruments import Instrument, InstrumentStatus, MarketT
 from xetrade_core.symbols.naming import naming
 from xetrade_core.symbols.naming.rule import listed_parts
 from xetrade_core.symbols.parts import SymbolParts
+from xetrade_core.venues.most import Most, most_of
 from xetrade_core.venues.venue import (
     BookProtocol,
     Capability,
@@ -61,6 +62,9 @@ class _Listing(msgspec.Struct):
     optType: str = ""
     minSz: str = ""
     maxLmtSz: str = ""
+    maxMktSz: str = ""
+    maxLmtAmt: str = ""
+    maxMktAmt: str = ""
 
 
 class _Reply(msgspec.Struct):
@@ -105,6 +109,23 @@ def _decimal(text: str, missing: int) -> Decimal:
     return Decimal(text) if text else Decimal(missing)
 
 
+def _most(row: _Listing) -> Most:
+    """Amounts (`Amt`) are in US dollars; of an option it is not said what of it they count. The largest market order
+    (`maxMktSz`) is in contracts, on spot in USDT, whatever the pair is quoted in.
+    """
+    limit, market, limit_usd, market_usd = (
+        Decimal(text) if text else None for text in (row.maxLmtSz, row.maxMktSz, row.maxLmtAmt, row.maxMktAmt)
+    )
+    spot, option = row.instType == "SPOT", row.instType == "OPTION"
+    return Most(
+        max_amount=limit,
+        max_usd=None if option else limit_usd,
+        max_market_amount=None if spot else market,
+        max_market_notional=market if spot and row.quoteCcy == "USDT" else None,
+        max_market_usd=None if option else market_usd,
+    )
+
+
 class OkxInstruments:
     """Reads `public/instruments`, one request a kind of market, and names the instruments."""
 
@@ -139,7 +160,7 @@ class OkxInstruments:
             contract_size=_decimal(row.ctVal, 1) * _decimal(row.ctMult, 1),
             status=_STATUS.get(row.state, InstrumentStatus.HALTED),
             min_amount=Decimal(row.minSz) if row.minSz else None,
-            max_amount=Decimal(row.maxLmtSz) if row.maxLmtSz else None,
+            **_most(row)._asdict(),
         )
 
     def venue_id(self, symbol: str) -> str:
@@ -185,6 +206,7 @@ VENUE = Venue(
     protocol=BookProtocol.CHANNEL_SNAPSHOT,
     books=OkxBooks,
     instruments=OkxInstruments(),
+    most=most_of(_Listing, _most),
     ccxt_class="okx",
     client_ids=ClientIdRule(
         pattern=r"[A-Za-z0-9]{1,32}",
@@ -242,6 +264,9 @@ VENUE = Venue(
         Fact("notice", "event 'notice' with code 64008 announces that the connection will be closed", _CHECKED, _DOCS),
         Fact("rest", "public/instruments: 20 requests per 2 s per IP", _CHECKED, _DOCS),
         Fact("order calls", "place, amend, cancel and query: 60 each per 2 s per user and instrument", _CHECKED, _DOCS),
+        Fact("largest orders", "maxLmtSz and maxMktSz bound the quantity, in contracts; on spot in base currency, a "
+             "market order's in USDT. maxLmtAmt and, on spot, maxMktAmt bound the value in US dollars, of options not "
+             "said of what: that is left to the venue", date(2026, 11, 29), _DOCS),
         Fact("client ids", "clOrdId, 32 letters and digits; of several orders with the same one the latest is meant, "
              "so it is unique among open orders only; a duplicate is 51016", _CHECKED, _DOCS),
         Fact("funding", "history newest first, 100 rows a page, of the last 3 months; 10 calls in 2 s per instrument",

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from xetrade_core.errors import ConfigError, VenueRetired
 from xetrade_core.model.instruments import Instrument, MarketType
 from xetrade_core.model.orders import TimeInForce
+from xetrade_core.venues.most import Most
 
 if TYPE_CHECKING:
     from xetrade_core.books.book_set import BookSet
@@ -350,7 +351,7 @@ class Venue:
     `errors` maps the venue's raw error codes (as text) to what they mean; a code that is not there is unclassified.
     `funding` is None where nothing is funded. `counts_contracts`: sizes of derivatives are in contracts; False where
     they are in base or quote currency whatever a contract is worth, so that one unit of size is one of the currency.
-    `bounds_notional`: it states the most that an order with a price may be worth, in quote currency.
+    `most` reads the most that an order may be in the venue's own row of an instrument, where ccxt's says too little.
     `times_in_force` are how long its orders may stay. `contracts_at` are the ids under which the same exchange lists
     perpetuals where this one lists none: people say binance for both. `marks` is None where the venue marks nothing.
     """
@@ -373,7 +374,7 @@ class Venue:
     funding: FundingRules | None = None
     marks: MarkCall | None = None
     counts_contracts: bool = True
-    bounds_notional: bool = False
+    most: Callable[[object], Most] | None = None
     times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
     contracts_at: tuple[str, ...] = ()
     status: VenueStatus = VenueStatus.LIVE

@@ -27,7 +27,8 @@ from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
 
 CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
-_LEAST_NOTIONAL = Decimal(5)  # the NOTIONAL filter, and the largest quantities of the LOT_SIZE filters
+# the NOTIONAL filter, whose maxNotional is not a market order's, and the largest quantities of the LOT_SIZE filters
+_LEAST_NOTIONAL, _MOST_NOTIONAL = Decimal(5), Decimal(9_000_000)
 _LARGEST = {"MARKET": Decimal(1000), "LIMIT": Decimal(9000), "LIMIT_MAKER": Decimal(9000)}
 _TIMES = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 STATUS = {
@@ -67,11 +68,13 @@ def _require_sizes(kind: str, ticket: Ticket) -> None:
     elif (ticket.amount is None) is (ticket.quote_amount is None):
         needed({}, "quantity")
     if ticket.amount is not None and ticket.amount > _LARGEST[kind]:
+        if kind == "MARKET":
+            raise Refused(-1013, "Filter failure: MARKET_LOT_SIZE")
         raise DeskRefusal(RefusalKind.TOO_LARGE, f"{ticket.amount}")
     worth = ticket.quote_amount
     if ticket.amount is not None and ticket.price is not None:
         worth = ticket.amount * ticket.price
-    if worth is not None and 0 < worth < _LEAST_NOTIONAL:
+    if worth is not None and (0 < worth < _LEAST_NOTIONAL or (ticket.price is not None and worth > _MOST_NOTIONAL)):
         raise DeskRefusal(RefusalKind.NOTIONAL, f"{worth}")
 
 

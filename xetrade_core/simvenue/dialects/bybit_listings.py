@@ -29,14 +29,16 @@ def instrument_row(market: Market, curve: FundingCurve | None, now_ms: int) -> d
     if curve is None:
         lots = {"basePrecision": lot, "quotePrecision": "0.00000001", "minOrderQty": lot, "maxOrderQty": "9000"}
         row |= {"innovation": "0", "marginTrading": "utaOnly", "stTag": "0"}
-        row["lotSizeFilter"] = {**lots, "maxLimitOrderQty": "9000", "minOrderAmt": "5", "maxOrderAmt": "4000000"}
+        lots |= {"maxLimitOrderQty": "9000", "maxMarketOrderQty": "4500", "postOnlyMaxLimitOrderSize": "45000"}
+        row["lotSizeFilter"] = {**lots, "minOrderAmt": "5", "maxOrderAmt": "4000000"}
         return {**row, "priceFilter": {"tickSize": tick}}
     kind = "InversePerpetual" if listing.settle == listing.base else "LinearPerpetual"
     row |= {"contractType": kind, "launchTime": _LAUNCHED_MS, "deliveryTime": "0", "deliveryFeeRate": ""}
     row |= {"priceScale": str(listing.price_decimals), "settleCoin": listing.settle, "unifiedMarginTrade": True}
     row["leverageFilter"] = {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"}
     row["priceFilter"] = {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick}
-    row["lotSizeFilter"] = {"maxOrderQty": "1190000", "minOrderQty": lot, "qtyStep": lot, "minNotionalValue": "5"}
+    most = {"maxOrderQty": "1190000", "maxMktOrderQty": "500000"}
+    row["lotSizeFilter"] = {**most, "minOrderQty": lot, "qtyStep": lot, "minNotionalValue": "5"}
     row["fundingInterval"] = curve.interval_ms(curve.next_ms(now_ms)) // (HOUR_MS // 60)
     return {**row, "copyTrading": "both", "upperFundingRate": "0.00375", "lowerFundingRate": "-0.00375"}
 

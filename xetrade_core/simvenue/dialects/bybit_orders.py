@@ -59,7 +59,7 @@ SPOT_CODES: Codes = {
     RefusalKind.BAD_PRICE: (170134, "Order price has too many decimals."),
     RefusalKind.BAD_AMOUNT: (170137, "Order quantity has too many decimals."),
     RefusalKind.TOO_SMALL: (170136, "Order quantity exceeded lower limit."),
-    RefusalKind.TOO_LARGE: (170135, "Order quantity exceeded upper limit."),
+    RefusalKind.TOO_LARGE: (170382, "Order quantity too large."),
     RefusalKind.NOTIONAL: (170140, "Order value exceeded lower limit."),
     RefusalKind.DUPLICATE_CLIENT_ID: (170141, "Duplicate clientOrderId"),
     RefusalKind.INSUFFICIENT_FUNDS: (170131, "Insufficient balance."),
@@ -73,6 +73,8 @@ SPOT_CODES: Codes = {
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _LEAST_WORTH = Decimal(5)
 _MOST = {"spot": Decimal(9_000), "linear": Decimal(1_190_000), "inverse": Decimal(1_190_000)}
+_MOST_AT_MARKET = {"spot": Decimal(4_500), "linear": Decimal(500_000), "inverse": Decimal(500_000)}
+_POST_ONLY_TIMES = {"spot": 5, "linear": 1, "inverse": 1}
 _TIMES = {
     "GTC": TimeInForce.GTC,
     "IOC": TimeInForce.IOC,
@@ -144,14 +146,27 @@ def _position(account: Account, fields: Mapping[str, str]) -> PositionSide:
 def _require_size(market: Market, ticket: Ticket) -> None:
     """Raises DeskRefusal for what the limits of instruments-info forbid."""
     category = category_of(market.listing)
-    if ticket.amount is not None and ticket.amount > _MOST[category]:
-        raise DeskRefusal(RefusalKind.TOO_LARGE)
+    if ticket.amount is not None:
+        _require_no_more(category, ticket, ticket.amount)
     worth = ticket.quote_amount
     on_grid = ticket.amount is not None and not ticket.amount % market.listing.instrument.lot
     if ticket.amount is not None and on_grid and category != "inverse":
         worth = ticket.amount * (ticket.price or mark_price(market))
     if worth is not None and 0 < worth < _LEAST_WORTH and not ticket.reduce_only:
         raise DeskRefusal(RefusalKind.NOTIONAL)
+
+
+def _require_no_more(category: str, ticket: Ticket, amount: Decimal) -> None:
+    """Raises DeskRefusal; of a market order on spot BybitRefused, as that has a code of its own."""
+    if ticket.price is None:
+        most = _MOST_AT_MARKET[category]
+        if category == "spot" and amount > most:
+            said = "The quantity of a single market order must be less than the maximum allowed per order"
+            raise BybitRefused(170381, f"{said}: {most}")
+    else:
+        most = _MOST[category] * (_POST_ONLY_TIMES[category] if ticket.time_in_force is TimeInForce.POST_ONLY else 1)
+    if amount > most:
+        raise DeskRefusal(RefusalKind.TOO_LARGE)
 
 
 def worth_of(market: Market, fills: list[DeskFill]) -> Decimal:

@@ -6,6 +6,9 @@ from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.funding import FundingCurve
 from xetrade_core.simvenue.market import Market
 
+LARGEST, LARGEST_AT_MARKET = 1_000_000, 400_000
+"""Contracts of an order, and of one at market."""
+
 
 def pair_row(market: Market) -> dict[str, object]:
     """A row of the list of spot pairs; the venue's own codes stand in its id."""
@@ -50,7 +53,8 @@ def contract_row(market: Market, curve: FundingCurve | None, now_ms: int) -> dic
     row: dict[str, object] = {"symbol": market.venue_id, "rootSymbol": settle, "type": "FFWCSX"}
     row |= {"firstOpenDate": 1585555200000, "expireDate": None, "settleDate": None}
     row |= {"baseCurrency": base, "quoteCurrency": quote, "settleCurrency": settle}
-    row |= {"maxOrderQty": 1000000, "maxPrice": 1000000.0, "lotSize": 1, "tickSize": tick, "indexPriceTickSize": tick}
+    row |= {"maxOrderQty": LARGEST, "marketMaxOrderQty": LARGEST_AT_MARKET, "maxPrice": 1000000.0}
+    row |= {"lotSize": 1, "tickSize": tick, "indexPriceTickSize": tick}
     row |= {"multiplier": -1.0 if inverse else float(instrument.contract_size), "initialMargin": 0.008}
     row |= {"maintainMargin": 0.004, "makerFeeRate": 0.0002, "takerFeeRate": 0.0006, "isDeleverage": True}
     row |= {"isQuanto": False, "isInverse": inverse, "markMethod": "FairPrice", "status": "Open"}

@@ -15,6 +15,7 @@ from xetrade_core.clock import NS_PER_MS
 from xetrade_core.simvenue.desk import DeskFill, DeskOrder, DeskRefusal, RefusalKind, Ticket, TimeInForce
 from xetrade_core.simvenue.desk.ledger import Entry
 from xetrade_core.simvenue.desk.margin import contract_notional, settle_of
+from xetrade_core.simvenue.dialects.kucoin_listings import LARGEST, LARGEST_AT_MARKET
 from xetrade_core.simvenue.dialects.kucoin_orders import (
     Fields,
     canceled_size,
@@ -68,10 +69,13 @@ def ticket_of(market: Market, fields: Fields) -> Ticket:
         raise KucoinRefused("330005", "The order's margin mode does not match the selected one.")
     if fields.get("positionSide", ONE_WAY) != ONE_WAY:
         raise KucoinRefused("330011", "The order is in Hedge Mode, while the account is set to One-Way Mode.")
+    amount = number_of(fields, "size", RefusalKind.BAD_AMOUNT)
+    if amount > (LARGEST_AT_MARKET if kind == "market" else LARGEST):
+        raise DeskRefusal(RefusalKind.TOO_LARGE)
     return Ticket(
         symbol=market.symbol,
         side=Side.BUY if side == "buy" else Side.SELL,
-        amount=number_of(fields, "size", RefusalKind.BAD_AMOUNT),
+        amount=amount,
         price=None if kind == "market" else number_of(fields, "price", RefusalKind.BAD_PRICE),
         time_in_force=time_in_force(kind, fields),
         reduce_only=fields.get("reduceOnly", "").lower() == "true",

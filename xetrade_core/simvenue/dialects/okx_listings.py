@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from xetrade_core.model.instruments import MarketType
 from xetrade_core.simvenue.desk.margin import mark_price
 from xetrade_core.simvenue.dialects.numbers import plain
 from xetrade_core.simvenue.market import Market
 
 _TYPES = {MarketType.SPOT: "SPOT", MarketType.SWAP: "SWAP"}
+LARGEST_AT_MARKET = {True: Decimal(1_000_000), False: Decimal(50_000)}
+"""Of spot pairs, in USDT, and of swaps, in contracts."""
+MOST_USD = {True: Decimal(1_000_000), False: Decimal(20_000_000)}
+"""What an order with a price may be worth, of spot pairs and of swaps."""
+MOST_USD_AT_MARKET = Decimal(700_000)
+"""And a market order of spot pairs."""
 
 
 def instrument_type(market: Market) -> str:
@@ -60,7 +68,9 @@ def instrument_row(market: Market) -> dict[str, object]:
         "lotSz": f"{instrument.lot:f}",
         "minSz": f"{instrument.min_amount or instrument.lot:f}",
         "maxLmtSz": "9999999999",
-        "maxMktSz": "1000000",
+        "maxMktSz": f"{LARGEST_AT_MARKET[spot]:f}",
+        "maxLmtAmt": f"{MOST_USD[spot]:f}",
+        "maxMktAmt": f"{MOST_USD_AT_MARKET:f}" if spot else "",
         "optType": "",
         "quoteCcy": listing.quote if spot else "",
         "settleCcy": listing.settle or "",

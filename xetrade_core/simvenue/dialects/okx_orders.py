@@ -23,8 +23,9 @@ from xetrade_core.simvenue.desk import (
     TimeInForce,
 )
 from xetrade_core.simvenue.desk.ledger import Entry
+from xetrade_core.simvenue.desk.margin import DOLLARS, mark_price
 from xetrade_core.simvenue.dialects.numbers import number_of, plain
-from xetrade_core.simvenue.dialects.okx_listings import instrument_type
+from xetrade_core.simvenue.dialects.okx_listings import LARGEST_AT_MARKET, MOST_USD, MOST_USD_AT_MARKET, instrument_type
 from xetrade_core.simvenue.dialects.okx_replies import OkxRefused, Row
 from xetrade_core.simvenue.engine import Side
 from xetrade_core.simvenue.market import Market
@@ -72,7 +73,6 @@ _STATES = {
     State.EXPIRED: "canceled",
 }
 _MODES = {"SPOT": ("cash",), "SWAP": ("cross", "isolated")}
-_LARGEST_MARKET = Decimal(1_000_000)
 
 
 def ticket_of(market: Market, fields: Mapping[str, str]) -> Ticket:
@@ -90,20 +90,35 @@ def ticket_of(market: Market, fields: Mapping[str, str]) -> Ticket:
     if client_id is not None and not _CLIENT_ID.fullmatch(client_id):
         raise DeskRefusal(RefusalKind.BAD_CLIENT_ID)
     size = number_of(fields, "sz", RefusalKind.BAD_AMOUNT)
-    if kind == "market" and size > _LARGEST_MARKET:
-        raise DeskRefusal(RefusalKind.TOO_LARGE)
     target = fields.get("tgtCcy") or ("quote_ccy" if side == "buy" else "base_ccy")
     in_quote = instrument == "SPOT" and kind == "market" and target == "quote_ccy"
+    price = None if kind == "market" else number_of(fields, "px", RefusalKind.BAD_PRICE)
+    _require_bounds(market, size / mark_price(market) if in_quote else size, price)
     return Ticket(
         symbol=market.symbol,
         side=Side.BUY if side == "buy" else Side.SELL,
         amount=None if in_quote else size,
         quote_amount=size if in_quote else None,
-        price=None if kind == "market" else number_of(fields, "px", RefusalKind.BAD_PRICE),
+        price=price,
         time_in_force=_TYPES[kind],
         reduce_only=instrument == "SWAP" and fields.get("reduceOnly", "").lower() == "true",
         client_id=client_id,
     )
+
+
+def _require_bounds(market: Market, amount: Decimal, price: Decimal | None) -> None:
+    """Refuse what the list of instruments says is too much; `price` None: at market. Raises OkxRefused."""
+    listing = market.listing
+    spot, inverse = listing.settle is None, listing.settle == listing.base
+    worth = amount * listing.instrument.contract_size * (Decimal(1) if inverse else price or mark_price(market))
+    usd = worth if listing.quote in DOLLARS else Decimal(0)
+    if price is not None:
+        if usd > MOST_USD[spot]:
+            raise OkxRefused("51203", "Limit order amount exceeds the maximum.")
+    elif (usd if spot else amount) > LARGEST_AT_MARKET[spot]:
+        raise OkxRefused("51202", "Market order amount exceeds the maximum.")
+    elif spot and usd > MOST_USD_AT_MARKET:
+        raise OkxRefused("51201", f"Value of per market order cannot exceed {plain(MOST_USD_AT_MARKET)} USD.")
 
 
 def named(order: DeskOrder, now_ms: int) -> Row:
