@@ -11,10 +11,11 @@ import pytest
 
 from tests.execution.conftest import Open
 from tests.support.sim import Sim
+from xetrade_core.execution.ccxt_execution import CcxtExecution
 from xetrade_core.execution.credentials import Credentials
 from xetrade_core.execution.permissions import WithdrawalAllowed
 from xetrade_core.model.orders import Intent, Liquidity, OrderType, ReportStatus, Side, TimeInForce
-from xetrade_core.trading.execution import ErrorReply, NotSent, OrderRef
+from xetrade_core.trading.execution import ErrorReply, NoReply, NotSent, OrderRef
 from xetrade_core.trading.outcome import Outcome, classify
 from xetrade_core.venues.registry import venue as known_venue
 
@@ -98,6 +99,23 @@ async def test_trades_come_page_by_page_and_none_twice(opened: Open, monkeypatch
         await client.place(intent("0.001", None))
     ids = [one.trade_id for one in await client.fills_since(SYMBOL, 0)]
     assert len(ids) == len(set(ids)) >= 3
+
+
+@pytest.mark.parametrize("venue", [VENUE, "binanceusdm", "binancecoinm"])
+async def test_a_page_that_does_not_say_where_to_go_on_is_a_reply_that_says_nothing(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, venue: str
+) -> None:
+    client = opened(venue)
+    assert isinstance(client, CcxtExecution)
+    module = "binance" if venue == VENUE else "binance_futures"
+    monkeypatch.setattr(f"xetrade_core.execution.{module}.PAGE", 1)
+
+    async def once(*_: object, **__: object) -> list[Any]:
+        return [{"timestamp": 1, "info": {}}]
+
+    monkeypatch.setattr(client, "once", once)
+    with pytest.raises(NoReply, match=f"the trades that {venue} answered cannot be read"):
+        await client.trades("BTC/USDT", 0)
 
 
 @pytest.mark.parametrize(

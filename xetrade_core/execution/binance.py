@@ -146,7 +146,8 @@ class BinanceExecution(CcxtExecution):
             found += page
             if len(page) < PAGE:
                 return found
-            since, params = None, {"fromId": int(page[-1]["info"]["id"]) + 1}
+            with self.reading("trades"):
+                since, params = None, {"fromId": int(page[-1]["info"]["id"]) + 1}
 
     def fill(self, row: Row, symbol: str) -> Fill:
         """See CcxtExecution."""

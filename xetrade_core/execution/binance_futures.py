@@ -86,8 +86,12 @@ class BinanceFuturesExecution(BinanceExecution):
             end = start + WEEK_MS - 1
             page = await self._page(symbol, {"startTime": start, "endTime": end})
             found += page
-            while len(page) == PAGE and page[-1]["timestamp"] <= end:
-                page = await self._page(symbol, {"fromId": int(page[-1]["info"]["id"]) + 1})
+            while len(page) == PAGE:
+                with self.reading("trades"):
+                    last, at_ms = int(page[-1]["info"]["id"]), page[-1]["timestamp"]
+                    if at_ms > end:
+                        break
+                page = await self._page(symbol, {"fromId": last + 1})
                 found += page
             start = end + 1
         return found
