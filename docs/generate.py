@@ -13,10 +13,10 @@ SETTINGS_INTRO = """
 # Settings
 
 Read from the environment first, then from `.env`, then from `xetrade.toml` of the working directory (or the file that
-`XETRADE_CONFIG` names), then the defaults below. `VENUE` stands for a venue's id: `binance`, `binanceusdm`,
-`binancecoinm`, `okx`; `ACCOUNT` for the name that you give an account; `SCOPE` for what a limit is about: `portfolio`,
-`venue binance`, `account binance/main`, `strategy NAME`, `symbol binance BTC/USDT`, or `venue *` for each that has none
-of its own. In `xetrade.toml` the part before the last dot is the table:
+`XETRADE_CONFIG` names), then the defaults below. `VENUE` stands for a venue's id, such as `binance` or
+`okx` (`xetrade venues` lists them); `ACCOUNT` for the name that you give an account; `SCOPE` for what a limit is about:
+`portfolio`, `venue binance`, `account binance/main`, `strategy NAME`, `symbol binance BTC/USDT`, or `venue *` for each
+that has none of its own. In `xetrade.toml` the part before the last dot is the table:
 
 ```toml
 lake = "s3://market-data/lake"

@@ -24,7 +24,7 @@ from xetrade_core.venues.breaker import BreakerRules, CircuitOpen
 from xetrade_core.venues.breaker_board import BreakerBoard, Scope
 from xetrade_core.venues.budget import Priority
 from xetrade_core.venues.market_data import MarketData
-from xetrade_core.venues.reads import Read, ReadEndpoint, Repeating, WriteEndpoint, repeat
+from xetrade_core.venues.reads import Read, ReadEndpoint, Repeating, repeat
 from xetrade_core.venues.resilient import FallbackMarketData, LastAnswers, ReadRules, ResilientMarketData
 from xetrade_core.venues.transport import current_asking
 
@@ -159,13 +159,13 @@ async def test_history_waits_for_minutes_for_its_turn_where_a_person_would_be_to
 # --- never an order ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("endpoint", list(WriteEndpoint))
-def test_an_order_cannot_be_made_a_read(endpoint: Any) -> None:
+def test_an_order_cannot_be_made_a_read() -> None:
     async def place() -> None:
         raise AssertionError("never called")
 
-    with pytest.raises(TypeError, match="is no read: it may not be repeated"):
-        Read(endpoint, "order", place)
+    endpoint: Any = "order"
+    with pytest.raises(TypeError, match="order call is no read: it may not be repeated"):
+        Read(endpoint, "order of BTC/USDT", place)
 
 
 def test_the_type_checker_refuses_to_repeat_an_order(tmp_path: Path) -> None:
@@ -173,11 +173,11 @@ def test_the_type_checker_refuses_to_repeat_an_order(tmp_path: Path) -> None:
     snippet.write_text(
         "import random\n"
         "from xetrade_core.clock import Clock\n"
-        "from xetrade_core.venues.reads import Read, ReadEndpoint, Repeating, WriteEndpoint, repeat\n"
+        "from xetrade_core.venues.reads import Read, ReadEndpoint, Repeating, repeat\n"
         "async def place() -> int: ...\n"
         "async def use(clock: Clock, rng: random.Random) -> None:\n"
         "    await repeat(Read(ReadEndpoint.BOOK, 'book', place), Repeating(), clock, rng)\n"
-        "    await repeat(Read(WriteEndpoint.ORDER, 'order', place), Repeating(), clock, rng)\n"
+        "    await repeat(Read('order', 'order', place), Repeating(), clock, rng)\n"
         "    await repeat(place, Repeating(), clock, rng)\n"
     )
     found = subprocess.run(

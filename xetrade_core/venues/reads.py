@@ -1,7 +1,7 @@
 """Calls that change nothing at a venue, and may therefore be made again.
 
 Repeating a call is right for a read and a disaster for an order, so that what may be repeated is a type of its own:
-`repeat` takes a `Read` and nothing else, and a `Read` cannot be made for an endpoint that writes.
+`repeat` takes a `Read` and nothing else, and a `Read` is of an endpoint that answers.
 """
 
 from __future__ import annotations
@@ -31,14 +31,6 @@ class ReadEndpoint(StrEnum):
     INSTRUMENTS = "instruments"
     TIME = "time"
     CONNECT = "connect"  # where a stream is to be had (KuCoin)
-    ACCOUNT = "account"  # balances, positions, open orders, fills
-
-
-class WriteEndpoint(StrEnum):
-    """Classes of a venue's endpoints that change something: these calls are made once."""
-
-    ORDER = "order"
-    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
