@@ -31,7 +31,7 @@ from xetrade_core.errors import (
     UnknownOrder,
 )
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
-from xetrade_core.model.orders import Order, OrderState, OrderType, ReportStatus, Side, TimeInForce
+from xetrade_core.model.orders import Order, OrderReport, OrderState, OrderType, ReportStatus, Side, TimeInForce
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
@@ -426,12 +426,34 @@ def test_cancel_all_leaves_nothing_open_not_even_what_others_placed(tmp_path: Pa
         await service.settled()
         assert done.clean
         assert {order.state for order in done.ours} == {OrderState.CANCELED}
-        assert done.others == (0 if native else 1)
+        assert done.others == 1
         assert await service.open_orders() == []
 
     world.run(program)
     assert not [order for order in world.double.orders if order.status is ReportStatus.OPEN]
     assert ("cancel_all" in world.double.calls) == native
+
+
+def test_cancel_all_does_not_wait_long_to_count_what_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.CANCEL_ALL)
+    world.double.somebody_elses()
+    listing, slow = world.double.open_orders, [60.0]
+
+    async def open_orders(symbol: str | None) -> tuple[OrderReport, ...]:
+        await asyncio.sleep(slow.pop() if slow else 0)
+        return await listing(symbol)
+
+    monkeypatch.setattr(world.double, "open_orders", open_orders)
+
+    async def program(service: OrderService) -> None:
+        began = asyncio.get_running_loop().time()
+        [done] = await service.cancel_all()
+        assert asyncio.get_running_loop().time() - began < 3
+        assert (done.clean, done.others) == (True, None)
+
+    world.run(program)
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2], ids=["no write", "the wish alone", "one order's cancel"])
