@@ -14,10 +14,12 @@ from tests.cli.conftest import Ran
 from tests.support.desk import SCENARIO, addresses, all_ids, open_ids
 from tests.support.sim import Sim, sim_process
 from tests.trading.samples import event, intent
+from xetrade_core.assembly import markets
 from xetrade_core.assembly.trading import TradingDesk
 from xetrade_core.cli import output
 from xetrade_core.cli.desk import show_orders
 from xetrade_core.cli.options import symbol_fits
+from xetrade_core.errors import NotTrading
 from xetrade_core.model.order_events import EventKind
 from xetrade_core.model.orders import Order
 from xetrade_core.trading.projection import apply
@@ -347,6 +349,31 @@ def test_a_halt_while_the_venue_is_silent_goes_by_the_naming_rule_and_says_so(tr
     assert (halted.code, "trading of binance ETH/USDT is halted" in halted.out) == (0, True)
     assert "ETH-USDT is read by the naming rule of binance, which could not be asked what it lists" in halted.err
     assert trade("resume-trading", "--venue", "binance", "--pair", "ETH-USDT").err == ""  # no venue is asked any more
+
+
+def test_cancelling_a_pair_everywhere_leaves_out_venues_that_do_not_list_it(
+    trade: Run, sim: Sim, inverse: Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in addresses(inverse).items():
+        monkeypatch.setenv(name, value)
+    cancelled = trade("cancel", "--all", "--pair", "ETH-USDT", "--json")
+    assert (cancelled.code, cancelled.json["clean"], cancelled.json["problems"]) == (0, True, {})
+    assert [row["venue"] for row in cancelled.json["accounts"]] == ["binance"]
+    misspelled = trade("cancel", "--all", "--pair", "ETHH-USDT", "--json")
+    assert (misspelled.code, sorted(misspelled.json["problems"])) == (1, ["binance/main", "bybit/main"])
+
+
+def test_what_rests_in_a_market_that_has_stopped_is_cancelled_by_its_pair(
+    trade: Run, sim: Sim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = placed(trade)
+
+    def stopped(*_: object) -> None:
+        raise NotTrading("BTC/USDT", "binance", "halted")
+
+    monkeypatch.setattr(markets, "tradable", stopped)
+    assert trade("cancel", "--all", "--pair", "BTC-USDT").code == 0
+    assert order["client_id"] not in open_ids(sim)
 
 
 def test_resuming_one_scope_names_what_lifts_the_others(trade: Run) -> None:

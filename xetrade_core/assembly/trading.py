@@ -26,7 +26,7 @@ from xetrade_core.assembly.preview import Preview
 from xetrade_core.assembly.waiting import until_asked
 from xetrade_core.capture.undisturbed import YOUNG_OF_ORDERS, undisturbed
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, UnknownOrder, VenueUnavailable, XETradeError
+from xetrade_core.errors import ConfigError, NotTrading, UnknownOrder, UnknownSymbol, VenueUnavailable, XETradeError
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
 from xetrade_core.model.orders import Order, OrderReport, OrderState
@@ -171,7 +171,7 @@ class TradingDesk:
                 raise
             client = self.clients[self.plan(venue, account).name]
             try:
-                await client.cancel(OrderRef((await self.markets.instrument(venue, pair)).symbol, None, order_id))
+                await client.cancel(OrderRef(await self._resting(venue, pair), None, order_id))
             except ExecutionError as error:
                 raise (UnknownOrder(order_id, venue) if client.is_unknown_order(error) else error) from None
             return None
@@ -212,29 +212,50 @@ class TradingDesk:
     async def find(self, order_id: str, venue: str, account: str | None, pair: str) -> OrderReport | None:
         """What a venue says of an order of the account that is not in the store. Raises ExecutionError."""
         client = self.clients[self.plan(venue, account).name]
-        return await client.find(OrderRef((await self.markets.instrument(venue, pair)).symbol, None, order_id))
+        return await client.find(OrderRef(await self._resting(venue, pair), None, order_id))
 
     async def cancel_all(
         self, *, venue: str | None = None, account: str | None = None, pair: str | None = None
     ) -> tuple[list[CancelAllReport], dict[str, str]]:
-        """Cancel every order of the accounts that match, all at once, verify, and tell why others were not reached."""
+        """Cancel every order of the accounts that match, all at once, verify, and tell why others were not reached.
+
+        An account whose venue lists no such pair is none of those where another venue does: nothing of it can be open.
+        """
         problems = {"/".join(name): str(error) for name, error in self.plans.problems.items()}
 
         async def sweep(name: AccountName) -> list[CancelAllReport]:
-            symbol = None if pair is None else (await self.markets.instrument(name[0], pair)).symbol
+            symbol = None if pair is None else await self._resting(name[0], pair)
             return await self.orders.cancel_all(venue=name[0], account=name[1], symbol=symbol)
 
         chosen = [name for name in self.accounts if venue in (None, name[0]) and account in (None, name[1])]
         results = await asyncio.gather(*map(sweep, chosen), return_exceptions=True)
         reports: list[CancelAllReport] = []
+        unlisted = dict[str, str]()
         for name, result in zip(chosen, results, strict=True):
-            if isinstance(result, XETradeError):
+            if isinstance(result, UnknownSymbol) and pair is not None and await self._has_none_of(name, pair):
+                unlisted["/".join(name)] = str(result)
+            elif isinstance(result, XETradeError):
                 problems["/".join(name)] = str(result)
             elif isinstance(result, BaseException):
                 raise result
             else:
                 reports += result
+        if not reports:  # nobody lists it: it is misspelled
+            problems |= unlisted
         return reports, await self._out_of_reach(venue, account, pair) | problems
+
+    async def _resting(self, venue: str, pair: str) -> str:
+        """The universal symbol that is meant by `pair`, whether it trades now or not: what rests can be cancelled."""
+        try:
+            return (await self.markets.instrument(venue, pair)).symbol
+        except NotTrading as error:
+            return error.symbol
+
+    async def _has_none_of(self, name: AccountName, pair: str) -> bool:
+        """Whether nothing of a pair can be open in an account: its venue lists none, and no order of ours is of it."""
+        ours = await self.orders.open_orders(venue=name[0], account=name[1])
+        symbols = {*self.markets.on(name[0]), *(order.intent.symbol for order in ours)}
+        return not any(means(pair, symbol) for symbol in symbols)
 
     async def _out_of_reach(self, venue: str | None, account: str | None, pair: str | None) -> dict[str, str]:
         """Accounts that the settings do not name any more, and orders of theirs that may still be open."""
