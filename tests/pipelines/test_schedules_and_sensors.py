@@ -45,10 +45,13 @@ def resources(*names: str, now_ns: int = HOUR.start_ns) -> dict[str, Any]:
     return {name: everything[name] for name in names}
 
 
-def tick(name: str, at: datetime) -> dg.ScheduleExecutionData | Any:
+def tick(name: str, at: datetime, late_s: int = 0) -> dg.ScheduleExecutionData | Any:
+    """A schedule's tick of `at`, evaluated so much later."""
     defs = build_defs()
     with dg.build_schedule_context(
-        scheduled_execution_time=at, resources=resources("capture"), repository_def=defs.get_repository_def()
+        scheduled_execution_time=at,
+        resources=resources("capture", "clock", now_ns=(int(at.timestamp()) + late_s) * NS_PER_S),
+        repository_def=defs.get_repository_def(),
     ) as context:
         return defs.resolve_schedule_def(name).evaluate_tick(context)
 
@@ -77,6 +80,13 @@ def test_shortly_before_each_hour_the_next_one_is_launched_for_every_venue(machi
 def test_the_hour_after_midnight_belongs_to_the_next_day(machine: Path) -> None:
     data = tick("capture_l2_hourly", datetime(2026, 1, 31, 23, 59, tzinfo=UTC))
     assert windows(data)[0] == "binance/2026-02-01T00"
+
+
+def test_ticks_that_the_daemon_missed_launch_no_hour_that_is_over(machine: Path) -> None:
+    missed = datetime(2026, 1, 31, 4, 59, tzinfo=UTC)
+    assert windows(tick("capture_l2_hourly", missed, late_s=3600)) == [f"{venue}/2026-01-31T05" for venue in SYMBOLS]
+    over = tick("capture_l2_hourly", missed, late_s=3600 + 40)
+    assert (over.run_requests, over.skip_message) == ([], "2026-01-31T05 is over, or nearly: it cannot be recorded now")
 
 
 def test_after_each_hour_it_is_compacted_as_a_whole(machine: Path) -> None:

@@ -10,9 +10,9 @@ import dagster as dg
 
 from xetrade_core.clock import NS_PER_S
 from xetrade_pipelines.market_data.jobs import capture_l2, compact_l2, prune_runs
-from xetrade_pipelines.market_data.windows import next_windows, run_request
+from xetrade_pipelines.market_data.windows import next_windows, run_request, startable
 from xetrade_pipelines.partitions import HOUR_NS, VenueHour
-from xetrade_pipelines.resources import CaptureResource
+from xetrade_pipelines.resources import CaptureResource, ClockResource
 
 WHOLE_HOUR = {"ops": {"compact_l2": {"config": {"whole_hour": True}}}}
 NO_VENUES = "no venue has symbols: set venues.<venue>.symbols"
@@ -39,11 +39,16 @@ def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
         "writes only its own hour; the current hour's run ends at the boundary by itself.",
     )
     def capture_l2_hourly(
-        context: dg.ScheduleEvaluationContext, capture: CaptureResource
+        context: dg.ScheduleEvaluationContext, capture: CaptureResource, clock: ClockResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        """One run a venue, so that the two runs of a venue hand over without a lost or doubled row."""
+        """One run a venue, so that the two runs of a venue hand over without a lost or doubled row. Ticks that the
+        daemon missed come later, some at once: for hours that are over they launch nothing.
+        """
         windows = next_windows(capture.venues(), _tick_ns(context))
-        return [run_request(w, f"hourly/{w.window}") for w in windows] or dg.SkipReason(NO_VENUES)
+        if not windows:
+            return dg.SkipReason(NO_VENUES)
+        requests = [run_request(w, f"hourly/{w.window}") for w in startable(windows, clock.wall_ns())]
+        return requests or dg.SkipReason(f"{windows[0].hour} is over, or nearly: it cannot be recorded now")
 
     @dg.schedule(
         job=compact_l2,

@@ -34,8 +34,12 @@ def next_windows(venues: Iterable[str], tick_ns: int) -> list[VenueHour]:
 
 def dead_windows(venues: Iterable[str], now_ns: int, alive: Collection[str]) -> list[VenueHour]:
     """The current hour's windows that nobody records; none in the hour's last seconds. `alive` holds venue ids."""
-    current = [VenueHour.containing(venue, now_ns) for venue in venues]
-    return [w for w in current if w.venue not in alive and w.end_ns - now_ns >= LEAST_REST_S * NS_PER_S]
+    return startable((VenueHour.containing(venue, now_ns) for venue in venues if venue not in alive), now_ns)
+
+
+def startable(windows: Iterable[VenueHour], now_ns: int) -> list[VenueHour]:
+    """Those of `windows` of which enough is left at `now_ns` for a run to be worth starting."""
+    return [window for window in windows if window.end_ns - now_ns >= LEAST_REST_S * NS_PER_S]
 
 
 def settled(hours: Iterable[VenueHour], now_ns: int) -> list[VenueHour]:
