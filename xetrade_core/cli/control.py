@@ -154,7 +154,7 @@ def _show_armed(settings: Settings, *, as_json: bool) -> None:
 
 def halt(
     venue: OneVenueOption = "",
-    pair: Annotated[str, typer.Option("--pair", help="Of one pair of that venue only.")] = "",
+    pair: Annotated[str, typer.Option("--pair", help="Only this pair of that venue.")] = "",
     reducing: Annotated[
         bool, typer.Option("--reducing", help="Let reduce-only orders pass, and keep what is open.")
     ] = False,
@@ -195,7 +195,7 @@ def halt(
 
 def resume_trading(
     venue: OneVenueOption = "",
-    pair: Annotated[str, typer.Option("--pair", help="Of one pair of that venue only.")] = "",
+    pair: Annotated[str, typer.Option("--pair", help="Only this pair of that venue.")] = "",
     by: ByOption = "",
     reason: ReasonOption = "",
     as_json: JsonOption = False,

@@ -34,12 +34,12 @@ def _known(venue: str) -> str:
     return known_venue(venue).id if venue else ""
 
 
-OneVenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.", callback=_known)]
+OneVenueOption = Annotated[str, typer.Option("--venue", help="Only this venue.", callback=_known)]
 AccountOption = Annotated[
     str, typer.Option("--account", help="Account of the settings. Default: the venue's only one, or main.")
 ]
-OneAccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
-OnePairOption = Annotated[str, typer.Option("--pair", help="Of one pair only: BTC-USDT, BTC/USDT:USDT.")]
+OneAccountOption = Annotated[str, typer.Option("--account", help="Only this account.")]
+OnePairOption = Annotated[str, typer.Option("--pair", help="Only this pair: BTC-USDT, BTC/USDT:USDT.")]
 OrderIdOption = Annotated[str, typer.Option("--order-id", help="The order: its client id or the venue's.")]
 ByOption = Annotated[str, typer.Option("--by", help="Who says so. Default: the user of this machine.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for those who read it later.")]

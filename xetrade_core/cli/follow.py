@@ -36,16 +36,16 @@ def follow(
     ] = "",
     reconciling: Annotated[
         str,
-        typer.Option("--reconcile", metavar="start|never|10m", help="When to hold the accounts against the venues."),
+        typer.Option("--reconcile", metavar="start|never|10m", help="When to compare the accounts with the venues."),
     ] = "start",
     as_json: JsonOption = False,
 ) -> None:
     """Follow the accounts' private streams: orders and trades as they happen, into the order store.
 
-    What happened while nobody listened is asked for first, and again after every gap; then the accounts are held
-    against their venues as by `xetrade reconcile`, and what an earlier process left in doubt or half cancelled is gone
-    on with: at the start, and with --reconcile 10m every ten minutes. Beside it `xetrade monitor` shows each fill at
-    once. One line, or with --json one object, for each word of a venue and each difference.
+    First it asks for what happened while nobody listened, as after every gap. Then it compares the accounts with their
+    venues, as `xetrade reconcile` does, and settles what an earlier process left in doubt or half cancelled; with
+    --reconcile 10m it does so every ten minutes. While it runs, `xetrade monitor` shows each fill at once. One line, or
+    with --json one object, is printed for each message of a venue and each difference.
 
     With --dead-man the venue itself cancels every order of the account (Binance's futures: of the symbols at work) if
     this process dies or is cut off; ended by Ctrl-C it leaves them.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: elements of a list (a book's levels) that a table shows
 SHOWN_ELEMENTS = 3
 
-lake_group = typer.Typer(help="What the lake holds, and SQL over it.", no_args_is_help=True)
+lake_group = typer.Typer(help="List what the lake holds, and query it in SQL.", no_args_is_help=True)
 
 
 def _open(lake: str | None) -> Lake:

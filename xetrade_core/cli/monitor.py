@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from xetrade_core.cli.desk import OneAccountOption, OnePairOption, OneVenueOption
 from xetrade_core.cli.options import JsonOption, moment, open_settings, seconds, symbol_fits
 from xetrade_core.cli.output import console, emit_json, emit_text, plain, say
 from xetrade_core.cli.position_table import amount_text, shown
@@ -28,10 +29,7 @@ if TYPE_CHECKING:
     from xetrade_core.settings import Settings
     from xetrade_core.trading.reader import OrderReader
 
-VenueOption = Annotated[str, typer.Option("--venue", help="Of one venue only.")]
-AccountOption = Annotated[str, typer.Option("--account", help="Of one account only.")]
-PairOption = Annotated[str, typer.Option("--pair", help="Of one pair only: BTC-USDT, BTC/USDT:USDT.")]
-StrategyOption = Annotated[str, typer.Option("--strategy", help="Of one strategy only.")]
+StrategyOption = Annotated[str, typer.Option("--strategy", help="Only this strategy.")]
 OrderOption = Annotated[str, typer.Option("--order-id", help="What one order has made: its client id or the venue's.")]
 FlatOption = Annotated[bool, typer.Option("--flat", help="Closed positions too.")]
 StaleOption = Annotated[str, typer.Option("--stale-after", help="Marks older than this are flagged.")]
@@ -52,10 +50,10 @@ class Asked:
 
 
 def position(
-    venue: VenueOption = "",
-    pair: PairOption = "",
+    venue: OneVenueOption = "",
+    pair: OnePairOption = "",
     order_id: OrderOption = "",
-    account: AccountOption = "",
+    account: OneAccountOption = "",
     strategy: StrategyOption = "",
     flat: FlatOption = False,
     stale_after: StaleOption = "60s",
@@ -63,9 +61,9 @@ def position(
     store: StoreOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show positions and what they come to.
+    """Show positions and their profit.
 
-    Out of the fills in the order store: of an order, or of accounts, strategies and pairs; at the venue's mark price
+    From the fills in the order store: of an order, or of accounts, strategies and pairs; at the venue's mark price
     where it states one, else at the middle of bid and ask. Money is in the currency that the contract settles in.
 
     \b
@@ -78,10 +76,10 @@ def position(
 
 
 def monitor(
-    venue: VenueOption = "",
-    pair: PairOption = "",
+    venue: OneVenueOption = "",
+    pair: OnePairOption = "",
     order_id: OrderOption = "",
-    account: AccountOption = "",
+    account: OneAccountOption = "",
     strategy: StrategyOption = "",
     interval: Annotated[
         str, typer.Option("--interval", help="Time between updates; a fill brings one at once.")
@@ -103,11 +101,11 @@ def monitor(
     store: StoreOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Watch positions and what they come to.
+    """Watch positions and their profit.
 
-    As `xetrade position`, again at each interval and whenever a fill comes: from the private streams of the accounts of
-    the settings, or out of the order store. A live table on a terminal, one JSON object a line with --json. With
-    --on-change the books of spot positions are followed, and marks of contracts asked for each second.
+    Shows what `xetrade position` shows, at each interval and whenever a fill comes: from the private streams of the
+    accounts of the settings, or from the order store. A live table on a terminal, one JSON object a line with --json.
+    With --on-change the books of spot positions are followed, and marks of contracts are asked for each second.
 
     A venue that does not answer holds up no other: its rows stay, at its last marks, and it is named.
 

@@ -196,7 +196,7 @@ def dismiss(
 ) -> None:
     """Say that an order in doubt is not on the venue.
 
-    Of orders that need an operator. Look it up there first: its risk is given free, and nobody asks for it any more.
+    Of orders that need an operator. Look it up there first: its risk is released, and nobody asks for it any more.
 
     \b
     xetrade orders dismiss xabc --reason "not in the venue's order history"

@@ -1,4 +1,4 @@
-"""`xetrade reconcile`: the order store held against the venues."""
+"""`xetrade reconcile`: the order store compared with the venues."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reconcile(
     ] = False,
     since: Annotated[str, typer.Option("--since", help="Compare trades of the last 24h, 7d, ... Default: 24h.")] = "",
     grace: Annotated[
-        str, typer.Option("--grace", help="What is younger is under way and no difference. Default: 15s.")
+        str, typer.Option("--grace", help="What is younger is still under way, and no difference.")
     ] = "15s",
     accept: Annotated[
         bool,
@@ -42,11 +42,11 @@ def reconcile(
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Hold the order store against the venues.
+    """Compare the order store with the venues.
 
-    Orders, trades, positions and balances. What a venue's own words explain is recorded: a trade by the venue's id, an
-    order's end. What nothing explains halts its instrument. Exit code 0: all agrees, or was repaired; 1: something
-    needs you, or could not be asked.
+    Orders, trades, positions and balances. A difference that the venue itself explains is recorded: a trade by the
+    venue's id, an order's end. A difference that nothing explains halts trading of its instrument. Exit code 0: all
+    agrees, or was repaired; 1: something needs you, or a venue could not be asked.
 
     \b
     xetrade reconcile

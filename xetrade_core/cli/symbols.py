@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xetrade_core.symbols.changes import Change
     from xetrade_core.symbols.mapping import Mapping
 
-symbols_group = typer.Typer(help="What venues list, what is the same, what changed.", no_args_is_help=True)
+symbols_group = typer.Typer(help="Show what venues list, what is the same, and what changed.", no_args_is_help=True)
 
 CHANGE_COLUMNS = ("exchange", "change", "exchange symbol", "universal", "before", "after")
 FETCHED_COLUMNS = ("exchange", "instruments", "new", "without a symbol", "changes", "problem")

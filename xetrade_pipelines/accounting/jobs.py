@@ -39,9 +39,9 @@ class MonitorConfig(RunConfig):
     min_liquidation_distance: float | None = Field(
         default=None, gt=0, description="Alarm of a mark nearer to the venue's liquidation price (percent of the mark)."
     )
-    venue: str = Field(default="", description="Of one venue only.")
-    account: str = Field(default="", description="Of one account only.")
-    strategy: str = Field(default="", description="Of one strategy only.")
+    venue: str = Field(default="", description="Only this venue.")
+    account: str = Field(default="", description="Only this account.")
+    strategy: str = Field(default="", description="Only this strategy.")
 
 
 @dg.op(name="account_days", out=dg.Out(dg.Nothing))

@@ -1,1 +1,1 @@
-"""Trading operations as jobs: place, cancel, look up, cancel everything, and hold it all against the venues."""
+"""Trading operations as jobs: place, cancel, look up, cancel everything, and compare it all with the venues."""

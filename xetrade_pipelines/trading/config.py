@@ -99,7 +99,7 @@ class StressConfig(RunConfig):
 
 
 class ReconcileConfig(RunConfig):
-    """Which accounts are held against their venues, and how. Left as it is: all of them."""
+    """Which accounts are compared with their venues, and how. Left as it is: all of them."""
 
     venue: str = Field(default="", description="One venue only. Empty: all.")
     account: str = Field(default="", description="One account only. Empty: all.")

@@ -129,7 +129,7 @@ def stress_op(context: dg.OpExecutionContext, config: StressConfig, trading: Tra
 def reconcile_op(
     context: dg.OpExecutionContext, config: ReconcileConfig, trading: TradingResource, lake: LakeResource
 ) -> Iterator[Event | dg.Output[None]]:
-    """Hold the order store against the venues, and keep what was found; fails while something needs a person."""
+    """Compare the order store with the venues, and keep what was found; fails while something needs a person."""
     with one_line():
         found = trading.reconcile(config)
     for row in found.rows():
@@ -226,7 +226,7 @@ stress_test = stressed_venues.to_job(
 )
 reconcile = compared_accounts.to_job(
     name="reconcile",
-    description="Hold orders, trades, positions and balances of every account against its venue. What the venue's own "
+    description="Compare orders, trades, positions and balances of every account with its venue. What the venue's own "
     "words explain is recorded; what nothing explains halts its instrument. The run fails while something is left for "
     "a person.",
     executor_def=dg.in_process_executor,

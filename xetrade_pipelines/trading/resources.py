@@ -108,7 +108,7 @@ class TradingResource(dg.ConfigurableResource[None]):
             raise ConfigError.of("partition", str(day.key), f"the running day, {running.key}: comparisons are of now")
 
     def reconcile(self, wanted: ReconcileConfig) -> Reconciled:
-        """Hold accounts against their venues, repair what the venues explain, halt what nothing does."""
+        """Compare accounts with their venues, repair what the venues explain, halt what nothing does."""
         plan = ReconcilePlan(
             grace_s=wanted.grace_s,
             window_s=wanted.window_s,

@@ -1,4 +1,4 @@
-"""Schedules: when the order store is held against the venues. What runs is in jobs.py; which accounts, in the settings.
+"""Schedules: when the order store is compared with the venues. What runs is in jobs.py; which accounts, in settings.
 
 Stopped until `pipelines.autostart` is set or somebody turns it on in the UI.
 https://docs.dagster.io/guides/automate/schedules
@@ -19,7 +19,7 @@ def schedules(status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
         cron_schedule="*/10 * * * *",
         execution_timezone="UTC",
         default_status=status,
-        description="Hold every account of the settings against its venue.",
+        description="Compare every account of the settings with its venue.",
     )
     def reconcile_often(
         context: dg.ScheduleEvaluationContext, trading: TradingResource
