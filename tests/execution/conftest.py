@@ -60,6 +60,8 @@ keys = [{{key = "rich-key", secret = "rich-secret", passphrase = "rich-pass", wi
         "derive": '["BTC/USDC:USDC"]',
     }.items()
 )
+#: with nonces of its own, for who goes back in time: those of the others have been used there
+SCENARIO += "[venues.max.accounts.earlier]\n"
 Open = Callable[..., AccountClient]
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
-from tests.execution.conftest import MAIN, Open
+from tests.execution.conftest import MAIN, Open, key_of
 from tests.execution.test_cards import Card, Subject
 from tests.support.recordings import recording
 from tests.support.sim import Sim
@@ -143,6 +143,7 @@ def test_a_nonce_that_was_used_leaves_an_order_unknown_as_the_first_to_use_it_ma
 async def test_a_wrong_clock_is_measured_and_a_clock_that_jumps_is_measured_again(opened: Open, sim: Sim) -> None:
     sim.begin(venue="max", kind="clock", offset_s=90)
     subject = Subject(CARD, opened, sim)
+    subject.client = opened("max", "earlier", key_of("max", "sim-earlier-key", "sim-earlier-secret"))
     assert await subject.client.balances()
     sim.clear()
     sim.begin(venue="max", kind="clock", offset_s=-45)
