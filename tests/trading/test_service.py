@@ -35,6 +35,7 @@ from xetrade_core.model.orders import Order, OrderReport, OrderState, OrderType,
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.client_ids import client_order_id
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
+from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.rebuild import rebuild
 from xetrade_core.trading.requests import Rounding
 from xetrade_core.trading.service import OrderService
@@ -614,6 +615,67 @@ def test_a_change_that_was_made_unheard_is_not_refused_because_it_changes_nothin
     assert world.double.calls.count("amend") == 2
     assert (there.amount, there.price) == (D("0.02"), D(49_000))
     assert (order.amount, order.price, order.amending) == (there.amount, there.price, False)
+
+
+def changed_late(world: World) -> None:
+    """The venue has what was asked for, and the store knows."""
+    world.clock.continue_after_s(60)
+    order = stored(world)
+    [there] = world.double.of(order.client_id)
+    assert (there.amount, there.price) == (D("0.02"), D(49_000))
+    assert (order.amount, order.price, order.amending) == (there.amount, there.price, False)
+
+
+@pytest.mark.parametrize("repeated", [Fault.REFUSED, Fault.LOST])
+def test_a_change_that_lands_after_its_repetition_was_refused_or_lost_is_waited_for(
+    tmp_path: Path, repeated: Fault
+) -> None:
+    """Nobody would ask again before the next reconciliation."""
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND)
+    world.policy = Policy(cancel_again_s=2)
+    world.fail("amend", Fault.LATE, repeated, *[Fault.LOST] * 20)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        await service.amend(order.client_id, amount=D("0.02"), price=D(49_000))
+        await service.settled()
+
+    world.run(program)
+    changed_late(world)
+
+
+def test_a_change_of_a_process_that_died_is_waited_for_though_its_repetition_is_refused(tmp_path: Path) -> None:
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND)
+    world.policy = Policy(patience_s=2)
+    world.fail("amend", Fault.LATE, Fault.REFUSED)
+
+    async def die(service: OrderService) -> None:
+        order = await place(service)
+        assert (await service.amend(order.client_id, amount=D("0.02"), price=D(49_000))).amending
+
+    async def go_on(service: OrderService) -> None:
+        await service.resume()
+        await service.settled()
+
+    world.run(die)
+    world.run(go_on)
+    assert world.double.calls.count("amend") == 2
+    changed_late(world)
+
+
+def test_a_change_of_which_nothing_is_heard_is_given_up_once_none_can_land_any_more(tmp_path: Path) -> None:
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND)
+    world.fail("amend", *[Fault.LOST] * 100)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        assert (await service.amend(order.client_id, amount=D("0.02"), price=D(49_000))).amending
+        await service.settled()
+
+    world.run(program)
+    order, [there] = stored(world), world.double.orders
+    assert (order.amount, order.price, order.amending) == (there.amount, there.price, False)
+    assert order.reason == "the venue did not change it"
 
 
 def test_a_change_that_the_venue_refuses_leaves_the_order_as_it_was(tmp_path: Path) -> None:

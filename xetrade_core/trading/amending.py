@@ -33,30 +33,50 @@ async def amend(driver: Driver) -> None:
     """Send the amendment, which says the new total and so may be sent again, then read the order unless it is told.
 
     A refusal counts once the order was read, too: an amendment that was made before, by a call of which nobody heard,
-    is refused when it comes again, as it changes nothing.
+    is refused when it comes again, as it changes nothing. While such a call may still be under way the order is asked
+    for and no refusal counts: the venue may take it afterwards, and nobody would ask again.
     """
-    order, account = driver.order, driver.desk.account_of(driver.order)
-    driver.amending_ns = driver.amending_ns or driver.now_ns
-    if driver.since_s(driver.amended_ns) >= driver.desk.policy.cancel_again_s:
-        driver.amended_ns = driver.now_ns
-        reply = await driver.desk.call(account.execution.amend(OrderRef.of(order), amended_intent(order)))
-        found = classify(account.venue, reply)
-        driver.amend_refusal = found if found.outcome is Outcome.REFUSED else None
-        if found.outcome is Outcome.TAKEN and found.report is not None and await _settled_by(driver, found.report):
-            return
+    policy = driver.desk.policy
+    if driver.amending_ns is None:
+        driver.amending_ns = driver.now_ns
+        driver.amend_unheard_ns = None if driver.amendment_is_ours else driver.now_ns
+    if _is_due(driver) and await _send(driver):
+        return
     answer = await driver.find()
-    if answer is None and driver.asked.counts(driver, driver.amending_ns, driver.desk.policy.grace_s):
+    if answer is None and driver.asked.counts(driver, driver.amending_ns, policy.grace_s):
         await driver.vanished()
         return
     if isinstance(answer, OrderReport) and await _settled_by(driver, answer):
         return
     refusal = driver.amend_refusal
-    if refusal is None and driver.since_s(driver.amending_ns) >= driver.desk.policy.abandoned_s:
+    if refusal is None and driver.since_s(driver.amending_ns) >= policy.abandoned_s:
         refusal = Classified(Outcome.REFUSED, reason="the venue did not change it")
-    if isinstance(answer, OrderReport) and refusal is not None:
+    none_can_land = driver.since_s(driver.amend_unheard_ns) >= policy.abandoned_s
+    if isinstance(answer, OrderReport) and refusal is not None and none_can_land:
         await settle(driver, EventKind.AMEND_REFUSED, refusal)
         return
     await driver.asked.pause(driver)
+
+
+def _is_due(driver: Driver) -> bool:
+    """Whether to send it (again): not once it was refused, and not for ever where nobody hears what comes of it."""
+    policy = driver.desk.policy
+    if driver.amend_refusal is not None or driver.since_s(driver.amended_ns) < policy.cancel_again_s:
+        return False
+    return driver.amend_unheard_ns is None or driver.since_s(driver.amending_ns) < policy.abandoned_s
+
+
+async def _send(driver: Driver) -> bool:
+    """Send it; whether the reply settles it."""
+    order, account = driver.order, driver.desk.account_of(driver.order)
+    driver.amended_ns = sent_ns = driver.now_ns
+    reply = await driver.desk.call(account.execution.amend(OrderRef.of(order), amended_intent(order)))
+    found = classify(account.venue, reply)
+    if found.outcome is Outcome.REFUSED:
+        driver.amend_refusal = found
+    elif found.outcome is not Outcome.UNSENT:
+        driver.amend_unheard_ns = sent_ns
+    return found.outcome is Outcome.TAKEN and found.report is not None and await _settled_by(driver, found.report)
 
 
 async def stay(driver: Driver) -> None:
@@ -102,4 +122,5 @@ async def _settled_by(driver: Driver, report: OrderReport) -> bool:
 
 def _forget(driver: Driver) -> None:
     """What this process has tried is over."""
-    driver.amended_ns = driver.amending_ns = driver.amend_refusal = None
+    driver.amended_ns = driver.amending_ns = driver.amend_refusal = driver.amend_unheard_ns = None
+    driver.amendment_is_ours = False

@@ -42,6 +42,8 @@ class Driver:
         self.amending_ns: int | None = None  # since when this process tries
         self.amended_ns: int | None = None  # when it last sent the amendment
         self.amend_refusal: Classified | None = None  # what the venue said to that, if it refused
+        self.amend_unheard_ns: int | None = None  # when an amendment was last sent of which nobody knows what came
+        self.amendment_is_ours = False  # asked for here: no other process can have sent it
         self.answered = False
         self.not_before_ns: int | None = None
         self.attempts = 0

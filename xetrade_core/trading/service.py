@@ -136,6 +136,7 @@ class OrderService:
             raise denial_or_order.to_error(client_id)
         driver = self._drive(denial_or_order)
         assert driver is not None
+        driver.amendment_is_ours = True
         order = await driver.until(lambda one: not one.amending)
         if order.amending:
             return order
