@@ -115,8 +115,11 @@ def test_a_file_is_imported_by_its_stated_zone(cli: Cli, tmp_path: Path) -> None
         (("--venue", "okx", "--pair", "BTC-USDT", "--history", "long"), "--history = 'long'"),
         (("backfill", "--venues", "okx", "--pairs", ",", "--since", "2024-01-01"), "name at least one pair"),
         (("backfill", "--venues", "okx", "--pairs", "BTC-USDT", "--since", "2099-01-01"), "must be after --since"),
+        (("backfill", "--venues", "okx", "--pairs", "BTC-USDT", "--since", "0001-01-01"), "--since = '0001-01-01'"),
         (("backfill", "--venues", "max", "--pairs", "BTC-USDT"), "MAX has no funding"),
         (("import", "nothing.csv", "--venue", "okx", "--pair", "BTC/USDT:USDT"), "cannot read nothing.csv"),
+        (("import", "nothing.csv", "--venue", "okx", "--pair", "BTC/USDT"), "--pair = 'BTC/USDT' is not valid: a"),
+        (("import", "nothing.csv", "--venue", "okx", "--pair", "BTC/USDT:USDT-261225"), "such as BTC/USDT:USDT"),
         (("import", "nothing.csv", "--venue", "O K", "--pair", "BTC/USDT:USDT"), "--venue = 'O K'"),
     ],
 )

@@ -149,6 +149,8 @@ def test_a_foreign_file_is_passed_over(answer: Run, tmp_path: Path) -> None:
         (("compact", "--venue", "nasdaq"), "unknown venue 'nasdaq'"),
         (("quality", "--venue", "nasdaq"), "unknown venue 'nasdaq'"),
         (("quality", "--hour", "yesterday"), "--hour = 'yesterday'"),
+        (("quality", "--from", "0001-01-01T00:00+14:00"), "--from = '0001-01-01T00:00+14:00'"),
+        (("l2", "--venue", "okx", "--pair", "BTC-USDT", "--at", "0001-01-01"), "from 1970 to 2261"),
         (("quality", "--from", "2023-11-15", "--to", "2023-11-14"), "must be after --from"),
     ],
     ids=lambda value: " ".join(value)[-40:] if isinstance(value, tuple) else None,

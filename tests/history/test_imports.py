@@ -37,6 +37,12 @@ def test_times_without_a_zone_are_refused_and_the_zones_that_fit_are_named() -> 
         read_fundings(path, "binanceusdm", SYMBOL, "UTC")
 
 
+def test_the_first_line_without_a_zone_is_the_one_that_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "X,2024-01-01T00:00:00Z,0.0001", "X,2024-01-01 08:00:00,0.0001")
+    with pytest.raises(ConfigError, match="such as 2024-01-01 08:00:00 in line 3"):
+        read_fundings(path, "okx", SYMBOL, None)
+
+
 @pytest.mark.recordings
 def test_a_real_history_gives_the_apr_series_of_an_independent_computation(store: ObjectStore) -> None:
     path = recording(BINANCE)
@@ -81,6 +87,8 @@ def test_times_that_name_their_zone_need_none(tmp_path: Path) -> None:
     ("line", "says"),
     [
         ("X,yesterday,0.0001", "line 2: time = 'yesterday' is not valid"),
+        ("X,9999999999999,0.0001", "line 2: time = '9999999999999' is not valid: .* from 1970 to 2261"),
+        ("X,0001-01-01T00:00:00+14:00,0.0001", "line 2: time = .* from 1970 to 2261"),
         ("X,2024-01-01T00:00:00Z,much", "line 2: rate = 'much' is not valid"),
         ("X,2024-01-01T00:00:00Z,nan", "line 2: rate = 'nan' is not valid"),
         ("X,2024-01-01T00:00:00Z,7", "line 2: rate = '7' is not valid"),

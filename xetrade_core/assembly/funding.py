@@ -85,7 +85,10 @@ def _may_be_perpetual(text: str, venue: str) -> bool:
     """Whether a person can mean a perpetual by it: everything but the universal symbol of something else."""
     if "/" not in text:
         return True
-    parts = SymbolParts.parse(text, venue)
+    return _is_perpetual(SymbolParts.parse(text, venue))
+
+
+def _is_perpetual(parts: SymbolParts) -> bool:
     return parts.settle is not None and parts.expiry is None
 
 
@@ -223,7 +226,8 @@ def import_funding(
     """
     if not re.fullmatch(r"[a-z0-9]+", venue):
         raise ConfigError.of("--venue", venue, "an id such as okx: small letters and digits")
-    SymbolParts.parse(symbol, venue)
+    if not _is_perpetual(SymbolParts.parse(symbol, venue)):
+        raise ConfigError.of("--pair", symbol, "a perpetual, as only they are funded, such as BTC/USDT:USDT")
     known = next((one for one in all_venues() if one.id == venue), None)
     if known is not None and known.funding is None:
         raise NotSupported(f"{known.name} has no funding: it lists no perpetual contracts")

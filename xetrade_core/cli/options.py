@@ -21,6 +21,7 @@ MOST_LEVELS = 5000
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.05, 3600.0  # as in the settings
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _LONGEST_S = 3650 * 86_400.0
+_YEARS = range(1970, 2262)  # nanoseconds since 1970 end within 2262
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -85,10 +86,13 @@ def interval_seconds(text: str | None) -> float | None:
 
 def instant_ns(text: str, name: str) -> int:
     """A time in ISO 8601, UTC where it names no zone (`2026-11-20T13`, `2026-11-20 13:05:00`), as nanoseconds."""
+    allowed = "a UTC time such as 2026-11-20T13 or 2026-11-20T13:05:00"
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ConfigError.of(name, text, "a UTC time such as 2026-11-20T13 or 2026-11-20T13:05:00") from None
+        raise ConfigError.of(name, text, allowed) from None
+    if moment.year not in _YEARS:
+        raise ConfigError.of(name, text, f"{allowed}, from {_YEARS[0]} to {_YEARS[-1]}")
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (elapsed.days * 86_400 + elapsed.seconds) * NS_PER_S + elapsed.microseconds * 1000

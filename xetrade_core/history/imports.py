@@ -32,6 +32,7 @@ _RATE_NAMES = ("funding rate", "funding_rate", "fundingrate", "rate")
 _OFFSET = re.compile(r"(?:UTC)?([+-])(\d{1,2})(?::?(\d{2}))?")
 _ZONES_TRIED = range(-12, 15)
 _HOUR_NS = 3600 * NS_PER_S
+_YEARS = range(1970, 2262)  # nanoseconds since 1970 end within 2262
 _ON_GRID = 0.99  # of the rows: a venue may have been late once
 
 
@@ -75,10 +76,11 @@ def read_fundings(path: Path, venue: str, symbol: str, zone: str | None) -> list
     """The fundings of a CSV file, in its order. Raises ConfigError; see `import_fundings`."""
     lines = _lines(path)
     stated = None if zone is None else zone_of(zone)
-    naive = [line.when for line in lines if line.when.tzinfo is None]
+    without = [line for line in lines if line.when.tzinfo is None]
+    naive = [line.when for line in without]
     if naive and stated is None:
         raise ConfigError(
-            f"{path.name}: its times name no zone, such as {naive[0]:%F %T} in line {lines[0].number}: say with "
+            f"{path.name}: its times name no zone, such as {naive[0]:%F %T} in line {without[0].number}: say with "
             f"--timezone what they are in; {_fitting(naive)}"
         )
     rates = [FundingRate(venue, symbol, _utc_ns(line.when, stated), line.rate) for line in lines]
@@ -140,14 +142,19 @@ def _column(path: Path, header: Sequence[str], known: Sequence[str]) -> int:
 
 def _when(path: Path, number: int, text: str) -> datetime:
     stripped = text.strip()
-    if re.fullmatch(r"\d{10}|\d{13}", stripped):
-        return datetime.fromtimestamp(int(stripped[:10]), UTC)
     try:
-        return datetime.fromisoformat(stripped)
+        if re.fullmatch(r"\d{10}|\d{13}", stripped):
+            when = datetime.fromtimestamp(int(stripped[:10]), UTC)
+        else:
+            when = datetime.fromisoformat(stripped)
     except ValueError:
+        when = None
+    if when is None or when.year not in _YEARS:
         raise ConfigError(
-            f"{path.name} line {number}: time = {text!r} is not valid: ISO 8601, or seconds or ms since 1970"
-        ) from None
+            f"{path.name} line {number}: time = {text!r} is not valid: ISO 8601, or seconds or ms since 1970, "
+            f"from {_YEARS[0]} to {_YEARS[-1]}"
+        )
+    return when
 
 
 def _rate(path: Path, number: int, text: str) -> float:
