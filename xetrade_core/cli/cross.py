@@ -198,14 +198,14 @@ def show(key: KeyArgument, as_json: JsonOption = False) -> None:
     told = cross_told(open_settings(), key)
     _show(told, as_json=as_json)
     if not as_json:
-        said = told.as_dict()
+        tables = told.tables
         for title, name in (
             ("orders", "orders"),
             ("fills", "fills"),
             ("ledger of residuals", "residuals"),
             ("history", "events"),
         ):
-            show_rows(title, said[name])  # type: ignore[arg-type]
+            show_rows(title, tables[name])
 
 
 @cross_app.command(name="settle")
@@ -277,17 +277,16 @@ def _show_plan(plan: Plan, key: str, *, as_json: bool) -> None:
 
 
 def _show(told: SagaTold, *, as_json: bool) -> None:
-    said = told.as_dict()
     if as_json:
-        emit_json(said)
+        emit_json(told.as_dict())
         return
-    row = told.row
-    show_rows(f"{row['key']}: {row['state']}", said["legs"])  # type: ignore[arg-type]
+    row, tables = told.row, told.tables
+    show_rows(f"{row['key']}: {row['state']}", tables["legs"])
     rest = f", traded back {row['unwound']}" if row["unwound"] != "0" else ""
     emit_text(f"filled {row['filled']} {row['base']}, hedged {row['hedged']}{rest}, unhedged {row['unhedged']}")
     if row["result"] is not None:
         emit_text(f"result {row['result']} {row['quote']} without fees")
-    for fee in said["fees"]:  # type: ignore[attr-defined]
+    for fee in tables["fees"]:
         emit_text(f"fees on {fee['venue']}: {fee['fee']} {fee['currency']}")
     if row["reason"]:
         emit_text(f"because: {row['reason']}")

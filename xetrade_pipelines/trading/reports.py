@@ -73,15 +73,15 @@ def order_metadata(told: OrderTold) -> Metadata:
 
 def cross_metadata(told: SagaTold, beside: CrossOverview) -> Metadata:
     """A cross-venue order: where it stands, its legs, orders and history; the newest of all, and the ledger."""
-    row, said = told.row, told.as_dict()
+    row, tables = told.row, told.tables
     named = {
         name: dg.MetadataValue.text(str(row[name] if row[name] is not None else "-"))
         for name in ("key", "state", "filled", "hedged", "unwound", "unhedged", "result", "reason")
     }
     return {
         **named,
-        **{name: markdown_table(said[name]) for name in ("legs", "orders", "fills", "fees")},  # type: ignore[arg-type]
-        "history": markdown_table(said["events"]),  # type: ignore[arg-type]
+        **{name: markdown_table(tables[name]) for name in ("legs", "orders", "fills", "fees")},
+        "history": markdown_table(tables["events"]),
         "residuals": markdown_table(beside.residuals),
         "unhedged in all": markdown_table([{"currency": name, "amount": left} for name, left in beside.totals.items()]),
         "newest cross orders": markdown_table(beside.sagas),

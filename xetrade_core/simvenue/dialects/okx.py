@@ -203,12 +203,13 @@ class Okx(Dialect):
             self._apply(session, operation.op, argument)
 
     def _private(self, stream: OkxStream, session: Session, operation: _Operation) -> None:
+        done: dict[str, object]
         for argument in operation.args:
             if operation.op == "login":
                 wrong, done = stream.login(session, argument), {"event": "login", "code": "0", "msg": ""}
             elif operation.op in ("subscribe", "unsubscribe"):
                 wrong = stream.subscribe(session, argument, leave=operation.op == "unsubscribe")
-                done = {"event": operation.op, "arg": argument}  # type: ignore[dict-item]
+                done = {"event": operation.op, "arg": argument}
             else:
                 wrong, done = ("60012", f"Invalid request: {operation.op}"), {}
             if wrong is None:

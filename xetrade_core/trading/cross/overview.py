@@ -205,18 +205,22 @@ class SagaTold:
             return f"cross order {key} left {self.row['unhedged']} {self.row['base']} unhedged{why}"
         return f"cross order {key} is not hedged: it {_ENDS[saga.state]}{why}"
 
-    def as_dict(self) -> dict[str, object]:
-        """All of it, for JSON."""
+    @property
+    def tables(self) -> dict[str, list[Row]]:
+        """The rows of what it is made of: legs, orders, fills, fees, residuals and events."""
         return {
-            **self.row,
             "legs": leg_rows(self.saga, self.orders.values()),
             "orders": order_rows(self.saga, self.orders),
             "fills": fill_rows(self.saga, self.fills),
             "fees": fee_rows(self.fills),
             "residuals": residual_rows(self.residuals),
-            "plan": plan_row(self.saga.plan, self.saga.key) | {"legs": plan_rows(self.saga.plan)},
             "events": history(self.events),
         }
+
+    def as_dict(self) -> dict[str, object]:
+        """All of it, for JSON."""
+        plan = plan_row(self.saga.plan, self.saga.key) | {"legs": plan_rows(self.saga.plan)}
+        return {**self.row, **self.tables, "plan": plan}
 
 
 def _planned(name: str, leg: Leg, limit: Decimal | None) -> Row:
