@@ -31,10 +31,12 @@ from xetrade_core.errors import (
     UnknownOrder,
 )
 from xetrade_core.model.order_events import ControlEvent, ControlKind, TradingState
-from xetrade_core.model.orders import Order, OrderReport, OrderState, OrderType, ReportStatus, Side, TimeInForce
+from xetrade_core.model.orders import Intent, Order, OrderReport, OrderState, OrderType, ReportStatus, Side, TimeInForce
 from xetrade_core.telemetry import add_alarm_sink
 from xetrade_core.trading.client_ids import client_order_id
+from xetrade_core.trading.execution import OrderRef
 from xetrade_core.trading.limits import Limits, RiskLimits, Scope, ScopeKind
+from xetrade_core.trading.overview import order_row
 from xetrade_core.trading.policy import Policy
 from xetrade_core.trading.rebuild import rebuild
 from xetrade_core.trading.requests import Rounding
@@ -678,6 +680,29 @@ def test_a_change_of_which_nothing_is_heard_is_given_up_once_none_can_land_any_m
     assert order.reason == "the venue did not change it"
 
 
+def test_a_change_that_ends_the_order_is_told_as_what_it_came_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Binance's futures cancel a post-only order that is moved to where it would take: nobody did so first."""
+    world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND)
+
+    async def ends_it(ref: OrderRef, amended: Intent) -> OrderReport:
+        [there] = world.double.orders
+        there.status = ReportStatus.CANCELED
+        return there.report()
+
+    monkeypatch.setattr(world.double, "amend", ends_it)
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        with pytest.raises(AmendRefused, match="it is canceled now"):
+            await service.amend(order.client_id, price=D(70_000))
+        await service.settled()
+
+    world.run(program)
+    assert (stored(world).state, stored(world).amending) == (OrderState.CANCELED, False)
+
+
 def test_a_change_that_the_venue_refuses_leaves_the_order_as_it_was(tmp_path: Path) -> None:
     world = World(tmp_path, Uniqueness.OPEN_ORDERS, Capability.AMEND)
     world.fail("amend", Fault.REFUSED)
@@ -803,6 +828,20 @@ def test_a_cancel_of_an_order_that_was_replaced_is_one_of_what_has_taken_its_pla
 
     world.run(program)
     assert [one.status for one in world.double.orders] == [ReportStatus.CANCELED] * 3
+
+
+def test_a_change_of_an_order_that_was_replaced_names_what_has_taken_its_place(world: World) -> None:
+    """It is not passed on: a total quantity of the first counts what it had filled, one of the next does not."""
+
+    async def program(service: OrderService) -> None:
+        order = await place(service)
+        new = await service.amend(order.client_id, price=D(49_000))
+        with pytest.raises(AmendRefused, match=f"it was replaced by {new.client_id}"):
+            await service.amend(order.client_id, price=D(48_000))
+        assert order_row(await service.status(order.client_id))["replaced_by"] == new.client_id
+        assert order_row(new)["replaces"] == order.client_id
+
+    world.run(program)
 
 
 def test_a_cancel_that_comes_between_the_successor_and_the_end_of_the_change_leaves_nothing_there(

@@ -97,7 +97,7 @@ def show_orders(title: str, orders: list[Order], *, as_json: bool, one: bool = F
     if as_json:
         emit_json(rows[0] if one else rows)
         return
-    columns = [*COLUMNS, "reason"] if any(row["reason"] for row in rows) else list(COLUMNS)
+    columns = [*COLUMNS, *(name for name in ("replaced_by", "reason") if any(row[name] for row in rows))]
     cells = [[row[name] for name in columns] for row in rows]
     if has_room(columns, cells):
         emit_table(title, [name.replace("_", " ") for name in columns], cells)
@@ -114,6 +114,7 @@ def _short(row: Mapping[str, object]) -> tuple[str, str, str]:
         f"{row['pair']} on {row['venue']}/{row['account']}",
         f"order {row['order_id']}" if row["order_id"] else "",
         f"filled {row['filled']}{average}",
+        f"replaced by {row['replaced_by']}" if row["replaced_by"] else "",
         str(row["reason"] or ""),
     ]
     return str(row["client_id"]), str(row["state"]), "\n".join(filter(None, said))

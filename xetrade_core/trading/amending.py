@@ -90,7 +90,9 @@ async def replace(driver: Driver) -> None:
     order = driver.order
     left = (order.next_amount or order.amount) - order.filled
     if order.successor is None or order.state is not OrderState.CANCELED or left <= 0:
-        ended = Classified(Outcome.REFUSED, reason=f"it was {order.state.value} first")
+        in_place = order.successor is None  # then it may be what the change itself has led to
+        told = f"it is {order.state.value} now" if in_place else f"it was {order.state.value} first"
+        ended = Classified(Outcome.REFUSED, reason=told)
         await settle(driver, EventKind.AMEND_REFUSED, ended)
         return
     changes = {"client_id": order.successor, "created_ns": driver.now_ns, "replaces": order.client_id, "amount": left}

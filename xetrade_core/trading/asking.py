@@ -130,8 +130,7 @@ def request_amendment(
     """Commit that a change is wanted, if risk allows the order as it would be. Raises UnknownOrder, AmendRefused."""
     order = known(transaction, client_id)
     if order.amending or order.cancel_requested or order.state not in (OrderState.OPEN, OrderState.PARTIALLY_FILLED):
-        state = "being changed" if order.amending else order.state.value
-        raise AmendRefused(client_id, None, f"it is {state}: only an order that rests can be changed")
+        raise AmendRefused(client_id, None, _why_fixed(order))
     denial = transaction.check_amendment(order, event, venue_reduces=venue_reduces)
     if denial is not None:
         return denial
@@ -139,6 +138,15 @@ def request_amendment(
     if event.successor is not None:
         order = transaction.append(client_id, OrderEvent(kind=EventKind.CANCEL_REQUESTED, at_ns=event.at_ns)).order
     return order
+
+
+def _why_fixed(order: Order) -> str:
+    """Why an order cannot be changed. Of one that was replaced not what took its place is: a total quantity of the one
+    counts what had filled, of the other it does not."""
+    if order.successor is not None and not order.amending:
+        return f"it was replaced by {order.successor}, which is what can be changed, for what was left of it"
+    state = "being changed" if order.amending else order.state.value
+    return f"it is {state}: only an order that rests can be changed"
 
 
 def known(transaction: Transaction, client_id: str) -> Order:

@@ -45,6 +45,8 @@ def order_row(order: Order) -> Row:
         "created": instant(intent.created_ns),
         "updated": instant(order.updated_ns),
         "expires": instant(intent.expires_ns),
+        "replaces": intent.replaces,
+        "replaced_by": None if order.amending else order.successor,
         "code": order.code,
         "reason": order.reason,
     }
