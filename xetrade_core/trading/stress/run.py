@@ -197,6 +197,7 @@ async def stress(
                 sorted(symbols[place]),
                 [order for order in known.values() if (order.intent.venue, order.intent.account) == place],
                 start_ns - 5 * NS_PER_S,
+                clock,
             )
             for place in sorted(symbols)
         )
