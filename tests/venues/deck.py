@@ -38,7 +38,7 @@ def card(number: int, title: str, venues: Sequence[str] = VENUES) -> Callable[[P
             if error is not None:
                 raise error
 
-        test.__name__ = test.__qualname__ = play.__name__  # type: ignore[attr-defined]
+        test.__name__ = test.__qualname__ = play.__name__
         test.__doc__ = f"Card {number}: {title}."
         test.__module__ = play.__module__
         return test

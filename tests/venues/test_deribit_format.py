@@ -73,7 +73,7 @@ def test_spot_is_read_and_what_is_not_active_is_halted() -> None:
 def test_combos_are_left_out() -> None:
     body = {"result": [{"instrument_name": "BTC-FS-19MAY26_PERP", "kind": "future_combo", "base_currency": "BTC"}]}
     row = {"quote_currency": "USD", "tick_size": 0.5, "min_trade_amount": 10.0, "is_active": True}
-    body["result"][0] |= row  # type: ignore[operator]
+    body["result"][0] |= row
     assert CODEC.parse(json.dumps(body).encode()) == []
 
 
