@@ -252,6 +252,21 @@ def test_the_lake_reads_and_queries_them_by_symbol(store: ObjectStore) -> None:
     assert (held.venue, held.symbol, held.rows, held.hours) == ("", "BTC/USDT", 30, 1)
 
 
+def test_years_of_them_are_listed_once_and_no_hour_is_asked_for(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "binance", snapshot_rows(range(30)))
+    make_best_quotes(store, HOUR, LIMIT_S)
+    asked: list[str] = []
+    listing, stat = store.list, store.stat
+    monkeypatch.setattr(store, "list", lambda prefix: asked.append(prefix) or listing(prefix))
+    monkeypatch.setattr(store, "stat", lambda key: asked.append(key) or stat(key))
+    assert Lake(store).read_best(SYMBOL, "2020-01-01", "2027-01-01").num_rows == 30
+    [listed, *others] = asked
+    assert listed == "best_quotes/symbol=BTC-USDT/"
+    assert len(others) <= 1  # a store may look at the file that it opens
+
+
 def rows_crossed(lake: Lake) -> int:
     rows = lake.read_best("BTC/USDT", HOUR, HOUR + 60 * NS_PER_S)
     return int(np.sum(rows.column("bid_price").to_numpy() > rows.column("ask_price").to_numpy()))

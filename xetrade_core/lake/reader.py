@@ -30,7 +30,7 @@ from xetrade_core.lake.layout import (
     hours_between,
     parse_part_key,
     parse_segment_key,
-    symbol_hour_key,
+    parse_symbol_hour_key,
     symbol_prefix,
     venue_prefix,
 )
@@ -46,7 +46,7 @@ from xetrade_core.lake.schemas import (
     L2_SNAPSHOTS,
 )
 from xetrade_core.lake.store import ObjectStore, S3Options, open_store
-from xetrade_core.model.instruments import slug_symbol
+from xetrade_core.model.instruments import slug_symbol, symbol_slug
 
 if TYPE_CHECKING:
     import duckdb
@@ -115,9 +115,9 @@ class Lake:
         first, last = _range(start, end)
         chosen = _chosen(BEST_QUOTES, columns)
         needed = list(dict.fromkeys([*chosen, "timestamp"]))
-        keys = [symbol_hour_key(BEST_QUOTES.name, symbol, hour) for hour in hours_between(first, last)]
+        by_hour = self._by_hour(f"{BEST_QUOTES.name}/symbol={symbol_slug(symbol)}/", hours_between(first, last))
+        held = [key for hour in sorted(by_hour) for key in by_hour[hour]]
         with ThreadPoolExecutor(_READERS) as pool:
-            held = [key for key, info in zip(keys, pool.map(self.store.stat, keys), strict=True) if info is not None]
             tables = list(pool.map(lambda key: self._read_file(key, needed), held))
         table = pa.concat_tables(tables) if tables else BEST_QUOTES.empty().select(needed)
         return _as(_within(BEST_QUOTES, table, "timestamp", (first, last)).select(chosen), as_)
@@ -164,8 +164,8 @@ class Lake:
         hours = hours_between(first, last)
         for attempt in range(1, _ATTEMPTS + 1):
             # Segments are looked for before files: what compaction moves meanwhile is then seen twice, never missed.
-            loose = self._by_hour(segments, venue, None, hours) if segments is not None else {}
-            parts = self._by_hour(dataset, venue, symbol, hours)
+            loose = self._by_hour(venue_prefix(segments.name, venue), hours) if segments is not None else {}
+            parts = self._by_hour(symbol_prefix(dataset.name, venue, symbol), hours)
             wanted = sorted({*loose, *parts})
 
             def read(hour: int, loose: dict[int, list[str]] = loose, parts: dict[int, list[str]] = parts) -> pa.Table:
@@ -214,9 +214,8 @@ class Lake:
             table = parquet.read(file, f"{self.store.uri}/{key}", columns, filters)
         return table.replace_schema_metadata(None)
 
-    def _by_hour(self, dataset: Dataset, venue: str, symbol: str | None, hours: range) -> dict[int, list[str]]:
-        """Keys of the dataset's objects by hour."""
-        prefix = symbol_prefix(dataset.name, venue, symbol) if symbol is not None else venue_prefix(dataset.name, venue)
+    def _by_hour(self, prefix: str, hours: range) -> dict[int, list[str]]:
+        """Keys of the objects below `prefix`, which ends before the date, by hour."""
         keys: dict[int, list[str]] = {}
         for scope in _scopes(hours):
             for info in self.store.list(f"{prefix}{scope}"):
@@ -282,7 +281,7 @@ def _scopes(hours: range) -> Iterator[str]:
 
 
 def _hour_of(key: str) -> int | None:
-    for parse in (parse_part_key, parse_segment_key):
+    for parse in (parse_part_key, parse_segment_key, parse_symbol_hour_key):
         try:
             return parse(key).hour_ns
         except (LakeError, ConfigError):
