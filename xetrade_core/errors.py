@@ -167,6 +167,13 @@ class OrderExpired(OrderError):
         self.reason = reason
 
 
+class OrderWithdrawn(OrderError):
+    """Somebody cancelled it while it waited here; it never was on the venue."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"order {client_id} was canceled before it was sent: nothing is on the venue", client_id)
+
+
 class RiskDenied(OrderError):
     """Our own risk check refused it before it was sent: what `limit` would come to, and what is allowed."""
 

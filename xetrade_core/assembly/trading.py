@@ -26,7 +26,15 @@ from xetrade_core.assembly.preview import Preview
 from xetrade_core.assembly.waiting import until_asked
 from xetrade_core.capture.undisturbed import YOUNG_OF_ORDERS, undisturbed
 from xetrade_core.clock import NS_PER_S, Clock
-from xetrade_core.errors import ConfigError, NotTrading, UnknownOrder, UnknownSymbol, VenueUnavailable, XETradeError
+from xetrade_core.errors import (
+    ConfigError,
+    NotTrading,
+    OrderWithdrawn,
+    UnknownOrder,
+    UnknownSymbol,
+    VenueUnavailable,
+    XETradeError,
+)
 from xetrade_core.execution.clients import AccountClient, open_execution
 from xetrade_core.market_data.marks import Instrumented
 from xetrade_core.model.orders import Order, OrderReport, OrderState
@@ -97,8 +105,8 @@ class TradingDesk:
 
         The first order of an account also takes up what was left there. An order that may wait for its venue also waits
         until that can be asked what it lists. What no venue takes is refused before one is asked. Raises what that
-        raises, WithdrawalAllowed, TradingNotAllowed, and VenueUnavailable where the venue could not be asked; nothing
-        was sent then.
+        raises, WithdrawalAllowed, TradingNotAllowed, VenueUnavailable where the venue could not be asked, and
+        OrderWithdrawn where it was cancelled while it waited; nothing was sent then.
         """
 
         require_sense(request)
@@ -112,7 +120,10 @@ class TradingDesk:
         wanted = await until_asked(ready, request.expires_ns, self.clock, self.rng, self.policy.sending)
         if (name := (wanted.venue, wanted.account)) not in self._taken_up:
             await self.take_up(name)
-        return await self.orders.place(wanted, key=key, step=step, index=index)
+        order = await self.orders.place(wanted, key=key, step=step, index=index)
+        if order.state is OrderState.CANCELED and not order.sent:
+            raise OrderWithdrawn(order.client_id)
+        return order
 
     async def settle(self, order: Order, within_s: float = SETTLE_S) -> Order:
         """The order with the fills that its venue reports, or as it stands then: for a process that ends after it."""
