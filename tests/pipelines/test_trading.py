@@ -84,6 +84,8 @@ def test_executing_a_run_again_never_doubles_its_order(sim: Sim, instance: dg.Da
     again = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER), reexecution_options=options)
     assert again.run_id != first.run_id
     assert told(again, "place_order")["client_id"] == client_id
+    logged = [[entry.user_message for entry in instance.all_logs(run.run_id)] for run in (first, again)]
+    assert [any("and none was placed now" in line for line in lines) for lines in logged] == [False, True]
     of_that = dg.ReexecutionOptions(parent_run_id=again.run_id)  # the root stays the first run
     third = dg.execute_job(job("place_order"), instance, config("place_order", **ORDER), reexecution_options=of_that)
     assert told(third, "place_order")["client_id"] == client_id

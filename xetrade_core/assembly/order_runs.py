@@ -42,11 +42,15 @@ _AWAY, _BACK, _SEEN = "order store away", "order store back", "order store seen 
 
 @dataclass(frozen=True, slots=True)
 class OrderTold:
-    """Where an order stands and its history; `problem` says why it did not become what was asked, if so."""
+    """Where an order stands and its history; `problem` says why it did not become what was asked, if so.
+
+    `of_before`: it was asked to be placed and its key had an order already, so that none was placed now.
+    """
 
     order: Row
     events: list[Row]
     problem: str | None = None
+    of_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def place_order(
     `wait_s`: how long it may wait for a venue that is down; None: now or never. An order that was denied, refused, or
     of which nobody knows, is told as such; where there can be no order at all, raises what `TradingDesk.place` does.
     """
-    name = client_order_id(key, step, index)
+    name, asked_ns = client_order_id(key, step, index), clock.wall_ns()
     if wait_s is not None:
         require_wait(wait_s)
         request = replace(request, expires_ns=clock.wall_ns() + round(wait_s * NS_PER_S))
@@ -117,7 +121,9 @@ def place_order(
             await desk.concluded(await desk.place(request, key=key, step=step, index=index))
         except OrderError as error:
             problem = str(error)
-        return await _told(desk, name, problem)
+        told = await _told(desk, name, problem)
+        of_before = (await desk.orders.status(name)).intent.created_ns < asked_ns
+        return replace(told, of_before=of_before)
 
     return run_with_desk(settings, clock, work, venue=request.venue, account=request.account or None, policy=policy)
 

@@ -49,6 +49,8 @@ def place_op(context: dg.OpExecutionContext, config: PlaceOrderConfig, trading: 
     key = config.key or context.run.root_run_id or context.run_id
     with one_line():
         told = trading.place(config, key=key, step=str(context.op_handle))
+    if told.of_before:
+        context.log.info(f"the key {key} was used before: this is the order of then, and none was placed now")
     if told.problem is not None:
         raise dg.Failure(told.problem, metadata=order_metadata(told), allow_retries=False)
     context.log.info(order_line(told))
